@@ -1,0 +1,35 @@
+"""tinynet: neural networks in the notation of back-propagation, on NumPy and attrs.
+
+    import tinynet as tn
+    model = tn.Sequential([tn.Dense(20, "relu"), tn.Dense(1, "sigmoid")], loss="binary_crossentropy")
+"""
+
+from tinynet import (
+    activations,
+    datasets,
+    errors,
+    functional,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    testing,
+)
+from tinynet._version import __version__
+from tinynet.activations import Activation
+from tinynet.datasets import load_digits
+from tinynet.initializers import Initializer
+from tinynet.layers import Dense, Layer, Parameter
+from tinynet.losses import Loss
+from tinynet.optimizers import SGD, Optimizer
+from tinynet.sequential import Sequential
+from tinynet.training import History
+
+load = Sequential.load
+
+__all__ = [
+    "SGD", "Activation", "Dense", "History", "Initializer", "Layer", "Loss", "Optimizer", "Parameter", "Sequential",
+    "__version__", "activations", "datasets", "errors", "functional", "initializers", "layers", "load",
+    "load_digits", "losses", "metrics", "optimizers", "testing",
+]  # fmt: skip

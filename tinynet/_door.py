@@ -1,0 +1,77 @@
+"""The door: what a user hands in is checked and cast here, once, or refused in words."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from tinynet._buffers import Array, Cache, Shape, all_finite
+from tinynet.errors import NonFiniteError, ShapeError
+from tinynet.losses import Loss
+
+
+def written(shape: Shape, m: str = "m") -> str:
+    """Return the shape of an array of examples as people write it: (n, m)."""
+    return f"({', '.join(map(str, (*shape, m)))})"
+
+
+def example_shape(inputs: Any) -> Shape:
+    """Return the shape of an example from a number or a tuple."""
+    given = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    return tuple(whole("inputs", n) for n in given)
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """Return `value` as an int, if it is one and not below `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number; got {value!r}") from None
+    if number < least or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+    return number
+
+
+def numbers(array: Any, name: str) -> Array:
+    """Return an array of real numbers."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers; got dtype {array.dtype}; write {name}.astype(float)")
+    return array
+
+
+def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str) -> Array:
+    """Return X in `dtype` if it is columns of the `needed` shape, at least one."""
+    X = X if isinstance(X, np.ndarray) and X.dtype == dtype else numbers(X, name)
+    if X.ndim < 2 or X.shape[:-1] != needed:
+        hint = ""
+        if X.ndim == 1:
+            hint = f"; write {name}.reshape(-1, 1) for one example, {name}.reshape(1, -1) for one feature"
+        elif X.ndim == 2 and X.shape[1:] == needed:
+            hint = f"; it looks transposed (examples are columns): write {name}.T"
+        raise ShapeError(f"{name} has shape {X.shape}; needed is {written(needed)}{hint}")
+    if X.shape[-1] == 0:
+        raise ShapeError(f"{name} has shape {X.shape}: there is no example in it; give at least one column")
+    with np.errstate(over="ignore"):  # what is too large for dtype is found as infinite
+        return X.astype(dtype, copy=False)
+
+
+def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss) -> Array:
+    """Return Y as columns of the `needed` shape in `dtype`."""
+    if not (isinstance(Y, np.ndarray) and Y.dtype == dtype and Y.shape == needed):
+        Y = loss.targets(numbers(Y, "Y"), needed[0])
+        if Y.shape != needed:
+            hint = f"; write Y.reshape({needed[0]}, -1)" if Y.size == math.prod(needed) else ""
+            hint = "; it looks transposed (examples are columns): write Y.T" if Y.shape == needed[::-1] else hint
+            raise ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{hint}")
+    return Y.astype(dtype, copy=False)
+
+
+def check_finite(X: Array, first: Cache) -> None:
+    """Refuse an X with NaN or Inf, after a pass: what is wrong in X is in the first Z, which is smaller."""
+    if not (all_finite(first.Z) or all_finite(X)):
+        at = tuple(np.argwhere(~np.isfinite(X))[0].tolist())
+        raise NonFiniteError(f"X[{', '.join(map(str, at))}] is {X[at]}; find all with np.argwhere(~np.isfinite(X))")

@@ -1,0 +1,146 @@
+"""Names for classes: to subclass a family's abstract base is to register.
+
+A family (activation, layer, loss, initializer, optimizer) is a direct subclass of
+`Registered` with a class attribute ``family``. Every class below it that leaves no
+method abstract gets a name, and from then on the name works wherever the class does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import attrs
+
+from tinynet.errors import UnknownNameError
+
+FAMILIES: dict[str, type[Registered]] = {}
+
+# A word of a class name: an acronym in -LU (ReLU, SiLU), another acronym, or a capitalized word.
+_WORD = re.compile(r"[A-Z]+[a-z]?LU(?![a-z])\d*|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z\d]+")
+
+
+def snake_case(class_name: str) -> str:
+    """Turn a class name into a registered name.
+
+    >>> snake_case("LeakyReLU"), snake_case("SGD"), snake_case("HardSigmoid")
+    ('leaky_relu', 'sgd', 'hard_sigmoid')
+    """
+    return "_".join(word.lower() for word in _WORD.findall(class_name))
+
+
+@attrs.frozen(slots=False)
+class Registered:
+    """A description: frozen, comparable, printable, and known by name within its family.
+
+    Its attrs fields are its config. A class without fields needs no decorator; one with
+    fields takes ``@attrs.frozen``. ``class Swish(Activation, name="silu")`` chooses the
+    name; left out, it is the class name in snake_case.
+    """
+
+    family: ClassVar[str]
+    registered_name: ClassVar[str]
+    _classes: ClassVar[dict[str, type[Any]]]
+
+    def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "family" in cls.__dict__:
+            cls._classes = {}
+            FAMILIES[cls.family] = cls
+        elif not _has_abstract_methods(cls):
+            # attrs makes a slotted class twice, the second time without our keyword:
+            # the name chosen the first time is in the class's own dictionary.
+            cls._register(name or cls.__dict__.get("registered_name") or snake_case(cls.__name__))
+
+    @classmethod
+    def _register(cls, name: str) -> None:
+        taken = cls._classes.get(name)
+        if taken is not None and _address(taken) != _address(cls):
+            raise ValueError(
+                f"the {cls.family} name {name!r} is taken by {_address(taken)}; choose another: "
+                f"class {cls.__name__}({cls.__base__.__name__}, name=\"my_{name}\")"  # type: ignore[union-attr]
+            )
+        cls.registered_name = name
+        cls._classes[name] = cls
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the family's registered names, sorted."""
+        return sorted(cls._classes)
+
+    @classmethod
+    def get(cls, spec: str | Mapping[str, Any] | Registered, /, **fields: Any) -> Self:
+        """Return an instance from a name, a config or an instance.
+
+        Parameters
+        ----------
+        spec : str, mapping or instance
+            A registered name; a config as `config` returns it; or an instance, handed back as it is.
+        **fields
+            Values for the fields of the class that the name stands for.
+
+        Raises
+        ------
+        UnknownNameError
+            The name is not registered; the message lists the known ones, nearest first.
+        TypeError
+            `spec` is none of the three, or belongs to another family.
+        """
+        if isinstance(spec, cls) and not fields:
+            return spec
+        if isinstance(spec, str):
+            return cls._named(spec)(**fields)
+        if isinstance(spec, Mapping) and isinstance(spec.get("name"), str):
+            given = {key: _decode(value) for key, value in spec.items() if key not in ("name", "family")}
+            if spec.get("family", cls.family) == cls.family:
+                return cls._named(spec["name"])(**given, **fields)
+        hint = f"; write {spec.__name__}(...)" if isinstance(spec, type) and issubclass(spec, cls) else ""
+        raise TypeError(
+            f"{spec!r} is not the name, config or instance of a tinynet {cls.family}"
+            f"{' that takes further fields' if isinstance(spec, cls) else ''}{hint}"
+        )
+
+    @classmethod
+    def _named(cls, name: str) -> type[Self]:
+        if name not in cls._classes:
+            raise UnknownNameError(
+                f"no {cls.family} is called {name!r}; known, nearest first: "
+                f"{', '.join(_nearest_first(name, cls._classes))}"
+            )
+        return cls._classes[name]
+
+    def config(self) -> dict[str, Any]:
+        """Return the description as plain data: family, name, and each field; `get` takes it back."""
+        fields = {f.name: _encode(getattr(self, f.name)) for f in attrs.fields(type(self)) if f.init}
+        if fields.keys() & {"family", "name"}:
+            raise TypeError(f"{type(self).__name__}: a field cannot be called 'family' or 'name'; rename it")
+        return {"family": self.family, "name": self.registered_name, **fields}
+
+
+def _address(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _has_abstract_methods(cls: type) -> bool:
+    # inspect.isabstract cannot be asked: the class is still being made.
+    return any(getattr(getattr(cls, name, None), "__isabstractmethod__", False) for name in dir(cls))
+
+
+def _nearest_first(name: str, known: Mapping[str, Any]) -> list[str]:
+    from difflib import SequenceMatcher  # costs 3 ms, and only an error needs it
+
+    return sorted(sorted(known), key=lambda other: -SequenceMatcher(None, name.lower(), other).ratio())
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Registered):
+        return value.config()
+    return tuple(map(_encode, value)) if isinstance(value, (tuple, list)) else value
+
+
+def _decode(value: Any) -> Any:
+    """Undo `_encode`; a list, as JSON returns it, was a tuple, for descriptions are hashable."""
+    if isinstance(value, Mapping) and value.get("family") in FAMILIES:
+        return FAMILIES[value["family"]].get(value)
+    return tuple(map(_decode, value)) if isinstance(value, (tuple, list)) else value

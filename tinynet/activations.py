@@ -1,0 +1,344 @@
+r"""Activations: A = g(Z), and dZ from dA.
+
+An activation knows only arrays. ``forward(Z)`` gives A; ``back(dA, Z, A)`` gives dZ, the
+vector-Jacobian product, and is handed both Z and A so that each class uses the one that
+is right for it. ``out`` is an array for the result, not overlapping the inputs; a
+subclass that does not name it is given it all the same (its result is copied there).
+
+To add one, subclass `Activation`; an elementwise ``forward`` is differentiated exactly
+without a ``back``::
+
+    class Swish(tn.Activation):
+        def forward(self, Z):
+            return Z / (1 + np.exp(-Z))
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+
+from tinynet._buffers import Array
+from tinynet._dual import slope
+from tinynet._registry import Registered
+from tinynet._special import normal_cdf, normal_pdf
+from tinynet.errors import ShapeError
+
+__all__ = [
+    "ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity", "LeakyReLU", "Mish",
+    "ReLU", "Sigmoid", "SiLU", "Softmax", "Softplus", "Tanh",
+]  # fmt: skip
+
+
+class Activation(Registered, ABC):
+    """Base of all activations; to subclass it is to register.
+
+    Attributes
+    ----------
+    init : str
+        Name of the initializer that suits a layer with this activation, for ``init="auto"``.
+
+    Examples
+    --------
+    >>> Activation.get("leaky_relu", slope=0.1)
+    LeakyReLU(slope=0.1)
+    """
+
+    family = "activation"
+    init: ClassVar[str] = "glorot_uniform"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for method in ("forward", "back"):
+            written = cls.__dict__.get(method)
+            if written and "out" not in inspect.signature(written, follow_wrapped=False).parameters:
+                setattr(cls, method, _given_out(written))
+
+    @abstractmethod
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        """Return A = g(Z), of the shape and dtype of Z; examples are the last axis."""
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        """Return dZ, the derivative of g at Z applied to dA; all of one shape.
+
+        Left out by a subclass, it is dA times the slope of an elementwise `forward`,
+        found exactly by carrying derivatives along with values.
+        """
+        return np.multiply(dA, slope(self.forward, Z), out=out)
+
+
+def _given_out(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method written without ``out`` take it."""
+
+    @functools.wraps(method)
+    def with_out(self: Activation, *arrays: Array, out: Array | None = None) -> Any:
+        result = method(self, *arrays)
+        if out is None:
+            return result
+        if np.shape(result) != out.shape:
+            raise ShapeError(
+                f"{type(self).__name__}.{method.__name__} returned shape {np.shape(result)} "
+                f"for an input of shape {arrays[0].shape}; it must keep the shape"
+            )
+        np.copyto(out, result, casting="same_kind")
+        return out
+
+    return with_out
+
+
+class Identity(Activation):
+    r"""A = Z.
+
+    >>> Identity().forward(np.array([[-1.0, 2.0]]))
+    array([[-1.,  2.]])
+    """
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.positive(Z, out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return np.positive(dA, out=out)
+
+
+def _sigmoid(Z: Array, out: Array | None = None) -> Array:
+    # exp(min(Z, 0)) / (1 + exp(-|Z|)): no exponent is positive, and no tail is lost.
+    E = np.exp(np.negative(np.abs(Z, out=out), out=out), out=out)
+    return np.divide(np.exp(np.minimum(Z, 0)), np.add(E, 1, out=out), out=out)
+
+
+class Sigmoid(Activation):
+    r"""A = 1 / (1 + exp(-Z)), and dZ = dA · A · (1 - A).
+
+    >>> Sigmoid().forward(np.array([[0.0, -1000.0, 1000.0]]))
+    array([[0.5, 0. , 1. ]])
+    """
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return _sigmoid(Z, out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return np.multiply(dA, np.multiply(A, np.subtract(1, A, out=out), out=out), out=out)
+
+
+class Tanh(Activation):
+    r"""A = tanh(Z), and dZ = dA · (1 - A²).
+
+    >>> Tanh().forward(np.array([[0.0, 100.0]]))
+    array([[0., 1.]])
+    """
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.tanh(Z, out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return np.multiply(dA, np.subtract(1, np.multiply(A, A, out=out), out=out), out=out)
+
+
+class ReLU(Activation):
+    r"""A = max(Z, 0); the slope at 0 is taken as 0.
+
+    >>> ReLU().forward(np.array([[-1.0, 2.0]]))
+    array([[0., 2.]])
+    """
+
+    init = "he_normal"
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.maximum(Z, 0, out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return np.multiply(dA, Z > 0, out=out)
+
+
+def _back_below(dA: Array, Z: Array, below: Any, out: Array | None) -> Array:
+    """Return dA where Z > 0 and dA · below elsewhere; products, for np.where is far slower."""
+    dZ = np.multiply(dA, Z > 0, out=out)
+    return np.add(dZ, below * (dA * (Z <= 0)), out=out)
+
+
+@attrs.frozen
+class LeakyReLU(Activation):
+    r"""A = Z where Z > 0, slope · Z elsewhere (Maas, Hannun and Ng 2013).
+
+    Parameters
+    ----------
+    slope : float
+        The slope for Z ≤ 0.
+
+    Examples
+    --------
+    >>> LeakyReLU(slope=0.1).forward(np.array([[-1.0, 2.0]]))
+    array([[-0.1,  2. ]])
+    """
+
+    slope: float = attrs.field(default=0.01, converter=float)
+    init = "he_normal"
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.add(np.maximum(Z, 0, out=out), self.slope * np.minimum(Z, 0), out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return _back_below(dA, Z, self.slope, out)
+
+
+@attrs.frozen
+class ELU(Activation):
+    r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2016).
+
+    Parameters
+    ----------
+    alpha : float
+        A tends to -alpha for large negative Z.
+
+    Examples
+    --------
+    >>> ELU().forward(np.array([[-1000.0, 2.0]]))
+    array([[-1.,  2.]])
+    """
+
+    alpha: float = attrs.field(default=1.0, converter=float)
+    init = "he_normal"
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.add(np.maximum(Z, 0, out=out), self.alpha * np.expm1(np.minimum(Z, 0)), out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return _back_below(dA, Z, self.alpha * np.exp(np.minimum(Z, 0)), out)
+
+
+class SELU(Activation):
+    r"""A = λ · ELU(Z) with the α and λ that keep mean 0 and variance 1 from layer to layer.
+
+    Klambauer, Unterthiner, Mayr and Hochreiter (2017), equation 14; they draw W with
+    variance 1/n_prev, which is why ``init`` is ``lecun_normal``.
+
+    >>> SELU().forward(np.array([[-1000.0, 1.0]])).round(4)
+    array([[-1.7581,  1.0507]])
+    """
+
+    init = "lecun_normal"
+    scale: ClassVar[float] = 1.0507009873554804934193349852946
+    elu: ClassVar[ELU] = ELU(1.6732632423543772848170429916717)
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.multiply(self.elu.forward(Z, out=out), self.scale, out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return np.multiply(self.elu.back(dA, Z, A, out=out), self.scale, out=out)
+
+
+class Softplus(Activation):
+    r"""A = log(1 + exp(Z)), and dZ = dA · sigmoid(Z).
+
+    >>> Softplus().forward(np.array([[-1000.0, 1000.0]]))
+    array([[   0., 1000.]])
+    """
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.logaddexp(Z, 0, out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return np.multiply(dA, _sigmoid(Z, out), out=out)
+
+
+class SiLU(Activation):
+    r"""A = Z · sigmoid(Z), also called swish (Elfwing, Uchibe and Doya 2018).
+
+    With S = sigmoid(Z), dZ = dA · (S + A · (1 - S)).
+
+    >>> SiLU().forward(np.array([[-1000.0, 0.0, 1000.0]]))
+    array([[  -0.,    0., 1000.]])
+    """
+
+    init = "he_normal"
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.multiply(Z, _sigmoid(Z, out), out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        S = _sigmoid(Z)
+        return np.multiply(dA, np.add(S, np.multiply(A, 1 - S, out=out), out=out), out=out)
+
+
+class GELU(Activation):
+    r"""A = Z · Φ(Z), Φ the distribution function of the standard normal (Hendrycks and Gimpel 2016).
+
+    This is the exact form, not the approximation by tanh. With the density φ,
+    dZ = dA · (Φ(Z) + Z · φ(Z)).
+
+    >>> GELU().forward(np.array([[-1000.0, 1.0]])).round(6)
+    array([[-0.      ,  0.841345]])
+    """
+
+    init = "he_normal"
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.multiply(Z, normal_cdf(Z), out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return np.multiply(dA, normal_cdf(Z) + Z * normal_pdf(Z), out=out)
+
+
+class Mish(Activation):
+    r"""A = Z · tanh(softplus(Z)) (Misra 2020).
+
+    With E = exp(Z) and N = E (E + 2), tanh(softplus(Z)) = N / (N + 2), so one exponential
+    serves for all; and dZ = dA · (N / (N + 2) + Z · 4 E (E + 1) / (N + 2)²).
+
+    >>> Mish().forward(np.array([[-1000.0, 0.0, 1000.0]]))
+    array([[  -0.,    0., 1000.]])
+    """
+
+    init = "he_normal"
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        _, N = self._exponentials(Z)
+        return np.multiply(Z, N / (N + 2), out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        E, N = self._exponentials(Z)
+        return np.multiply(dA, N / (N + 2) + np.clip(Z, None, 20) * (4 * E * (E + 1) / (N + 2) ** 2), out=out)
+
+    @staticmethod
+    def _exponentials(Z: Array) -> tuple[Array, Array]:
+        E = np.exp(np.minimum(Z, 20))  # beyond 20, tanh(softplus(Z)) is 1 to the last digit
+        return E, E * (E + 2)
+
+
+class HardSigmoid(Activation):
+    r"""A = Z/6 + 1/2, held between 0 and 1; the slope at the two corners is taken as 0.
+
+    >>> HardSigmoid().forward(np.array([[-3.0, 0.0, 3.0]]))
+    array([[0. , 0.5, 1. ]])
+    """
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.clip(np.add(np.divide(Z, 6, out=out), 0.5, out=out), 0, 1, out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        return np.multiply(np.divide(dA, 6, out=out), np.abs(Z) < 3, out=out)
+
+
+class Softmax(Activation):
+    r"""A[k] = exp(Z[k]) / Σ_j exp(Z[j]), over the units (the first axis) of each example.
+
+    Its Jacobian is not diagonal: dZ = A · (dA - Σ_j A[j] dA[j]).
+
+    >>> Softmax().forward(np.array([[1000.0, 0.0], [1000.0, np.log(3.0)]]))
+    array([[0.5 , 0.25],
+           [0.5 , 0.75]])
+    """
+
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        E = np.exp(np.subtract(Z, Z.max(axis=0, keepdims=True), out=out), out=out)
+        return np.divide(E, E.sum(axis=0, keepdims=True), out=out)
+
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        weighted = np.multiply(A, dA, out=out).sum(axis=0, keepdims=True)
+        return np.multiply(A, np.subtract(dA, weighted, out=out), out=out)

@@ -1,0 +1,103 @@
+"""Small data to learn with: real digits that ship with the package, and shapes in the plane.
+
+Examples are columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tinynet._buffers import Array
+
+
+@attrs.frozen(eq=False, repr=False)
+class Digits:
+    """The handwritten digits, and their fixed split into 1,433 to train and 364 to test.
+
+    ``X, y = load_digits()`` gives them all.
+
+    Attributes
+    ----------
+    X : ndarray of shape (64, 1797)
+        Images of 8×8, row by row, 0 (white) to 1 (black).
+    y : ndarray of shape (1797,)
+        The digits, 0 to 9.
+    test : ndarray of bool
+        Which examples are held out: of each digit, every fifth.
+    """
+
+    X: Array
+    y: Array
+    test: Array
+    X_train = property(lambda self: self.X[:, ~self.test], doc="The images to train on.")
+    y_train = property(lambda self: self.y[~self.test], doc="Their digits.")
+    X_test = property(lambda self: self.X[:, self.test], doc="The held-out images.")
+    y_test = property(lambda self: self.y[self.test], doc="Their digits.")
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter((self.X, self.y))
+
+
+def load_digits() -> Digits:
+    """Return 1,797 handwritten digits, as columns scaled to [0, 1].
+
+    The test set of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak
+    (1998), UCI Machine Learning Repository, https://doi.org/10.24432/C50P49, licensed under
+    CC BY 4.0. Each entry was a count of 0 to 16 ink pixels; here it is divided by 16.
+
+    >>> digits = load_digits()
+    >>> digits.X.shape, digits.X_train.shape, digits.X_test.shape
+    ((64, 1797), (64, 1433), (64, 364))
+    """
+    with (resources.files("tinynet") / "data" / "digits.npz").open("rb") as file, np.load(file) as data:
+        counts, y = data["counts"], data["y"].astype(np.int64)
+    test = np.zeros(y.size, bool)
+    for digit in range(10):
+        test[np.flatnonzero(y == digit)[::5]] = True
+    return Digits(X=counts.T / 16, y=y, test=test)
+
+
+def make_circles(m: int = 300, noise: float = 0.05, seed: Any = None, factor: float = 0.5) -> tuple[Array, Array]:
+    """Return points on two circles around one centre: X (2, m), Y (1, m) with 1 for the inner one.
+
+    >>> X, Y = make_circles(100, seed=1)
+    >>> X.shape, Y.shape, int(Y.sum())
+    ((2, 100), (1, 100), 50)
+    """
+    angle, inner = _halves(m, 2 * np.pi)
+    return _noisy(np.where(inner, factor, 1.0) * _on_circle(angle), inner, noise, seed)
+
+
+def make_moons(m: int = 300, noise: float = 0.1, seed: Any = None) -> tuple[Array, Array]:
+    """Return points on two half circles that interlock: X (2, m), Y (1, m) with 1 for the lower one."""
+    angle, lower = _halves(m, np.pi)
+    upper_moon = _on_circle(angle)
+    return _noisy(np.where(lower, np.array([[1.0], [0.5]]) - upper_moon, upper_moon), lower, noise, seed)
+
+
+def make_spirals(m: int = 300, noise: float = 0.05, seed: Any = None, turns: float = 1.0) -> tuple[Array, Array]:
+    """Return points on two spirals around one centre: X (2, m), Y (1, m) with 1 for the second."""
+    angle, second = _halves(m, 2 * np.pi * turns)
+    radius = np.linspace(0.1, 1, m - m // 2)[np.arange(m) % (m - m // 2)]
+    return _noisy(radius * _on_circle(angle + np.pi * second), second, noise, seed)
+
+
+def _halves(m: int, span: float) -> tuple[Array, Array]:
+    """Return angles evenly over `span` for each half of the points, and which half a point is in."""
+    first = m - m // 2
+    angle = np.concatenate([np.linspace(0, span, n, endpoint=span < 6) for n in (first, m // 2)])
+    return angle, np.arange(m) >= first
+
+
+def _on_circle(angle: Array) -> Array:
+    return np.stack([np.cos(angle), np.sin(angle)])
+
+
+def _noisy(X: Array, of_second: Array, noise: float, seed: Any) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    return X + noise * rng.standard_normal(X.shape), of_second.astype(np.int64)[np.newaxis]

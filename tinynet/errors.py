@@ -1,0 +1,27 @@
+"""What can go wrong, by kind.
+
+Every error is also one of Python's own kinds, so ``except ValueError`` keeps
+working. A message says what it got, what it needs and what to write instead.
+"""
+
+__all__ = ["FileFormatError", "NonFiniteError", "NotBuiltError", "ShapeError", "UnknownNameError"]
+
+
+class ShapeError(ValueError):
+    """An array whose shape does not fit: rows for columns, another width or another batch."""
+
+
+class UnknownNameError(LookupError):
+    """A name that no class of the family is registered under."""
+
+
+class NotBuiltError(RuntimeError):
+    """Something was asked for before it exists: parameters before the first X, back before forward."""
+
+
+class NonFiniteError(ArithmeticError):
+    """NaN or infinity, in the data or because training diverged."""
+
+
+class FileFormatError(ValueError):
+    """A file that is damaged, truncated, newer than this version, or was never a tinynet file."""

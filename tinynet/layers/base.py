@@ -1,0 +1,62 @@
+"""The abstract layer: what Sequential asks of every layer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+from tinynet._buffers import Array, Cache, Shape
+from tinynet._registry import Registered
+from tinynet.activations import Activation, Identity
+from tinynet.initializers import Initializer
+
+
+class Parameter(NamedTuple):
+    """A parameter that a layer declares: its shape, and how its first values are drawn."""
+
+    shape: Shape
+    init: Initializer
+
+
+class Layer(Registered, ABC):
+    """Base of all layers; to subclass it is to register.
+
+    A layer is a description and owns no array. It declares its parameters; the model makes
+    them, and hands the layer a `Cache` that holds them, their gradients and the arrays of
+    the pass. Shapes leave out the examples, which are the last axis of every array.
+
+    Attributes
+    ----------
+    activation : Activation
+        What the model applies to the layer's Z; the layer does not apply it.
+    """
+
+    family = "layer"
+    activation: Activation = Identity()
+
+    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Return the layer's parameters by name; ``W`` has its gradient in ``cache.dW``, and so on."""
+        return {}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of Z without the examples; by default the input's."""
+        return input_shape
+
+    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
+        """Return shapes of arrays that the layer wants in its cache to compute in."""
+        return {}
+
+    def penalty(self, cache: Cache) -> float:
+        """Return what the layer adds to the cost; `back` must add its derivative to the gradients."""
+        return 0.0
+
+    @abstractmethod
+    def forward(self, A_prev: Array, cache: Cache) -> Array:
+        """Return Z; it may be computed in ``cache.Z``, which is None or of Z's shape."""
+
+    @abstractmethod
+    def back(self, dZ: Array, cache: Cache) -> Any:
+        """Fill the gradients (means over the examples) and return dA_prev (per example).
+
+        ``cache.dA_prev`` is None when nobody needs dA_prev: then None may be returned.
+        """

@@ -1,0 +1,105 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tinynet._buffers import Array, Cache, Shape
+from tinynet.activations import Activation
+from tinynet.errors import ShapeError
+from tinynet.initializers import Initializer, Zeros
+from tinynet.layers.base import Layer, Parameter
+
+
+def _units(value: Any) -> int:
+    try:
+        units = operator.index(value)
+    except TypeError:
+        raise TypeError(f"units must be a whole number; got {value!r}") from None
+    if units <= 0 or isinstance(value, bool):
+        raise ValueError(f"units must be a whole number of at least 1; got {value!r}")
+    return units
+
+
+def _init(value: Any) -> Any:
+    return value if isinstance(value, str) and value == "auto" else Initializer.get(value)
+
+
+@attrs.frozen
+class Dense(Layer):
+    r"""Z = W A_prev + b, with every unit connected to every input.
+
+    Backwards, with m examples::
+
+        dW      = dZ A_prevᵀ / m  (+ l2 · W)
+        db      = sum of dZ over the examples / m
+        dA_prev = Wᵀ dZ
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs n. W is (n, n_prev), b is (n, 1).
+    activation : str, Activation or config
+        What the model applies to Z.
+    init : str, Initializer or config
+        How W is drawn; "auto" takes what suits the activation (He for the ReLU family,
+        LeCun for SELU, Glorot otherwise). b starts at zero.
+    l2 : float
+        Adds l2/2 · Σ W² to the cost; the course's lambda is l2 = lambda/m.
+
+    Raises
+    ------
+    ValueError, TypeError
+        `units` is not a positive whole number, or `l2` is negative.
+
+    Examples
+    --------
+    >>> Dense(20, "relu", l2=0.01)
+    Dense(units=20, activation=ReLU(), init='auto', l2=0.01)
+    """
+
+    units: int = attrs.field(converter=_units)
+    activation: Activation = attrs.field(default="identity", converter=Activation.get)
+    init: Any = attrs.field(default="auto", converter=_init)
+    l2: float = attrs.field(default=0.0, converter=float, validator=attrs.validators.ge(0))
+
+    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Declare W and b."""
+        if len(input_shape) != 1:
+            raise ShapeError(
+                f"it takes columns (n_prev, m), not arrays {(*input_shape, 'm')}; "
+                "write X.reshape(-1, X.shape[-1]) to turn examples into columns"
+            )
+        init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
+        return {"W": Parameter((self.units, *input_shape), init), "b": Parameter((self.units, 1), Zeros())}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return (units,)."""
+        return (self.units,)
+
+    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
+        """Ask for room for dZ/m."""
+        return {"dZ_mean": (self.units, m)}
+
+    def forward(self, A_prev: Array, cache: Cache) -> Array:
+        """Return Z (n, m) for A_prev (n_prev, m)."""
+        Z = np.matmul(cache.W, A_prev, out=cache.Z)
+        return np.add(Z, cache.b, out=Z)
+
+    def back(self, dZ: Array, cache: Cache) -> Any:
+        """Fill dW and db, and return dA_prev (n_prev, m) where it is wanted, for dZ (n, m)."""
+        # The 1/m goes onto dZ, which has fewer numbers than dW; not in place, dZ is public.
+        dZ_mean = np.divide(dZ, dZ.shape[-1], out=cache.dZ_mean)
+        np.matmul(dZ_mean, cache.A_prev.T, out=cache.dW)
+        np.sum(dZ_mean, axis=-1, keepdims=True, out=cache.db)
+        if self.l2:
+            cache.dW += self.l2 * cache.W
+        return None if cache.dA_prev is None else np.matmul(cache.W.T, dZ, out=cache.dA_prev)
+
+    def penalty(self, cache: Cache) -> float:
+        """Return l2/2 · Σ W²."""
+        return 0.5 * self.l2 * float(np.vdot(cache.W, cache.W)) if self.l2 else 0.0

@@ -1,0 +1,235 @@
+r"""Losses: a number J, and dA[L].
+
+One rule for all: ``value`` is the mean over the m examples of the sum over the outputs,
+and ``back`` is its derivative per example, not divided by m (as every dA here).
+
+A loss may have a natural partner among the activations: sigmoid with binary
+cross-entropy, softmax with categorical cross-entropy, identity with squared error. Then
+dZ[L] is simply A[L] - Y, and the value is computed from Z[L], exact however large |Z| is.
+A loss that has one says so in ``partner``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+
+from tinynet._buffers import Array
+from tinynet._registry import Registered
+from tinynet.activations import Activation, Identity, Sigmoid, Softmax
+from tinynet.errors import ShapeError
+
+__all__ = [
+    "BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "Loss", "MeanAbsoluteError",
+    "MeanSquaredError", "Poisson",
+]  # fmt: skip
+
+
+class Loss(Registered, ABC):
+    """Base of all losses; to subclass it is to register.
+
+    Attributes
+    ----------
+    partner : Activation or None
+        The output activation with which dZ[L] = A[L] - Y.
+    domain : tuple of float
+        Between which two numbers A[L] lies.
+
+    Examples
+    --------
+    >>> Loss.get("huber", delta=2.0)
+    Huber(delta=2.0)
+    """
+
+    family = "loss"
+    partner: ClassVar[Activation | None] = None
+    domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+
+    @abstractmethod
+    def value(self, A: Array, Y: Array) -> float:
+        """Return J for A and Y of shape (n_L, m)."""
+
+    @abstractmethod
+    def back(self, A: Array, Y: Array) -> Array:
+        """Return dA (n_L, m), per example: m times the derivative of `value`."""
+
+    def partner_value(self, Z: Array, Y: Array) -> float:
+        """Return J from Z[L], where the output activation is the partner."""
+        assert self.partner is not None, f"{type(self).__name__} has no partner"
+        return self.value(self.partner.forward(Z), Y)
+
+    def partner_back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
+        """Return dZ[L] = A[L] - Y, where the output activation is the partner."""
+        return np.subtract(A, Y, out=out)
+
+    def targets(self, Y: Array, outputs: int) -> Array:
+        """Return Y as columns; a loss that takes labels turns them into columns here."""
+        return Y
+
+
+def _mean(terms: Array) -> float:
+    """Sum over the outputs, mean over the examples (the last axis), added up in float64."""
+    return float(np.sum(terms, dtype=np.float64)) / terms.shape[-1]
+
+
+class MeanSquaredError(Loss):
+    r"""J = 1/(2m) Σ (A - Y)², and dA = A - Y; the partner of identity.
+
+    The 1/2 is the textbook's; it is what makes dZ[L] = A[L] - Y.
+
+    >>> MeanSquaredError().value(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]]))
+    2.5
+    """
+
+    partner = Identity()
+
+    def value(self, A: Array, Y: Array) -> float:
+        return _mean(0.5 * (A - Y) ** 2)
+
+    def back(self, A: Array, Y: Array) -> Array:
+        return A - Y
+
+
+class MeanAbsoluteError(Loss):
+    r"""J = 1/m Σ |A - Y|, and dA = sign(A - Y).
+
+    >>> MeanAbsoluteError().value(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]]))
+    2.0
+    """
+
+    def value(self, A: Array, Y: Array) -> float:
+        return _mean(np.abs(A - Y))
+
+    def back(self, A: Array, Y: Array) -> Array:
+        return np.sign(A - Y)
+
+
+@attrs.frozen
+class Huber(Loss):
+    r"""Half the square of d = A - Y where |d| ≤ delta, delta · (|d| - delta/2) beyond (Huber 1964).
+
+    dA is d, held between -delta and delta.
+
+    Parameters
+    ----------
+    delta : float
+        Where the parabola turns into a straight line; positive.
+
+    Examples
+    --------
+    >>> Huber().value(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]]))
+    1.5
+    """
+
+    delta: float = attrs.field(default=1.0, converter=float, validator=attrs.validators.gt(0))
+
+    def value(self, A: Array, Y: Array) -> float:
+        d = np.abs(A - Y)
+        inside = np.minimum(d, self.delta)
+        return _mean(inside * (d - 0.5 * inside))
+
+    def back(self, A: Array, Y: Array) -> Array:
+        return np.clip(A - Y, -self.delta, self.delta)
+
+
+class BinaryCrossentropy(Loss):
+    r"""J = -1/m Σ (Y log A + (1 - Y) log(1 - A)); the partner of sigmoid.
+
+    dA = (1 - Y)/(1 - A) - Y/A. An A of exactly 0 or 1 counts as the nearest number inside,
+    so 0 · log 0 is 0, and no logarithm or quotient is infinite.
+
+    >>> round(BinaryCrossentropy().value(np.array([[0.8, 0.9, 0.4]]), np.array([[1, 1, 0]])), 12)
+    0.279776563579
+    """
+
+    partner = Sigmoid()
+    domain = (0.0, 1.0)
+
+    def value(self, A: Array, Y: Array) -> float:
+        low, high = _inside(A)
+        return _mean(-(Y * np.log(low) + (1 - Y) * np.log1p(-high)))
+
+    def back(self, A: Array, Y: Array) -> Array:
+        low, high = _inside(A)
+        return (1 - Y) / (1 - high) - Y / low
+
+    def partner_value(self, Z: Array, Y: Array) -> float:
+        # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
+        return _mean(Y * np.logaddexp(0, -Z) + (1 - Y) * np.logaddexp(0, Z))
+
+
+class CategoricalCrossentropy(Loss):
+    r"""J = -1/m Σ Y log A over classes; the partner of softmax.
+
+    Y is one-hot or, more generally, a distribution over the n_L classes in each column;
+    or integer labels 0 … n_L - 1 of shape (m,) or (1, m). dA = -Y/A.
+
+    >>> A = np.array([[0.5, 0.25], [0.5, 0.75]])
+    >>> round(CategoricalCrossentropy().value(A, np.array([[1, 0], [0, 1]])), 12)
+    0.490414626506
+    """
+
+    partner = Softmax()
+    domain = (0.0, 1.0)
+
+    def value(self, A: Array, Y: Array) -> float:
+        return _mean(-Y * np.log(_inside(A)[0]))
+
+    def back(self, A: Array, Y: Array) -> Array:
+        return -Y / _inside(A)[0]
+
+    def partner_value(self, Z: Array, Y: Array) -> float:
+        # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1:
+        # left to log1p, it does not swallow the others.
+        largest = Z.argmax(axis=0, keepdims=True)
+        D = Z - np.take_along_axis(Z, largest, axis=0)
+        others = np.exp(D)
+        np.put_along_axis(others, largest, 0, axis=0)
+        return _mean(Y * (np.log1p(others.sum(axis=0, keepdims=True)) - D))
+
+    def targets(self, Y: Array, outputs: int) -> Array:
+        if Y.ndim == 2 and Y.shape[0] == outputs:
+            return Y
+        if Y.ndim == 0 or Y.shape[:-1] not in ((), (1,)):
+            return Y
+        if Y.dtype.kind not in "iu":
+            raise ShapeError(
+                f"Y of shape {Y.shape} and dtype {Y.dtype} is neither one-hot columns ({outputs}, m) nor "
+                "integer labels (m,); for labels write Y.astype(int)"
+            )
+        labels = Y.reshape(-1)
+        wrong = np.flatnonzero((labels < 0) | (labels >= outputs))
+        if wrong.size:
+            raise ValueError(
+                f"label {labels[wrong[0]]} of example {wrong[0]} is out of range: A[L] has {outputs} rows, "
+                f"so labels go from 0 to {outputs - 1}; give the last layer more units or renumber the labels"
+            )
+        return np.arange(outputs)[:, np.newaxis] == labels
+
+
+class Poisson(Loss):
+    r"""J = 1/m Σ (A - Y log A), the Poisson negative log-likelihood without log(Y!); for A > 0.
+
+    dA = 1 - Y/A. An A of exactly 0 counts as the nearest number above.
+
+    >>> Poisson().value(np.array([[1.0, 2.0]]), np.array([[3.0, 0.0]]))
+    1.5
+    """
+
+    domain = (0.0, math.inf)
+
+    def value(self, A: Array, Y: Array) -> float:
+        return _mean(A - Y * np.log(_inside(A)[0]))
+
+    def back(self, A: Array, Y: Array) -> Array:
+        return 1 - Y / _inside(A)[0]
+
+
+def _inside(A: Any) -> tuple[Array, Array]:
+    """Return A kept above 0, and A kept below 1."""
+    limits = np.finfo(A.dtype)
+    return np.maximum(A, limits.tiny), np.minimum(A, 1 - limits.epsneg)

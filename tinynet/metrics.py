@@ -1,0 +1,58 @@
+"""Metrics: a number that a person reads, from Y and A. Nothing is trained on them.
+
+A metric is a function ``(Y, A) -> float``: one known here by name, or any of your own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from tinynet._buffers import Array
+from tinynet.errors import UnknownNameError
+
+__all__ = ["Metric", "accuracy", "labels", "metric"]
+
+Metric: TypeAlias = Callable[[Array, Array], float]
+
+
+def labels(A: Array, threshold: float = 0.5) -> Array:
+    """Return the class of each column: A > threshold for one output, the largest of several.
+
+    >>> labels(np.array([[0.2, 0.7]])), labels(np.array([[0.2, 0.7], [0.8, 0.3]]))
+    (array([0, 1]), array([1, 0]))
+    """
+    return (A[0] > threshold).astype(np.intp) if len(A) == 1 else A.argmax(axis=0)
+
+
+def accuracy(Y: Array, A: Array) -> float:
+    """Return the share of examples whose class is right.
+
+    Parameters
+    ----------
+    Y : ndarray
+        Columns like A's, or integer labels of shape (m,) or (1, m).
+    A : ndarray of shape (n_L, m)
+        The network's output.
+
+    Examples
+    --------
+    >>> accuracy(np.array([[0, 1, 1]]), np.array([[0.2, 0.7, 0.3]]))
+    0.6666666666666666
+    """
+    true = Y.reshape(-1) if Y.size == A.shape[-1] else labels(Y)
+    return float(np.mean(labels(A) == true))
+
+
+_KNOWN: dict[str, Metric] = {"accuracy": accuracy}
+
+
+def metric(spec: str | Metric) -> tuple[str, Metric]:
+    """Return a metric's name and function, from either."""
+    if callable(spec):
+        return getattr(spec, "__name__", type(spec).__name__), spec
+    if spec not in _KNOWN:
+        raise UnknownNameError(f"no metric is called {spec!r}; known: {', '.join(_KNOWN)}; or pass a function (Y, A)")
+    return spec, _KNOWN[spec]

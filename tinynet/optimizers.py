@@ -1,0 +1,144 @@
+r"""Optimizers: rules that move a flat vector against its gradient.
+
+A rule knows no model and no layer: ``update(params, grads)`` moves ``params`` in place.
+What it must remember from step to step lives in ``memory``, named arrays that a
+checkpoint can save and that play no part in equality, repr or config.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+import attrs
+import numpy as np
+
+from tinynet._buffers import Array
+from tinynet._registry import Registered
+
+__all__ = ["SGD", "Optimizer"]
+
+
+class HasGradients(Protocol):
+    """What `Optimizer.step` needs of a model."""
+
+    @property
+    def params(self) -> Array:
+        """The flat vector of parameters."""
+
+    @property
+    def grads(self) -> Array:
+        """The flat vector of their gradients."""
+
+
+@attrs.frozen(slots=False)
+class Optimizer(Registered, ABC):
+    """Base of all optimizers; to subclass it is to register.
+
+    Attributes
+    ----------
+    memory : dict of str to ndarray
+        What the rule remembers: empty at first, filled by `recall`.
+    """
+
+    family = "optimizer"
+    memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    _scratch: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+
+    @abstractmethod
+    def update(self, params: Array, grads: Array) -> None:
+        """Move `params` in place; leave `grads` as they are."""
+
+    def step(self, model: HasGradients) -> None:
+        """Update a model's parameters: ``update(model.params, model.grads)``."""
+        self.update(model.params, model.grads)
+
+    def recall(self, name: str, like: Array) -> Array:
+        """Return the memory called `name`, an array like `like` that is zero at first."""
+        return _kept(self.memory, name, like)
+
+    def scratch(self, like: Array) -> Array:
+        """Return an array like `like` to compute in; what is in it means nothing."""
+        return _kept(self._scratch, "scratch", like)
+
+    def reset(self) -> None:
+        """Forget everything, as if no step had been taken."""
+        self.memory.clear()
+        self._scratch.clear()
+
+
+def _kept(kept: dict[str, Array], name: str, like: Array) -> Array:
+    if name not in kept:
+        kept[name] = np.zeros_like(like)
+    array = kept[name]
+    if array.shape != like.shape or array.dtype != like.dtype:
+        raise ValueError(
+            f"this optimizer remembers parameters of shape {array.shape} and dtype {array.dtype}; got "
+            f"{like.shape} and {like.dtype}: one optimizer serves one model, so make a new one or call reset()"
+        )
+    return array
+
+
+def _rate(instance: Any, attribute: Any, value: float) -> None:
+    if not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{attribute.name} must be a finite number ≥ 0; got {value}")
+
+
+def _decay(instance: Any, attribute: Any, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{attribute.name} must be at least 0 and below 1; got {value}")
+
+
+def _number(default: float, validator: Any) -> Any:
+    return attrs.field(default=default, converter=float, validator=validator)
+
+
+@attrs.frozen
+class SGD(Optimizer):
+    r"""Gradient descent, params ← params - learning_rate · v.
+
+    Without momentum v is the gradient. With it, v ← momentum · v + (1 - dampening) · grads,
+    from v = 0; so momentum = dampening = β is the course's averaged form. With `nesterov`
+    the step looks ahead by one more: it uses momentum · v + (1 - dampening) · grads with
+    the new v (Nesterov 1983, in the form of Sutskever, Martens, Dahl and Hinton 2013).
+
+    Parameters
+    ----------
+    learning_rate : float
+        Step size, at least 0.
+    momentum, dampening : float
+        At least 0 and below 1.
+    nesterov : bool
+        Look ahead; needs momentum.
+
+    Examples
+    --------
+    >>> params = np.array([1.0, 2.0])
+    >>> SGD(learning_rate=0.1).update(params, np.array([10.0, -10.0]))
+    >>> params
+    array([0., 3.])
+    """
+
+    learning_rate: float = _number(0.01, _rate)
+    momentum: float = _number(0.0, _decay)
+    dampening: float = _number(0.0, _decay)
+    nesterov: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs momentum; write SGD(..., momentum=0.9, nesterov=True)")
+
+    def update(self, params: Array, grads: Array) -> None:
+        step = self.scratch(params)
+        if not self.momentum:
+            np.multiply(grads, self.learning_rate * (1 - self.dampening), out=step)
+        else:
+            v = self.recall("velocity", params)
+            damped = np.multiply(grads, 1 - self.dampening, out=step)
+            v *= self.momentum
+            v += damped
+            if self.nesterov:
+                damped += self.momentum * v
+            np.multiply(damped if self.nesterov else v, self.learning_rate, out=step)
+        params -= step

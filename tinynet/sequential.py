@@ -1,0 +1,405 @@
+"""The model: layers one after the other, and the one owner of arrays.
+
+All parameters lie in one flat vector, ``params``, and all gradients in another,
+``grads``; every W, b, dW and db is a view into them. Each layer has a `Cache` with these
+views and the arrays of the last pass, made once for a batch size and used again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from tinynet import _door, training
+from tinynet._arrays import Arrays, declared, title
+from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape
+from tinynet.errors import FileFormatError, NotBuiltError, ShapeError, UnknownNameError
+from tinynet.initializers import Random
+from tinynet.layers import Layer
+from tinynet.losses import Loss
+from tinynet.metrics import labels
+from tinynet.serialization import opened, write_file
+
+
+class Sequential:
+    """Layers one after the other, with a loss at the end.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Layer 1 … layer L.
+    loss : str, Loss or config, optional
+        What `cost` and `back` use; a model without one can only go forward.
+    inputs : int or tuple of int, optional
+        The shape of an example; left out, it is taken from the first X.
+    dtype : {"float32", "float64"}
+        In which everything is stored and computed.
+    seed : int, numpy.random.Generator or numpy.random.RandomState, optional
+        For the first parameters and the order of mini-batches.
+
+    Examples
+    --------
+    >>> from tinynet import SGD, Dense
+    >>> model = Sequential([Dense(4, "tanh"), Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)
+    >>> model
+    <Sequential 2 → 4 tanh → 1 sigmoid; binary_crossentropy; float32; 17 parameters>
+    >>> X, Y = np.array([[0, 0, 1, 1], [0, 1, 0, 1]]), np.array([[0, 1, 1, 0]])
+    >>> history = model.fit(X, Y, optimizer=SGD(0.5, momentum=0.9), epochs=200)
+    >>> model.predict_labels(X)
+    array([0, 1, 1, 0])
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | Mapping[str, Any]],
+        loss: str | Loss | Mapping[str, Any] | None = None,
+        inputs: int | tuple[int, ...] | None = None,
+        dtype: Any = "float32",
+        seed: int | Random | None = None,
+    ) -> None:
+        self._layers = tuple(map(Layer.get, layers))
+        if not self._layers:
+            raise ValueError("a model needs at least one layer: Sequential([Dense(1)])")
+        self._loss = None if loss is None else Loss.get(loss)
+        # Where loss and output activation are partners, a pass back begins at dZ[L].
+        self._partners = self._loss is not None and self._loss.partner == self._layers[-1].activation
+        self._dtype = np.dtype(dtype)
+        if self._dtype not in (np.float32, np.float64):
+            raise ValueError(f'dtype must be "float32" or "float64"; got {dtype!r}')
+        drawn = isinstance(seed, (np.random.Generator, np.random.RandomState))
+        self.rng: Random = seed if drawn else np.random.default_rng(seed)  # type: ignore[assignment, arg-type]
+        self._arrays: Arrays | None = None
+        self._caches: list[Cache] | None = None  # of the last pass
+        self._Y: Array | None = None  # of the last pass back
+        if inputs is not None:
+            self._build(_door.example_shape(inputs))
+
+    def _propagate(self, A: Array, caches: Sequence[Cache]) -> Array:
+        for layer, cache in zip(self._layers, caches, strict=True):
+            cache.A_prev = A
+            cache.Z = Z = layer.forward(A, cache)
+            cache.A = A = layer.activation.forward(Z, out=cache.A)
+        return A
+
+    def forward(self, X: Any) -> Array:
+        """Return A[L], and fill Z[l] and A[l], which are valid until the next pass.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_0, m)
+            Examples as columns.
+
+        Raises
+        ------
+        ShapeError
+            X is 1-D, empty, or has another number of features than the model.
+        NonFiniteError
+            X has NaN or infinite entries.
+        """
+        X = self._admit(X)
+        self._Y, self._caches = None, self._built().caches(X.shape[-1])
+        A = self._propagate(X, self._caches)
+        _door.check_finite(X, self._caches[0])
+        return A
+
+    def cost(self, Y: Any) -> float:
+        """Return J of the last forward pass, penalties included."""
+        return self.cost_of(self.caches, self._admit_targets(Y, self.caches[-1].A.shape[-1]))
+
+    def cost_of(self, caches: Sequence[Cache], Y: Array) -> float:
+        """Return J of the pass that `caches` hold."""
+        loss, last = self._needed_loss(), caches[-1]
+        J = loss.partner_value(last.Z, Y) if self._partners else loss.value(last.A, Y)
+        return J + sum(layer.penalty(cache) for layer, cache in zip(self._layers, caches, strict=True))
+
+    def back(self, Y: Any, input_gradient: bool = False) -> None:
+        """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass.
+
+        Parameters
+        ----------
+        Y : array_like of shape (n_L, m)
+            Targets; integer labels where the loss takes them.
+        input_gradient : bool
+            Compute dA[0] too; it costs a product as large as the first layer's.
+
+        Raises
+        ------
+        NotBuiltError
+            There was no forward pass.
+        ShapeError
+            Y does not have the shape of A[L].
+        """
+        caches = self.caches
+        self._Y = Y = self._admit_targets(Y, caches[-1].A.shape[-1])
+        caches[0].dA_prev = np.empty_like(caches[0].A_prev) if input_gradient else None
+        *below, (layer, cache) = zip(self._layers, caches, strict=True)
+        cache.dZ = dZ = self._output_dZ(cache, Y)
+        dA = layer.back(dZ, cache)
+        for layer, cache in reversed(below):
+            cache.dA = dA
+            cache.dZ = dZ = layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ)
+            dA = layer.back(dZ, cache)
+        caches[0].dA_prev = dA if input_gradient else None
+
+    def _output_dZ(self, last: Cache, Y: Array) -> Array:
+        if self._partners:
+            return self._needed_loss().partner_back(last.A, Y, out=last.dZ)
+        last.dA = self._needed_loss().back(last.A, Y)
+        return self._layers[-1].activation.back(last.dA, last.Z, last.A, out=last.dZ)
+
+    def forward_layer(self, l: int, A_prev: Any) -> Array:
+        """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
+        layer, arrays = self._layer(l), self._built()
+        name = f"A[{l - 1}], the input of {title(l, layer)},"
+        A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self._dtype, name)
+        self._Y, self._caches = None, arrays.caches(A_prev.shape[-1])
+        cache = self._caches[l - 1]
+        cache.A_prev = A_prev
+        cache.Z = layer.forward(A_prev, cache)
+        cache.A = layer.activation.forward(cache.Z, out=cache.A)
+        return cache.A
+
+    def back_layer(self, l: int, dA: Any) -> tuple[Array, ...]:
+        """Take layer l alone back: return dA[l-1], dW[l] and db[l] for dA[l]."""
+        layer, cache = self._layer(l), self.caches[l - 1]
+        if cache.A_prev is None:
+            raise NotBuiltError(f"{title(l, layer)} has not gone forward; call model.forward_layer({l}, A_prev) first")
+        cache.dA = dA = _door.columns(dA, self._built().shapes[l], self._dtype, f"dA[{l}]")
+        if dA.shape != cache.A.shape:
+            raise ShapeError(f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}")
+        asked, cache.dA_prev = cache.dA_prev, np.empty_like(cache.A_prev)
+        cache.dZ = layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ)
+        dA_prev = layer.back(cache.dZ, cache)
+        cache.dA_prev = asked
+        return dA_prev, *self._built().grad_views[l - 1].values()
+
+    def passes(self, X: Array, batch_size: int | None) -> Iterator[tuple[slice, list[Cache]]]:
+        """Go forward part by part in caches of their own, and leave the model as it is."""
+        m = X.shape[-1]
+        size = m if batch_size is None else _door.whole("batch_size", batch_size)
+        for start in range(0, m, size):
+            part = slice(start, min(start + size, m))
+            caches = self._built().new_caches(part.stop - part.start)
+            self._propagate(X[..., part], caches)
+            _door.check_finite(X[..., part], caches[0])
+            yield part, caches
+
+    def predict(self, X: Any, batch_size: int | None = None) -> Array:
+        """Return A[L] (n_L, m) and leave the model as it is; threads may share one.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_0, m)
+            Examples as columns.
+        batch_size : int or None
+            Examples in memory at a time; None is all, in one pass.
+        """
+        outputs = [caches[-1].A for _, caches in self.passes(self._admit(X), batch_size)]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
+
+    def predict_labels(self, X: Any, threshold: float = 0.5, batch_size: int | None = None) -> Array:
+        """Return classes, integers of shape (m,): A[L] > threshold for one output, the largest of several."""
+        return labels(self.predict(X, batch_size), threshold)
+
+    fit = training.fit
+    evaluate = training.evaluate
+
+    # What a learner looks at: a mapping a quantity, whose keys are the layers' numbers.
+
+    W = property(lambda self: self._of_parameters("W", ""), doc="W[1] … W[L]; assigning copies.")
+    b = property(lambda self: self._of_parameters("b", ""), doc="b[1] … b[L]; assigning copies.")
+    dW = property(lambda self: self._of_parameters("W", "d"), doc="dW[1] … dW[L].")
+    db = property(lambda self: self._of_parameters("b", "d"), doc="db[1] … db[L].")
+    Z = property(lambda self: self._of_pass("Z"), doc="Z[1] … Z[L] of the last forward pass.")
+    dZ = property(lambda self: self._of_pass("dZ"), doc="dZ[1] … dZ[L] of the last pass back.")
+
+    @property
+    def A(self) -> LayerArrays:
+        """A[0] = X, A[1] … A[L] of the last forward pass."""
+        return self._of_pass("A", self.caches[0].A_prev)
+
+    @property
+    def dA(self) -> LayerArrays:
+        """dA[1] … dA[L] of the last pass back, and dA[0] if it was asked for."""
+        last = self.caches[-1]
+        if self._partners and self._Y is not None:
+            last.dA = self._needed_loss().back(last.A, self._Y)
+        return self._of_pass("dA", self.caches[0].dA_prev)
+
+    def _of_parameters(self, name: str, d: str) -> ParameterArrays:
+        views = self._built().grad_views if d else self._built().param_views
+        return ParameterArrays(d + name, {l: held[name] for l, held in enumerate(views, 1) if name in held})
+
+    def _of_pass(self, name: str, at_0: Array | None = None) -> LayerArrays:
+        if name.startswith("d") and self._Y is None:
+            raise NotBuiltError(f"model.{name} is filled by a pass back; call model.back(Y) first")
+        arrays = {} if at_0 is None else {0: at_0}
+        return LayerArrays(name, arrays | {l: getattr(cache, name) for l, cache in enumerate(self.caches, 1)})
+
+    @property
+    def params(self) -> Array:
+        """The flat vector of all parameters; write into it with ``model.params[:] = ...``."""
+        return self._built().params
+
+    @property
+    def grads(self) -> Array:
+        """The flat vector of all gradients."""
+        return self._built().grads
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Layer 1 … layer L."""
+        return self._layers
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss."""
+        return self._loss
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """In which everything is stored and computed."""
+        return self._dtype
+
+    @property
+    def inputs(self) -> Shape:
+        """The shape of an example."""
+        return self._built().shapes[0]
+
+    @property
+    def n_params(self) -> int:
+        """How many numbers are trained."""
+        return self.params.size
+
+    @property
+    def caches(self) -> list[Cache]:
+        """The caches of the last pass, one a layer."""
+        self._built()
+        if self._caches is None:
+            raise NotBuiltError("there was no forward pass yet; call model.forward(X) first")
+        return self._caches
+
+    def _build(self, inputs: Shape) -> None:
+        self._arrays = Arrays(self._layers, inputs, self._dtype, self.rng)
+
+    def _built(self) -> Arrays:
+        if self._arrays is None:
+            raise NotBuiltError(
+                "the model has no parameters yet, for it does not know how many inputs it has; "
+                "write Sequential(..., inputs=n_0), or call model.forward(X) or model.fit(X, Y) first"
+            )
+        return self._arrays
+
+    def admit(self, X: Any, Y: Any) -> tuple[Array, Array]:
+        """Return X and Y checked and cast, as columns."""
+        X = self._admit(X)
+        return X, self._admit_targets(Y, X.shape[-1])
+
+    def _admit(self, X: Any) -> Array:
+        if self._arrays is None:
+            X = _door.numbers(X, "X")
+            inputs = X.shape[:-1] or ("n_0",)
+            X = _door.columns(X, inputs, self._dtype, "X")
+            self._build(inputs)
+        return _door.columns(X, self._built().shapes[0], self._dtype, "X")
+
+    def _admit_targets(self, Y: Any, m: int) -> Array:
+        return _door.targets(Y, (*self._built().shapes[-1], m), self._dtype, self._needed_loss())
+
+    def _needed_loss(self) -> Loss:
+        if self._loss is None:
+            raise ValueError(f"the model has no loss; write Sequential(..., loss=...) with one of {Loss.names()}")
+        return self._loss
+
+    def _layer(self, l: int) -> Layer:
+        if l not in range(1, len(self._layers) + 1):
+            raise IndexError(f"there is no layer {l!r}; layers are numbered from 1 to {len(self._layers)}")
+        return self._layers[l - 1]
+
+    def first_nonfinite(self) -> str:
+        """Name the first array of the last pass that is not finite."""
+        down = list(enumerate(zip(self._layers, self.caches, self._built().grad_views, strict=True), 1))
+        arrays = [(l, layer, name, getattr(cache, name)) for l, (layer, cache, _) in down for name in ("Z", "A")]
+        for l, (layer, cache, views) in reversed(down):
+            arrays.append((l, layer, "dZ", cache.dZ))
+            arrays.extend((l, layer, f"d{name}", view) for name, view in views.items())
+        found = (f"{name}[{l}] of {title(l, layer)}" for l, layer, name, a in arrays if not np.isfinite(a).all())
+        return next(found, "the cost")
+
+    def __repr__(self) -> str:
+        shapes = [("?",)] * (len(self._layers) + 1) if self._arrays is None else self._arrays.shapes
+        sizes = ["×".join(map(str, shape)) for shape in shapes]
+        steps = [f"{size} {layer.activation.registered_name}" for size, layer in zip(sizes[1:], self._layers, strict=True)]
+        loss = "no loss" if self._loss is None else self._loss.registered_name
+        count = "not built" if self._arrays is None else f"{self.n_params:,} parameters"
+        return f"<Sequential {' → '.join([sizes[0], *steps])}; {loss}; {self._dtype}; {count}>"
+
+    def summary(self) -> str:
+        """Return a table of the layers: number, kind, activation, shape of Z and A, parameters."""
+        arrays = self._built()
+        rows = [("l", "layer", "activation", "Z, A", "parameters")]
+        for l, (layer, shape, views) in enumerate(zip(self._layers, arrays.shapes[1:], arrays.param_views, strict=True), 1):
+            count = " + ".join(f"{name} {view.size:,}" for name, view in views.items()) or "none"
+            rows.append((str(l), type(layer).__name__, layer.activation.registered_name, _door.written(shape), count))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join([repr(self)[1:-1], *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)])
+
+    def __getstate__(self) -> dict[str, Any]:
+        arrays = self._arrays and (self._arrays.shapes[0], self._arrays.params.copy(), self._arrays.grads.copy())
+        return {**self.__dict__, "_arrays": arrays, "_caches": None, "_Y": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if state["_arrays"] is not None:  # a copy carves its own views
+            inputs, params, grads = state["_arrays"]
+            self._arrays = Arrays(self._layers, inputs, self._dtype, None)
+            self._arrays.params[:], self._arrays.grads[:] = params, grads
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write description and parameters to one ``.npz`` file, which holds data only; `load` reads it."""
+        description = {
+            "layers": [layer.config() for layer in self._layers],
+            "loss": self._loss and self._loss.config(),
+            "inputs": self.inputs,
+            "dtype": self._dtype.name,
+        }
+        named = enumerate(self._built().param_views, 1)
+        write_file(path, description, {f"{name}{l}": view for l, views in named for name, view in views.items()})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the model that `save` wrote to `path`.
+
+        Raises
+        ------
+        FileFormatError
+            The file is damaged, truncated, newer than this version, or no tinynet file.
+        UnknownNameError
+            It names a class that is not registered: define or import the class first.
+        """
+        with opened(path) as file:
+            told = file.description
+            model = cls(_layers_from(told["layers"]), told["loss"], dtype=told["dtype"])
+            inputs = _door.example_shape(told["inputs"])
+            values = [
+                {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
+                for l, held in enumerate(declared(model.layers, inputs)[1], 1)
+            ]
+        model._arrays = Arrays(model.layers, inputs, model.dtype, None)
+        model._arrays.fill(values)
+        return model
+
+
+def _layers_from(configs: Any) -> list[Layer]:
+    if not isinstance(configs, list):
+        raise FileFormatError("its description has no list of layers")
+    layers = []
+    for l, config in enumerate(configs, 1):
+        try:
+            layers.append(Layer.get(config))
+        except UnknownNameError as error:
+            raise UnknownNameError(f"layer {l} of the file: {error}; define or import its class before loading") from None
+    return layers

@@ -1,0 +1,117 @@
+"""A description and named arrays in one ``.npz`` file: data only, nothing in it is ever run.
+
+The file is an ordinary NumPy archive: ``np.load("net.npz")["W1"]`` works without tinynet.
+Its member ``description`` is a JSON text with a format version. This module knows no
+model: it writes a description with arrays, and reads them back, checking before it reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynet._buffers import Array, Shape
+from tinynet.errors import FileFormatError
+
+if TYPE_CHECKING:
+    import zipfile
+
+FORMAT = 1
+_LONGEST_DESCRIPTION = 1 << 22  # bytes of UTF-32
+
+
+def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write the file in one move: it is complete, or as it was before."""
+    path = os.fspath(path)
+    text = json.dumps({"format": FORMAT, **description}, default=_plain)
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, description=np.array(text), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be saved: a field may be a number, a string, a tuple or a registered object")
+
+
+class Archive:
+    """An open file: its `description`, and its arrays one by one."""
+
+    def __init__(self, members: zipfile.ZipFile) -> None:
+        self._members = members
+        try:
+            description = json.loads(str(self._read("description", None, None)))
+        except ValueError as error:
+            raise FileFormatError(f"its description is not JSON: {error}") from error
+        if not isinstance(description, dict) or not isinstance(description.get("format"), int):
+            raise FileFormatError("its description has no format version")
+        if description["format"] > FORMAT:
+            raise FileFormatError(
+                f"it has format version {description['format']}, newer than the {FORMAT} known here; update tinynet"
+            )
+        self.description: dict[str, Any] = description
+
+    def array(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        """Read the array `name`, which must be of this shape and dtype, and finite."""
+        array = self._read(name, shape, dtype)
+        if not np.isfinite(array).all():
+            raise FileFormatError(f"its array {name} is not finite")
+        return array
+
+    def _read(self, name: str, shape: Shape | None, dtype: np.dtype[Any] | None) -> Array:
+        with self._members.open(f"{name}.npy") as file:
+            found_shape, found_dtype = _header(file)
+            if shape is None:
+                fits = found_shape == () and found_dtype.kind == "U" and found_dtype.itemsize <= _LONGEST_DESCRIPTION
+            else:
+                fits = found_shape == shape and found_dtype == dtype
+            if not fits:
+                raise FileFormatError(
+                    f"its array {name} has shape {found_shape} and dtype {found_dtype}; "
+                    f"needed: {'a text' if shape is None else f'shape {shape} and dtype {dtype}'}"
+                )
+            size = math.prod(found_shape) * found_dtype.itemsize
+            data = file.read(size + 1)  # to the end, so that the checksum is compared
+            if len(data) != size:
+                raise FileFormatError(f"its array {name} does not have the {size} bytes that its header claims")
+            return np.frombuffer(data, found_dtype).reshape(found_shape)
+
+
+def _header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise FileFormatError(f"it holds an array of NumPy format {version}")
+    shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
+    if in_columns and len(shape) > 1:
+        raise FileFormatError("it holds an array in column order")
+    return shape, dtype
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Archive]:
+    """Open a file that `write_file` wrote; whatever is wrong with it is a `FileFormatError`."""
+    import zipfile  # costs 10 ms, and only reading a file needs it
+    import zlib
+
+    try:
+        with zipfile.ZipFile(path) as members:
+            yield Archive(members)
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, NotImplementedError) as error:
+        raise FileFormatError(
+            f"{os.fspath(path)!r} is not a whole tinynet file: {error}; give a file that model.save wrote"
+        ) from error

@@ -1,0 +1,214 @@
+"""The training loop and its history.
+
+`fit` and `evaluate` are methods of `Sequential`, written here as functions of the model,
+so that the model's file holds the mathematics and this one the loop.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynet._buffers import Array, all_finite
+from tinynet._door import whole
+from tinynet.errors import NonFiniteError
+from tinynet.initializers import Random
+from tinynet.metrics import Metric, metric
+from tinynet.optimizers import SGD, Optimizer
+
+if TYPE_CHECKING:
+    from tinynet.sequential import Sequential
+
+
+class History(Mapping[str, list[float]]):
+    """What was measured in each epoch: ``history["loss"]`` is a list with a number an epoch."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+
+    def append(self, measured: Mapping[str, float]) -> None:
+        """Add an epoch's numbers."""
+        for name, value in measured.items():
+            self._values.setdefault(name, []).append(value)
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self._values:
+            raise KeyError(f"{name!r} was not recorded; recorded: {', '.join(self._values) or 'nothing'}")
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self._values.items())
+        return f"<History of {max(map(len, self._values.values()), default=0)} epochs; last: {last or 'nothing'}>"
+
+
+def fit(
+    model: Sequential,
+    X: Any,
+    Y: Any,
+    optimizer: Optimizer | str | None = None,
+    epochs: int = 1,
+    batch_size: int | None = 32,
+    shuffle: bool = True,
+    validation_data: tuple[Any, Any] | None = None,
+    metrics: Sequence[str | Metric] = (),
+    verbose: bool = False,
+) -> History:
+    """Train on X and Y.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_0, m)
+        Examples as columns.
+    Y : array_like of shape (n_L, m)
+        Targets; for categorical cross-entropy also integer labels (m,) or (1, m).
+    optimizer : Optimizer or str, optional
+        The rule that moves the parameters; ``SGD()`` if left out. It keeps its memory from fit to fit.
+    epochs : int
+        Passes over the data.
+    batch_size : int or None
+        Examples a step; None is the whole set. The last batch of an epoch may be smaller.
+    shuffle : bool
+        Draw a new order of the examples for each epoch, from the model's generator.
+    validation_data : tuple of array_like, optional
+        (X, Y) to evaluate after each epoch, recorded as ``val_loss`` and so on.
+    metrics : sequence of str or callable
+        Names, or functions ``(Y, A) -> float``; in training, of what was predicted before each step.
+    verbose : bool
+        Write a line an epoch.
+
+    Returns
+    -------
+    History
+        ``history["loss"]``, the mean over an epoch's examples of the cost before each step, penalties
+        included; and the metrics.
+
+    Raises
+    ------
+    NonFiniteError
+        X, or training itself, is not finite; the parameters are as before that step.
+    ShapeError, ValueError, TypeError
+        X, Y or a setting does not fit; no parameter has changed.
+    """
+    optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
+    measures = dict(map(metric, metrics))
+    epochs = whole("epochs", epochs, least=0)
+    X, Y = model.admit(X, Y)
+    if not all_finite(X):
+        raise NonFiniteError("X has NaN or infinite entries; find them with np.argwhere(~np.isfinite(X))")
+    if not all_finite(Y):
+        raise NonFiniteError("Y has NaN or infinite entries; find them with np.argwhere(~np.isfinite(Y))")
+    if validation_data is not None:
+        model.evaluate(*validation_data, metrics=metrics)  # what is wrong with it is found before the first step
+    batches = _Batches(X, Y, batch_size, model.rng if shuffle else None)
+    history = History()
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # each step looks for itself
+        for epoch in range(1, epochs + 1):
+            measured = _train_epoch(model, batches, optimizer, measures, f"epoch {epoch}")
+            if validation_data is not None:
+                judged = model.evaluate(*validation_data, metrics=metrics)
+                measured |= {f"val_{name}": value for name, value in judged.items()}
+            history.append(measured)
+            if verbose:
+                told = "  ".join(f"{name} {value:.4f}" for name, value in measured.items())
+                sys.stdout.write(f"epoch {epoch:{len(str(epochs))}}/{epochs}  {told}\n")
+    return history
+
+
+def _train_epoch(
+    model: Sequential, batches: _Batches, optimizer: Optimizer, measures: Mapping[str, Metric], epoch: str
+) -> dict[str, float]:
+    total, targets, outputs = 0.0, [], []
+    for step, (X, Y) in enumerate(batches, 1):
+        A = model.forward(X)
+        if measures:
+            targets.append(Y.copy())
+            outputs.append(A.copy())
+        total += Y.shape[-1] * _train_step(model, Y, optimizer, f"{epoch}, step {step}")
+    measured = {"loss": total / batches.m}
+    if measures:
+        Y, A = np.concatenate(targets, axis=-1), np.concatenate(outputs, axis=-1)
+        measured |= {name: float(measure(Y, A)) for name, measure in measures.items()}
+    return measured
+
+
+def _train_step(model: Sequential, Y: Array, optimizer: Optimizer, where: str) -> float:
+    """Take the step that follows a forward pass; or none at all, where a number is not finite."""
+    J = model.cost(Y)
+    model.back(Y)
+    before = model.params.copy()
+    if math.isfinite(J) and all_finite(model.grads):
+        optimizer.step(model)
+        if all_finite(model.params):
+            return J
+        culprit = f"the update by {type(optimizer).__name__} overflows"
+    else:
+        culprit = f"{model.first_nonfinite()} is not finite"
+    model.params[:] = before
+    raise NonFiniteError(
+        f"{where}: {culprit}; the parameters are as before this step. "
+        f"The learning rate is likely too large for this model and data: the optimizer is {optimizer!r}"
+    )
+
+
+def evaluate(
+    model: Sequential, X: Any, Y: Any, metrics: Sequence[str | Metric] = (), batch_size: int | None = None
+) -> dict[str, float]:
+    """Return the loss, penalties included, and the metrics on X and Y; writes nothing into the model.
+
+    Parameters
+    ----------
+    X, Y : array_like
+        As for `fit`.
+    metrics : sequence of str or callable
+        Names, or functions ``(Y, A) -> float``.
+    batch_size : int or None
+        Examples in memory at a time; None is all.
+    """
+    X, Y = model.admit(X, Y)
+    m = X.shape[-1]
+    total, outputs = 0.0, []
+    for part, caches in model.passes(X, batch_size):
+        total += (part.stop - part.start) * model.cost_of(caches, Y[..., part])
+        outputs.append(caches[-1].A)
+    A = np.concatenate(outputs, axis=-1)
+    return {"loss": total / m} | {name: float(measure(Y, A)) for name, measure in map(metric, metrics)}
+
+
+class _Batches:
+    """The mini-batches of an epoch, in a new order each time they are gone through.
+
+    An example is a row in memory, so that a batch in any order is one contiguous gather;
+    what is handed out is the transposed view, of an array that the next batch overwrites.
+    """
+
+    def __init__(self, X: Array, Y: Array, batch_size: int | None, rng: Random | None) -> None:
+        self.m = X.shape[-1]
+        self.size = self.m if batch_size is None else min(whole("batch_size", batch_size), self.m)
+        self.whole, self.rng = (X, Y), rng
+        if self.size < self.m:
+            self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in (X, Y)]
+            self.gathered = [np.empty_like(rows[: self.size]) for rows in self.rows]
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        if self.size == self.m:
+            yield self.whole
+            return
+        order = np.arange(self.m) if self.rng is None else self.rng.permutation(self.m)
+        for start in range(0, self.m, self.size):
+            chosen = order[start : start + self.size]
+            X, Y = (
+                # mode="clip" lets take write straight into out; the indices are in range.
+                np.moveaxis(np.take(rows, chosen, axis=0, out=out[: len(chosen)], mode="clip"), 0, -1)
+                for rows, out in zip(self.rows, self.gathered, strict=True)
+            )
+            yield X, Y
