@@ -1,7 +1,7 @@
 """tinynet: neural networks in the notation of back-propagation, on NumPy and attrs.
 
-    import tinynet as tn
-    model = tn.Sequential([tn.Dense(20, "relu"), tn.Dense(1, "sigmoid")], loss="binary_crossentropy")
+>>> import tinynet as tn
+>>> model = tn.Sequential([tn.Dense(20, "relu"), tn.Dense(1, "sigmoid")], loss="binary_crossentropy")
 """
 
 from tinynet import (

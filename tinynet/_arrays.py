@@ -38,10 +38,7 @@ def declared(layers: Sequence[Layer], inputs: Shape) -> tuple[list[Shape], list[
 class Arrays:
     """Parameters and gradients as two flat vectors, views into them, and the caches of passes.
 
-    Parameters
-    ----------
-    rng : Generator or RandomState, optional
-        From which the parameters are drawn, layer after layer; left out, they are zero.
+    The parameters are drawn from `rng`, layer after layer; without it they are zero.
     """
 
     def __init__(self, layers: Sequence[Layer], inputs: Shape, dtype: np.dtype[Any], rng: Random | None) -> None:
@@ -74,9 +71,8 @@ class Arrays:
         """Return caches of their own; with only Z and A, they serve to go forward."""
         caches: list[Cache] = []
         for l, (layer, (before, after)) in enumerate(zip(self.layers, itertools.pairwise(self.shapes), strict=True)):
-            views = self.param_views[l] | {f"d{name}": view for name, view in self.grad_views[l].items()}
             shapes = dict.fromkeys(wanted, (*after, m)) | layer.scratch(before, m)
             buffers: dict[str, Any] = {name: np.empty(shape, self.dtype) for name, shape in shapes.items()}
             below = caches[-1].dA if caches and "dA" in wanted else None
-            caches.append(Cache(views, A_prev=None, dA_prev=below, **buffers))
+            caches.append(Cache(self.param_views[l], self.grad_views[l], A_prev=None, dA_prev=below, **buffers))
         return caches

@@ -10,14 +10,16 @@ import functools
 import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinynet.errors import ShapeError
 
-Array: TypeAlias = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # costs 10 ms to import
+
+Array: TypeAlias = "NDArray[Any]"
 Shape: TypeAlias = tuple[int, ...]
 
 
@@ -51,6 +53,17 @@ def write(view: Array, value: Any, name: str) -> None:
     view[...] = value
 
 
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """Return `value` as an int, if it is one and not below `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number; got {value!r}") from None
+    if number < least or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+    return number
+
+
 def all_finite(array: Array) -> bool:
     """Tell whether no number is NaN or infinite; one product instead of a temporary where it can."""
     flat = array.ravel(order="K")
@@ -60,30 +73,28 @@ def all_finite(array: Array) -> bool:
 class Cache:
     """What one layer holds during a pass.
 
-    Attributes
-    ----------
-    W, b, ... : ndarray
-        The layer's parameters: views into the model's ``params``. Assigning copies into them.
-    dW, db, ... : ndarray
-        Their gradients: views into ``grads``. Assigning copies into them.
-    A_prev, Z, A : ndarray
-        Input, linear part and output of the last forward pass.
-    dZ, dA : ndarray
-        Gradients per example, not divided by m.
-    dA_prev : ndarray or None
-        Where the layer may write the gradient of its input; None when nobody asks for it.
-
+    W, b (or whatever the layer's parameters are called) and dW, db are views into the model's
+    ``params`` and ``grads``: assigning copies into them. A_prev, Z and A are of the last
+    forward pass; dZ and dA are per example. dA_prev is where the layer may write the gradient
+    of its input, or None when nobody asks for it. ``parameters`` are the parameters' names.
     A layer may keep anything else here under a name of its own.
     """
 
-    def __new__(cls, views: Mapping[str, Array], **buffers: Any) -> Cache:
-        return super().__new__(_holding(tuple(views)))
+    def __new__(cls, params: Mapping[str, Array], grads: Mapping[str, Array], **_: Any) -> Cache:
+        return super().__new__(_holding((*params, *(f"d{name}" for name in grads))))
 
-    def __init__(self, views: Mapping[str, Array], **buffers: Any) -> None:
-        self.__dict__.update({f"_{name}": view for name, view in views.items()}, **buffers)
+    def __init__(self, params: Mapping[str, Array], grads: Mapping[str, Array], **buffers: Any) -> None:
+        views = {f"_{name}": view for name, view in params.items()}
+        views |= {f"_d{name}": view for name, view in grads.items()}
+        self.__dict__.update(views, parameters=tuple(params), **buffers)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"this cache holds no {name}; it holds {', '.join(self.__dict__)}")
+        held = ", ".join(key.removeprefix("_") for key in self.__dict__)
+        raise AttributeError(f"this cache holds no {name}; it holds {held}")
+
+    if TYPE_CHECKING:  # which names there are is known when the layers are
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
 
 @functools.cache

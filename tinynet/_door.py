@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
-from tinynet._buffers import Array, Cache, Shape, all_finite
+from tinynet._buffers import Array, Cache, Shape, all_finite, whole
 from tinynet.errors import NonFiniteError, ShapeError
 from tinynet.losses import Loss
 
@@ -24,17 +23,6 @@ def example_shape(inputs: Any) -> Shape:
     return tuple(whole("inputs", n) for n in given)
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """Return `value` as an int, if it is one and not below `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number; got {value!r}") from None
-    if number < least or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
-    return number
-
-
 def numbers(array: Any, name: str) -> Array:
     """Return an array of real numbers."""
     array = np.asarray(array)
@@ -45,7 +33,9 @@ def numbers(array: Any, name: str) -> Array:
 
 def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str) -> Array:
     """Return X in `dtype` if it is columns of the `needed` shape, at least one."""
-    X = X if isinstance(X, np.ndarray) and X.dtype == dtype else numbers(X, name)
+    if isinstance(X, np.ndarray) and X.dtype == dtype and X.shape[:-1] == needed and X.size:
+        return X
+    X = numbers(X, name)
     if X.ndim < 2 or X.shape[:-1] != needed:
         hint = ""
         if X.ndim == 1:
@@ -61,12 +51,13 @@ def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str) -> Array:
 
 def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss) -> Array:
     """Return Y as columns of the `needed` shape in `dtype`."""
-    if not (isinstance(Y, np.ndarray) and Y.dtype == dtype and Y.shape == needed):
-        Y = loss.targets(numbers(Y, "Y"), needed[0])
-        if Y.shape != needed:
-            hint = f"; write Y.reshape({needed[0]}, -1)" if Y.size == math.prod(needed) else ""
-            hint = "; it looks transposed (examples are columns): write Y.T" if Y.shape == needed[::-1] else hint
-            raise ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{hint}")
+    if isinstance(Y, np.ndarray) and Y.dtype == dtype and Y.shape == needed:
+        return Y
+    Y = loss.targets(numbers(Y, "Y"), needed[0])
+    if Y.shape != needed:
+        hint = f"; write Y.reshape({needed[0]}, -1)" if Y.size == math.prod(needed) else ""
+        hint = "; it looks transposed (examples are columns): write Y.T" if Y.shape == needed[::-1] else hint
+        raise ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{hint}")
     return Y.astype(dtype, copy=False)
 
 

@@ -34,9 +34,8 @@ def snake_case(class_name: str) -> str:
 class Registered:
     """A description: frozen, comparable, printable, and known by name within its family.
 
-    Its attrs fields are its config. A class without fields needs no decorator; one with
-    fields takes ``@attrs.frozen``. ``class Swish(Activation, name="silu")`` chooses the
-    name; left out, it is the class name in snake_case.
+    Its attrs fields are its config (``@attrs.frozen``; without fields, no decorator). The name
+    is the class name in snake_case, unless ``class Swish(Activation, name="silu")`` chooses it.
     """
 
     family: ClassVar[str]
@@ -57,10 +56,8 @@ class Registered:
     def _register(cls, name: str) -> None:
         taken = cls._classes.get(name)
         if taken is not None and _address(taken) != _address(cls):
-            raise ValueError(
-                f"the {cls.family} name {name!r} is taken by {_address(taken)}; choose another: "
-                f"class {cls.__name__}({cls.__base__.__name__}, name=\"my_{name}\")"  # type: ignore[union-attr]
-            )
+            hint = f'class {cls.__name__}(..., name="my_{name}")'
+            raise ValueError(f"the {cls.family} name {name!r} is taken by {_address(taken)}; choose another: {hint}")
         cls.registered_name = name
         cls._classes[name] = cls
 
@@ -71,21 +68,9 @@ class Registered:
 
     @classmethod
     def get(cls, spec: str | Mapping[str, Any] | Registered, /, **fields: Any) -> Self:
-        """Return an instance from a name, a config or an instance.
+        """Return an instance from a registered name with `fields`, a config, or an instance.
 
-        Parameters
-        ----------
-        spec : str, mapping or instance
-            A registered name; a config as `config` returns it; or an instance, handed back as it is.
-        **fields
-            Values for the fields of the class that the name stands for.
-
-        Raises
-        ------
-        UnknownNameError
-            The name is not registered; the message lists the known ones, nearest first.
-        TypeError
-            `spec` is none of the three, or belongs to another family.
+        Raises `UnknownNameError` for a name that is not registered; it lists the known ones, nearest first.
         """
         if isinstance(spec, cls) and not fields:
             return spec
@@ -95,19 +80,15 @@ class Registered:
             given = {key: _decode(value) for key, value in spec.items() if key not in ("name", "family")}
             if spec.get("family", cls.family) == cls.family:
                 return cls._named(spec["name"])(**given, **fields)
-        hint = f"; write {spec.__name__}(...)" if isinstance(spec, type) and issubclass(spec, cls) else ""
-        raise TypeError(
-            f"{spec!r} is not the name, config or instance of a tinynet {cls.family}"
-            f"{' that takes further fields' if isinstance(spec, cls) else ''}{hint}"
-        )
+        hint = f"; write {spec.__name__}()" if isinstance(spec, type) and issubclass(spec, cls) else ""
+        hint = "; an instance takes no further fields" if isinstance(spec, cls) else hint
+        raise TypeError(f"{spec!r} is not the name, config or instance of a tinynet {cls.family}{hint}")
 
     @classmethod
     def _named(cls, name: str) -> type[Self]:
         if name not in cls._classes:
-            raise UnknownNameError(
-                f"no {cls.family} is called {name!r}; known, nearest first: "
-                f"{', '.join(_nearest_first(name, cls._classes))}"
-            )
+            known = ", ".join(_nearest_first(name, cls._classes))
+            raise UnknownNameError(f"no {cls.family} is called {name!r}; known, nearest first: {known}")
         return cls._classes[name]
 
     def config(self) -> dict[str, Any]:
@@ -124,7 +105,8 @@ def _address(cls: type) -> str:
 
 def _has_abstract_methods(cls: type) -> bool:
     # inspect.isabstract cannot be asked: the class is still being made.
-    return any(getattr(getattr(cls, name, None), "__isabstractmethod__", False) for name in dir(cls))
+    inherited = {name for base in cls.__bases__ for name in getattr(base, "__abstractmethods__", ())}
+    return any(getattr(getattr(cls, name), "__isabstractmethod__", False) for name in inherited | vars(cls).keys())
 
 
 def _nearest_first(name: str, known: Mapping[str, Any]) -> list[str]:

@@ -1,12 +1,9 @@
 r"""Activations: A = g(Z), and dZ from dA.
 
 An activation knows only arrays. ``forward(Z)`` gives A; ``back(dA, Z, A)`` gives dZ, the
-vector-Jacobian product, and is handed both Z and A so that each class uses the one that
-is right for it. ``out`` is an array for the result, not overlapping the inputs; a
-subclass that does not name it is given it all the same (its result is copied there).
-
-To add one, subclass `Activation`; an elementwise ``forward`` is differentiated exactly
-without a ``back``::
+vector-Jacobian product, from Z or A, whichever serves. ``out`` is an array for the result,
+not overlapping the inputs; a subclass that does not name it is given it all the same (its
+result is copied there). An elementwise ``forward`` is differentiated without a ``back``::
 
     class Swish(tn.Activation):
         def forward(self, Z):
@@ -30,22 +27,12 @@ from tinynet._registry import Registered
 from tinynet._special import normal_cdf, normal_pdf
 from tinynet.errors import ShapeError
 
-__all__ = [
-    "ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity", "LeakyReLU", "Mish",
-    "ReLU", "Sigmoid", "SiLU", "Softmax", "Softplus", "Tanh",
-]  # fmt: skip
-
 
 class Activation(Registered, ABC):
     """Base of all activations; to subclass it is to register.
 
-    Attributes
-    ----------
-    init : str
-        Name of the initializer that suits a layer with this activation, for ``init="auto"``.
+    ``init`` names the initializer that suits a layer with this activation, for ``init="auto"``.
 
-    Examples
-    --------
     >>> Activation.get("leaky_relu", slope=0.1)
     LeakyReLU(slope=0.1)
     """
@@ -56,8 +43,8 @@ class Activation(Registered, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for method in ("forward", "back"):
-            written = cls.__dict__.get(method)
-            if written and "out" not in inspect.signature(written, follow_wrapped=False).parameters:
+            written: Any = cls.__dict__.get(method)
+            if hasattr(written, "__code__") and "out" not in inspect.getargs(written.__code__).args:
                 setattr(cls, method, _given_out(written))
 
     @abstractmethod
@@ -166,13 +153,6 @@ def _back_below(dA: Array, Z: Array, below: Any, out: Array | None) -> Array:
 class LeakyReLU(Activation):
     r"""A = Z where Z > 0, slope · Z elsewhere (Maas, Hannun and Ng 2013).
 
-    Parameters
-    ----------
-    slope : float
-        The slope for Z ≤ 0.
-
-    Examples
-    --------
     >>> LeakyReLU(slope=0.1).forward(np.array([[-1.0, 2.0]]))
     array([[-0.1,  2. ]])
     """
@@ -191,13 +171,6 @@ class LeakyReLU(Activation):
 class ELU(Activation):
     r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2016).
 
-    Parameters
-    ----------
-    alpha : float
-        A tends to -alpha for large negative Z.
-
-    Examples
-    --------
     >>> ELU().forward(np.array([[-1000.0, 2.0]]))
     array([[-1.,  2.]])
     """

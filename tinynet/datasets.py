@@ -5,8 +5,8 @@ Examples are columns.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from importlib import resources
 from typing import Any
 
 import attrs
@@ -17,18 +17,9 @@ from tinynet._buffers import Array
 
 @attrs.frozen(eq=False, repr=False)
 class Digits:
-    """The handwritten digits, and their fixed split into 1,433 to train and 364 to test.
+    """The handwritten digits: X (64, 1797), y (1797,), and which are held out to test, of each digit every fifth.
 
     ``X, y = load_digits()`` gives them all.
-
-    Attributes
-    ----------
-    X : ndarray of shape (64, 1797)
-        Images of 8×8, row by row, 0 (white) to 1 (black).
-    y : ndarray of shape (1797,)
-        The digits, 0 to 9.
-    test : ndarray of bool
-        Which examples are held out: of each digit, every fifth.
     """
 
     X: Array
@@ -54,7 +45,7 @@ def load_digits() -> Digits:
     >>> digits.X.shape, digits.X_train.shape, digits.X_test.shape
     ((64, 1797), (64, 1433), (64, 364))
     """
-    with (resources.files("tinynet") / "data" / "digits.npz").open("rb") as file, np.load(file) as data:
+    with np.load(os.path.join(os.path.dirname(__file__), "data", "digits.npz")) as data:
         counts, y = data["counts"], data["y"].astype(np.int64)
     test = np.zeros(y.size, bool)
     for digit in range(10):

@@ -4,8 +4,6 @@ Every error is also one of Python's own kinds, so ``except ValueError`` keeps
 working. A message says what it got, what it needs and what to write instead.
 """
 
-__all__ = ["FileFormatError", "NonFiniteError", "NotBuiltError", "ShapeError", "UnknownNameError"]
-
 
 class ShapeError(ValueError):
     """An array whose shape does not fit: rows for columns, another width or another batch."""

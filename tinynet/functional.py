@@ -18,7 +18,7 @@ import numpy as np
 
 from tinynet._buffers import Array, Cache
 from tinynet.activations import Activation
-from tinynet.initializers import Initializer, Normal
+from tinynet.initializers import Initializer, Normal, generator
 from tinynet.layers import Dense
 from tinynet.losses import BinaryCrossentropy
 from tinynet.optimizers import SGD
@@ -68,8 +68,7 @@ def initialize_parameters_deep(layer_dims: Sequence[int], rng: Any = None, scale
     `rng` is a seed, Generator or RandomState. `scale` is the factor of a standard normal, or
     an initializer: "lecun_normal" for the course's 1/sqrt(n_prev), "he_normal", "zeros".
     """
-    drawn = isinstance(rng, (np.random.Generator, np.random.RandomState))
-    rng = rng if drawn else np.random.default_rng(rng)
+    rng = generator(rng)
     init = Normal(scale) if isinstance(scale, (int, float, np.number)) else Initializer.get(scale)
     parameters = {}
     for l in range(1, len(layer_dims)):
@@ -81,7 +80,7 @@ def initialize_parameters_deep(layer_dims: Sequence[int], rng: Any = None, scale
 def linear_forward(A_prev: Any, W: Any, b: Any) -> tuple[Array, LinearCache]:
     """Return Z = W A_prev + b, and (A_prev, W, b)."""
     A_prev, W, b = _floats(A_prev, W, b)
-    return Dense(len(W)).forward(A_prev, Cache({"W": W, "b": b}, Z=None)), (A_prev, W, b)
+    return Dense(len(W)).forward(A_prev, Cache({"W": W, "b": b}, {}, Z=None)), (A_prev, W, b)
 
 
 def linear_activation_forward(A_prev: Any, W: Any, b: Any, activation: str) -> tuple[Array, ActivationCache]:
@@ -117,9 +116,9 @@ def compute_cost(AL: Any, Y: Any) -> float:
 def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     """Return dA_prev, dW and db."""
     dZ, A_prev, W, b = _floats(dZ, *cache)
-    gradients = {"dW": np.empty_like(W), "db": np.empty((len(W), 1), W.dtype)}
-    held = Cache({"W": W, "b": b, **gradients}, A_prev=A_prev, dZ_mean=None, dA_prev=np.empty_like(A_prev))
-    return Dense(len(W)).back(dZ, held), gradients["dW"], gradients["db"]
+    grads = {"W": np.empty_like(W), "b": np.empty((len(W), 1), W.dtype)}
+    held = Cache({"W": W, "b": b}, grads, A_prev=A_prev, dZ_mean=None, dA_prev=np.empty_like(A_prev))
+    return Dense(len(W)).back(dZ, held), grads["W"], grads["b"]
 
 
 def linear_activation_backward(dA: Any, cache: ActivationCache, activation: str) -> LinearCache:
@@ -133,7 +132,7 @@ def L_model_backward(
 ) -> dict[str, Array]:
     """Return dA{l-1}, dW{l} and db{l} for l = L … 1, of the binary cross-entropy."""
     names = _names(activations, len(caches))
-    dA, grads = BinaryCrossentropy().back(*_floats(AL, Y)), {}
+    dA, grads = BinaryCrossentropy().back(*_floats(AL, Y)), dict[str, Array]()
     for l in range(len(caches), 0, -1):
         dA, dW, db = linear_activation_backward(dA, caches[l - 1], names[l - 1])
         grads |= {f"dA{l - 1}": dA, f"dW{l}": dW, f"db{l}": db}

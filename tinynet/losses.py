@@ -1,12 +1,10 @@
 r"""Losses: a number J, and dA[L].
 
-One rule for all: ``value`` is the mean over the m examples of the sum over the outputs,
-and ``back`` is its derivative per example, not divided by m (as every dA here).
-
-A loss may have a natural partner among the activations: sigmoid with binary
-cross-entropy, softmax with categorical cross-entropy, identity with squared error. Then
-dZ[L] is simply A[L] - Y, and the value is computed from Z[L], exact however large |Z| is.
-A loss that has one says so in ``partner``.
+``value`` is the mean over the m examples of the sum over the outputs, and ``back`` is its
+derivative per example, not divided by m (as every dA here). A loss may name its natural
+``partner`` among the activations (sigmoid with binary cross-entropy, softmax with
+categorical cross-entropy, identity with squared error): then dZ[L] is simply A[L] - Y, and
+the value is computed from Z[L], exact however large |Z| is.
 """
 
 from __future__ import annotations
@@ -23,24 +21,13 @@ from tinynet._registry import Registered
 from tinynet.activations import Activation, Identity, Sigmoid, Softmax
 from tinynet.errors import ShapeError
 
-__all__ = [
-    "BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "Loss", "MeanAbsoluteError",
-    "MeanSquaredError", "Poisson",
-]  # fmt: skip
-
 
 class Loss(Registered, ABC):
     """Base of all losses; to subclass it is to register.
 
-    Attributes
-    ----------
-    partner : Activation or None
-        The output activation with which dZ[L] = A[L] - Y.
-    domain : tuple of float
-        Between which two numbers A[L] lies.
+    ``partner`` is the output activation with which dZ[L] = A[L] - Y, or None;
+    ``domain`` the two numbers between which A[L] lies.
 
-    Examples
-    --------
     >>> Loss.get("huber", delta=2.0)
     Huber(delta=2.0)
     """
@@ -73,7 +60,7 @@ class Loss(Registered, ABC):
 
 def _mean(terms: Array) -> float:
     """Sum over the outputs, mean over the examples (the last axis), added up in float64."""
-    return float(np.sum(terms, dtype=np.float64)) / terms.shape[-1]
+    return float(np.sum(terms, dtype=np.float64) / terms.shape[-1])
 
 
 class MeanSquaredError(Loss):
@@ -91,7 +78,7 @@ class MeanSquaredError(Loss):
         return _mean(0.5 * (A - Y) ** 2)
 
     def back(self, A: Array, Y: Array) -> Array:
-        return A - Y
+        return np.subtract(A, Y)
 
 
 class MeanAbsoluteError(Loss):
@@ -114,13 +101,6 @@ class Huber(Loss):
 
     dA is d, held between -delta and delta.
 
-    Parameters
-    ----------
-    delta : float
-        Where the parabola turns into a straight line; positive.
-
-    Examples
-    --------
     >>> Huber().value(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]]))
     1.5
     """
@@ -155,7 +135,7 @@ class BinaryCrossentropy(Loss):
 
     def back(self, A: Array, Y: Array) -> Array:
         low, high = _inside(A)
-        return (1 - Y) / (1 - high) - Y / low
+        return np.subtract((1 - Y) / (1 - high), Y / low)
 
     def partner_value(self, Z: Array, Y: Array) -> float:
         # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
@@ -180,7 +160,7 @@ class CategoricalCrossentropy(Loss):
         return _mean(-Y * np.log(_inside(A)[0]))
 
     def back(self, A: Array, Y: Array) -> Array:
-        return -Y / _inside(A)[0]
+        return np.divide(-Y, _inside(A)[0])
 
     def partner_value(self, Z: Array, Y: Array) -> float:
         # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1:
@@ -226,7 +206,7 @@ class Poisson(Loss):
         return _mean(A - Y * np.log(_inside(A)[0]))
 
     def back(self, A: Array, Y: Array) -> Array:
-        return 1 - Y / _inside(A)[0]
+        return np.subtract(1, Y / _inside(A)[0])
 
 
 def _inside(A: Any) -> tuple[Array, Array]:

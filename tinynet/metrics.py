@@ -13,8 +13,6 @@ import numpy as np
 from tinynet._buffers import Array
 from tinynet.errors import UnknownNameError
 
-__all__ = ["Metric", "accuracy", "labels", "metric"]
-
 Metric: TypeAlias = Callable[[Array, Array], float]
 
 
@@ -28,17 +26,8 @@ def labels(A: Array, threshold: float = 0.5) -> Array:
 
 
 def accuracy(Y: Array, A: Array) -> float:
-    """Return the share of examples whose class is right.
+    """Return the share of examples whose class is right; Y are columns like those of A, or labels.
 
-    Parameters
-    ----------
-    Y : ndarray
-        Columns like A's, or integer labels of shape (m,) or (1, m).
-    A : ndarray of shape (n_L, m)
-        The network's output.
-
-    Examples
-    --------
     >>> accuracy(np.array([[0, 1, 1]]), np.array([[0.2, 0.7, 0.3]]))
     0.6666666666666666
     """

@@ -9,37 +9,21 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import numpy as np
+from attrs.validators import ge, lt
 
 from tinynet._buffers import Array
 from tinynet._registry import Registered
-
-__all__ = ["SGD", "Optimizer"]
-
-
-class HasGradients(Protocol):
-    """What `Optimizer.step` needs of a model."""
-
-    @property
-    def params(self) -> Array:
-        """The flat vector of parameters."""
-
-    @property
-    def grads(self) -> Array:
-        """The flat vector of their gradients."""
 
 
 @attrs.frozen(slots=False)
 class Optimizer(Registered, ABC):
     """Base of all optimizers; to subclass it is to register.
 
-    Attributes
-    ----------
-    memory : dict of str to ndarray
-        What the rule remembers: empty at first, filled by `recall`.
+    ``memory`` is a dictionary of arrays: what the rule remembers, empty at first.
     """
 
     family = "optimizer"
@@ -50,7 +34,7 @@ class Optimizer(Registered, ABC):
     def update(self, params: Array, grads: Array) -> None:
         """Move `params` in place; leave `grads` as they are."""
 
-    def step(self, model: HasGradients) -> None:
+    def step(self, model: Any) -> None:
         """Update a model's parameters: ``update(model.params, model.grads)``."""
         self.update(model.params, model.grads)
 
@@ -71,27 +55,16 @@ class Optimizer(Registered, ABC):
 def _kept(kept: dict[str, Array], name: str, like: Array) -> Array:
     if name not in kept:
         kept[name] = np.zeros_like(like)
-    array = kept[name]
-    if array.shape != like.shape or array.dtype != like.dtype:
+    if kept[name].shape != like.shape or kept[name].dtype != like.dtype:
         raise ValueError(
-            f"this optimizer remembers parameters of shape {array.shape} and dtype {array.dtype}; got "
+            f"this optimizer remembers parameters of shape {kept[name].shape} and dtype {kept[name].dtype}; got "
             f"{like.shape} and {like.dtype}: one optimizer serves one model, so make a new one or call reset()"
         )
-    return array
+    return kept[name]
 
 
-def _rate(instance: Any, attribute: Any, value: float) -> None:
-    if not (value >= 0 and math.isfinite(value)):
-        raise ValueError(f"{attribute.name} must be a finite number ≥ 0; got {value}")
-
-
-def _decay(instance: Any, attribute: Any, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{attribute.name} must be at least 0 and below 1; got {value}")
-
-
-def _number(default: float, validator: Any) -> Any:
-    return attrs.field(default=default, converter=float, validator=validator)
+def _number(default: float, below: float) -> Any:
+    return attrs.field(default=default, converter=float, validator=[ge(0), lt(below)])
 
 
 @attrs.frozen
@@ -120,9 +93,9 @@ class SGD(Optimizer):
     array([0., 3.])
     """
 
-    learning_rate: float = _number(0.01, _rate)
-    momentum: float = _number(0.0, _decay)
-    dampening: float = _number(0.0, _decay)
+    learning_rate: float = _number(0.01, math.inf)
+    momentum: float = _number(0.0, 1.0)
+    dampening: float = _number(0.0, 1.0)
     nesterov: bool = False
 
     def __attrs_post_init__(self) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 
 from tinynet import _door, training
 from tinynet._arrays import Arrays, declared, title
-from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape
-from tinynet.errors import FileFormatError, NotBuiltError, ShapeError, UnknownNameError
-from tinynet.initializers import Random
+from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, whole
+from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
+from tinynet.initializers import Random, generator
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.metrics import labels
@@ -32,7 +32,7 @@ class Sequential:
     layers : sequence of Layer
         Layer 1 … layer L.
     loss : str, Loss or config, optional
-        What `cost` and `back` use; a model without one can only go forward.
+        What `cost` and `back` use; a model without one only goes forward.
     inputs : int or tuple of int, optional
         The shape of an example; left out, it is taken from the first X.
     dtype : {"float32", "float64"}
@@ -60,17 +60,16 @@ class Sequential:
         dtype: Any = "float32",
         seed: int | Random | None = None,
     ) -> None:
-        self._layers = tuple(map(Layer.get, layers))
-        if not self._layers:
+        self.layers = tuple(map(Layer.get, layers))
+        if not self.layers:
             raise ValueError("a model needs at least one layer: Sequential([Dense(1)])")
-        self._loss = None if loss is None else Loss.get(loss)
+        self.loss = None if loss is None else Loss.get(loss)
         # Where loss and output activation are partners, a pass back begins at dZ[L].
-        self._partners = self._loss is not None and self._loss.partner == self._layers[-1].activation
-        self._dtype = np.dtype(dtype)
-        if self._dtype not in (np.float32, np.float64):
+        self._partners = self.loss is not None and self.loss.partner == self.layers[-1].activation
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
             raise ValueError(f'dtype must be "float32" or "float64"; got {dtype!r}')
-        drawn = isinstance(seed, (np.random.Generator, np.random.RandomState))
-        self.rng: Random = seed if drawn else np.random.default_rng(seed)  # type: ignore[assignment, arg-type]
+        self.rng: Random = generator(seed)
         self._arrays: Arrays | None = None
         self._caches: list[Cache] | None = None  # of the last pass
         self._Y: Array | None = None  # of the last pass back
@@ -78,26 +77,17 @@ class Sequential:
             self._build(_door.example_shape(inputs))
 
     def _propagate(self, A: Array, caches: Sequence[Cache]) -> Array:
-        for layer, cache in zip(self._layers, caches, strict=True):
+        for layer, cache in zip(self.layers, caches, strict=True):
             cache.A_prev = A
             cache.Z = Z = layer.forward(A, cache)
             cache.A = A = layer.activation.forward(Z, out=cache.A)
         return A
 
     def forward(self, X: Any) -> Array:
-        """Return A[L], and fill Z[l] and A[l], which are valid until the next pass.
+        """Return A[L], and fill Z[l] and A[l], valid until the next pass, for X (n_0, m).
 
-        Parameters
-        ----------
-        X : array_like of shape (n_0, m)
-            Examples as columns.
-
-        Raises
-        ------
-        ShapeError
-            X is 1-D, empty, or has another number of features than the model.
-        NonFiniteError
-            X has NaN or infinite entries.
+        Raises `ShapeError` for an X that is 1-D, empty or has other features than the model,
+        and `NonFiniteError` for one with NaN or infinite entries.
         """
         X = self._admit(X)
         self._Y, self._caches = None, self._built().caches(X.shape[-1])
@@ -113,29 +103,18 @@ class Sequential:
         """Return J of the pass that `caches` hold."""
         loss, last = self._needed_loss(), caches[-1]
         J = loss.partner_value(last.Z, Y) if self._partners else loss.value(last.A, Y)
-        return J + sum(layer.penalty(cache) for layer, cache in zip(self._layers, caches, strict=True))
+        return J + sum(layer.penalty(cache) for layer, cache in zip(self.layers, caches, strict=True))
 
     def back(self, Y: Any, input_gradient: bool = False) -> None:
-        """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass.
+        """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.
 
-        Parameters
-        ----------
-        Y : array_like of shape (n_L, m)
-            Targets; integer labels where the loss takes them.
-        input_gradient : bool
-            Compute dA[0] too; it costs a product as large as the first layer's.
-
-        Raises
-        ------
-        NotBuiltError
-            There was no forward pass.
-        ShapeError
-            Y does not have the shape of A[L].
+        With `input_gradient` also dA[0], which costs a product as large as the first layer's.
+        Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than A[L].
         """
         caches = self.caches
         self._Y = Y = self._admit_targets(Y, caches[-1].A.shape[-1])
         caches[0].dA_prev = np.empty_like(caches[0].A_prev) if input_gradient else None
-        *below, (layer, cache) = zip(self._layers, caches, strict=True)
+        *below, (layer, cache) = zip(self.layers, caches, strict=True)
         cache.dZ = dZ = self._output_dZ(cache, Y)
         dA = layer.back(dZ, cache)
         for layer, cache in reversed(below):
@@ -148,13 +127,13 @@ class Sequential:
         if self._partners:
             return self._needed_loss().partner_back(last.A, Y, out=last.dZ)
         last.dA = self._needed_loss().back(last.A, Y)
-        return self._layers[-1].activation.back(last.dA, last.Z, last.A, out=last.dZ)
+        return self.layers[-1].activation.back(last.dA, last.Z, last.A, out=last.dZ)
 
     def forward_layer(self, l: int, A_prev: Any) -> Array:
         """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
         layer, arrays = self._layer(l), self._built()
         name = f"A[{l - 1}], the input of {title(l, layer)},"
-        A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self._dtype, name)
+        A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self.dtype, name)
         self._Y, self._caches = None, arrays.caches(A_prev.shape[-1])
         cache = self._caches[l - 1]
         cache.A_prev = A_prev
@@ -167,7 +146,7 @@ class Sequential:
         layer, cache = self._layer(l), self.caches[l - 1]
         if cache.A_prev is None:
             raise NotBuiltError(f"{title(l, layer)} has not gone forward; call model.forward_layer({l}, A_prev) first")
-        cache.dA = dA = _door.columns(dA, self._built().shapes[l], self._dtype, f"dA[{l}]")
+        cache.dA = dA = _door.columns(dA, self._built().shapes[l], self.dtype, f"dA[{l}]")
         if dA.shape != cache.A.shape:
             raise ShapeError(f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}")
         asked, cache.dA_prev = cache.dA_prev, np.empty_like(cache.A_prev)
@@ -179,7 +158,7 @@ class Sequential:
     def passes(self, X: Array, batch_size: int | None) -> Iterator[tuple[slice, list[Cache]]]:
         """Go forward part by part in caches of their own, and leave the model as it is."""
         m = X.shape[-1]
-        size = m if batch_size is None else _door.whole("batch_size", batch_size)
+        size = m if batch_size is None else whole("batch_size", batch_size)
         for start in range(0, m, size):
             part = slice(start, min(start + size, m))
             caches = self._built().new_caches(part.stop - part.start)
@@ -188,14 +167,9 @@ class Sequential:
             yield part, caches
 
     def predict(self, X: Any, batch_size: int | None = None) -> Array:
-        """Return A[L] (n_L, m) and leave the model as it is; threads may share one.
+        """Return A[L] for X (n_0, m), `batch_size` examples at a time (None is all).
 
-        Parameters
-        ----------
-        X : array_like of shape (n_0, m)
-            Examples as columns.
-        batch_size : int or None
-            Examples in memory at a time; None is all, in one pass.
+        It writes nothing into the model, so threads may share one.
         """
         outputs = [caches[-1].A for _, caches in self.passes(self._admit(X), batch_size)]
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
@@ -239,40 +213,11 @@ class Sequential:
         arrays = {} if at_0 is None else {0: at_0}
         return LayerArrays(name, arrays | {l: getattr(cache, name) for l, cache in enumerate(self.caches, 1)})
 
-    @property
-    def params(self) -> Array:
-        """The flat vector of all parameters; write into it with ``model.params[:] = ...``."""
-        return self._built().params
-
-    @property
-    def grads(self) -> Array:
-        """The flat vector of all gradients."""
-        return self._built().grads
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Layer 1 … layer L."""
-        return self._layers
-
-    @property
-    def loss(self) -> Loss | None:
-        """The loss."""
-        return self._loss
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """In which everything is stored and computed."""
-        return self._dtype
-
-    @property
-    def inputs(self) -> Shape:
-        """The shape of an example."""
-        return self._built().shapes[0]
-
-    @property
-    def n_params(self) -> int:
-        """How many numbers are trained."""
-        return self.params.size
+    params = property(lambda self: self._built().params, doc="All parameters, flat; write with ``params[:] = ...``.")
+    grads = property(lambda self: self._built().grads, doc="All gradients, flat.")
+    n_params = property(lambda self: self.params.size, doc="How many numbers are trained.")
+    inputs = property(lambda self: self._built().shapes[0], doc="The shape of an example.")
+    is_built = property(lambda self: self._arrays is not None, doc="Whether the parameters are there.")
 
     @property
     def caches(self) -> list[Cache]:
@@ -283,7 +228,7 @@ class Sequential:
         return self._caches
 
     def _build(self, inputs: Shape) -> None:
-        self._arrays = Arrays(self._layers, inputs, self._dtype, self.rng)
+        self._arrays = Arrays(self.layers, inputs, self.dtype, self.rng)
 
     def _built(self) -> Arrays:
         if self._arrays is None:
@@ -301,27 +246,27 @@ class Sequential:
     def _admit(self, X: Any) -> Array:
         if self._arrays is None:
             X = _door.numbers(X, "X")
-            inputs = X.shape[:-1] or ("n_0",)
-            X = _door.columns(X, inputs, self._dtype, "X")
+            inputs = X.shape[:-1]
+            X = _door.columns(X, inputs, self.dtype, "X")
             self._build(inputs)
-        return _door.columns(X, self._built().shapes[0], self._dtype, "X")
+        return _door.columns(X, self._built().shapes[0], self.dtype, "X")
 
     def _admit_targets(self, Y: Any, m: int) -> Array:
-        return _door.targets(Y, (*self._built().shapes[-1], m), self._dtype, self._needed_loss())
+        return _door.targets(Y, (*self._built().shapes[-1], m), self.dtype, self._needed_loss())
 
     def _needed_loss(self) -> Loss:
-        if self._loss is None:
+        if self.loss is None:
             raise ValueError(f"the model has no loss; write Sequential(..., loss=...) with one of {Loss.names()}")
-        return self._loss
+        return self.loss
 
     def _layer(self, l: int) -> Layer:
-        if l not in range(1, len(self._layers) + 1):
-            raise IndexError(f"there is no layer {l!r}; layers are numbered from 1 to {len(self._layers)}")
-        return self._layers[l - 1]
+        if l not in range(1, len(self.layers) + 1):
+            raise IndexError(f"there is no layer {l!r}; layers are numbered from 1 to {len(self.layers)}")
+        return self.layers[l - 1]
 
     def first_nonfinite(self) -> str:
         """Name the first array of the last pass that is not finite."""
-        down = list(enumerate(zip(self._layers, self.caches, self._built().grad_views, strict=True), 1))
+        down = list(enumerate(zip(self.layers, self.caches, self._built().grad_views, strict=True), 1))
         arrays = [(l, layer, name, getattr(cache, name)) for l, (layer, cache, _) in down for name in ("Z", "A")]
         for l, (layer, cache, views) in reversed(down):
             arrays.append((l, layer, "dZ", cache.dZ))
@@ -330,20 +275,20 @@ class Sequential:
         return next(found, "the cost")
 
     def __repr__(self) -> str:
-        shapes = [("?",)] * (len(self._layers) + 1) if self._arrays is None else self._arrays.shapes
+        shapes = self._arrays.shapes if self._arrays else [("?",)] * (len(self.layers) + 1)
         sizes = ["×".join(map(str, shape)) for shape in shapes]
-        steps = [f"{size} {layer.activation.registered_name}" for size, layer in zip(sizes[1:], self._layers, strict=True)]
-        loss = "no loss" if self._loss is None else self._loss.registered_name
-        count = "not built" if self._arrays is None else f"{self.n_params:,} parameters"
-        return f"<Sequential {' → '.join([sizes[0], *steps])}; {loss}; {self._dtype}; {count}>"
+        steps = [f"{n} {layer.activation.registered_name}" for n, layer in zip(sizes[1:], self.layers, strict=True)]
+        loss = self.loss.registered_name if self.loss else "no loss"
+        count = f"{self.n_params:,} parameters" if self._arrays else "not built"
+        return f"<Sequential {' → '.join([sizes[0], *steps])}; {loss}; {self.dtype}; {count}>"
 
     def summary(self) -> str:
         """Return a table of the layers: number, kind, activation, shape of Z and A, parameters."""
-        arrays = self._built()
         rows = [("l", "layer", "activation", "Z, A", "parameters")]
-        for l, (layer, shape, views) in enumerate(zip(self._layers, arrays.shapes[1:], arrays.param_views, strict=True), 1):
+        for l, layer in enumerate(self.layers, 1):
+            shape, views = _door.written(self._built().shapes[l]), self._built().param_views[l - 1]
             count = " + ".join(f"{name} {view.size:,}" for name, view in views.items()) or "none"
-            rows.append((str(l), type(layer).__name__, layer.activation.registered_name, _door.written(shape), count))
+            rows.append((str(l), type(layer).__name__, layer.activation.registered_name, shape, count))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join([repr(self)[1:-1], *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)])
 
@@ -355,16 +300,16 @@ class Sequential:
         self.__dict__.update(state)
         if state["_arrays"] is not None:  # a copy carves its own views
             inputs, params, grads = state["_arrays"]
-            self._arrays = Arrays(self._layers, inputs, self._dtype, None)
+            self._arrays = Arrays(self.layers, inputs, self.dtype, None)
             self._arrays.params[:], self._arrays.grads[:] = params, grads
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write description and parameters to one ``.npz`` file, which holds data only; `load` reads it."""
         description = {
-            "layers": [layer.config() for layer in self._layers],
-            "loss": self._loss and self._loss.config(),
+            "layers": [layer.config() for layer in self.layers],
+            "loss": self.loss and self.loss.config(),
             "inputs": self.inputs,
-            "dtype": self._dtype.name,
+            "dtype": self.dtype.name,
         }
         named = enumerate(self._built().param_views, 1)
         write_file(path, description, {f"{name}{l}": view for l, views in named for name, view in views.items()})
@@ -373,16 +318,13 @@ class Sequential:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return the model that `save` wrote to `path`.
 
-        Raises
-        ------
-        FileFormatError
-            The file is damaged, truncated, newer than this version, or no tinynet file.
-        UnknownNameError
-            It names a class that is not registered: define or import the class first.
+        Raises `FileFormatError` for a file that is damaged, newer than this version or not tinynet's, and
+        `UnknownNameError` for one that names a class that is not registered: define or import it first.
         """
         with opened(path) as file:
             told = file.description
-            model = cls(_layers_from(told["layers"]), told["loss"], dtype=told["dtype"])
+            layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]
+            model = cls(layers, told["loss"], dtype=told["dtype"])
             inputs = _door.example_shape(told["inputs"])
             values = [
                 {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
@@ -393,13 +335,8 @@ class Sequential:
         return model
 
 
-def _layers_from(configs: Any) -> list[Layer]:
-    if not isinstance(configs, list):
-        raise FileFormatError("its description has no list of layers")
-    layers = []
-    for l, config in enumerate(configs, 1):
-        try:
-            layers.append(Layer.get(config))
-        except UnknownNameError as error:
-            raise UnknownNameError(f"layer {l} of the file: {error}; define or import its class before loading") from None
-    return layers
+def _layer_from(l: int, config: Any) -> Layer:
+    try:
+        return Layer.get(config)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"layer {l} of the file: {error}; define or import its class first") from None

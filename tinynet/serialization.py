@@ -8,10 +8,8 @@ model: it writes a description with arrays, and reads them back, checking before
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,20 +25,22 @@ FORMAT = 1
 _LONGEST_DESCRIPTION = 1 << 22  # bytes of UTF-32
 
 
-def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
     """Write the file in one move: it is complete, or as it was before."""
+    import json  # costs 2 ms, as zipfile 10, and only files need them
+
     path = os.fspath(path)
     text = json.dumps({"format": FORMAT, **description}, default=_plain)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", suffix=".tmp")
+    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "wb") as file:
             np.savez(file, description=np.array(text), **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # it has taken its place
+            os.unlink(temporary)
 
 
 def _plain(value: Any) -> Any:
@@ -53,6 +53,8 @@ class Archive:
     """An open file: its `description`, and its arrays one by one."""
 
     def __init__(self, members: zipfile.ZipFile) -> None:
+        import json
+
         self._members = members
         try:
             description = json.loads(str(self._read("description", None, None)))
@@ -105,7 +107,7 @@ def _header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
 @contextlib.contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[Archive]:
     """Open a file that `write_file` wrote; whatever is wrong with it is a `FileFormatError`."""
-    import zipfile  # costs 10 ms, and only reading a file needs it
+    import zipfile
     import zlib
 
     try:

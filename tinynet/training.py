@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet._buffers import Array, all_finite
-from tinynet._door import whole
+from tinynet._buffers import Array, all_finite, whole
 from tinynet.errors import NonFiniteError
 from tinynet.initializers import Random
 from tinynet.metrics import Metric, metric
@@ -24,31 +23,17 @@ if TYPE_CHECKING:
     from tinynet.sequential import Sequential
 
 
-class History(Mapping[str, list[float]]):
-    """What was measured in each epoch: ``history["loss"]`` is a list with a number an epoch."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, list[float]] = {}
+class History(dict[str, list[float]]):
+    """What was measured: ``history["loss"]`` is a list with a number an epoch."""
 
     def append(self, measured: Mapping[str, float]) -> None:
         """Add an epoch's numbers."""
         for name, value in measured.items():
-            self._values.setdefault(name, []).append(value)
-
-    def __getitem__(self, name: str) -> list[float]:
-        if name not in self._values:
-            raise KeyError(f"{name!r} was not recorded; recorded: {', '.join(self._values) or 'nothing'}")
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+            self.setdefault(name, []).append(value)
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self._values.items())
-        return f"<History of {max(map(len, self._values.values()), default=0)} epochs; last: {last or 'nothing'}>"
+        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.items())
+        return f"<History of {max(map(len, self.values()), default=0)} epochs; last: {last or 'nothing'}>"
 
 
 def fit(
@@ -72,11 +57,9 @@ def fit(
     Y : array_like of shape (n_L, m)
         Targets; for categorical cross-entropy also integer labels (m,) or (1, m).
     optimizer : Optimizer or str, optional
-        The rule that moves the parameters; ``SGD()`` if left out. It keeps its memory from fit to fit.
-    epochs : int
-        Passes over the data.
-    batch_size : int or None
-        Examples a step; None is the whole set. The last batch of an epoch may be smaller.
+        ``SGD()`` if left out. It keeps its memory from fit to fit.
+    epochs, batch_size : int
+        Passes over the data, and examples a step; the last batch may be smaller, and None is the whole set.
     shuffle : bool
         Draw a new order of the examples for each epoch, from the model's generator.
     validation_data : tuple of array_like, optional
@@ -89,13 +72,12 @@ def fit(
     Returns
     -------
     History
-        ``history["loss"]``, the mean over an epoch's examples of the cost before each step, penalties
-        included; and the metrics.
+        The metrics, and ``"loss"``: an epoch's mean of the cost before each step, penalties included.
 
     Raises
     ------
     NonFiniteError
-        X, or training itself, is not finite; the parameters are as before that step.
+        X, Y or training is not finite; the parameters are as before that step.
     ShapeError, ValueError, TypeError
         X, Y or a setting does not fit; no parameter has changed.
     """
@@ -103,10 +85,9 @@ def fit(
     measures = dict(map(metric, metrics))
     epochs = whole("epochs", epochs, least=0)
     X, Y = model.admit(X, Y)
-    if not all_finite(X):
-        raise NonFiniteError("X has NaN or infinite entries; find them with np.argwhere(~np.isfinite(X))")
-    if not all_finite(Y):
-        raise NonFiniteError("Y has NaN or infinite entries; find them with np.argwhere(~np.isfinite(Y))")
+    for name, array in (("X", X), ("Y", Y)):
+        if not all_finite(array):
+            raise NonFiniteError(f"{name} has NaN or Inf; find them with np.argwhere(~np.isfinite({name}))")
     if validation_data is not None:
         model.evaluate(*validation_data, metrics=metrics)  # what is wrong with it is found before the first step
     batches = _Batches(X, Y, batch_size, model.rng if shuffle else None)
@@ -163,16 +144,10 @@ def _train_step(model: Sequential, Y: Array, optimizer: Optimizer, where: str) -
 def evaluate(
     model: Sequential, X: Any, Y: Any, metrics: Sequence[str | Metric] = (), batch_size: int | None = None
 ) -> dict[str, float]:
-    """Return the loss, penalties included, and the metrics on X and Y; writes nothing into the model.
+    """Return the loss, penalties included, and the metrics on X and Y, as {"loss": ..., "accuracy": ...}.
 
-    Parameters
-    ----------
-    X, Y : array_like
-        As for `fit`.
-    metrics : sequence of str or callable
-        Names, or functions ``(Y, A) -> float``.
-    batch_size : int or None
-        Examples in memory at a time; None is all.
+    X, Y and `metrics` are as for `fit`; `batch_size` examples are in memory at a time (None is all).
+    It writes nothing into the model.
     """
     X, Y = model.admit(X, Y)
     m = X.shape[-1]

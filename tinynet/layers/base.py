@@ -23,12 +23,8 @@ class Layer(Registered, ABC):
 
     A layer is a description and owns no array. It declares its parameters; the model makes
     them, and hands the layer a `Cache` that holds them, their gradients and the arrays of
-    the pass. Shapes leave out the examples, which are the last axis of every array.
-
-    Attributes
-    ----------
-    activation : Activation
-        What the model applies to the layer's Z; the layer does not apply it.
+    the pass. Shapes leave out the examples, which are the last axis of every array. The
+    model applies ``activation`` to Z; the layer does not.
     """
 
     family = "layer"

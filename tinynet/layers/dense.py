@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array, Cache, Shape
-from tinynet.activations import Activation
+from tinynet._buffers import Array, Cache, Shape, whole
+from tinynet.activations import Activation, Identity
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
 from tinynet.layers.base import Layer, Parameter
 
 
 def _units(value: Any) -> int:
-    try:
-        units = operator.index(value)
-    except TypeError:
-        raise TypeError(f"units must be a whole number; got {value!r}") from None
-    if units <= 0 or isinstance(value, bool):
-        raise ValueError(f"units must be a whole number of at least 1; got {value!r}")
-    return units
+    return whole("units", value)
+
+
+def _activation(value: Any) -> Activation:
+    return Activation.get(value)
 
 
 def _init(value: Any) -> Any:
@@ -56,14 +53,12 @@ class Dense(Layer):
     ValueError, TypeError
         `units` is not a positive whole number, or `l2` is negative.
 
-    Examples
-    --------
     >>> Dense(20, "relu", l2=0.01)
     Dense(units=20, activation=ReLU(), init='auto', l2=0.01)
     """
 
     units: int = attrs.field(converter=_units)
-    activation: Activation = attrs.field(default="identity", converter=Activation.get)
+    activation: Activation = attrs.field(default=Identity(), converter=_activation)
     init: Any = attrs.field(default="auto", converter=_init)
     l2: float = attrs.field(default=0.0, converter=float, validator=attrs.validators.ge(0))
 
@@ -95,7 +90,7 @@ class Dense(Layer):
         # The 1/m goes onto dZ, which has fewer numbers than dW; not in place, dZ is public.
         dZ_mean = np.divide(dZ, dZ.shape[-1], out=cache.dZ_mean)
         np.matmul(dZ_mean, cache.A_prev.T, out=cache.dW)
-        np.sum(dZ_mean, axis=-1, keepdims=True, out=cache.db)
+        np.add.reduce(dZ_mean, axis=-1, keepdims=True, out=cache.db)
         if self.l2:
             cache.dW += self.l2 * cache.W
         return None if cache.dA_prev is None else np.matmul(cache.W.T, dZ, out=cache.dA_prev)

@@ -1,0 +1,939 @@
+"""Every check catches the faults it is there for, names them, and lets pass what a newcomer writes rightly."""
+
+import attrs
+import numpy as np
+import pytest
+
+from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer, Parameter, Sequential, testing
+from tinynet.activations import Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from tinynet.initializers import HeNormal, LecunNormal, Zeros
+from tinynet.losses import BinaryCrossentropy, Huber, MeanSquaredError
+
+CHECKS = {
+    Activation: testing.check_activation,
+    Layer: lambda layer: testing.check_layer(layer, 3),
+    Loss: testing.check_loss,
+    Optimizer: testing.check_optimizer,
+    Initializer: testing.check_initializer,
+}
+FAULTS, RIGHT = [], []
+
+
+def fault(message):
+    """Note a function that defines a faulty class, and what its check must say.
+
+    The class is defined when the test runs, so that it is registered in that test alone.
+    """
+    return lambda make: FAULTS.append(pytest.param(make, message, id=make.__name__))
+
+
+def right(make):
+    """Note a function that defines a class without fault."""
+    RIGHT.append(pytest.param(make, id=make.__name__))
+
+
+def check(thing):
+    """Run the check of the family that a thing belongs to."""
+    next(check for family, check in CHECKS.items() if isinstance(thing, family))(thing)
+
+
+# Activations -------------------------------------------------------------------------
+
+
+@fault(r"Faulty: back does not match forward: at Z = .* dA = .* dZ = .* slope is ")
+def derivative_off_by_one_percent():
+    class Faulty(Tanh):
+        def back(self, dA, Z, A):
+            return 1.01 * super().back(dA, Z, A)
+
+    return Faulty()
+
+
+@fault(r"back does not match forward: at Z = \d")
+def slope_wrong_above_zero_only():
+    class Faulty(LeakyReLU):
+        def back(self, dA, Z, A):
+            return super().back(dA, Z, A) - 0.1 * dA * (Z > 0)
+
+    return Faulty(slope=0.25)
+
+
+@fault(r"back does not match forward: at Z = -")
+def slope_wrong_below_zero_only():
+    class Faulty(LeakyReLU):
+        def back(self, dA, Z, A):
+            return dA * (Z > 0)
+
+    return Faulty(slope=0.25)
+
+
+@fault("back does not match forward")
+def softmax_as_if_elementwise():
+    class Faulty(Softmax):
+        def back(self, dA, Z, A):
+            return dA * A * (1 - A)
+
+    return Faulty()
+
+
+@fault("back does not match forward")
+def back_without_dA():
+    class Faulty(Sigmoid):
+        def back(self, dA, Z, A):
+            return A * (1 - A)
+
+    return Faulty()
+
+
+@fault("back does not match forward")
+def back_takes_A_for_Z():
+    class Faulty(Sigmoid):
+        def back(self, dA, Z, A):
+            return dA * Z * (1 - Z)
+
+    return Faulty()
+
+
+@fault(r"Faulty.forward writes into Z\b")
+def forward_writes_into_Z():
+    class Faulty(ReLU):
+        def forward(self, Z):
+            Z[Z < 0] = 0
+            return Z.copy()
+
+    return Faulty()
+
+
+@fault(r"Faulty.back writes into Z\b")
+def back_writes_into_Z():
+    class Faulty(Tanh):
+        def back(self, dA, Z, A):
+            np.subtract(1, A * A, out=Z)
+            return dA * Z
+
+    return Faulty()
+
+
+@fault(r"Faulty.back writes into dA\b")
+def back_writes_into_dA():
+    class Faulty(Sigmoid):
+        def back(self, dA, Z, A):
+            dA *= A * (1 - A)
+            return dA
+
+    return Faulty()
+
+
+@fault(r"Faulty.back writes into A\b")
+def back_writes_into_A():
+    class Faulty(Sigmoid):
+        def back(self, dA, Z, A):
+            A *= 1 - A
+            return dA * A
+
+    return Faulty()
+
+
+@fault("Faulty.forward gives float64 for float32")
+def forward_leaks_float64():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return Z / np.sqrt(2)  # a float64 scalar, which is stronger than a float32 array
+
+        def back(self, dA, Z, A):
+            return dA * 0.5**0.5
+
+    return Faulty()
+
+
+@fault("Faulty.back gives float64 for float32")
+def back_leaks_float64():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return Z * 0.5**0.5
+
+        def back(self, dA, Z, A):
+            return dA / np.sqrt(2)
+
+    return Faulty()
+
+
+@fault(r"Faulty.forward is not finite .*1000")
+def forward_overflows():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return np.log(1 + np.exp(Z))
+
+        def back(self, dA, Z, A):
+            return dA * (1 - np.exp(-A))
+
+    return Faulty()
+
+
+@fault(r"Faulty.back is not finite .* -\d+")
+def back_overflows():
+    class Faulty(Sigmoid):
+        def back(self, dA, Z, A):
+            E = np.exp(-Z)
+            return dA * (E / (1 + E) ** 2)
+
+    return Faulty()
+
+
+@fault(r"Faulty.forward turns shape \(5, 8\) into \(1, 8\)")
+def forward_changes_the_shape():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return Z.sum(axis=0, keepdims=True)
+
+        def back(self, dA, Z, A):
+            return dA + 0 * Z
+
+    return Faulty()
+
+
+@fault(r"Faulty.back turns shape \(5, 8\) into \(5,\)")
+def back_changes_the_shape():
+    class Faulty(Tanh):
+        def back(self, dA, Z, A):
+            return (dA * (1 - A * A)).sum(axis=1)
+
+    return Faulty()
+
+
+@fault(r"Faulty.forward .*out=")
+def out_is_not_used():
+    class Faulty(Tanh):
+        def forward(self, Z, out=None):
+            return np.tanh(Z)
+
+    return Faulty()
+
+
+@fault(r"Faulty.back .*out=")
+def out_is_another_computation():
+    class Faulty(Tanh):
+        def back(self, dA, Z, A, out=None):
+            if out is None:
+                return super().back(dA, Z, A)
+            return np.multiply(dA, 1 - A, out=out)
+
+    return Faulty()
+
+
+@fault(r"Faulty.* memory order")
+def examples_mixed():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return Z / (1 + Z.std(axis=1, keepdims=True))
+
+        def back(self, dA, Z, A):
+            return dA / (1 + Z.std(axis=1, keepdims=True))
+
+    return Faulty()
+
+
+# Layers: a Dense written without care for speed, and what goes wrong in one ------------
+
+
+class Plain:
+    """Dense as a newcomer writes it: new arrays throughout."""
+
+    def forward(self, A_prev, cache):
+        return cache.W @ A_prev + cache.b
+
+    def back(self, dZ, cache):
+        m = dZ.shape[1]
+        cache.dW = dZ @ cache.A_prev.T / m + self.l2 * cache.W
+        cache.db = dZ.sum(axis=1, keepdims=True) / m
+        return cache.W.T @ dZ
+
+
+@fault(r"db\[1\] of layer 1 \(Faulty\) is not filled, or not finite")
+def db_forgotten():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            cache.dW = dZ @ cache.A_prev.T / dZ.shape[1]
+            return cache.W.T @ dZ
+
+    return Faulty(2)
+
+
+@fault(r"dW\[1\] of layer 1 \(Faulty\) does not match the cost: .*\b4 times as much")
+def one_over_m_forgotten_in_dW():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.dW *= dZ.shape[1]
+            return dA_prev
+
+    return Faulty(2)
+
+
+@fault(r"db\[1\] of layer 1 \(Faulty\) does not match the cost: .*\b4 times as much")
+def one_over_m_forgotten_in_db():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.db *= dZ.shape[1]
+            return dA_prev
+
+    return Faulty(2)
+
+
+@fault(r"dW\[1\] .* does not match the cost: .*\b0.25 times as much")
+def one_over_m_twice():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.dW /= dZ.shape[1]
+            return dA_prev
+
+    return Faulty(2)
+
+
+@fault(r"dA\[0\], from layer 1,? does not match the cost: .*\b0.25 times as much")
+def one_over_m_in_dA_prev():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            return super().back(dZ, cache) / dZ.shape[1]
+
+    return Faulty(2)
+
+
+@fault(r"dW\[1\] of layer 1 \(Faulty\) does not match the cost")
+def l2_term_forgotten():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.dW -= self.l2 * cache.W
+            return dA_prev
+
+    return Faulty(2, l2=0.1)
+
+
+@fault(r"dW\[1\] of layer 1 \(Faulty\) does not match the cost")
+def l2_penalty_without_its_half():
+    class Faulty(Plain, Dense):
+        def penalty(self, cache):
+            return self.l2 * float(np.sum(cache.W**2))
+
+    return Faulty(2, l2=0.1)
+
+
+@fault(r"dW\[1\] of layer 1 \(Faulty\) does not match the cost")
+def dW_transposed():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.dW = cache.dW.T.copy()
+            return dA_prev
+
+    return Faulty(3)
+
+
+@fault(r"dA\[0\], from layer 1,? does not match the cost")
+def W_not_transposed():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            super().back(dZ, cache)
+            return cache.W @ dZ
+
+    return Faulty(3)
+
+
+@fault(r"dW\[1\] .* is not filled, or not finite")
+def gradients_added_to_the_last_ones():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            before = cache.dW.copy()
+            dA_prev = super().back(dZ, cache)
+            cache.dW += before
+            return dA_prev
+
+    return Faulty(2)
+
+
+@fault(r"Faulty.back returns shape \(4, 3\); .*\(3, 4\)")
+def dA_prev_transposed():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            return super().back(dZ, cache).T
+
+    return Faulty(2)
+
+
+@fault(r"Faulty.forward returns shape \(4, 2\); .*\(2, 4\)")
+def Z_transposed():
+    class Faulty(Plain, Dense):
+        def forward(self, A_prev, cache):
+            return super().forward(A_prev, cache).T
+
+    return Faulty(2)
+
+
+@fault(r"Faulty.forward gives float64 for float32")
+def layer_leaks_float64():
+    class Faulty(Plain, Dense):
+        def forward(self, A_prev, cache):
+            return super().forward(A_prev, cache) / np.sqrt(2)
+
+    return Faulty(2)
+
+
+@fault(r"Faulty.* writes into (A_prev|X)\b")
+def layer_writes_into_A_prev():
+    class Faulty(Plain, Dense):
+        def forward(self, A_prev, cache):
+            A_prev -= A_prev.mean()
+            return super().forward(A_prev, cache)
+
+    return Faulty(2)
+
+
+@fault("Faulty.* gives another Z for the same A_prev the second time")
+def layer_depends_on_its_last_pass():
+    class Faulty(Plain, Dense):
+        def forward(self, A_prev, cache):
+            cache.passes = getattr(cache, "passes", 0) + 1
+            return super().forward(A_prev, cache) * cache.passes
+
+    return Faulty(2)
+
+
+# Losses ------------------------------------------------------------------------------
+
+
+@fault(r"Faulty.back / m does not match the cost: .*\b0.05 times as much")
+def loss_back_divided_by_m():
+    class Faulty(MeanSquaredError):
+        def back(self, A, Y):
+            return super().back(A, Y) / A.shape[1]
+
+    return Faulty()
+
+
+@fault(r"Faulty.back / m does not match the cost: .* \(?-1 times as much")
+def loss_back_of_the_wrong_sign():
+    class Faulty(BinaryCrossentropy):
+        def back(self, A, Y):
+            return -super().back(A, Y)
+
+    return Faulty()
+
+
+@fault(r"Faulty.back / m does not match the cost")
+def loss_back_wrong_far_out_only():
+    class Faulty(Huber):
+        def back(self, A, Y):
+            return A - Y
+
+    return Faulty(delta=0.5)
+
+
+@fault(r"Faulty: .*Tanh\(\).* partner")
+def false_partner():
+    class Faulty(MeanSquaredError):
+        partner = Tanh()
+
+    return Faulty()
+
+
+@fault(r"Faulty: .*Identity\(\).* partner")
+def partner_back_of_another_scale():
+    class Faulty(MeanSquaredError):
+        def value(self, A, Y):
+            return 2 * super().value(A, Y)
+
+        def back(self, A, Y):
+            return 2 * super().back(A, Y)
+
+    return Faulty()
+
+
+@fault("Faulty: partner_value differs from value")
+def partner_value_of_another_scale():
+    class Faulty(BinaryCrossentropy):
+        def partner_value(self, Z, Y):
+            return 2 * super().partner_value(Z, Y)
+
+    return Faulty()
+
+
+@fault("Faulty.value must return a number")
+def loss_of_each_example():
+    class Faulty(MeanSquaredError):
+        def value(self, A, Y):
+            return np.mean((A - Y) ** 2, axis=0)
+
+    return Faulty()
+
+
+@fault("Faulty.back gives float64 for float32")
+def loss_leaks_float64():
+    class Faulty(MeanSquaredError):
+        def back(self, A, Y):
+            return (A - Y) * np.float64(1)
+
+    return Faulty()
+
+
+@fault(r"Faulty.* writes into A\b")
+def loss_writes_into_A():
+    class Faulty(MeanSquaredError):
+        def back(self, A, Y):
+            A -= Y
+            return A.copy()
+
+    return Faulty()
+
+
+@fault(r"Faulty.back turns shape \(3, 20\) into \(3,\)")
+def loss_back_changes_the_shape():
+    class Faulty(MeanSquaredError):
+        def back(self, A, Y):
+            return (A - Y).sum(axis=1)
+
+    return Faulty()
+
+
+# Optimizers --------------------------------------------------------------------------
+
+
+@fault("Faulty writes into grads")
+def optimizer_writes_into_grads():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            grads *= 0.1
+            params -= grads
+
+    return Faulty()
+
+
+@fault("Faulty does not go down")
+def optimizer_does_nothing():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            pass
+
+    return Faulty()
+
+
+@fault("Faulty")
+def optimizer_ignores_grads():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            params *= 0.9
+
+    return Faulty()
+
+
+@fault("Faulty does not go down")
+def optimizer_goes_uphill():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            params += 0.01 * grads
+
+    return Faulty()
+
+
+@fault("Faulty does not go down")
+def optimizer_does_not_work_in_place():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            params = params - 0.1 * grads
+
+    return Faulty()
+
+
+@fault("Faulty.* (not finite|nan|inf)")
+def optimizer_divides_by_zero():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                params -= 0.1 * grads / self.recall("square", params)
+
+    return Faulty()
+
+
+@fault("Faulty remembers velocity in float64 for parameters in float32")
+def optimizer_leaks_float64():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            v = self.memory.setdefault("velocity", np.zeros(params.shape))
+            v += 0.1 * grads
+            params -= 0.1 * v
+
+    return Faulty()
+
+
+@fault("Faulty: .*memory shows in equality or repr")
+def optimizer_counts_in_a_field():
+    @attrs.frozen
+    class Faulty(Optimizer):
+        steps: int = 0
+
+        def update(self, params, grads):
+            object.__setattr__(self, "steps", self.steps + 1)
+            params -= 0.1 * grads
+
+    return Faulty()
+
+
+@fault("Faulty moves the same parameters differently the second time")
+def optimizer_shares_its_memory():
+    velocity = np.zeros(3)
+
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            velocity[:] = 0.5 * velocity + grads
+            params -= 0.1 * velocity.astype(params.dtype)
+
+    return Faulty()
+
+
+# Initializers ------------------------------------------------------------------------
+
+
+@fault("Faulty does not draw from the generator it is given alone")
+def initializer_with_its_own_generator():
+    own = np.random.default_rng(0)
+
+    class Faulty(Initializer):
+        def draw(self, shape, rng):
+            return own.standard_normal(shape)
+
+    return Faulty()
+
+
+@fault(r"Faulty draws shape \(4, 3\) for \(3, 4\)")
+def initializer_transposes():
+    class Faulty(Initializer):
+        def draw(self, shape, rng):
+            return rng.standard_normal(shape[::-1])
+
+    return Faulty()
+
+
+@fault("Faulty draws numbers that are not finite")
+def initializer_divides_by_zero():
+    class Faulty(HeNormal):
+        def draw(self, shape, rng):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return super().draw(shape, rng) / np.float64(shape[1] - 1)
+
+    return Faulty()
+
+
+# Descriptions ------------------------------------------------------------------------
+
+
+@fault("make its settings attrs fields")
+def setting_that_is_no_field():
+    class Faulty(LeakyReLU):
+        def __init__(self, slope=0.01):
+            super().__init__()
+            object.__setattr__(self, "slope", 2 * slope)  # each copy by way of the config doubles it
+
+    return Faulty(0.1)
+
+
+# Right ones --------------------------------------------------------------------------
+
+
+@right
+def activation_forward_only():
+    class Swish(Activation):
+        def forward(self, Z):
+            return Z * (1 + np.tanh(Z / 2)) / 2
+
+    return Swish()
+
+
+@right
+def activation_of_the_documentation():
+    class Swish(Activation):
+        def forward(self, Z):
+            return Z / (1 + np.exp(-Z))
+
+    return Swish()
+
+
+@right
+def activation_with_back():
+    class Cube(Activation):
+        def forward(self, Z):
+            return Z**3
+
+        def back(self, dA, Z, A):
+            return 3 * Z**2 * dA
+
+    return Cube()
+
+
+@right
+def activation_with_a_field():
+    @attrs.frozen
+    class Scaled(Activation):
+        scale: float = 2.0
+
+        def forward(self, Z):
+            return self.scale * np.tanh(Z)
+
+    return Scaled(scale=0.5)
+
+
+@right
+def activation_with_a_nested_field():
+    @attrs.frozen
+    class Twice(Activation):
+        inner: Activation = attrs.field(converter=Activation.get)
+
+        def forward(self, Z):
+            return self.inner.forward(self.inner.forward(Z))
+
+    return Twice("softplus")
+
+
+@right
+def activation_with_out():
+    class Square(Activation):
+        def forward(self, Z, out=None):
+            return np.square(Z, out=out)
+
+        def back(self, dA, Z, A, out=None):
+            return np.multiply(np.multiply(dA, 2, out=out), Z, out=out)
+
+    return Square()
+
+
+@right
+def activation_with_a_kink():
+    class Shrink(Activation):
+        def forward(self, Z):
+            return np.where(np.abs(Z) > 0.5, Z - 0.5 * np.sign(Z), 0)
+
+    return Shrink()
+
+
+@right
+def activation_over_the_units():
+    class Centred(Activation):
+        def forward(self, Z):
+            return Z - Z.mean(axis=0, keepdims=True)
+
+        def back(self, dA, Z, A):
+            return dA - dA.mean(axis=0, keepdims=True)
+
+    return Centred()
+
+
+@right
+def layer_of_fresh_arrays():
+    class PlainDense(Plain, Dense):
+        pass
+
+    return PlainDense(2, "relu", l2=0.1)
+
+
+@right
+def layer_with_its_own_parameters():
+    @attrs.frozen
+    class Gain(Layer):
+        start: float = 1.0
+
+        def parameters(self, input_shape):
+            return {"g": Parameter((*input_shape, 1), Initializer.get("constant", value=self.start))}
+
+        def forward(self, A_prev, cache):
+            return cache.g * A_prev
+
+        def back(self, dZ, cache):
+            cache.dg = np.mean(dZ * cache.A_prev, axis=1, keepdims=True)
+            return cache.g * dZ
+
+    return Gain(start=0.5)
+
+
+@right
+def layer_without_parameters():
+    class Reverse(Layer):
+        def forward(self, A_prev, cache):
+            return A_prev[::-1].copy()
+
+        def back(self, dZ, cache):
+            return dZ[::-1].copy()
+
+    return Reverse()
+
+
+@right
+def layer_that_mixes_two():
+    @attrs.frozen
+    class LowRank(Layer):
+        units: int
+        rank: int = 1
+
+        def parameters(self, input_shape):
+            init = LecunNormal()
+            return {
+                "U": Parameter((self.units, self.rank), init),
+                "V": Parameter((self.rank, *input_shape), init),
+                "b": Parameter((self.units, 1), Zeros()),
+            }
+
+        def output_shape(self, input_shape):
+            return (self.units,)
+
+        def forward(self, A_prev, cache):
+            cache.inner = cache.V @ A_prev
+            return cache.U @ cache.inner + cache.b
+
+        def back(self, dZ, cache):
+            m = dZ.shape[1]
+            d_inner = cache.U.T @ dZ
+            cache.dU = dZ @ cache.inner.T / m
+            cache.dV = d_inner @ cache.A_prev.T / m
+            cache.db = dZ.mean(axis=1, keepdims=True)
+            return cache.V.T @ d_inner
+
+    return LowRank(4, rank=2)
+
+
+@right
+def loss_without_a_partner():
+    class LogCosh(Loss):
+        def value(self, A, Y):
+            return np.sum(np.logaddexp(A - Y, Y - A) - np.log(2)) / A.shape[1]
+
+        def back(self, A, Y):
+            return np.tanh(A - Y)
+
+    return LogCosh()
+
+
+@right
+def loss_with_a_field():
+    @attrs.frozen
+    class Pinball(Loss):
+        q: float = 0.5
+
+        def value(self, A, Y):
+            return float(np.mean(np.sum(np.maximum(self.q * (Y - A), (self.q - 1) * (Y - A)), axis=0)))
+
+        def back(self, A, Y):
+            return (Y < A) - self.q * np.ones_like(A)
+
+    return Pinball(q=0.9)
+
+
+@right
+def loss_with_a_partner():
+    class Squared(Loss):
+        partner = Identity()
+
+        def value(self, A, Y):
+            return np.sum((A - Y) ** 2) / A.shape[1]
+
+        def back(self, A, Y):
+            return 2 * (A - Y)
+
+        def partner_back(self, A, Y, out=None):
+            return np.multiply(2, A - Y, out=out)
+
+    return Squared()
+
+
+@right
+def optimizer_without_memory():
+    @attrs.frozen
+    class Sign(Optimizer):
+        rate: float = 0.01
+
+        def update(self, params, grads):
+            params -= self.rate * np.sign(grads)
+
+    return Sign(rate=0.02)
+
+
+@right
+def optimizer_with_memory():
+    class Adagrad(Optimizer):
+        def update(self, params, grads):
+            squares = self.recall("squares", params)
+            squares += grads**2
+            params -= 0.1 * grads / (np.sqrt(squares) + 1e-8)
+
+    return Adagrad()
+
+
+@right
+def initializer_of_a_generator():
+    @attrs.frozen
+    class Sparse(Initializer):
+        keep: float = 0.5
+
+        def draw(self, shape, rng):
+            return rng.standard_normal(shape) * (rng.uniform(size=shape) < self.keep)
+
+    return Sparse(keep=0.3)
+
+
+@right
+def initializer_without_chance():
+    class Eye(Initializer):
+        def draw(self, shape, rng):
+            return np.eye(*shape)
+
+    return Eye()
+
+
+@pytest.mark.parametrize(("make", "message"), FAULTS)
+def test_fault_is_caught(make, message):
+    """A planted fault raises an AssertionError that says what is wrong."""
+    with pytest.raises(AssertionError, match=message):
+        check(make())
+
+
+@pytest.mark.parametrize("make", RIGHT)
+def test_right_passes(make):
+    """What a newcomer writes rightly, as the documentation shows it, passes."""
+    check(make())
+
+
+def test_check_gradients_finds_the_faulty_layer():
+    """In a network of three layers, check_gradients names the one that is wrong, by number and kind."""
+
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.db *= 1.01
+            return dA_prev
+
+    model = Sequential([Dense(4, "tanh"), Faulty(3, "tanh"), Dense(2)], "mean_squared_error", inputs=3, seed=1)
+    rng = np.random.default_rng(2)
+    with pytest.raises(AssertionError, match=r"db\[2\] of layer 2 \(Faulty\) .*\b1.01 times as much"):
+        testing.check_gradients(model, rng.standard_normal((3, 5)), rng.standard_normal((2, 5)))
+
+
+def test_check_gradients_finds_a_faulty_activation():
+    """A wrong derivative of an activation shows in the gradients below it."""
+
+    class Faulty(Tanh):
+        def back(self, dA, Z, A):
+            return 1.01 * super().back(dA, Z, A)
+
+    rng = np.random.default_rng(3)
+    X, Y = rng.standard_normal((3, 5)), rng.standard_normal((2, 5))
+    model = Sequential([Dense(4, Faulty()), Dense(2)], "mean_squared_error", inputs=3, seed=1)
+    with pytest.raises(AssertionError, match=r"does not match the cost: .*\b1.01 times as much"):
+        testing.check_gradients(model, X, Y)
+    assert testing.check_gradients(model, X, Y, tolerance=0.02) == pytest.approx(0.01, rel=0.01)
+
+
+def test_faults_leave_no_trace():
+    """No class of these tests stays registered."""
+    for family in CHECKS:
+        left = [name for name in family.names() if not family._classes[name].__module__.startswith("tinynet.")]
+        assert not left, f"{family.__name__} still knows {left}"
+    assert SGD is Optimizer._classes["sgd"]
