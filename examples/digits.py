@@ -20,7 +20,11 @@ from tinynet import SGD, Dense, Sequential
 
 
 def build_model(seed):
-    """Return the network: 64 pixels → 256 hidden units → a probability for each of the 10 digits."""
+    """Return the network: 64 pixels → 256 hidden units → a probability for each of the 10 digits.
+
+    `l2` keeps the weights small: it adds l2/2 times the sum of their squares to the cost,
+    which is why the loss does not go to zero where the accuracy goes to 1.
+    """
     return Sequential(
         [
             Dense(256, "relu", l2=0.0003),

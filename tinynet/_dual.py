@@ -40,6 +40,9 @@ class Dual(np.lib.mixins.NDArrayOperatorsMixin):
     def __init__(self, value: Any, slope: Any) -> None:
         self.value, self.slope = value, slope
 
+    def __array__(self, *args: Any, **kwargs: Any) -> Array:
+        raise _refused("np.asarray", "__call__", kwargs)
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or kwargs or ufunc not in _FLAT | _PARTIALS.keys():
             raise _refused(f"np.{ufunc.__name__}", method, kwargs)

@@ -10,14 +10,16 @@ compared with central differences in float64, whatever precision is used elsewhe
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tinynet._arrays import title
+from tinynet._arrays import Arrays, title
 from tinynet._buffers import Array
+from tinynet._door import example_shape
 from tinynet._registry import Registered
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer
@@ -126,7 +128,7 @@ def check_activation(activation: Activation) -> None:
     _check_description(activation)
     name, rng = type(activation).__name__, np.random.default_rng(0)
     Z, dA = rng.standard_normal((5, 8)) * 2, rng.standard_normal((5, 8))
-    for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
+    for dtype in map(np.dtype, (np.float64, np.float32)):
         Z_, dA_ = Z.astype(dtype), dA.astype(dtype)
         A = _check_kept(f"{name}.forward", activation.forward, Z=Z_)
         dZ = _check_kept(f"{name}.back", activation.back, dA=dA_, Z=Z_, A=A)
@@ -166,21 +168,20 @@ def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     """Check a layer on examples of a shape: gradients, shapes, dtypes, manners."""
     _check_description(layer)
     name, rng = type(layer).__name__, np.random.default_rng(0)
-    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
-        model = Sequential([layer], "mean_squared_error", input_shape, dtype, seed=0)
-        model.params[:] = rng.standard_normal(model.n_params)
-        X = rng.standard_normal((*model.inputs, 4)).astype(dtype)
-        Z = _check_kept(f"{name}.forward", lambda X, model=model: model.forward(X) is None or model.Z[1].copy(), X=X)
-        needed = (*layer.output_shape(model.inputs), 4)
-        _expect(Z.shape == needed, f"{name}.forward returns shape {Z.shape}; by its output_shape it is {needed}")
-        again = model.forward(X) is not None and model.Z[1]
-        _expect(np.array_equal(again, Z), f"{name}.forward gives another Z for the same A_prev the second time")
-        Y = rng.standard_normal(needed).astype(dtype)
-        model.back(Y, input_gradient=True)
-        dA_prev = model.caches[0].dA_prev
-        _expect(np.shape(dA_prev) == X.shape, f"{name}.back returns shape {np.shape(dA_prev)}; A_prev has {X.shape}")
-        for method, array in (("forward", Z), ("back", dA_prev)):
+    for dtype in map(np.dtype, (np.float32, np.float64)):
+        arrays = Arrays([layer], example_shape(input_shape), dtype, None)
+        arrays.params[:] = rng.standard_normal(arrays.params.size)
+        X, Y = (rng.standard_normal((*shape, 4)).astype(dtype) for shape in arrays.shapes)
+        (cache,) = arrays.caches(4)
+        cache.A_prev, cache.dA_prev = X, np.empty_like(X)
+        Z = _check_kept(f"{name}.forward", lambda A_prev, cache=cache: layer.forward(A_prev, cache), A_prev=X).copy()
+        dA_prev = _check_kept(f"{name}.back", lambda dZ, cache=cache: layer.back(dZ, cache), dZ=Y)
+        for method, array, like in (("forward", Z, Y), ("back", dA_prev, X)):
+            _expect(np.shape(array) == like.shape, f"{name}.{method} returns shape {np.shape(array)}; needed is {like.shape}")
             _expect(array.dtype == dtype, f"{name}.{method} gives {array.dtype} for {dtype}")
+        _expect(np.array_equal(layer.forward(X, cache), Z), f"{name}.forward gives another Z for the same A_prev the second time")
+    model = Sequential([layer], "mean_squared_error", input_shape, "float64", seed=0)
+    model.params[:] = arrays.params
     check_gradients(model, X, Y)
 
 
@@ -212,14 +213,17 @@ def check_optimizer(optimizer: Optimizer) -> None:
     _check_description(optimizer)
     name, fresh = type(optimizer).__name__, copy.deepcopy(optimizer)
     fresh.reset()
-    for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
+    for dtype in map(np.dtype, (np.float64, np.float32)):
         runs: list[Array] = []
         for other in (copy.deepcopy(fresh), copy.deepcopy(fresh)):
-            params = np.array([3.0, -2.0, 0.5], dtype)
-            for _ in range(20):  # the gradient of |params|²/2 is params
-                _check_kept(name, lambda grads, p=params, other=other: other.update(p, grads), grads=params.copy())
+            params, lowest = (np.array(at, dtype) for at in ([3.0, -2.0, 0.5], [4.0, -4.0, 2.0]))
+            for _ in range(20):  # down |params - lowest|²/2
+                update = functools.partial(other.update, params)
+                _check_kept(name, update, grads=params - lowest)
+                _expect(np.isfinite(params).all(), f"{name} makes parameters that are not finite: {params}")
             runs.append(params)
-            _expect(np.linalg.norm(params) < 3.6, f"{name} does not go down: it takes [3, -2, 0.5] to {params}")
+            far = np.linalg.norm(params - lowest)
+            _expect(far < 2.69, f"{name} does not go down: 2.69 from the lowest point at first, then {far:.3g}")
             for what, memory in other.memory.items():
                 fits = memory.dtype == dtype or memory.dtype.kind in "iu"
                 _expect(fits, f"{name} remembers {what} in {memory.dtype} for parameters in {dtype}")
