@@ -1,7 +1,6 @@
 """One flat vector and its views; what a layer remembers of a pass.
 
-The rule of the house: the vector is allocated once and never grows, and to assign to a
-view writes into the vector. It never quietly puts another array in the view's place.
+To assign to a view writes into the vector: it never puts another array in the view's place.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ def carve(vector: Array, shapes: Sequence[Mapping[str, Shape]]) -> list[dict[str
     """Return named views that lie in `vector` one after the other, a dictionary a layer.
 
     >>> vector = np.zeros(6)
-    >>> views = carve(vector, [{"W": (2, 2), "b": (2, 1)}])
-    >>> views[0]["b"][...] = 1
+    >>> carve(vector, [{"W": (2, 2), "b": (2, 1)}])[0]["b"][...] = 1
     >>> vector
     array([0., 0., 0., 0., 1., 1.])
     """
@@ -112,8 +110,7 @@ class LayerArrays(Mapping[int, Array]):
     """One kind of array for every layer that has it: ``model.Z[1]`` … ``model.Z[L]``."""
 
     def __init__(self, name: str, arrays: Mapping[int, Array]) -> None:
-        self._name = name
-        self._arrays = dict(arrays)
+        self._name, self._arrays = name, dict(arrays)
 
     def __getitem__(self, l: int) -> Array:
         if l not in self._arrays:
@@ -126,9 +123,6 @@ class LayerArrays(Mapping[int, Array]):
 
     def __len__(self) -> int:
         return len(self._arrays)
-
-    def __repr__(self) -> str:
-        return f"{self._name}: " + ", ".join(f"[{l}] {array.shape}" for l, array in self._arrays.items())
 
 
 class ParameterArrays(LayerArrays):

@@ -1,9 +1,8 @@
 r"""The standard normal distribution, which NumPy does not have, to a few units in the last place.
 
-For x = |z|, Φ(-x) = exp(-x²/2) · Q(t) / (1 + x) with t = (x - 4)/(x + 4). Q is smooth and
-nearly constant (the idea is Shepherd and Laframboise's, Math. Comp. 36, 1981), so a
-polynomial represents it; ours interpolates Q, computed to 60 digits, at Chebyshev nodes
-over the x where Φ(-x) is not yet zero.
+For x = |z|, Φ(-x) = exp(-x²/2) · Q(t) / (1 + x) with t = (x - 4)/(x + 4). Q is nearly constant
+(Shepherd and Laframboise 1981), so a polynomial serves; ours interpolates Q, computed to 60
+digits, at Chebyshev nodes over the x where Φ(-x) is not yet zero.
 """
 
 import math

@@ -1,8 +1,7 @@
-"""The deep-learning course's functions over dictionaries, on tinynet's classes.
+"""The deep-learning course's functions over dictionaries, with its names and values, on tinynet's classes.
 
-Names, arguments, shapes and values are the course's: ``parameters`` holds W1, b1 … WL,
-bL, ``grads`` holds dA0 … dWL, dbL. `activation` is any registered name, not only "relu"
-and "sigmoid". Each function uses only what it is handed and changes none of it.
+``parameters`` holds W1, b1 … WL, bL, ``grads`` holds dA0 … dWL, dbL; `activation` is any
+registered name. Each function uses only what it is handed and changes none of it.
 
 >>> A, cache = linear_activation_forward([[1.0], [2.0]], [[3.0, -1.0]], [[0.5]], "relu")
 >>> A, linear_activation_backward([[1.0]], cache, "relu")[1]
@@ -11,7 +10,7 @@ and "sigmoid". Each function uses only what it is handed and changes none of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +22,7 @@ from tinynet.layers import Dense
 from tinynet.losses import BinaryCrossentropy
 from tinynet.optimizers import SGD
 
+Names: TypeAlias = Iterable[str] | None
 LinearCache: TypeAlias = tuple[Array, Array, Array]
 ActivationCache: TypeAlias = tuple[LinearCache, Array]
 
@@ -89,16 +89,14 @@ def linear_activation_forward(A_prev: Any, W: Any, b: Any, activation: str) -> t
     return _forward(activation, Z), (linear_cache, Z)
 
 
-def _names(activations: Iterable[str] | None, layers: int) -> list[str]:
+def _names(activations: Names, layers: int) -> list[str]:
     names = ["relu"] * (layers - 1) + ["sigmoid"] if activations is None else list(activations)
     if len(names) != layers:
         raise ValueError(f"{len(names)} activations for {layers} layers; give one for each")
     return names
 
 
-def L_model_forward(
-    X: Any, parameters: Mapping[str, Any], activations: Iterable[str] | None = None
-) -> tuple[Array, list[ActivationCache]]:
+def L_model_forward(X: Any, parameters: Any, activations: Names = None) -> tuple[Array, list[ActivationCache]]:
     """Return A[L], and the cache of each layer; `activations` None means ReLU, …, ReLU, sigmoid."""
     names = _names(activations, sum(name.startswith("W") for name in parameters))
     A, caches = np.asarray(X), []
@@ -127,9 +125,7 @@ def linear_activation_backward(dA: Any, cache: ActivationCache, activation: str)
     return linear_backward(_backward(activation, dA, Z), linear_cache)
 
 
-def L_model_backward(
-    AL: Any, Y: Any, caches: Sequence[ActivationCache], activations: Iterable[str] | None = None
-) -> dict[str, Array]:
+def L_model_backward(AL: Any, Y: Any, caches: list[ActivationCache], activations: Names = None) -> dict[str, Array]:
     """Return dA{l-1}, dW{l} and db{l} for l = L … 1, of the binary cross-entropy."""
     names = _names(activations, len(caches))
     dA, grads = BinaryCrossentropy().back(*_floats(AL, Y)), dict[str, Array]()
@@ -139,9 +135,7 @@ def L_model_backward(
     return grads
 
 
-def update_parameters(
-    parameters: Mapping[str, Any], grads: Mapping[str, Any], learning_rate: float
-) -> dict[str, Array]:
+def update_parameters(parameters: Any, grads: Any, learning_rate: float) -> dict[str, Array]:
     """Return new parameters, a step of gradient descent on."""
     updated = {}
     for name, parameter in parameters.items():

@@ -1,7 +1,4 @@
-"""Metrics: a number that a person reads, from Y and A. Nothing is trained on them.
-
-A metric is a function ``(Y, A) -> float``: one known here by name, or any of your own.
-"""
+"""Metrics: functions ``(Y, A) -> float`` for a person to read, known by name or your own."""
 
 from __future__ import annotations
 

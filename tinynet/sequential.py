@@ -90,9 +90,11 @@ class Sequential:
         and `NonFiniteError` for one with NaN or infinite entries.
         """
         X = self._admit(X)
-        self._Y, self._caches = None, self._built().caches(X.shape[-1])
-        A = self._propagate(X, self._caches)
-        _door.check_finite(X, self._caches[0])
+        caches = self._built().caches(X.shape[-1])
+        self._Y = self._caches = None  # should this pass fail, there is no last one
+        A = self._propagate(X, caches)
+        _door.check_finite(X, caches[0])
+        self._caches = caches
         return A
 
     def cost(self, Y: Any) -> float:

@@ -1,8 +1,6 @@
-"""A description and named arrays in one ``.npz`` file: data only, nothing in it is ever run.
+"""A description (JSON) and named arrays in one ``.npz`` file: data only, nothing in it is ever run.
 
-The file is an ordinary NumPy archive: ``np.load("net.npz")["W1"]`` works without tinynet.
-Its member ``description`` is a JSON text with a format version. This module knows no
-model: it writes a description with arrays, and reads them back, checking before it reads.
+``np.load("net.npz")["W1"]`` works without tinynet. This module knows no model.
 """
 
 from __future__ import annotations
@@ -57,15 +55,13 @@ class Archive:
 
         self._members = members
         try:
-            description = json.loads(str(self._read("description", None, None)))
+            description = json.loads(str(self._read("description", (), None)))
         except ValueError as error:
             raise FileFormatError(f"its description is not JSON: {error}") from error
         if not isinstance(description, dict) or not isinstance(description.get("format"), int):
             raise FileFormatError("its description has no format version")
         if description["format"] > FORMAT:
-            raise FileFormatError(
-                f"it has format version {description['format']}, newer than the {FORMAT} known here; update tinynet"
-            )
+            raise FileFormatError(f"its format is {description['format']}, newer than {FORMAT}: update tinynet")
         self.description: dict[str, Any] = description
 
     def array(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> Array:
@@ -75,32 +71,25 @@ class Archive:
             raise FileFormatError(f"its array {name} is not finite")
         return array
 
-    def _read(self, name: str, shape: Shape | None, dtype: np.dtype[Any] | None) -> Array:
+    def _read(self, name: str, shape: Shape, dtype: np.dtype[Any] | None) -> Array:
         with self._members.open(f"{name}.npy") as file:
             found_shape, found_dtype = _header(file)
-            if shape is None:
-                fits = found_shape == () and found_dtype.kind == "U" and found_dtype.itemsize <= _LONGEST_DESCRIPTION
-            else:
-                fits = found_shape == shape and found_dtype == dtype
-            if not fits:
-                raise FileFormatError(
-                    f"its array {name} has shape {found_shape} and dtype {found_dtype}; "
-                    f"needed: {'a text' if shape is None else f'shape {shape} and dtype {dtype}'}"
-                )
+            is_text = found_dtype.kind == "U" and found_dtype.itemsize <= _LONGEST_DESCRIPTION
+            if found_shape != shape or not (is_text if dtype is None else found_dtype == dtype):
+                needed = f"{shape} and {'text' if dtype is None else dtype}"
+                raise FileFormatError(f"its {name} has shape {found_shape} and dtype {found_dtype}, not {needed}")
             size = math.prod(found_shape) * found_dtype.itemsize
             data = file.read(size + 1)  # to the end, so that the checksum is compared
             if len(data) != size:
-                raise FileFormatError(f"its array {name} does not have the {size} bytes that its header claims")
+                raise FileFormatError(f"its {name} does not have the {size} bytes that its header claims")
             return np.frombuffer(data, found_dtype).reshape(found_shape)
 
 
 def _header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise FileFormatError(f"it holds an array of NumPy format {version}")
     shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
-    if in_columns and len(shape) > 1:
-        raise FileFormatError("it holds an array in column order")
+    if version != (1, 0) or in_columns:
+        raise FileFormatError("it holds an array that tinynet did not write")
     return shape, dtype
 
 

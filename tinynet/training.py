@@ -82,8 +82,7 @@ def fit(
         X, Y or a setting does not fit; no parameter has changed.
     """
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
-    measures = dict(map(metric, metrics))
-    epochs = whole("epochs", epochs, least=0)
+    measures, epochs = dict(map(metric, metrics)), whole("epochs", epochs, least=0)
     X, Y = model.admit(X, Y)
     for name, array in (("X", X), ("Y", Y)):
         if not all_finite(array):
