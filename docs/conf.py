@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import tinynet  # noqa: E402  (only now is it in the path)
+import tinynet
 
 project = "tinynet"
 author = "The tinynet developers"
@@ -18,9 +18,29 @@ html_theme = "furo"
 html_title = f"tinynet {version}"
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
-autodoc_class_signature = "mixed"
 autodoc_typehints = "none"  # the docstrings tell types and shapes together
 autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False  # forward and back are described once, in the family's base
 napoleon_google_docstring = False
-napoleon_use_ivar = True
-default_role = "any"
+napoleon_use_param = False  # "ndarray of shape (n, m)" is for people, not the name of a class
+napoleon_use_rtype = False
+
+nitpick_ignore = [("py:class", "abc.ABC")]  # Python's own, and no inventory of it is kept here
+
+
+def prepare(*event):
+    """Make a docstring, the event's last argument, ready for napoleon.
+
+    Between bars reStructuredText would look for a substitution: |Z| is an absolute value. And
+    an example that follows a section has a heading of its own, or it would belong to the section.
+    """
+    lines = event[-1]
+    lines[:] = [line if line.lstrip().startswith(">>>") else line.replace("|", r"\|") for line in lines]
+    examples = next((n for n, line in enumerate(lines) if line.startswith(">>>")), 0)
+    if "Examples" not in lines and any(line.startswith("---") for line in lines[:examples]):
+        lines[examples:examples] = ["Examples", "--------"]
+
+
+def setup(app):
+    """Have `prepare` run before napoleon."""
+    app.connect("autodoc-process-docstring", prepare, priority=400)

@@ -260,6 +260,7 @@ def test_users_own_that_changes_the_shape():
 FORWARDS = {
     "where": (lambda Z: np.where(Z > 0, Z, 0.1 * Z), lambda Z: np.where(Z > 0, 1, 0.1)),
     "maximum": (lambda Z: np.maximum(Z, 0), lambda Z: 1.0 * (Z > 0)),
+    "clip": (lambda Z: np.clip(Z, -1, 1), lambda Z: 1.0 * (np.abs(Z) < 1)),
     "power": (lambda Z: Z**2 / (1 + Z**2), lambda Z: 2 * Z / (1 + Z**2) ** 2),
     "rational": (lambda Z: Z / (1 + abs(Z)), lambda Z: 1 / (1 + abs(Z)) ** 2),
     "sine": (lambda Z: Z + np.sin(Z) * np.cos(Z), lambda Z: 1 + np.cos(2 * Z)),

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._buffers import Array, Cache, Shape, all_finite, whole
+from tinynet._buffers import Array, Shape, all_finite, whole
 from tinynet.errors import NonFiniteError, ShapeError
 from tinynet.losses import Loss
 
 
-def written(shape: Shape, m: str = "m") -> str:
+def written(shape: tuple[Any, ...], m: str = "m") -> str:
     """Return the shape of an array of examples as people write it: (n, m)."""
     return f"({', '.join(map(str, (*shape, m)))})"
 
@@ -42,7 +42,7 @@ def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str) -> Array:
             hint = f"; write {name}.reshape(-1, 1) for one example, {name}.reshape(1, -1) for one feature"
         elif X.ndim == 2 and X.shape[1:] == needed:
             hint = f"; it looks transposed (examples are columns): write {name}.T"
-        raise ShapeError(f"{name} has shape {X.shape}; needed is {written(needed)}{hint}")
+        raise ShapeError(f"{name} has shape {X.shape}; needed is {written(needed or ('n_0',))}{hint}")
     if X.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {X.shape}: there is no example in it; give at least one column")
     with np.errstate(over="ignore"):  # what is too large for dtype is found as infinite
@@ -61,8 +61,9 @@ def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss) -> Array:
     return Y.astype(dtype, copy=False)
 
 
-def check_finite(X: Array, first: Cache) -> None:
-    """Refuse an X with NaN or Inf, after a pass: what is wrong in X is in the first Z, which is smaller."""
-    if not (all_finite(first.Z) or all_finite(X)):
-        at = tuple(np.argwhere(~np.isfinite(X))[0].tolist())
-        raise NonFiniteError(f"X[{', '.join(map(str, at))}] is {X[at]}; find all with np.argwhere(~np.isfinite(X))")
+def check_finite(name: str, array: Array, shown_by: Array | None = None) -> None:
+    """Refuse an array with NaN or Inf; `shown_by` is one that is not finite if it is not, and smaller."""
+    if (shown_by is None or not all_finite(shown_by)) and not all_finite(array):
+        at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+        where, hint = ", ".join(map(str, at)), f"find all such with np.argwhere(~np.isfinite({name}))"
+        raise NonFiniteError(f"{name}[{where}] is {array[at]}; it must be a finite number; {hint}")

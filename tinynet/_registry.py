@@ -18,7 +18,7 @@ from tinynet.errors import UnknownNameError
 FAMILIES: dict[str, type[Registered]] = {}
 
 # A word of a class name: an acronym in -LU (ReLU, SiLU), another acronym, or a capitalized word.
-_WORD = re.compile(r"[A-Z]+[a-z]?LU(?![a-z])\d*|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z\d]+")
+_WORD = re.compile(r"[A-Z]+[a-z]?LU(?![a-z])\d*|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+(?:\d+[A-Z]?(?![a-z]))?|\d+")
 
 
 def snake_case(class_name: str) -> str:

@@ -7,6 +7,7 @@ views and the arrays of the last pass, made once for a batch size and used again
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -76,11 +77,14 @@ class Sequential:
         if inputs is not None:
             self._build(_door.example_shape(inputs))
 
-    def _propagate(self, A: Array, caches: Sequence[Cache]) -> Array:
-        for layer, cache in zip(self.layers, caches, strict=True):
-            cache.A_prev = A
-            cache.Z = Z = layer.forward(A, cache)
-            cache.A = A = layer.activation.forward(Z, out=cache.A)
+    def _propagate(self, X: Array, caches: Sequence[Cache]) -> Array:
+        A = X
+        with np.errstate(invalid="ignore"):  # NaN and Inf in X are found below
+            for layer, cache in zip(self.layers, caches, strict=True):
+                cache.A_prev = A
+                cache.Z = Z = layer.forward(A, cache)
+                cache.A = A = layer.activation.forward(Z, out=cache.A)
+        _door.check_finite("X", X, shown_by=caches[0].Z)
         return A
 
     def forward(self, X: Any) -> Array:
@@ -93,13 +97,12 @@ class Sequential:
         caches = self._built().caches(X.shape[-1])
         self._Y = self._caches = None  # should this pass fail, there is no last one
         A = self._propagate(X, caches)
-        _door.check_finite(X, caches[0])
         self._caches = caches
         return A
 
     def cost(self, Y: Any) -> float:
         """Return J of the last forward pass, penalties included."""
-        return self.cost_of(self.caches, self._admit_targets(Y, self.caches[-1].A.shape[-1]))
+        return self.cost_of(self.caches, self._admit_targets(Y))
 
     def cost_of(self, caches: Sequence[Cache], Y: Array) -> float:
         """Return J of the pass that `caches` hold."""
@@ -114,7 +117,7 @@ class Sequential:
         Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than A[L].
         """
         caches = self.caches
-        self._Y = Y = self._admit_targets(Y, caches[-1].A.shape[-1])
+        self._Y = Y = self._admit_targets(Y)
         caches[0].dA_prev = np.empty_like(caches[0].A_prev) if input_gradient else None
         *below, (layer, cache) = zip(self.layers, caches, strict=True)
         cache.dZ = dZ = self._output_dZ(cache, Y)
@@ -165,7 +168,6 @@ class Sequential:
             part = slice(start, min(start + size, m))
             caches = self._built().new_caches(part.stop - part.start)
             self._propagate(X[..., part], caches)
-            _door.check_finite(X[..., part], caches[0])
             yield part, caches
 
     def predict(self, X: Any, batch_size: int | None = None) -> Array:
@@ -242,19 +244,29 @@ class Sequential:
 
     def admit(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns."""
-        X = self._admit(X)
-        return X, self._admit_targets(Y, X.shape[-1])
+        X, shapes = self._checked(X)
+        Y = _door.targets(Y, (*shapes[-1], X.shape[-1]), self.dtype, self._needed_loss())
+        _door.check_finite("X", X)
+        _door.check_finite("Y", Y)
+        return self._admit(X), Y
 
     def _admit(self, X: Any) -> Array:
+        X, shapes = self._checked(X)
         if self._arrays is None:
-            X = _door.numbers(X, "X")
-            inputs = X.shape[:-1]
-            X = _door.columns(X, inputs, self.dtype, "X")
-            self._build(inputs)
-        return _door.columns(X, self._built().shapes[0], self.dtype, "X")
+            self._build(shapes[0])
+        return X
 
-    def _admit_targets(self, Y: Any, m: int) -> Array:
-        return _door.targets(Y, (*self._built().shapes[-1], m), self.dtype, self._needed_loss())
+    def _checked(self, X: Any) -> tuple[Array, list[Shape]]:
+        """Return X and the shapes of A[0] … A[L]; the first X gives them, if it is without fault."""
+        if self._arrays is not None:
+            return _door.columns(X, self._arrays.shapes[0], self.dtype, "X"), self._arrays.shapes
+        X = _door.numbers(X, "X")
+        X = _door.columns(X, X.shape[:-1], self.dtype, "X")
+        _door.check_finite("X", X)
+        return X, declared(self.layers, X.shape[:-1])[0]
+
+    def _admit_targets(self, Y: Any) -> Array:
+        return _door.targets(Y, self.caches[-1].A.shape, self.dtype, self._needed_loss())
 
     def _needed_loss(self) -> Loss:
         if self.loss is None:
@@ -273,6 +285,8 @@ class Sequential:
         for l, (layer, cache, views) in reversed(down):
             arrays.append((l, layer, "dZ", cache.dZ))
             arrays.extend((l, layer, f"d{name}", view) for name, view in views.items())
+        for l, (layer, cache, _) in down:
+            arrays.extend((l, layer, name, getattr(cache, name)) for name in cache.parameters)
         found = (f"{name}[{l}] of {title(l, layer)}" for l, layer, name, a in arrays if not np.isfinite(a).all())
         return next(found, "the cost")
 
@@ -296,7 +310,7 @@ class Sequential:
 
     def __getstate__(self) -> dict[str, Any]:
         arrays = self._arrays and (self._arrays.shapes[0], self._arrays.params.copy(), self._arrays.grads.copy())
-        return {**self.__dict__, "_arrays": arrays, "_caches": None, "_Y": None}
+        return {**self.__dict__, "rng": copy.deepcopy(self.rng), "_arrays": arrays, "_caches": None, "_Y": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

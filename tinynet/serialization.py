@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet._buffers import Array, Shape
-from tinynet.errors import FileFormatError
+from tinynet.errors import FileFormatError, UnknownNameError
 
 if TYPE_CHECKING:
     import zipfile
@@ -97,12 +97,13 @@ def _header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
 def opened(path: str | os.PathLike[str]) -> Iterator[Archive]:
     """Open a file that `write_file` wrote; whatever is wrong with it is a `FileFormatError`."""
     import zipfile
-    import zlib
 
     try:
-        with zipfile.ZipFile(path) as members:
+        with open(path, "rb") as file, zipfile.ZipFile(file) as members:
             yield Archive(members)
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, NotImplementedError) as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError, UnknownNameError):
+        raise
+    except Exception as error:  # a damaged archive shows itself in every kind of error
         raise FileFormatError(
             f"{os.fspath(path)!r} is not a whole tinynet file: {error}; give a file that model.save wrote"
         ) from error

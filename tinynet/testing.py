@@ -177,9 +177,11 @@ def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
         Z = _check_kept(f"{name}.forward", lambda A_prev, cache=cache: layer.forward(A_prev, cache), A_prev=X).copy()
         dA_prev = _check_kept(f"{name}.back", lambda dZ, cache=cache: layer.back(dZ, cache), dZ=Y)
         for method, array, like in (("forward", Z, Y), ("back", dA_prev, X)):
-            _expect(np.shape(array) == like.shape, f"{name}.{method} returns shape {np.shape(array)}; needed is {like.shape}")
+            shape = np.shape(array)
+            _expect(shape == like.shape, f"{name}.{method} returns shape {shape}; needed is {like.shape}")
             _expect(array.dtype == dtype, f"{name}.{method} gives {array.dtype} for {dtype}")
-        _expect(np.array_equal(layer.forward(X, cache), Z), f"{name}.forward gives another Z for the same A_prev the second time")
+        again = layer.forward(X, cache)
+        _expect(np.array_equal(again, Z), f"{name}.forward gives another Z for the same A_prev the second time")
     model = Sequential([layer], "mean_squared_error", input_shape, "float64", seed=0)
     model.params[:] = arrays.params
     check_gradients(model, X, Y)

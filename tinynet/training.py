@@ -83,10 +83,8 @@ def fit(
     """
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     measures, epochs = dict(map(metric, metrics)), whole("epochs", epochs, least=0)
+    batch_size = None if batch_size is None else whole("batch_size", batch_size)
     X, Y = model.admit(X, Y)
-    for name, array in (("X", X), ("Y", Y)):
-        if not all_finite(array):
-            raise NonFiniteError(f"{name} has NaN or Inf; find them with np.argwhere(~np.isfinite({name}))")
     if validation_data is not None:
         model.evaluate(*validation_data, metrics=metrics)  # what is wrong with it is found before the first step
     batches = _Batches(X, Y, batch_size, model.rng if shuffle else None)
@@ -130,12 +128,10 @@ def _train_step(model: Sequential, Y: Array, optimizer: Optimizer, where: str) -
         optimizer.step(model)
         if all_finite(model.params):
             return J
-        culprit = f"the update by {type(optimizer).__name__} overflows"
-    else:
-        culprit = f"{model.first_nonfinite()} is not finite"
+    culprit = model.first_nonfinite()
     model.params[:] = before
     raise NonFiniteError(
-        f"{where}: {culprit}; the parameters are as before this step. "
+        f"{where}: {culprit} is not finite; the parameters are as before this step. "
         f"The learning rate is likely too large for this model and data: the optimizer is {optimizer!r}"
     )
 
@@ -167,7 +163,7 @@ class _Batches:
 
     def __init__(self, X: Array, Y: Array, batch_size: int | None, rng: Random | None) -> None:
         self.m = X.shape[-1]
-        self.size = self.m if batch_size is None else min(whole("batch_size", batch_size), self.m)
+        self.size = self.m if batch_size is None else min(batch_size, self.m)
         self.whole, self.rng = (X, Y), rng
         if self.size < self.m:
             self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in (X, Y)]

@@ -1,0 +1,30 @@
+"""What the README and the documentation's pages show is what happens."""
+
+import doctest
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.rst", *sorted(ROOT.glob("docs/**/*.rst"))]
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS | doctest.REPORT_NDIFF
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page(page, monkeypatch):
+    """Every example of a page gives the output that stands below it."""
+    module = types.ModuleType(f"page_{page.stem}")  # so that a class in an example can be pickled
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    test = doctest.DocTestParser().get_doctest(page.read_text("utf-8"), {}, page.name, str(page), 0)
+    test.globs = module.__dict__
+    told = []
+    results = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=told.append, clear_globs=False)
+    assert not results.failed, "".join(told)
+
+
+@pytest.mark.parametrize("name", ["README.rst", "docs/index.rst", "docs/notation.rst", "docs/extending.rst"])
+def test_page_has_examples(name):
+    """The pages that ought to show something do, and are not passed because nothing was found."""
+    assert doctest.DocTestParser().get_examples((ROOT / name).read_text("utf-8"))
