@@ -19,7 +19,6 @@ html_title = f"tinynet {version}"
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_typehints = "none"  # the docstrings tell types and shapes together
-autodoc_preserve_defaults = True
 autodoc_inherit_docstrings = False  # forward and back are described once, in the family's base
 napoleon_google_docstring = False
 napoleon_use_param = False  # "ndarray of shape (n, m)" is for people, not the name of a class

@@ -236,7 +236,7 @@ class SiLU(Activation):
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         S = _sigmoid(Z)
-        return np.multiply(dA, np.add(S, np.multiply(A, 1 - S, out=out), out=out), out=out)
+        return np.multiply(dA, np.add(S, np.multiply(A, _sigmoid(-Z), out=out), out=out), out=out)
 
 
 class GELU(Activation):

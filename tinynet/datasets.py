@@ -56,7 +56,7 @@ def make_circles(m: int = 300, noise: float = 0.05, seed: Any = None, factor: fl
     >>> [array.shape for array in make_circles(100, seed=1)]
     [(2, 100), (1, 100)]
     """
-    angle, inner = _halves(m, 2 * np.pi)
+    angle, inner = _halves(m, 2 * np.pi, endpoint=False)
     return _noisy(np.where(inner, factor, 1.0) * _on_circle(angle), inner, noise, seed)
 
 
@@ -74,10 +74,10 @@ def make_spirals(m: int = 300, noise: float = 0.05, seed: Any = None, turns: flo
     return _noisy(radius * _on_circle(angle + np.pi * second), second, noise, seed)
 
 
-def _halves(m: int, span: float) -> tuple[Array, Array]:
+def _halves(m: int, span: float, endpoint: bool = True) -> tuple[Array, Array]:
     """Return angles evenly over `span` for each half of the points, and which half a point is in."""
     first = m - m // 2
-    angle = np.concatenate([np.linspace(0, span, n, endpoint=span < 6) for n in (first, m // 2)])
+    angle = np.concatenate([np.linspace(0, span, n, endpoint=endpoint) for n in (first, m // 2)])
     return angle, np.arange(m) >= first
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -35,10 +35,13 @@ def accuracy(Y: Array, A: Array) -> float:
 _KNOWN: dict[str, Metric] = {"accuracy": accuracy}
 
 
-def metric(spec: str | Metric) -> tuple[str, Metric]:
-    """Return a metric's name and function, from either."""
-    if callable(spec):
-        return getattr(spec, "__name__", type(spec).__name__), spec
-    if spec not in _KNOWN:
-        raise UnknownNameError(f"no metric is called {spec!r}; known: {', '.join(_KNOWN)}; or pass a function (Y, A)")
-    return spec, _KNOWN[spec]
+def measures(metrics: str | Metric | Iterable[str | Metric]) -> dict[str, Metric]:
+    """Return functions by name, for names or functions."""
+    if isinstance(metrics, str) or callable(metrics):
+        metrics = [metrics]
+    found: dict[str, Metric] = {}
+    for spec in metrics:
+        if not callable(spec) and spec not in _KNOWN:
+            raise UnknownNameError(f"no metric is called {spec!r}; known: {', '.join(_KNOWN)}; or give a function")
+        found.update({getattr(spec, "__name__", repr(spec)): spec} if callable(spec) else {spec: _KNOWN[spec]})
+    return found

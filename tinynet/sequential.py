@@ -73,7 +73,7 @@ class Sequential:
         self.rng: Random = generator(seed)
         self._arrays: Arrays | None = None
         self._caches: list[Cache] | None = None  # of the last pass
-        self._Y: Array | None = None  # of the last pass back
+        self._went_back, self._Y = False, None
         if inputs is not None:
             self._build(_door.example_shape(inputs))
 
@@ -95,7 +95,7 @@ class Sequential:
         """
         X = self._admit(X)
         caches = self._built().caches(X.shape[-1])
-        self._Y = self._caches = None  # should this pass fail, there is no last one
+        self._caches, self._went_back = None, False  # should this pass fail, there is no last one
         A = self._propagate(X, caches)
         self._caches = caches
         return A
@@ -117,7 +117,7 @@ class Sequential:
         Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than A[L].
         """
         caches = self.caches
-        self._Y = Y = self._admit_targets(Y)
+        Y = self._admit_targets(Y)
         caches[0].dA_prev = np.empty_like(caches[0].A_prev) if input_gradient else None
         *below, (layer, cache) = zip(self.layers, caches, strict=True)
         cache.dZ = dZ = self._output_dZ(cache, Y)
@@ -127,6 +127,7 @@ class Sequential:
             cache.dZ = dZ = layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ)
             dA = layer.back(dZ, cache)
         caches[0].dA_prev = dA if input_gradient else None
+        self._went_back, self._Y = True, Y
 
     def _output_dZ(self, last: Cache, Y: Array) -> Array:
         if self._partners:
@@ -139,7 +140,8 @@ class Sequential:
         layer, arrays = self._layer(l), self._built()
         name = f"A[{l - 1}], the input of {title(l, layer)},"
         A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self.dtype, name)
-        self._Y, self._caches = None, arrays.caches(A_prev.shape[-1])
+        _door.check_finite(name.partition(",")[0], A_prev)
+        self._caches, self._went_back = arrays.caches(A_prev.shape[-1]), False
         cache = self._caches[l - 1]
         cache.A_prev = A_prev
         cache.Z = layer.forward(A_prev, cache)
@@ -158,6 +160,7 @@ class Sequential:
         cache.dZ = layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ)
         dA_prev = layer.back(cache.dZ, cache)
         cache.dA_prev = asked
+        self._went_back, self._Y = True, None
         return dA_prev, *self._built().grad_views[l - 1].values()
 
     def passes(self, X: Array, batch_size: int | None) -> Iterator[tuple[slice, list[Cache]]]:
@@ -212,7 +215,7 @@ class Sequential:
         return ParameterArrays(d + name, {l: held[name] for l, held in enumerate(views, 1) if name in held})
 
     def _of_pass(self, name: str, at_0: Array | None = None) -> LayerArrays:
-        if name.startswith("d") and self._Y is None:
+        if name.startswith("d") and not self._went_back:
             raise NotBuiltError(f"model.{name} is filled by a pass back; call model.back(Y) first")
         arrays = {} if at_0 is None else {0: at_0}
         return LayerArrays(name, arrays | {l: getattr(cache, name) for l, cache in enumerate(self.caches, 1)})
@@ -310,7 +313,8 @@ class Sequential:
 
     def __getstate__(self) -> dict[str, Any]:
         arrays = self._arrays and (self._arrays.shapes[0], self._arrays.params.copy(), self._arrays.grads.copy())
-        return {**self.__dict__, "rng": copy.deepcopy(self.rng), "_arrays": arrays, "_caches": None, "_Y": None}
+        no_pass = {"_caches": None, "_went_back": False, "_Y": None}
+        return {**self.__dict__, "rng": copy.deepcopy(self.rng), "_arrays": arrays, **no_pass}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

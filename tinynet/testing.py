@@ -72,7 +72,8 @@ def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = 1e-6) 
     Parameters
     ----------
     model : Sequential
-        Left as it is: a copy in float64 is checked, along random directions where arrays are large.
+        Left as it is: a copy in float64 is checked, its parameters moved a little so that no ReLU
+        stands at its kink, along random directions where arrays are large.
     X, Y : array_like
         A few examples.
     tolerance : float
@@ -86,6 +87,7 @@ def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = 1e-6) 
     double = Sequential(model.layers, model.loss, np.shape(X)[:-1], "float64")
     if model.is_built:
         double.params[:] = model.params
+    double.params[:] += 1e-3 * np.random.default_rng(0).standard_normal(double.n_params)
     X, Y = double.admit(X, Y)
     X = X.copy()  # differences are taken in it, too
     double.grads[:] = np.nan  # a gradient that back forgets stays so

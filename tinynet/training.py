@@ -16,7 +16,7 @@ import numpy as np
 from tinynet._buffers import Array, all_finite, whole
 from tinynet.errors import NonFiniteError
 from tinynet.initializers import Random
-from tinynet.metrics import Metric, metric
+from tinynet.metrics import Metric, measures
 from tinynet.optimizers import SGD, Optimizer
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def fit(
         X, Y or a setting does not fit; no parameter has changed.
     """
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
-    measures, epochs = dict(map(metric, metrics)), whole("epochs", epochs, least=0)
+    functions, epochs = measures(metrics), whole("epochs", epochs, least=0)
     batch_size = None if batch_size is None else whole("batch_size", batch_size)
     X, Y = model.admit(X, Y)
     if validation_data is not None:
@@ -91,7 +91,7 @@ def fit(
     history = History()
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # each step looks for itself
         for epoch in range(1, epochs + 1):
-            measured = _train_epoch(model, batches, optimizer, measures, f"epoch {epoch}")
+            measured = _train_epoch(model, batches, optimizer, functions, f"epoch {epoch}")
             if validation_data is not None:
                 judged = model.evaluate(*validation_data, metrics=metrics)
                 measured |= {f"val_{name}": value for name, value in judged.items()}
@@ -103,19 +103,19 @@ def fit(
 
 
 def _train_epoch(
-    model: Sequential, batches: _Batches, optimizer: Optimizer, measures: Mapping[str, Metric], epoch: str
+    model: Sequential, batches: _Batches, optimizer: Optimizer, functions: Mapping[str, Metric], epoch: str
 ) -> dict[str, float]:
     total, targets, outputs = 0.0, [], []
     for step, (X, Y) in enumerate(batches, 1):
         A = model.forward(X)
-        if measures:
+        if functions:
             targets.append(Y.copy())
             outputs.append(A.copy())
         total += Y.shape[-1] * _train_step(model, Y, optimizer, f"{epoch}, step {step}")
     measured = {"loss": total / batches.m}
-    if measures:
+    if functions:
         Y, A = np.concatenate(targets, axis=-1), np.concatenate(outputs, axis=-1)
-        measured |= {name: float(measure(Y, A)) for name, measure in measures.items()}
+        measured |= {name: float(measure(Y, A)) for name, measure in functions.items()}
     return measured
 
 
@@ -144,6 +144,7 @@ def evaluate(
     X, Y and `metrics` are as for `fit`; `batch_size` examples are in memory at a time (None is all).
     It writes nothing into the model.
     """
+    functions = measures(metrics)
     X, Y = model.admit(X, Y)
     m = X.shape[-1]
     total, outputs = 0.0, []
@@ -151,7 +152,7 @@ def evaluate(
         total += (part.stop - part.start) * model.cost_of(caches, Y[..., part])
         outputs.append(caches[-1].A)
     A = np.concatenate(outputs, axis=-1)
-    return {"loss": total / m} | {name: float(measure(Y, A)) for name, measure in map(metric, metrics)}
+    return {"loss": total / m} | {name: float(measure(Y, A)) for name, measure in functions.items()}
 
 
 class _Batches:

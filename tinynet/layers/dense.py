@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import attrs
 import numpy as np
+from attrs.validators import ge, lt
 
 from tinynet._buffers import Array, Cache, Shape, whole
 from tinynet.activations import Activation, Identity
@@ -60,7 +62,7 @@ class Dense(Layer):
     units: int = attrs.field(converter=_units)
     activation: Activation = attrs.field(default=Identity(), converter=_activation)
     init: Any = attrs.field(default="auto", converter=_init)
-    l2: float = attrs.field(default=0.0, converter=float, validator=attrs.validators.ge(0))
+    l2: float = attrs.field(default=0.0, converter=float, validator=[ge(0), lt(math.inf)])
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
         """Declare W and b."""
