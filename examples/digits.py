@@ -42,7 +42,7 @@ def train(model, X, y, verbose=True):
         if verbose:
             print(f"{epochs} epochs at learning rate {learning_rate}")
         optimizer = SGD(learning_rate, momentum=0.9)
-        model.fit(X, y, optimizer=optimizer, epochs=epochs, batch_size=32, metrics=["accuracy"], verbose=verbose)
+        model.fit(X, y, optimizer=optimizer, epochs=epochs, batch_size=16, metrics=["accuracy"], verbose=verbose)
 
 
 def confusion_matrix(y, predicted):

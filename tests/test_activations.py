@@ -290,20 +290,18 @@ def test_forward_alone_is_differentiated(name, dtype):
 
 
 @pytest.mark.parametrize(
-    ("forward", "names"),
+    "forward",
     [
-        (lambda Z: Z - np.mean(Z, axis=0), "np.mean"),
-        (lambda Z: np.sort(Z, axis=0), "np.sort"),
-        (lambda Z: Z / np.add.reduce(Z), "np.add.reduce"),
-        (lambda Z: np.ones((3, 3)) @ Z, "np.matmul"),
-        (lambda Z: np.cumsum(Z, axis=0), "np.cumsum"),
-        (lambda Z: np.asarray(Z) * 2, ""),
+        lambda Z: Z - np.mean(Z, axis=0),
+        lambda Z: np.sort(Z, axis=0),
+        lambda Z: Z / np.add.reduce(np.abs(Z)),
+        lambda Z: np.cumsum(Z, axis=1),
     ],
-    ids=["mean", "sort", "reduce", "matmul", "cumsum", "asarray"],
+    ids=["mean", "sort", "reduce", "cumsum"],
 )
-def test_what_is_not_elementwise_is_refused(forward, names):
-    """A forward that mixes elements is not differentiated wrongly, but refused by name, with what to write."""
+def test_what_is_not_elementwise_is_refused(forward):
+    """A forward that mixes elements is not differentiated wrongly, but refused, with what to write."""
     Own = type("Own", (Activation,), {"forward": lambda self, Z: forward(Z)})
-    Z = np.eye(3)
-    with pytest.raises(TypeError, match=rf"{names}.* is not elementwise.*def back\(self, dA, Z, A\)"):
+    Z = np.random.default_rng(0).standard_normal((3, 4))
+    with pytest.raises(TypeError, match=r"Own.forward is not elementwise.*def back\(self, dA, Z, A\)"):
         Own().back(Z, Z, Own().forward(Z))

@@ -1,6 +1,7 @@
 """What the README and the documentation's pages show is what happens."""
 
 import doctest
+import re
 import sys
 import types
 from pathlib import Path
@@ -28,3 +29,13 @@ def test_page(page, monkeypatch):
 def test_page_has_examples(name):
     """The pages that ought to show something do, and are not passed because nothing was found."""
     assert doctest.DocTestParser().get_examples((ROOT / name).read_text("utf-8"))
+
+
+def test_readme_names_every_file():
+    """The table "What's where" has all modules of the package, and none that is gone."""
+    section = (ROOT / "README.rst").read_text("utf-8").split("What's where")[1].split("Documentation\n---")[0]
+    named = set(re.findall(r"``(\w+(?:\.py|/))``", section)) - {"tinynet/"}
+    package = ROOT / "tinynet"
+    modules = {path.name for path in package.glob("*.py")} - {"_version.py"}
+    folders = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert named == modules | folders

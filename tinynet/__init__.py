@@ -1,21 +1,7 @@
-"""tinynet: neural networks in the notation of back-propagation, on NumPy and attrs.
+"""tinynet: neural networks in the notation of back-propagation, on NumPy and attrs."""
 
->>> import tinynet as tn
->>> model = tn.Sequential([tn.Dense(20, "relu"), tn.Dense(1, "sigmoid")], loss="binary_crossentropy")
-"""
-
-from tinynet import (
-    activations,
-    datasets,
-    errors,
-    functional,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    optimizers,
-    testing,
-)
+from tinynet import activations, datasets, errors, functional, initializers, layers, losses, metrics, testing
+from tinynet import optimizers as optimizers
 from tinynet._version import __version__
 from tinynet.activations import Activation
 from tinynet.datasets import load_digits

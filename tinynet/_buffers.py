@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -86,11 +86,9 @@ class Cache:
         views |= {f"_d{name}": view for name, view in grads.items()}
         self.__dict__.update(views, parameters=tuple(params), **buffers)
 
-    def __getattr__(self, name: str) -> Any:
-        held = ", ".join(key.removeprefix("_") for key in self.__dict__)
-        raise AttributeError(f"this cache holds no {name}; it holds {held}")
-
     if TYPE_CHECKING:  # which names there are is known when the layers are
+
+        def __getattr__(self, name: str) -> Any: ...
 
         def __setattr__(self, name: str, value: Any) -> None: ...
 
@@ -106,27 +104,19 @@ def _holding(names: tuple[str, ...]) -> type[Cache]:
     return type("Cache", (Cache,), {name: view(name) for name in names})
 
 
-class LayerArrays(Mapping[int, Array]):
+class LayerArrays(dict[int, Array]):
     """One kind of array for every layer that has it: ``model.Z[1]`` … ``model.Z[L]``."""
 
     def __init__(self, name: str, arrays: Mapping[int, Array]) -> None:
-        self._name, self._arrays = name, dict(arrays)
+        super().__init__(arrays)
+        self.name = name
 
-    def __getitem__(self, l: int) -> Array:
-        if l not in self._arrays:
-            layers = ", ".join(map(str, self._arrays)) or "none"
-            raise KeyError(f"there is no {self._name}[{l!r}]; the layers that have {self._name}: {layers}")
-        return self._arrays[l]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
+    def __missing__(self, l: int) -> Array:
+        raise KeyError(f"there is no {self.name}[{l!r}]; the layers that have {self.name}: {', '.join(map(str, self))}")
 
 
 class ParameterArrays(LayerArrays):
     """As `LayerArrays`, and ``model.W[1] = M`` copies M into the model's flat vector."""
 
     def __setitem__(self, l: int, value: Any) -> None:
-        write(self[l], value, f"{self._name}[{l}]")
+        write(self[l], value, f"{self.name}[{l}]")

@@ -3,11 +3,7 @@ r"""Activations: A = g(Z), and dZ from dA.
 An activation knows only arrays. ``forward(Z)`` gives A; ``back(dA, Z, A)`` gives dZ, the
 vector-Jacobian product, from Z or A, whichever serves. ``out`` is an array for the result,
 not overlapping the inputs; a subclass that does not name it is given it all the same (its
-result is copied there). An elementwise ``forward`` is differentiated without a ``back``::
-
-    class Swish(tn.Activation):
-        def forward(self, Z):
-            return Z / (1 + np.exp(-Z))
+result is copied there).
 """
 
 from __future__ import annotations
@@ -22,7 +18,6 @@ import attrs
 import numpy as np
 
 from tinynet._buffers import Array
-from tinynet._dual import slope
 from tinynet._registry import Registered
 from tinynet._special import normal_cdf, normal_pdf
 from tinynet.errors import ShapeError
@@ -54,10 +49,16 @@ class Activation(Registered, ABC):
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         """Return dZ, the derivative of g at Z applied to dA; all of one shape.
 
-        Left out by a subclass, it is dA times the slope of an elementwise `forward`,
-        found exactly by carrying derivatives along with values.
+        Left out by a subclass, it is dA times the slope of an elementwise `forward`, by
+        central differences in float64, right to about nine digits.
         """
-        return np.multiply(dA, slope(self.forward, Z), out=out)
+        last = (slice(-1, None),) * Z.ndim
+        if not np.allclose(self.forward(Z[last]), A[last], rtol=1e-3, equal_nan=True):
+            raise TypeError(f"{type(self).__name__}.forward is not elementwise, so it needs def back(self, dA, Z, A)")
+        step = 6e-6 * np.maximum(np.abs(Z, dtype=np.float64), 1)
+        after, before = Z + step, Z - step
+        slope = (self.forward(after) - self.forward(before)) / (after - before)
+        return np.multiply(dA, slope.astype(Z.dtype, copy=False), out=out)
 
 
 def _given_out(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,11 +81,7 @@ def _given_out(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Identity(Activation):
-    r"""A = Z.
-
-    >>> Identity().forward(np.array([[-1.0, 2.0]]))
-    array([[-1.,  2.]])
-    """
+    r"""A = Z."""
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.positive(Z, out=out)
@@ -114,11 +111,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    r"""A = tanh(Z), and dZ = dA · (1 - A²).
-
-    >>> Tanh().forward(np.array([[0.0, 100.0]]))
-    array([[0., 1.]])
-    """
+    r"""A = tanh(Z), and dZ = dA · (1 - A²)."""
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.tanh(Z, out=out)
@@ -128,11 +121,7 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    r"""A = max(Z, 0); the slope at 0 is taken as 0.
-
-    >>> ReLU().forward(np.array([[-1.0, 2.0]]))
-    array([[0., 2.]])
-    """
+    r"""A = max(Z, 0); the slope at 0 is taken as 0."""
 
     init = "he_normal"
 
@@ -169,11 +158,7 @@ class LeakyReLU(Activation):
 
 @attrs.frozen
 class ELU(Activation):
-    r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2016).
-
-    >>> ELU().forward(np.array([[-1000.0, 2.0]]))
-    array([[-1.,  2.]])
-    """
+    r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2016)."""
 
     alpha: float = attrs.field(default=1.0, converter=float)
     init = "he_normal"
@@ -190,9 +175,6 @@ class SELU(Activation):
 
     Klambauer, Unterthiner, Mayr and Hochreiter (2017), equation 14; they draw W with
     variance 1/n_prev, which is why ``init`` is ``lecun_normal``.
-
-    >>> SELU().forward(np.array([[-1000.0, 1.0]])).round(4)
-    array([[-1.7581,  1.0507]])
     """
 
     init = "lecun_normal"
@@ -207,11 +189,7 @@ class SELU(Activation):
 
 
 class Softplus(Activation):
-    r"""A = log(1 + exp(Z)), and dZ = dA · sigmoid(Z).
-
-    >>> Softplus().forward(np.array([[-1000.0, 1000.0]]))
-    array([[   0., 1000.]])
-    """
+    r"""A = log(1 + exp(Z)), and dZ = dA · sigmoid(Z)."""
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.logaddexp(Z, 0, out=out)
@@ -224,9 +202,6 @@ class SiLU(Activation):
     r"""A = Z · sigmoid(Z), also called swish (Elfwing, Uchibe and Doya 2018).
 
     With S = sigmoid(Z), dZ = dA · (S + A · (1 - S)).
-
-    >>> SiLU().forward(np.array([[-1000.0, 0.0, 1000.0]]))
-    array([[  -0.,    0., 1000.]])
     """
 
     init = "he_normal"
@@ -242,11 +217,8 @@ class SiLU(Activation):
 class GELU(Activation):
     r"""A = Z · Φ(Z), Φ the distribution function of the standard normal (Hendrycks and Gimpel 2016).
 
-    This is the exact form, not the approximation by tanh. With the density φ,
+    This is the exact form, not the approximation by tanh; with the density φ,
     dZ = dA · (Φ(Z) + Z · φ(Z)).
-
-    >>> GELU().forward(np.array([[-1000.0, 1.0]])).round(6)
-    array([[-0.      ,  0.841345]])
     """
 
     init = "he_normal"
@@ -263,15 +235,12 @@ class Mish(Activation):
 
     With E = exp(Z) and N = E (E + 2), tanh(softplus(Z)) = N / (N + 2), so one exponential
     serves for all; and dZ = dA · (N / (N + 2) + Z · 4 E (E + 1) / (N + 2)²).
-
-    >>> Mish().forward(np.array([[-1000.0, 0.0, 1000.0]]))
-    array([[  -0.,    0., 1000.]])
     """
 
     init = "he_normal"
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        _, N = self._exponentials(Z)
+        N = self._exponentials(Z)[1]
         return np.multiply(Z, N / (N + 2), out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
@@ -285,11 +254,7 @@ class Mish(Activation):
 
 
 class HardSigmoid(Activation):
-    r"""A = Z/6 + 1/2, held between 0 and 1; the slope at the two corners is taken as 0.
-
-    >>> HardSigmoid().forward(np.array([[-3.0, 0.0, 3.0]]))
-    array([[0. , 0.5, 1. ]])
-    """
+    r"""A = Z/6 + 1/2, held between 0 and 1; the slope at the two corners is taken as 0."""
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.clip(np.add(np.divide(Z, 6, out=out), 0.5, out=out), 0, 1, out=out)

@@ -1,8 +1,4 @@
-"""What can go wrong, by kind.
-
-Every error is also one of Python's own kinds, so ``except ValueError`` keeps
-working. A message says what it got, what it needs and what to write instead.
-"""
+"""What can go wrong, by kind; each error is also one of Python's own, so ``except ValueError`` works."""
 
 
 class ShapeError(ValueError):

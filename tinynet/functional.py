@@ -2,10 +2,6 @@
 
 ``parameters`` holds W1, b1 … WL, bL, ``grads`` holds dA0 … dWL, dbL; `activation` is any
 registered name. Each function uses only what it is handed and changes none of it.
-
->>> A, cache = linear_activation_forward([[1.0], [2.0]], [[3.0, -1.0]], [[0.5]], "relu")
->>> A, linear_activation_backward([[1.0]], cache, "relu")[1]
-(array([[1.5]]), array([[1., 2.]]))
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-r"""Optimizers: rules that move a flat vector against its gradient.
+"""Optimizers: rules that move a flat vector in place, against its gradient.
 
-A rule knows no model and no layer: ``update(params, grads)`` moves ``params`` in place.
-What it must remember from step to step lives in ``memory``, named arrays that a
-checkpoint can save and that play no part in equality, repr or config.
+A rule knows no model. What it remembers from step to step lives in ``memory``, named
+arrays that play no part in equality, repr or config.
 """
 
 from __future__ import annotations
@@ -21,10 +20,7 @@ from tinynet._registry import Registered
 
 @attrs.frozen(slots=False)
 class Optimizer(Registered, ABC):
-    """Base of all optimizers; to subclass it is to register.
-
-    ``memory`` is a dictionary of arrays: what the rule remembers, empty at first.
-    """
+    """Base of all optimizers; to subclass it is to register."""
 
     family = "optimizer"
     memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
@@ -71,19 +67,16 @@ def _number(default: float, below: float) -> Any:
 class SGD(Optimizer):
     r"""Gradient descent, params ← params - learning_rate · v.
 
-    Without momentum v is the gradient. With it, v ← momentum · v + (1 - dampening) · grads,
-    from v = 0; so momentum = dampening = β is the course's averaged form. With `nesterov`
-    the step looks ahead by one more: it uses momentum · v + (1 - dampening) · grads with
-    the new v (Nesterov 1983, in the form of Sutskever, Martens, Dahl and Hinton 2013).
+    v ← momentum · v + (1 - dampening) · grads, from v = 0; so momentum = dampening = β is the
+    course's averaged form. `nesterov` steps by momentum · v + (1 - dampening) · grads with the
+    new v (Nesterov 1983, in the form of Sutskever, Martens, Dahl and Hinton 2013).
 
     Parameters
     ----------
-    learning_rate : float
-        Step size, at least 0.
-    momentum, dampening : float
-        At least 0 and below 1.
+    learning_rate, momentum, dampening : float
+        At least 0; the last two are below 1.
     nesterov : bool
-        Look ahead; needs momentum.
+        Look one step ahead; needs momentum.
 
     Examples
     --------

@@ -283,15 +283,14 @@ class Sequential:
 
     def first_nonfinite(self) -> str:
         """Name the first array of the last pass that is not finite."""
-        down = list(enumerate(zip(self.layers, self.caches, self._built().grad_views, strict=True), 1))
-        arrays = [(l, layer, name, getattr(cache, name)) for l, (layer, cache, _) in down for name in ("Z", "A")]
-        for l, (layer, cache, views) in reversed(down):
-            arrays.append((l, layer, "dZ", cache.dZ))
-            arrays.extend((l, layer, f"d{name}", view) for name, view in views.items())
-        for l, (layer, cache, _) in down:
-            arrays.extend((l, layer, name, getattr(cache, name)) for name in cache.parameters)
-        found = (f"{name}[{l}] of {title(l, layer)}" for l, layer, name, a in arrays if not np.isfinite(a).all())
-        return next(found, "the cost")
+        named = list(enumerate(self.caches, 1))
+        order = [(l, name) for l, _ in named for name in ("Z", "A")]
+        order += [(l, name) for l, c in reversed(named) for name in ("dZ", *(f"d{name}" for name in c.parameters))]
+        order += [(l, name) for l, cache in named for name in cache.parameters]
+        for l, name in order:
+            if not np.isfinite(getattr(self.caches[l - 1], name)).all():
+                return f"{name}[{l}] of {title(l, self.layers[l - 1])}"
+        return "the cost"
 
     def __repr__(self) -> str:
         shapes = self._arrays.shapes if self._arrays else [("?",)] * (len(self.layers) + 1)
@@ -336,11 +335,7 @@ class Sequential:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the model that `save` wrote to `path`.
-
-        Raises `FileFormatError` for a file that is damaged, newer than this version or not tinynet's, and
-        `UnknownNameError` for one that names a class that is not registered: define or import it first.
-        """
+        """Return the model that `save` wrote to `path`; anything else there is a `FileFormatError`."""
         with opened(path) as file:
             told = file.description
             layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]

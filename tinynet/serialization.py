@@ -27,9 +27,8 @@ def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arr
     """Write the file in one move: it is complete, or as it was before."""
     import json  # costs 2 ms, as zipfile 10, and only files need them
 
-    path = os.fspath(path)
     text = json.dumps({"format": FORMAT, **description}, default=_plain)
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
     try:
         with open(temporary, "wb") as file:
             np.savez(file, description=np.array(text), **arrays)
@@ -54,10 +53,7 @@ class Archive:
         import json
 
         self._members = members
-        try:
-            description = json.loads(str(self._read("description", (), None)))
-        except ValueError as error:
-            raise FileFormatError(f"its description is not JSON: {error}") from error
+        description = json.loads(str(self._read("description", (), None)))
         if not isinstance(description, dict) or not isinstance(description.get("format"), int):
             raise FileFormatError("its description has no format version")
         if description["format"] > FORMAT:
@@ -104,6 +100,5 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Archive]:
     except (FileNotFoundError, IsADirectoryError, PermissionError, UnknownNameError):
         raise
     except Exception as error:  # a damaged archive shows itself in every kind of error
-        raise FileFormatError(
-            f"{os.fspath(path)!r} is not a whole tinynet file: {error}; give a file that model.save wrote"
-        ) from error
+        hint = "give a file that model.save wrote"
+        raise FileFormatError(f"{os.fspath(path)!r} is not a whole tinynet file: {error}; {hint}") from error

@@ -69,20 +69,10 @@ def _compare(name: str, J: Callable[[], float], array: Array, gradient: Array, t
 def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = 1e-6) -> float:
     """Compare every gradient of a model, dA[0] included, with central differences of its cost.
 
-    Parameters
-    ----------
-    model : Sequential
-        Left as it is: a copy in float64 is checked, its parameters moved a little so that no ReLU
-        stands at its kink, along random directions where arrays are large.
-    X, Y : array_like
-        A few examples.
-    tolerance : float
-        The largest error that passes, relative to the largest slope of the same array.
-
-    Returns
-    -------
-    float
-        The largest error found; an AssertionError names a gradient that is missing or wrong.
+    The model is left as it is: a copy in float64 is checked on a few examples, its parameters moved
+    a little so that no ReLU stands at its kink, along random directions where arrays are large.
+    Returns the largest error found, relative to the largest slope of the same array; an
+    AssertionError names a gradient that is missing, or wrong by more than `tolerance`.
     """
     double = Sequential(model.layers, model.loss, np.shape(X)[:-1], "float64")
     if model.is_built:

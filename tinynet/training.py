@@ -52,10 +52,8 @@ def fit(
 
     Parameters
     ----------
-    X : array_like of shape (n_0, m)
-        Examples as columns.
-    Y : array_like of shape (n_L, m)
-        Targets; for categorical cross-entropy also integer labels (m,) or (1, m).
+    X, Y : array_like of shape (n_0, m) and (n_L, m)
+        Examples as columns; for categorical cross-entropy Y may be integer labels (m,) or (1, m).
     optimizer : Optimizer or str, optional
         ``SGD()`` if left out. It keeps its memory from fit to fit.
     epochs, batch_size : int
@@ -76,10 +74,8 @@ def fit(
 
     Raises
     ------
-    NonFiniteError
-        X, Y or training is not finite; the parameters are as before that step.
-    ShapeError, ValueError, TypeError
-        X, Y or a setting does not fit; no parameter has changed.
+    NonFiniteError, ShapeError, ValueError, TypeError
+        X, Y, a setting or training itself went wrong; the parameters are as before that step.
     """
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     functions, epochs = measures(metrics), whole("epochs", epochs, least=0)
@@ -130,10 +126,8 @@ def _train_step(model: Sequential, Y: Array, optimizer: Optimizer, where: str) -
             return J
     culprit = model.first_nonfinite()
     model.params[:] = before
-    raise NonFiniteError(
-        f"{where}: {culprit} is not finite; the parameters are as before this step. "
-        f"The learning rate is likely too large for this model and data: the optimizer is {optimizer!r}"
-    )
+    advice = f"The learning rate is likely too large for this model and data: the optimizer is {optimizer!r}"
+    raise NonFiniteError(f"{where}: {culprit} is not finite; the parameters are as before this step. {advice}")
 
 
 def evaluate(

@@ -21,10 +21,9 @@ class Parameter(NamedTuple):
 class Layer(Registered, ABC):
     """Base of all layers; to subclass it is to register.
 
-    A layer is a description and owns no array. It declares its parameters; the model makes
-    them, and hands the layer a `Cache` that holds them, their gradients and the arrays of
-    the pass. Shapes leave out the examples, which are the last axis of every array. The
-    model applies ``activation`` to Z; the layer does not.
+    A layer owns no array: it declares its parameters, and the model makes them and hands it a
+    `Cache` that holds them, their gradients and the arrays of the pass. Shapes leave out the
+    examples, the last axis of every array. The model applies ``activation`` to Z; the layer does not.
     """
 
     family = "layer"

@@ -41,19 +41,14 @@ class Dense(Layer):
     Parameters
     ----------
     units : int
-        Number of outputs n. W is (n, n_prev), b is (n, 1).
+        Number of outputs n, at least 1. W is (n, n_prev), b is (n, 1).
     activation : str, Activation or config
         What the model applies to Z.
     init : str, Initializer or config
         How W is drawn; "auto" takes what suits the activation (He for the ReLU family,
         LeCun for SELU, Glorot otherwise). b starts at zero.
     l2 : float
-        Adds l2/2 · Σ W² to the cost; the course's lambda is l2 = lambda/m.
-
-    Raises
-    ------
-    ValueError, TypeError
-        `units` is not a positive whole number, or `l2` is negative.
+        Adds l2/2 · Σ W² to the cost; at least 0. The course's lambda is l2 = lambda/m.
 
     >>> Dense(20, "relu", l2=0.01)
     Dense(units=20, activation=ReLU(), init='auto', l2=0.01)
