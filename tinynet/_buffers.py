@@ -23,13 +23,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 def carve(vector: Array, shapes: Sequence[Mapping[str, Shape]]) -> list[dict[str, Array]]:
-    """Return named views that lie in `vector` one after the other, a dictionary a layer.
-
-    >>> vector = np.zeros(6)
-    >>> carve(vector, [{"W": (2, 2), "b": (2, 1)}])[0]["b"][...] = 1
-    >>> vector
-    array([0., 0., 0., 0., 1., 1.])
-    """
+    """Return named views that lie in `vector` one after the other, a dictionary a layer."""
     views: list[dict[str, Array]] = []
     start = 0
     for named in shapes:

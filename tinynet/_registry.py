@@ -22,11 +22,7 @@ _WORD = re.compile(r"[A-Z]+[a-z]?LU(?![a-z])\d*|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+(
 
 
 def snake_case(class_name: str) -> str:
-    """Turn a class name into a registered name.
-
-    >>> snake_case("LeakyReLU"), snake_case("SGD"), snake_case("HardSigmoid")
-    ('leaky_relu', 'sgd', 'hard_sigmoid')
-    """
+    """Turn a class name into a registered name: LeakyReLU into leaky_relu, SGD into sgd."""
     return "_".join(word.lower() for word in _WORD.findall(class_name))
 
 

@@ -32,11 +32,7 @@ def normal_pdf(z: Array) -> Array:
 
 
 def normal_cdf(z: Array) -> Array:
-    """Return Φ(z), with full relative precision in the lower tail.
-
-    >>> normal_cdf(np.array([0.0, -10.0]))
-    array([5.00000000e-01, 7.61985302e-24])
-    """
+    """Return Φ(z), with full relative precision in the lower tail."""
     x = np.minimum(np.abs(z), 40)  # beyond, the tail is zero in either precision
     t = (x - 4) / (x + 4)
     lowest_last = (_SINGLE if t.dtype == np.float32 else _DOUBLE)[::-1]

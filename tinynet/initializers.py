@@ -119,10 +119,6 @@ class Orthogonal(Initializer):
 
     The Q of the QR decomposition of a normal matrix, with the signs of R's diagonal, is
     uniform over the orthogonal matrices (Mezzadri 2007).
-
-    >>> W = Orthogonal().draw((2, 3), np.random.default_rng(1))
-    >>> np.allclose(W @ W.T, np.eye(2))
-    True
     """
 
     gain: float = attrs.field(default=1.0, converter=float)

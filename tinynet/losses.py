@@ -23,10 +23,7 @@ from tinynet.errors import ShapeError
 
 
 class Loss(Registered, ABC):
-    """Base of all losses; to subclass it is to register.
-
-    ``partner`` is the output activation with which dZ[L] = A[L] - Y, or None;
-    ``domain`` the two numbers between which A[L] lies.
+    """Base of all losses; to subclass it is to register. A[L] lies between the two numbers of ``domain``.
 
     >>> Loss.get("huber", delta=2.0)
     Huber(delta=2.0)

@@ -14,11 +14,7 @@ Metric: TypeAlias = Callable[[Array, Array], float]
 
 
 def labels(A: Array, threshold: float = 0.5) -> Array:
-    """Return the class of each column: A > threshold for one output, the largest of several.
-
-    >>> labels(np.array([[0.2, 0.7]])), labels(np.array([[0.2, 0.7], [0.8, 0.3]]))
-    (array([0, 1]), array([1, 0]))
-    """
+    """Return the class of each column: A > threshold for one output, the largest of several."""
     return (A[0] > threshold).astype(np.intp) if len(A) == 1 else A.argmax(axis=0)
 
 

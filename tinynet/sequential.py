@@ -75,7 +75,7 @@ class Sequential:
         self._caches: list[Cache] | None = None  # of the last pass
         self._went_back, self._Y = False, None
         if inputs is not None:
-            self._build(_door.example_shape(inputs))
+            self._arrays = Arrays(self.layers, _door.example_shape(inputs), self.dtype, self.rng)
 
     def _propagate(self, X: Array, caches: Sequence[Cache]) -> Array:
         A = X
@@ -234,9 +234,6 @@ class Sequential:
             raise NotBuiltError("there was no forward pass yet; call model.forward(X) first")
         return self._caches
 
-    def _build(self, inputs: Shape) -> None:
-        self._arrays = Arrays(self.layers, inputs, self.dtype, self.rng)
-
     def _built(self) -> Arrays:
         if self._arrays is None:
             raise NotBuiltError(
@@ -256,7 +253,7 @@ class Sequential:
     def _admit(self, X: Any) -> Array:
         X, shapes = self._checked(X)
         if self._arrays is None:
-            self._build(shapes[0])
+            self._arrays = Arrays(self.layers, shapes[0], self.dtype, self.rng)
         return X
 
     def _checked(self, X: Any) -> tuple[Array, list[Shape]]:

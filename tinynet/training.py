@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 class History(dict[str, list[float]]):
     """What was measured: ``history["loss"]`` is a list with a number an epoch."""
 
-    def append(self, measured: Mapping[str, float]) -> None:
-        """Add an epoch's numbers."""
-        for name, value in measured.items():
-            self.setdefault(name, []).append(value)
-
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.items())
         return f"<History of {max(map(len, self.values()), default=0)} epochs; last: {last or 'nothing'}>"
@@ -67,15 +62,9 @@ def fit(
     verbose : bool
         Write a line an epoch.
 
-    Returns
-    -------
-    History
-        The metrics, and ``"loss"``: an epoch's mean of the cost before each step, penalties included.
-
-    Raises
-    ------
-    NonFiniteError, ShapeError, ValueError, TypeError
-        X, Y, a setting or training itself went wrong; the parameters are as before that step.
+    Returns the metrics, and ``"loss"``: an epoch's mean of the cost before each step, penalties
+    included. Raises `NonFiniteError`, `ShapeError`, `ValueError` or `TypeError` when X, Y, a setting or
+    training itself is wrong, and leaves the parameters as before that step.
     """
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     functions, epochs = measures(metrics), whole("epochs", epochs, least=0)
@@ -91,7 +80,8 @@ def fit(
             if validation_data is not None:
                 judged = model.evaluate(*validation_data, metrics=metrics)
                 measured |= {f"val_{name}": value for name, value in judged.items()}
-            history.append(measured)
+            for name, value in measured.items():
+                history.setdefault(name, []).append(value)
             if verbose:
                 told = "  ".join(f"{name} {value:.4f}" for name, value in measured.items())
                 sys.stdout.write(f"epoch {epoch:{len(str(epochs))}}/{epochs}  {told}\n")
