@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,7 +100,7 @@ def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = 1e-6) 
 def _check_description(thing: Registered) -> None:
     family: Any = type(thing)
     ways = {"its config": family.get(thing.config()), "copy.deepcopy": copy.deepcopy(thing)}
-    if "<locals>" not in family.__qualname__:  # pickle finds a class by its address alone
+    if getattr(sys.modules.get(family.__module__), family.__name__, None) is family:  # else pickle cannot find it
         ways["pickle"] = pickle.loads(pickle.dumps(thing))
     for way, other in ways.items():
         _expect(other == thing, f"{thing!r} comes back from {way} as {other!r}; make its settings attrs fields")
