@@ -246,6 +246,20 @@ def test_users_own_without_out(with_back, dtype):
     np.testing.assert_array_equal(dZ, activation.back(dA, Z, A))
 
 
+def test_users_own_with_a_local_variable_called_out():
+    """Only an argument called out counts as taking it."""
+
+    class Local(Activation):
+        def forward(self, Z):
+            out = 2 * Z
+            out += 1
+            return out
+
+    A = np.empty((1, 2))
+    assert Local().forward(np.ones((1, 2)), out=A) is A
+    np.testing.assert_array_equal(np.full((1, 2), 3.0), A)
+
+
 def test_users_own_that_changes_the_shape():
     """A result that does not fit out is refused with both shapes."""
 

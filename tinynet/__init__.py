@@ -1,5 +1,8 @@
 """tinynet: neural networks in the notation of back-propagation, on NumPy and attrs."""
 
+import attrs as _attrs  # noqa: F401  first, so that an import's time is told of what took it
+import numpy as _numpy  # noqa: F401, ICN001
+
 from tinynet import activations, datasets, errors, functional, initializers, layers, losses, metrics, testing
 from tinynet import optimizers as optimizers
 from tinynet._version import __version__

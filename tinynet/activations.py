@@ -9,7 +9,6 @@ result is copied there).
 from __future__ import annotations
 
 import functools
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -38,9 +37,9 @@ class Activation(Registered, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for method in ("forward", "back"):
-            written: Any = cls.__dict__.get(method)
-            if hasattr(written, "__code__") and "out" not in inspect.getargs(written.__code__).args:
-                setattr(cls, method, _given_out(written))
+            code = getattr(cls.__dict__.get(method), "__code__", None)
+            if code and "out" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+                setattr(cls, method, _given_out(cls.__dict__[method]))
 
     @abstractmethod
     def forward(self, Z: Array, out: Array | None = None) -> Array:
