@@ -96,7 +96,7 @@ def main(seed=1):
     train(model, digits.X_train, digits.y_train)
     print(f"Trained in {time.perf_counter() - start:.1f} s")
 
-    # The test digits are looked at here for the first time, when nothing is left to choose.
+    # The network has not seen the test digits: this is what it makes of new ones.
     predicted = model.predict_labels(digits.X_test)
     accuracy = float(np.mean(predicted == digits.y_test))
     wrong = int(np.sum(predicted != digits.y_test))
