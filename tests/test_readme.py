@@ -14,8 +14,9 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_page(page, monkeypatch):
+def test_page(page, monkeypatch, tmp_path):
     """Every example of a page gives the output that stands below it."""
+    monkeypatch.chdir(tmp_path)  # a page may save a file
     module = types.ModuleType(f"page_{page.stem}")  # so that a class in an example can be pickled
     monkeypatch.setitem(sys.modules, module.__name__, module)
     test = doctest.DocTestParser().get_doctest(page.read_text("utf-8"), {}, page.name, str(page), 0)

@@ -72,7 +72,7 @@ class Arrays:
         caches: list[Cache] = []
         for l, (layer, (before, after)) in enumerate(zip(self.layers, itertools.pairwise(self.shapes), strict=True)):
             shapes = dict.fromkeys(wanted, (*after, m)) | layer.scratch(before, m)
-            buffers: dict[str, Any] = {name: np.empty(shape, self.dtype) for name, shape in shapes.items()}
+            buffers: dict[str, Any] = {name: np.full(shape, np.nan, self.dtype) for name, shape in shapes.items()}
             below = caches[-1].dA if caches and "dA" in wanted else None
             caches.append(Cache(self.param_views[l], self.grad_views[l], A_prev=None, dA_prev=below, **buffers))
         return caches

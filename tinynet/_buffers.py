@@ -107,6 +107,9 @@ class LayerArrays(dict[int, Array]):
     def __missing__(self, l: int) -> Array:
         raise KeyError(f"there is no {self.name}[{l!r}]; the layers that have {self.name}: {', '.join(map(str, self))}")
 
+    def __setitem__(self, l: int, value: Any) -> None:
+        raise TypeError(f"{self.name} is filled by passes; to change it all the same: model.{self.name}[{l}][:] = ...")
+
 
 class ParameterArrays(LayerArrays):
     """As `LayerArrays`, and ``model.W[1] = M`` copies M into the model's flat vector."""

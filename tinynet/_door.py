@@ -31,7 +31,7 @@ def numbers(array: Any, name: str) -> Array:
     return array
 
 
-def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str) -> Array:
+def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str, whose: str = "") -> Array:
     """Return X in `dtype` if it is columns of the `needed` shape, at least one."""
     if isinstance(X, np.ndarray) and X.dtype == dtype and X.shape[:-1] == needed and X.size:
         return X
@@ -42,7 +42,7 @@ def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str) -> Array:
             hint = f"; write {name}.reshape(-1, 1) for one example, {name}.reshape(1, -1) for one feature"
         elif X.ndim == 2 and X.shape[1:] == needed:
             hint = f"; it looks transposed (examples are columns): write {name}.T"
-        raise ShapeError(f"{name} has shape {X.shape}; needed is {written(needed or ('n_0',))}{hint}")
+        raise ShapeError(f"{name} has shape {X.shape}; needed is {written(needed or ('n_0',))}{whose}{hint}")
     if X.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {X.shape}: there is no example in it; give at least one column")
     with np.errstate(over="ignore"):  # what is too large for dtype is found as infinite
@@ -66,4 +66,4 @@ def check_finite(name: str, array: Array, shown_by: Array | None = None) -> None
     if (shown_by is None or not all_finite(shown_by)) and not all_finite(array):
         at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
         where, hint = ", ".join(map(str, at)), f"find all such with np.argwhere(~np.isfinite({name}))"
-        raise NonFiniteError(f"{name}[{where}] is {array[at]}; it must be a finite number; {hint}")
+        raise NonFiniteError(f"{name}[{where}] is {array[at]} in {array.dtype}; it must be a finite number; {hint}")

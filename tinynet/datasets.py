@@ -14,10 +14,7 @@ from tinynet._buffers import Array
 
 @attrs.frozen(eq=False, repr=False)
 class Digits:
-    """The handwritten digits: X (64, 1797), y (1797,), and which are held out to test, of each digit every fifth.
-
-    ``X, y = load_digits()`` gives them all.
-    """
+    """The handwritten digits: X (64, 1797), y (1797,), and which are held out to test, of each digit every fifth."""
 
     X: Array
     y: Array
@@ -32,7 +29,7 @@ class Digits:
 
 
 def load_digits() -> Digits:
-    """Return 1,797 handwritten digits, as columns scaled to [0, 1].
+    """Return 1,797 handwritten digits, as columns scaled to [0, 1]; ``X, y = load_digits()`` takes them all.
 
     The test set of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak
     (1998), UCI Machine Learning Repository, https://doi.org/10.24432/C50P49, licensed under

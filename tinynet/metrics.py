@@ -19,11 +19,7 @@ def labels(A: Array, threshold: float = 0.5) -> Array:
 
 
 def accuracy(Y: Array, A: Array) -> float:
-    """Return the share of examples whose class is right; Y are columns like those of A, or labels.
-
-    >>> accuracy(np.array([[0, 1, 1]]), np.array([[0.2, 0.7, 0.3]]))
-    0.6666666666666666
-    """
+    """Return the share of examples whose class is right; Y are columns like those of A, or labels."""
     true = Y.reshape(-1) if Y.size == A.shape[-1] else labels(Y)
     return float(np.mean(labels(A) == true))
 

@@ -138,9 +138,8 @@ class Sequential:
     def forward_layer(self, l: int, A_prev: Any) -> Array:
         """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
         layer, arrays = self._layer(l), self._built()
-        name = f"A[{l - 1}], the input of {title(l, layer)},"
-        A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self.dtype, name)
-        _door.check_finite(name.partition(",")[0], A_prev)
+        A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self.dtype, f"A[{l - 1}]", f" for {title(l, layer)}")
+        _door.check_finite(f"A[{l - 1}]", A_prev)
         self._caches, self._went_back = arrays.caches(A_prev.shape[-1]), False
         cache = self._caches[l - 1]
         cache.A_prev = A_prev
@@ -153,7 +152,7 @@ class Sequential:
         layer, cache = self._layer(l), self.caches[l - 1]
         if cache.A_prev is None:
             raise NotBuiltError(f"{title(l, layer)} has not gone forward; call model.forward_layer({l}, A_prev) first")
-        cache.dA = dA = _door.columns(dA, self._built().shapes[l], self.dtype, f"dA[{l}]")
+        cache.dA = dA = _door.columns(dA, self._built().shapes[l], self.dtype, f"dA[{l}]", f" for {title(l, layer)}")
         if dA.shape != cache.A.shape:
             raise ShapeError(f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}")
         asked, cache.dA_prev = cache.dA_prev, np.empty_like(cache.A_prev)
@@ -206,7 +205,7 @@ class Sequential:
     def dA(self) -> LayerArrays:
         """dA[1] … dA[L] of the last pass back, and dA[0] if it was asked for."""
         last = self.caches[-1]
-        if self._partners and self._Y is not None:
+        if self._partners and self._went_back and self._Y is not None:
             last.dA = self._needed_loss().back(last.A, self._Y)
         return self._of_pass("dA", self.caches[0].dA_prev)
 
@@ -231,7 +230,7 @@ class Sequential:
         """The caches of the last pass, one a layer."""
         self._built()
         if self._caches is None:
-            raise NotBuiltError("there was no forward pass yet; call model.forward(X) first")
+            raise NotBuiltError("there is no forward pass to look at (predict keeps none); call model.forward(X) first")
         return self._caches
 
     def _built(self) -> Arrays:
@@ -266,6 +265,8 @@ class Sequential:
         return X, declared(self.layers, X.shape[:-1])[0]
 
     def _admit_targets(self, Y: Any) -> Array:
+        if self.caches[-1].A_prev is None:
+            raise NotBuiltError("the last layer has not gone forward; call model.forward(X) first")
         return _door.targets(Y, self.caches[-1].A.shape, self.dtype, self._needed_loss())
 
     def _needed_loss(self) -> Loss:
