@@ -63,7 +63,7 @@ class Dense(Layer):
         """Declare W and b."""
         if len(input_shape) != 1:
             raise ShapeError(
-                f"it takes columns (n_prev, m), not arrays {(*input_shape, 'm')}; "
+                f"it takes columns (n_prev, m), not arrays ({', '.join(map(str, input_shape))}, m); "
                 "write X.reshape(-1, X.shape[-1]) to turn examples into columns"
             )
         init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
