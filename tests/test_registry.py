@@ -383,3 +383,26 @@ def test_memory_of_an_optimizer_is_no_part_of_it():
     assert list(used.memory) == ["velocity"]
     assert fresh == used
     assert (hash(fresh), repr(fresh), fresh.config()) == (hash(used), repr(used), used.config())
+
+
+def test_super_in_an_attrs_class_without_out():
+    """attrs makes the class again, and a method written without out still finds its parent."""
+
+    @attrs.frozen
+    class Louder(Tanh):
+        k: float = 2.0
+
+        def forward(self, Z):
+            return self.k * super().forward(Z)
+
+    np.testing.assert_allclose(2 * np.tanh(0.5), Louder().forward(np.array([[0.5]]))[0, 0])
+
+
+def test_private_fields_come_back():
+    """A field with an underscore goes into the config under the name that the class takes it by."""
+
+    @attrs.frozen
+    class Hidden(Tanh):
+        _k: float = 2.0
+
+    assert Hidden(3.0) == Hidden.get(Hidden(3.0).config())

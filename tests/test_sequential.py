@@ -685,3 +685,34 @@ def test_any_network_is_saved(tmp_path_factory, problem):
     path = tmp_path_factory.getbasetemp() / "any.npz"
     model.save(path)
     np.testing.assert_array_equal(model.predict(X), tn.load(path).predict(X), strict=True)
+
+
+def test_what_forward_returned_may_come_back_as_X():
+    """An X that is one of the model's own arrays is not overwritten by the pass that it goes into."""
+    layers, X = [Dense(4, "tanh"), Dense(3, "tanh")], np.random.default_rng(0).standard_normal((3, 5))
+    ours, copied = (Sequential(layers, "mean_squared_error", 3, "float64", seed=1) for _ in range(2))
+    ours.forward(ours.forward(X))
+    copied.forward(copied.forward(X).copy())
+    for model in (ours, copied):
+        model.back(X)
+    np.testing.assert_array_equal(copied.grads, ours.grads)
+
+
+def test_what_forward_returned_may_be_the_targets():
+    """Training towards a model's own last output sees that output, not the next one."""
+    X = np.random.default_rng(0).standard_normal((3, 5))
+    model = Sequential([Dense(3, "tanh")], "mean_squared_error", 3, "float64", seed=1)
+    Y = model.forward(X)
+    model.params[:] *= 2
+    assert model.fit(X, Y, batch_size=None)["loss"][0] > 0
+
+
+def test_arrays_that_no_pass_has_filled_are_refused():
+    """After a pass through one layer alone, cost and back say what is missing; assigning to A says so too."""
+    model = Sequential([Dense(4), Dense(1)], "mean_squared_error", 2, seed=1)
+    model.forward_layer(1, np.ones((2, 3)))
+    for call in (model.cost, model.back):
+        with pytest.raises(NotBuiltError, match="the last layer has not gone forward"):
+            call(np.ones((1, 3)))
+    with pytest.raises(TypeError, match=r"A is filled by passes"):
+        model.A[1] = np.ones((4, 3))

@@ -33,7 +33,7 @@ def numbers(array: Any, name: str) -> Array:
 
 def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str, whose: str = "") -> Array:
     """Return X in `dtype` if it is columns of the `needed` shape, at least one."""
-    if isinstance(X, np.ndarray) and X.dtype == dtype and X.shape[:-1] == needed and X.size:
+    if type(X) is np.ndarray and X.dtype == dtype and X.shape[:-1] == needed and X.size:
         return X
     X = numbers(X, name)
     if X.ndim < 2 or X.shape[:-1] != needed:

@@ -40,7 +40,7 @@ class Registered:
 
     def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "family" in cls.__dict__:
+        if Registered in cls.__bases__:
             cls._classes = {}
             FAMILIES[cls.family] = cls
         elif not _has_abstract_methods(cls):
@@ -89,7 +89,7 @@ class Registered:
 
     def config(self) -> dict[str, Any]:
         """Return the description as plain data: family, name, and each field; `get` takes it back."""
-        fields = {f.name: _encode(getattr(self, f.name)) for f in attrs.fields(type(self)) if f.init}
+        fields = {f.alias: _encode(getattr(self, f.name)) for f in attrs.fields(type(self)) if f.init}
         if fields.keys() & {"family", "name"}:
             raise TypeError(f"{type(self).__name__}: a field cannot be called 'family' or 'name'; rename it")
         return {"family": self.family, "name": self.registered_name, **fields}

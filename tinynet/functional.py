@@ -104,7 +104,7 @@ def L_model_forward(X: Any, parameters: Any, activations: Names = None) -> tuple
 
 def compute_cost(AL: Any, Y: Any) -> float:
     """Return the binary cross-entropy of A[L] and Y, both (n_L, m)."""
-    return BinaryCrossentropy().value(*_floats(AL, Y))
+    return BinaryCrossentropy().value(*_floats(AL, np.reshape(Y, np.shape(AL))))
 
 
 def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
@@ -124,7 +124,7 @@ def linear_activation_backward(dA: Any, cache: ActivationCache, activation: str)
 def L_model_backward(AL: Any, Y: Any, caches: list[ActivationCache], activations: Names = None) -> dict[str, Array]:
     """Return dA{l-1}, dW{l} and db{l} for l = L … 1, of the binary cross-entropy."""
     names = _names(activations, len(caches))
-    dA, grads = BinaryCrossentropy().back(*_floats(AL, Y)), dict[str, Array]()
+    dA, grads = BinaryCrossentropy().back(*_floats(AL, np.reshape(Y, np.shape(AL)))), dict[str, Array]()
     for l in range(len(caches), 0, -1):
         dA, dW, db = linear_activation_backward(dA, caches[l - 1], names[l - 1])
         grads |= {f"dA{l - 1}": dA, f"dW{l}": dW, f"db{l}": db}

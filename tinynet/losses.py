@@ -107,7 +107,7 @@ class Huber(Loss):
 class BinaryCrossentropy(Loss):
     r"""J = -1/m Σ (Y log A + (1 - Y) log(1 - A)); the partner of sigmoid.
 
-    dA = (1 - Y)/(1 - A) - Y/A. An A of exactly 0 or 1 counts as the nearest number inside,
+    dA = (1 - Y)/(1 - A) - Y/A. An A of exactly 0 or 1 is taken to be a little inside,
     so 0 · log 0 is 0, and no logarithm or quotient is infinite.
 
     >>> round(BinaryCrossentropy().value(np.array([[0.8, 0.9, 0.4]]), np.array([[1, 1, 0]])), 12)
@@ -145,10 +145,10 @@ class CategoricalCrossentropy(Loss):
     domain = (0.0, 1.0)
 
     def value(self, A: Array, Y: Array) -> float:
-        return _mean(-Y * np.log(_inside(A)[0]))
+        return _mean(Y * -np.log(_inside(A)[0]))
 
     def back(self, A: Array, Y: Array) -> Array:
-        return np.divide(-Y, _inside(A)[0])
+        return np.divide(Y, -_inside(A)[0])
 
     def partner_value(self, Z: Array, Y: Array) -> float:
         # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1:
@@ -177,7 +177,7 @@ class CategoricalCrossentropy(Loss):
 class Poisson(Loss):
     r"""J = 1/m Σ (A - Y log A), the Poisson negative log-likelihood without log(Y!); for A > 0.
 
-    dA = 1 - Y/A. An A of exactly 0 counts as the nearest number above.
+    dA = 1 - Y/A. An A of exactly 0 is taken to be a little above.
     """
 
     domain = (0.0, math.inf)

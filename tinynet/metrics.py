@@ -20,7 +20,7 @@ def labels(A: Array, threshold: float = 0.5) -> Array:
 
 def accuracy(Y: Array, A: Array) -> float:
     """Return the share of examples whose class is right; Y are columns like those of A, or labels."""
-    true = Y.reshape(-1) if Y.size == A.shape[-1] else labels(Y)
+    true = Y.reshape(-1) if Y.size == A.shape[-1] and Y.max() > 1 else labels(np.atleast_2d(Y))
     return float(np.mean(labels(A) == true))
 
 

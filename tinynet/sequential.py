@@ -95,7 +95,8 @@ class Sequential:
         """
         X = self._admit(X)
         caches = self._built().caches(X.shape[-1])
-        self._caches, self._went_back = None, False  # should this pass fail, there is no last one
+        X = X.copy() if any(X is cache.A for cache in caches) else X  # what it returned may come back to it
+        self._caches, self._Y, self._went_back = None, None, False  # should this pass fail, there is no last one
         A = self._propagate(X, caches)
         self._caches = caches
         return A
@@ -140,7 +141,7 @@ class Sequential:
         layer, arrays = self._layer(l), self._built()
         A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self.dtype, f"A[{l - 1}]", f" for {title(l, layer)}")
         _door.check_finite(f"A[{l - 1}]", A_prev)
-        self._caches, self._went_back = arrays.caches(A_prev.shape[-1]), False
+        self._caches, self._Y, self._went_back = arrays.caches(A_prev.shape[-1]), None, False
         cache = self._caches[l - 1]
         cache.A_prev = A_prev
         cache.Z = layer.forward(A_prev, cache)
@@ -152,14 +153,15 @@ class Sequential:
         layer, cache = self._layer(l), self.caches[l - 1]
         if cache.A_prev is None:
             raise NotBuiltError(f"{title(l, layer)} has not gone forward; call model.forward_layer({l}, A_prev) first")
-        cache.dA = dA = _door.columns(dA, self._built().shapes[l], self.dtype, f"dA[{l}]", f" for {title(l, layer)}")
+        dA = _door.columns(dA, self._built().shapes[l], self.dtype, f"dA[{l}]", f" for {title(l, layer)}")
         if dA.shape != cache.A.shape:
             raise ShapeError(f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}")
+        cache.dA = dA = dA.copy() if dA is cache.dZ else dA
         asked, cache.dA_prev = cache.dA_prev, np.empty_like(cache.A_prev)
         cache.dZ = layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ)
         dA_prev = layer.back(cache.dZ, cache)
         cache.dA_prev = asked
-        self._went_back, self._Y = True, None
+        self._went_back, self._Y = True, None if l == len(self.layers) else self._Y
         return dA_prev, *self._built().grad_views[l - 1].values()
 
     def passes(self, X: Array, batch_size: int | None) -> Iterator[tuple[slice, list[Cache]]]:
@@ -175,7 +177,7 @@ class Sequential:
     def predict(self, X: Any, batch_size: int | None = None) -> Array:
         """Return A[L] for X (n_0, m), `batch_size` examples at a time (None is all).
 
-        It writes nothing into the model, so threads may share one.
+        It writes nothing into a model that is built, so threads may share one.
         """
         outputs = [caches[-1].A for _, caches in self.passes(self._admit(X), batch_size)]
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)

@@ -68,6 +68,8 @@ class Archive:
         return array
 
     def _read(self, name: str, shape: Shape, dtype: np.dtype[Any] | None) -> Array:
+        if self._members.getinfo(f"{name}.npy").compress_type:
+            raise FileFormatError(f"its {name} is compressed, which may hide any size")
         with self._members.open(f"{name}.npy") as file:
             found_shape, found_dtype = _header(file)
             is_text = found_dtype.kind == "U" and found_dtype.itemsize <= _LONGEST_DESCRIPTION

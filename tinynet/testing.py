@@ -75,7 +75,7 @@ def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = 1e-6) 
     Returns the largest error found, relative to the largest slope of the same array; an
     AssertionError names a gradient that is missing, or wrong by more than `tolerance`.
     """
-    double = Sequential(model.layers, model.loss, np.shape(X)[:-1], "float64")
+    double = Sequential(model.layers, model.loss, np.shape(X)[:-1], "float64", seed=0)
     if model.is_built:
         double.params[:] = model.params
     double.params[:] += 1e-3 * np.random.default_rng(0).standard_normal(double.n_params)

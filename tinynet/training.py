@@ -112,10 +112,9 @@ def _train_step(model: Sequential, Y: Array, optimizer: Optimizer, where: str) -
         optimizer.step(model)
         if all_finite(model.params):
             return J
-    culprit = model.first_nonfinite()
+    culprit = f"{where}: {model.first_nonfinite()} is not finite; the parameters are as before this step"
     model.params[:] = before
-    advice = f"The learning rate is likely too large for this model and data: the optimizer is {optimizer!r}"
-    raise NonFiniteError(f"{where}: {culprit} is not finite; the parameters are as before this step. {advice}")
+    raise NonFiniteError(f"{culprit}. The learning rate is likely too large for model and data: {optimizer!r}")
 
 
 def evaluate(
@@ -147,9 +146,9 @@ class _Batches:
     def __init__(self, X: Array, Y: Array, batch_size: int | None, rng: Random | None) -> None:
         self.m = X.shape[-1]
         self.size = self.m if batch_size is None else min(batch_size, self.m)
-        self.whole, self.rng = (X, Y), rng
+        self.whole, self.rng = (X, np.copy(Y)), rng
         if self.size < self.m:
-            self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in (X, Y)]
+            self.rows = [np.array(np.moveaxis(array, -1, 0), order="C") for array in (X, Y)]
             self.gathered = [np.empty_like(rows[: self.size]) for rows in self.rows]
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
