@@ -716,3 +716,23 @@ def test_arrays_that_no_pass_has_filled_are_refused():
             call(np.ones((1, 3)))
     with pytest.raises(TypeError, match=r"A is filled by passes"):
         model.A[1] = np.ones((4, 3))
+
+
+def test_a_loss_with_another_value_does_not_inherit_the_partner():
+    """A weighted binary cross-entropy that overrides value and back is what is trained on."""
+    parent = type(Loss.get("binary_crossentropy"))
+
+    class Sevenfold(parent):
+        def value(self, A, Y):
+            return 7 * super().value(A, Y)
+
+        def back(self, A, Y):
+            return 7 * super().back(A, Y)
+
+    X, Y = np.random.default_rng(0).standard_normal((2, 5)), np.array([[0, 1, 1, 0, 1]])
+    plain, seven = (Sequential([Dense(1, "sigmoid")], loss, 2, "float64", seed=1) for loss in (parent(), Sevenfold()))
+    for model in (plain, seven):
+        model.forward(X)
+        model.back(Y)
+    np.testing.assert_allclose(7 * plain.grads, seven.grads, rtol=1e-12)
+    np.testing.assert_allclose(7 * plain.cost(Y), seven.cost(Y), rtol=1e-12)

@@ -65,8 +65,8 @@ class Sequential:
         if not self.layers:
             raise ValueError("a model needs at least one layer: Sequential([Dense(1)])")
         self.loss = None if loss is None else Loss.get(loss)
-        # Where loss and output activation are partners, a pass back begins at dZ[L].
-        self._partners = self.loss is not None and self.loss.partner == self.layers[-1].activation
+        # Where the loss's own class names the output activation as partner, a pass back begins at dZ[L].
+        self._partners = vars(type(self.loss)).get("partner") == self.layers[-1].activation
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f'dtype must be "float32" or "float64"; got {dtype!r}')
@@ -207,7 +207,7 @@ class Sequential:
     def dA(self) -> LayerArrays:
         """dA[1] … dA[L] of the last pass back, and dA[0] if it was asked for."""
         last = self.caches[-1]
-        if self._partners and self._went_back and self._Y is not None:
+        if self._partners and self._Y is not None:
             last.dA = self._needed_loss().back(last.A, self._Y)
         return self._of_pass("dA", self.caches[0].dA_prev)
 
