@@ -1,0 +1,94 @@
+"""The networks that are measured, and data for them."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network, the optimizer that trains it, and the number of examples in a step.
+
+    One output is a sigmoid with binary cross-entropy; several are a softmax with categorical
+    cross-entropy. Inside, every layer has the activation `hidden`.
+    """
+
+    sizes: tuple[int, ...]
+    m: int
+    hidden: str = "relu"
+    optimizer: str = "sgd"
+    dtype: str = "float32"
+
+    @property
+    def name(self):
+        """What the table calls it."""
+        sizes, deep = [], self.sizes[1:-1]
+        for i, n in enumerate(self.sizes):
+            repeated = 0 < i < len(self.sizes) - 1 and len(deep) > 3 and len(set(deep)) == 1
+            if not repeated:
+                sizes.append(str(n))
+            elif i == 1:
+                sizes.append(f"{len(deep)}x{n}")
+        precision = " float64" if self.dtype == "float64" else ""
+        return f"{'-'.join(sizes)} m={self.m}{precision}"
+
+    @property
+    def classes(self):
+        """How many labels there are."""
+        return max(2, self.sizes[-1])
+
+    @property
+    def rate(self):
+        """A learning rate at which the network trains."""
+        return 0.001 if self.optimizer == "adam" else 0.05
+
+    def batch(self, m=None):
+        """Return rows X and integer labels y, always the same ones."""
+        return examples(m or self.m, self.sizes[0], self.classes, self.dtype)
+
+    def targets(self, y):
+        """Return labels as columns: one-hot, or 0 and 1 for a single output."""
+        return (y[np.newaxis, :] == (np.arange(self.classes)[:, np.newaxis] if self.sizes[-1] > 1 else 1)).astype(
+            self.dtype
+        )
+
+    def weights(self):
+        """Return (W, b) of each layer, drawn at the He scale."""
+        rng = np.random.default_rng(1)
+        pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
+        return [
+            ((rng.standard_normal((n, k)) * math.sqrt(2 / k)).astype(self.dtype), np.zeros((n, 1), self.dtype))
+            for k, n in pairs
+        ]
+
+
+def examples(m, n, classes, dtype="float32", seed=0):
+    """Return m rows of n numbers between 0 and 1, and labels that can be learned from them."""
+    rng = np.random.default_rng(seed)
+    X = rng.random((m, n), np.float32).astype(dtype)
+    y = ((X - 0.5) @ np.random.default_rng(7).standard_normal((n, classes)).astype(dtype)).argmax(axis=1)
+    return X, y
+
+
+_MNIST = (784, 128, 64, 10)
+_SHAPES = (
+    Network((2, 4, 1), 4),
+    Network((4, 16, 3), 32),
+    Network(_MNIST, 32),
+    Network(_MNIST, 128),
+    Network(_MNIST, 512),
+    Network((784, *[64] * 10, 10), 128),
+    Network((784, 1024, 1024, 10), 256),
+    Network((12288, 20, 7, 5, 1), 209),
+    Network((12288, 20, 7, 5, 1), 209, dtype="float64"),
+)
+
+STEPS = tuple(
+    dataclasses.replace(shape, hidden=hidden, optimizer=optimizer)
+    for hidden in ("relu", "tanh", "gelu", "sigmoid")
+    for optimizer in ("sgd", "adam")
+    for shape in _SHAPES
+)
+FIT = (Network(_MNIST, 128), Network(_MNIST, 32))
+INFERENCE = (Network(_MNIST, 1), Network(_MNIST, 10_000))

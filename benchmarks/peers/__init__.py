@@ -1,0 +1,29 @@
+"""One file a library: the same work, as the library's own users would write it.
+
+A file may define any of these; what it leaves out is a dash in the table. Where it cannot do
+one network of the table (an activation it does not have, say), the function returns None.
+
+``step(network, X, y)``
+    A function of no arguments that takes one training step on the rows X with labels y.
+``trainers(network, X, y)``
+    Functions of no arguments by name; each trains one more epoch on X, y, in new order each time,
+    and has an attribute ``labels``: a function that reads labels off other rows.
+``predictor(network, X)``
+    A function of no arguments that predicts for the rows X.
+"""
+
+import importlib
+
+NAMES = ("tinynet", "torch", "jax", "jax_scan", "sklearn", "onnxruntime", "floor")
+
+
+def installed():
+    """Return the peers by name; one whose library is not there is left out."""
+    found = {}
+    for name in NAMES:
+        try:
+            found[name] = importlib.import_module(f"peers.with_{name}")
+        except ImportError as error:
+            if error.name and error.name.split(".")[0] in ("peers", "networks"):
+                raise
+    return found

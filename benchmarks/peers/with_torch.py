@@ -1,0 +1,90 @@
+"""PyTorch on the processor, eager."""
+
+import numpy as np
+import torch
+
+VERSION = torch.__version__
+_HIDDEN = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU, "sigmoid": torch.nn.Sigmoid}
+_OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+
+
+def _model(network):
+    torch.manual_seed(1)
+    modules = []
+    for k, n in zip(network.sizes[:-1], network.sizes[1:], strict=True):
+        modules += [torch.nn.Linear(k, n), _HIDDEN[network.hidden]()]
+    return torch.nn.Sequential(*modules[:-1]).to(getattr(torch, network.dtype))
+
+
+def _targets(network, y):
+    return torch.tensor(y) if network.sizes[-1] > 1 else torch.tensor(y.astype(network.dtype)[:, np.newaxis])
+
+
+def _training(network):
+    model = _model(network)
+    optimizer = _OPTIMIZERS[network.optimizer](model.parameters(), lr=network.rate)
+    several = network.sizes[-1] > 1
+    loss = torch.nn.functional.cross_entropy if several else torch.nn.functional.binary_cross_entropy_with_logits
+
+    def one_step(X, Y):
+        optimizer.zero_grad()
+        loss(model(X), Y).backward()
+        optimizer.step()
+
+    return model, one_step
+
+
+def step(network, X, y):
+    """Forward, backward, step."""
+    _, one_step = _training(network)
+    X, Y = torch.tensor(X), _targets(network, y)
+    return lambda: one_step(X, Y)
+
+
+def trainers(network, X, y):
+    """An epoch with a DataLoader, and one with batches made by hand."""
+    return {"DataLoader": _with_loader(network, X, y), "by hand": _by_hand(network, X, y)}
+
+
+def _reads_labels(function, model):
+    def labels(X):
+        with torch.inference_mode():
+            return model(torch.tensor(X)).argmax(dim=1).numpy()
+
+    function.labels = labels
+    return function
+
+
+def _with_loader(network, X, y):
+    model, one_step = _training(network)
+    data = torch.utils.data.TensorDataset(torch.tensor(X), _targets(network, y))
+    loader = torch.utils.data.DataLoader(data, batch_size=network.m, shuffle=True)
+
+    def epoch():
+        for batch in loader:
+            one_step(*batch)
+
+    return _reads_labels(epoch, model)
+
+
+def _by_hand(network, X, y):
+    model, one_step = _training(network)
+    X, Y = torch.tensor(X), _targets(network, y)
+
+    def epoch():
+        for chosen in torch.randperm(len(X)).split(network.m):
+            one_step(X[chosen], Y[chosen])
+
+    return _reads_labels(epoch, model)
+
+
+def predictor(network, X):
+    """A forward pass in inference mode, with the output activation."""
+    model, X = _model(network), torch.tensor(X)
+
+    def predict():
+        with torch.inference_mode():
+            Z = model(X)
+            return torch.softmax(Z, dim=1) if network.sizes[-1] > 1 else torch.sigmoid(Z)
+
+    return predict
