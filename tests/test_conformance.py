@@ -24,6 +24,7 @@ EXTRA = {
     },
     Loss: {"huber": [{"delta": 0.1}, {"delta": 10.0}]},
     Optimizer: {
+        "adam": [{"learning_rate": 0.01, "beta1": 0.0, "beta2": 0.5, "epsilon": 1e-3}],
         "sgd": [
             {"learning_rate": 0.1, "momentum": 0.9},
             {"learning_rate": 0.1, "momentum": 0.9, "dampening": 0.9},

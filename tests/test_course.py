@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import SGD, Activation, Dense, Initializer, Loss, Sequential, functional
+from tinynet import SGD, Activation, Adam, Dense, Initializer, Loss, Sequential, functional
 
 RTOL = 1e-10
 
@@ -340,6 +340,21 @@ class ByClasses:
             (velocity,) = optimizer.memory.values()
             model.params[:] = velocity  # to see it as W and b
             updated |= {f"v_dW{l}": model.W[1], f"v_db{l}": model.b[1]}
+        return updated
+
+    @staticmethod
+    def update_adam(given):
+        """Step t of Adam, from v = s = 0; and v and s after it."""
+        settings = {name: given[name] for name in ("learning_rate", "beta1", "beta2", "epsilon")}
+        updated = {}
+        for l in range(1, len(given["parameters"]) // 2 + 1):
+            optimizer = Adam(**settings)
+            optimizer.memory["t"] = np.array(given["t"] - 1)
+            model = _stepped(given, l, optimizer)
+            vectors = {"": model.params.copy(), "v_d": optimizer.memory["v"], "s_d": optimizer.memory["s"]}
+            for d, vector in vectors.items():
+                model.params[:] = vector  # to see it as W and b
+                updated |= {f"{d}W{l}": model.W[1].copy(), f"{d}b{l}": model.b[1].copy()}
         return updated
 
     @staticmethod

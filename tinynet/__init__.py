@@ -11,14 +11,14 @@ from tinynet.datasets import load_digits
 from tinynet.initializers import Initializer
 from tinynet.layers import Dense, Layer, Parameter
 from tinynet.losses import Loss
-from tinynet.optimizers import SGD, Optimizer
+from tinynet.optimizers import SGD, Adam, Optimizer
 from tinynet.sequential import Sequential
 from tinynet.training import History
 
 load = Sequential.load
 
 __all__ = [
-    "SGD", "Activation", "Dense", "History", "Initializer", "Layer", "Loss", "Optimizer", "Parameter", "Sequential",
-    "__version__", "activations", "datasets", "errors", "functional", "initializers", "layers", "load",
+    "SGD", "Activation", "Adam", "Dense", "History", "Initializer", "Layer", "Loss", "Optimizer", "Parameter",
+    "Sequential", "__version__", "activations", "datasets", "errors", "functional", "initializers", "layers", "load",
     "load_digits", "losses", "metrics", "optimizers", "testing",
 ]  # fmt: skip

@@ -61,9 +61,9 @@ def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss) -> Array:
     return Y.astype(dtype, copy=False)
 
 
-def check_finite(name: str, array: Array, shown_by: Array | None = None) -> None:
-    """Refuse an array with NaN or Inf; `shown_by` is one that is not finite if it is not, and smaller."""
-    if (shown_by is None or not all_finite(shown_by)) and not all_finite(array):
+def check_finite(name: str, array: Array) -> None:
+    """Refuse an array with NaN or Inf."""
+    if not all_finite(array):
         at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
         where, hint = ", ".join(map(str, at)), f"find all such with np.argwhere(~np.isfinite({name}))"
         raise NonFiniteError(f"{name}[{where}] is {array[at]} in {array.dtype}; it must be a finite number; {hint}")

@@ -8,18 +8,16 @@ result is copied there).
 
 from __future__ import annotations
 
-import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import attrs
 import numpy as np
 
 from tinynet._buffers import Array
+from tinynet._out import by_blocks, give_out
 from tinynet._registry import Registered
-from tinynet._special import normal_cdf, normal_pdf
-from tinynet.errors import ShapeError
+from tinynet._special import normal_density, normal_tail
 
 
 class Activation(Registered, ABC):
@@ -36,11 +34,7 @@ class Activation(Registered, ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for method in ("forward", "back"):
-            code = getattr(own := getattr(cls, method), "__code__", None)
-            if code and "out" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-                setattr(cls, f"_own_{method}", own)  # where attrs sees it, when it makes the class again
-                setattr(cls, method, _given_out(own))
+        give_out(cls, "forward", "back")
 
     @abstractmethod
     def forward(self, Z: Array, out: Array | None = None) -> Array:
@@ -61,25 +55,6 @@ class Activation(Registered, ABC):
         return np.multiply(dA, slope.astype(Z.dtype, copy=False), out=out)
 
 
-def _given_out(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method written without ``out`` take it."""
-
-    @functools.wraps(method)
-    def with_out(self: Activation, *arrays: Array, out: Array | None = None) -> Any:
-        result = method(self, *arrays)
-        if out is None:
-            return result
-        if np.shape(result) != out.shape:
-            raise ShapeError(
-                f"{type(self).__name__}.{method.__name__} returned shape {np.shape(result)} "
-                f"for an input of shape {arrays[0].shape}; it must keep the shape"
-            )
-        np.copyto(out, result, casting="same_kind")
-        return out
-
-    return with_out
-
-
 class Identity(Activation):
     r"""A = Z."""
 
@@ -90,10 +65,10 @@ class Identity(Activation):
         return np.positive(dA, out=out)
 
 
+@np.errstate(over="ignore")  # where A is 0, exp(-Z) is infinite, as it should be
 def _sigmoid(Z: Array, out: Array | None = None) -> Array:
-    # exp(min(Z, 0)) / (1 + exp(-|Z|)): no exponent is positive, and no tail is lost.
-    E = np.exp(np.negative(np.abs(Z, out=out), out=out), out=out)
-    return np.divide(np.exp(np.minimum(Z, 0)), np.add(E, 1, out=out), out=out)
+    E = np.exp(np.negative(Z, out=out), out=out)
+    return np.reciprocal(np.add(E, 1, out=out), out=out)
 
 
 class Sigmoid(Activation):
@@ -120,22 +95,24 @@ class Tanh(Activation):
         return np.multiply(dA, np.subtract(1, np.multiply(A, A, out=out), out=out), out=out)
 
 
+def _filled(value: float, Z: Array, out: Array | None) -> Array:
+    """Return `value` everywhere: NumPy's maximum and minimum are four times faster with it than with the number."""
+    out = np.empty_like(Z) if out is None else out
+    out.fill(value)
+    return out
+
+
 class ReLU(Activation):
     r"""A = max(Z, 0); the slope at 0 is taken as 0."""
 
     init = "he_normal"
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        return np.maximum(Z, 0, out=out)
+        zeros = _filled(0, Z, out)
+        return np.maximum(Z, zeros, out=zeros)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        return np.multiply(dA, Z > 0, out=out)
-
-
-def _back_below(dA: Array, Z: Array, below: Any, out: Array | None) -> Array:
-    """Return dA where Z > 0 and dA · below elsewhere; products, for np.where is far slower."""
-    dZ = np.multiply(dA, Z > 0, out=out)
-    return np.add(dZ, below * (dA * (Z <= 0)), out=out)
+        return np.multiply(dA, np.sign(A, out=out), out=out)  # A is 0 or positive: its sign is the slope
 
 
 @attrs.frozen
@@ -149,11 +126,13 @@ class LeakyReLU(Activation):
     slope: float = attrs.field(default=0.01, converter=float)
     init = "he_normal"
 
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
-        return np.add(np.maximum(Z, 0, out=out), self.slope * np.minimum(Z, 0), out=out)
+    @by_blocks
+    def forward(self, Z: Array) -> Array:
+        return np.maximum(Z, 0) + self.slope * np.minimum(Z, 0)
 
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        return _back_below(dA, Z, self.slope, out)
+    @by_blocks
+    def back(self, dA: Array, Z: Array, A: Array) -> Array:
+        return dA * (Z > 0) + self.slope * dA * (Z <= 0)
 
 
 @attrs.frozen
@@ -163,11 +142,13 @@ class ELU(Activation):
     alpha: float = attrs.field(default=1.0, converter=float)
     init = "he_normal"
 
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
-        return np.add(np.maximum(Z, 0, out=out), self.alpha * np.expm1(np.minimum(Z, 0)), out=out)
+    @by_blocks
+    def forward(self, Z: Array) -> Array:
+        return np.maximum(Z, 0) + self.alpha * np.expm1(np.minimum(Z, 0))
 
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        return _back_below(dA, Z, self.alpha * np.exp(np.minimum(Z, 0)), out)
+    @by_blocks
+    def back(self, dA: Array, Z: Array, A: Array) -> Array:
+        return dA * (Z > 0) + self.alpha * np.exp(np.minimum(Z, 0)) * dA * (Z <= 0)
 
 
 class SELU(Activation):
@@ -209,9 +190,9 @@ class SiLU(Activation):
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.multiply(Z, _sigmoid(Z, out), out=out)
 
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        S = _sigmoid(Z)
-        return np.multiply(dA, np.add(S, np.multiply(A, _sigmoid(-Z), out=out), out=out), out=out)
+    @by_blocks
+    def back(self, dA: Array, Z: Array, A: Array) -> Array:
+        return dA * (_sigmoid(Z) + A * _sigmoid(-Z))
 
 
 class GELU(Activation):
@@ -223,11 +204,15 @@ class GELU(Activation):
 
     init = "he_normal"
 
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
-        return np.multiply(Z, normal_cdf(Z), out=out)
+    @by_blocks
+    def forward(self, Z: Array) -> Array:
+        x = np.abs(Z)
+        return 0.5 * (Z + x) - x * normal_tail(x)  # for Φ(Z) is 1 - Φ(-Z)
 
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        return np.multiply(dA, normal_cdf(Z) + Z * normal_pdf(Z), out=out)
+    @by_blocks
+    def back(self, dA: Array, Z: Array, A: Array) -> Array:
+        nothing = np.finfo(Z.dtype).tiny  # makes Φ(Z) = A / Z good where Z is 0
+        return dA * ((A + 0.5 * nothing) / (Z + nothing) + Z * normal_density(Z))
 
 
 class Mish(Activation):
@@ -239,13 +224,15 @@ class Mish(Activation):
 
     init = "he_normal"
 
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
+    @by_blocks
+    def forward(self, Z: Array) -> Array:
         N = self._exponentials(Z)[1]
-        return np.multiply(Z, N / (N + 2), out=out)
+        return Z * (N / (N + 2))
 
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+    @by_blocks
+    def back(self, dA: Array, Z: Array, A: Array) -> Array:
         E, N = self._exponentials(Z)
-        return np.multiply(dA, N / (N + 2) + np.clip(Z, None, 20) * (4 * E * (E + 1) / (N + 2) ** 2), out=out)
+        return dA * (N / (N + 2) + np.minimum(Z, 20) * (4 * E * (E + 1) / (N + 2) ** 2))
 
     @staticmethod
     def _exponentials(Z: Array) -> tuple[Array, Array]:
@@ -259,8 +246,9 @@ class HardSigmoid(Activation):
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.clip(np.add(np.divide(Z, 6, out=out), 0.5, out=out), 0, 1, out=out)
 
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        return np.multiply(np.divide(dA, 6, out=out), np.abs(Z) < 3, out=out)
+    @by_blocks
+    def back(self, dA: Array, Z: Array, A: Array) -> Array:
+        return dA / 6 * (np.abs(Z) < 3)
 
 
 class Softmax(Activation):

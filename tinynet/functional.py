@@ -110,8 +110,8 @@ def compute_cost(AL: Any, Y: Any) -> float:
 def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     """Return dA_prev, dW and db."""
     dZ, A_prev, W, b = _floats(dZ, *cache)
-    grads = {"W": np.empty_like(W), "b": np.empty((len(W), 1), W.dtype)}
-    held = Cache({"W": W, "b": b}, grads, A_prev=A_prev, dZ_mean=None, dA_prev=np.empty_like(A_prev))
+    grads = {"W": np.empty(W.shape, W.dtype), "b": np.empty((len(W), 1), W.dtype)}
+    held = Cache({"W": W, "b": b}, grads, A_prev=A_prev, dZ_mean=None, dA_prev=np.empty(A_prev.shape, W.dtype))
     return Dense(len(W)).back(dZ, held), grads["W"], grads["b"]
 
 
@@ -135,7 +135,7 @@ def update_parameters(parameters: Any, grads: Any, learning_rate: float) -> dict
     """Return new parameters, a step of gradient descent on."""
     updated = {}
     for name, parameter in parameters.items():
-        (array,), (gradient,) = _floats(np.array(parameter)), _floats(grads[f"d{name}"])
-        SGD(learning_rate).update(array, np.broadcast_to(gradient, array.shape))
+        (array,), (gradient,) = _floats(np.array(parameter, order="C")), _floats(grads[f"d{name}"])
+        SGD(learning_rate).update(array.reshape(-1), np.broadcast_to(gradient, array.shape).reshape(-1))
         updated[name] = array
     return updated

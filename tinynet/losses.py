@@ -17,6 +17,7 @@ import attrs
 import numpy as np
 
 from tinynet._buffers import Array
+from tinynet._out import by_blocks, give_out
 from tinynet._registry import Registered
 from tinynet.activations import Activation, Identity, Sigmoid, Softmax
 from tinynet.errors import ShapeError
@@ -33,13 +34,17 @@ class Loss(Registered, ABC):
     partner: ClassVar[Activation | None] = None
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        give_out(cls, "back")
+
     @abstractmethod
     def value(self, A: Array, Y: Array) -> float:
         """Return J for A and Y of shape (n_L, m)."""
 
     @abstractmethod
-    def back(self, A: Array, Y: Array) -> Array:
-        """Return dA (n_L, m), per example: m times the derivative of `value`."""
+    def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
+        """Return dA (n_L, m), per example: m times the derivative of `value`; in `out`, if there is one."""
 
     def partner_value(self, Z: Array, Y: Array) -> float:
         """Return J from Z[L], where the output activation is the partner."""
@@ -72,8 +77,8 @@ class MeanSquaredError(Loss):
     def value(self, A: Array, Y: Array) -> float:
         return _mean(0.5 * (A - Y) ** 2)
 
-    def back(self, A: Array, Y: Array) -> Array:
-        return np.subtract(A, Y)
+    def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
+        return np.subtract(A, Y, out=out)
 
 
 class MeanAbsoluteError(Loss):
@@ -82,8 +87,8 @@ class MeanAbsoluteError(Loss):
     def value(self, A: Array, Y: Array) -> float:
         return _mean(np.abs(A - Y))
 
-    def back(self, A: Array, Y: Array) -> Array:
-        return np.sign(A - Y)
+    def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
+        return np.sign(np.subtract(A, Y, out=out), out=out)
 
 
 @attrs.frozen
@@ -100,8 +105,8 @@ class Huber(Loss):
         inside = np.minimum(d, self.delta)
         return _mean(inside * (d - 0.5 * inside))
 
-    def back(self, A: Array, Y: Array) -> Array:
-        return np.clip(A - Y, -self.delta, self.delta)
+    def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
+        return np.clip(np.subtract(A, Y, out=out), -self.delta, self.delta, out=out)
 
 
 class BinaryCrossentropy(Loss):
@@ -121,9 +126,10 @@ class BinaryCrossentropy(Loss):
         low, high = _inside(A)
         return _mean(-(Y * np.log(low) + (1 - Y) * np.log1p(-high)))
 
+    @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
         low, high = _inside(A)
-        return np.subtract((1 - Y) / (1 - high), Y / low)
+        return (1 - Y) / (1 - high) - Y / low
 
     def partner_value(self, Z: Array, Y: Array) -> float:
         # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
@@ -147,8 +153,9 @@ class CategoricalCrossentropy(Loss):
     def value(self, A: Array, Y: Array) -> float:
         return _mean(Y * -np.log(_inside(A)[0]))
 
+    @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
-        return np.divide(Y, -_inside(A)[0])
+        return Y / -_inside(A)[0]
 
     def partner_value(self, Z: Array, Y: Array) -> float:
         # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1:
@@ -185,8 +192,9 @@ class Poisson(Loss):
     def value(self, A: Array, Y: Array) -> float:
         return _mean(A - Y * np.log(_inside(A)[0]))
 
+    @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
-        return np.subtract(1, Y / _inside(A)[0])
+        return 1 - Y / _inside(A)[0]
 
 
 def _inside(A: Any) -> tuple[Array, Array]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import numpy as np
-from attrs.validators import ge, lt
+from attrs.validators import ge, gt, lt
 
 from tinynet._buffers import Array
 from tinynet._registry import Registered
+
+_BLOCK = 1 << 15
 
 
 @attrs.frozen(slots=False)
@@ -23,7 +26,7 @@ class Optimizer(Registered, ABC):
 
     family = "optimizer"
     memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
-    _scratch: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    _scratch: dict[Any, list[Array]] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     @abstractmethod
     def update(self, params: Array, grads: Array) -> None:
@@ -35,27 +38,41 @@ class Optimizer(Registered, ABC):
 
     def recall(self, name: str, like: Array) -> Array:
         """Return the memory called `name`, an array like `like` that is zero at first."""
-        return _kept(self.memory, name, like)
+        kept = self.memory.get(name)
+        if kept is None:
+            kept = self.memory[name] = np.zeros_like(like)
+        if kept.shape != like.shape or kept.dtype != like.dtype:
+            raise ValueError(
+                f"this optimizer remembers parameters of shape {kept.shape} and dtype {kept.dtype}; got {like.shape} "
+                f"and {like.dtype}: one optimizer serves one model, so make a new one or call reset()"
+            )
+        return kept
 
-    def scratch(self, like: Array) -> Array:
-        """Return an array like `like` to compute in; what is in it means nothing."""
-        return _kept(self._scratch, "scratch", like)
+    def blocks(self, params: Array, grads: Array, *memory: str, rooms: int = 1) -> Sequence[tuple[Array, ...]]:
+        """Return `params`, `grads` and what `memory` names by blocks, with `rooms` arrays to compute in.
+
+        A rule goes over its vectors several times; block by block, they stay in the processor's
+        cache meanwhile. What is in the arrays to compute in means nothing.
+
+        >>> def update(self, params, grads):
+        ...     for p, g, v, step in self.blocks(params, grads, "velocity"):
+        ...         v *= 0.9
+        ...         v += g
+        ...         p -= np.multiply(v, self.learning_rate, out=step)
+        """
+        vectors, size = (params, grads, *[self.recall(name, params) for name in memory]), params.size
+        scratch = self._scratch.get((rooms, size, params.dtype))
+        if scratch is None:
+            scratch = [np.empty(min(size, _BLOCK), params.dtype) for _ in range(rooms)]
+            self._scratch[rooms, size, params.dtype] = scratch
+        if size <= _BLOCK:
+            return [(*vectors, *scratch)]
+        parts = [slice(start, start + _BLOCK) for start in range(0, size, _BLOCK)]
+        return [tuple([v[part] for v in vectors] + [v[: size - part.start] for v in scratch]) for part in parts]
 
     def reset(self) -> None:
         """Forget everything, as if no step had been taken."""
         self.memory.clear()
-        self._scratch.clear()
-
-
-def _kept(kept: dict[str, Array], name: str, like: Array) -> Array:
-    if name not in kept:
-        kept[name] = np.zeros_like(like)
-    if kept[name].shape != like.shape or kept[name].dtype != like.dtype:
-        raise ValueError(
-            f"this optimizer remembers parameters of shape {kept[name].shape} and dtype {kept[name].dtype}; got "
-            f"{like.shape} and {like.dtype}: one optimizer serves one model, so make a new one or call reset()"
-        )
-    return kept[name]
 
 
 def _number(default: float, below: float) -> Any:
@@ -95,16 +112,62 @@ class SGD(Optimizer):
             raise ValueError("nesterov needs momentum; write SGD(..., momentum=0.9, nesterov=True)")
 
     def update(self, params: Array, grads: Array) -> None:
-        if not self.momentum:  # by blocks, so that the scratch stays in the processor's cache
-            rate, block = self.learning_rate * (1 - self.dampening), 1 << 15
-            step = self.scratch(params[:block])
-            for i in range(0, len(params), block):
-                params[i : i + block] -= np.multiply(grads[i : i + block], rate, out=step[: len(params) - i])
-            return
-        step, v = self.scratch(params), self.recall("velocity", params)
-        damped = np.multiply(grads, 1 - self.dampening, out=step)
-        v *= self.momentum
-        v += damped
-        if self.nesterov:
-            damped += self.momentum * v
-        params -= np.multiply(damped if self.nesterov else v, self.learning_rate, out=step)
+        if self.momentum:
+            for p, g, v, step in self.blocks(params, grads, "velocity"):
+                v *= self.momentum
+                damped = np.multiply(g, 1 - self.dampening, out=step)
+                v += damped
+                if self.nesterov:
+                    damped += self.momentum * v
+                p -= np.multiply(damped if self.nesterov else v, self.learning_rate, out=step)
+        else:
+            rate = self.learning_rate * (1 - self.dampening)
+            for p, g, step in self.blocks(params, grads):
+                p -= np.multiply(g, rate, out=step)
+
+
+@attrs.frozen
+class Adam(Optimizer):
+    r"""Steps of about the learning rate, whatever the size of the gradient (Kingma and Ba 2015, algorithm 1).
+
+    With v and s the running means of grads and grads², from 0, and t the number of the step::
+
+        v ← beta1 · v + (1 - beta1) · grads        v̂ = v / (1 - beta1ᵗ)
+        s ← beta2 · s + (1 - beta2) · grads²       ŝ = s / (1 - beta2ᵗ)
+        params ← params - learning_rate · v̂ / (√ŝ + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float
+        At least 0.
+    beta1, beta2 : float
+        How much of the means is kept at a step; at least 0 and below 1.
+    epsilon : float
+        Keeps the quotient finite; above 0, and outside the root.
+
+    Examples
+    --------
+    >>> params = np.array([1.0, 2.0])
+    >>> Adam(learning_rate=0.1).update(params, np.array([10.0, -0.01]))
+    >>> params.round(4)
+    array([0.9, 2.1])
+    """
+
+    learning_rate: float = _number(0.001, math.inf)
+    beta1: float = _number(0.9, 1.0)
+    beta2: float = _number(0.999, 1.0)
+    epsilon: float = attrs.field(default=1e-8, converter=float, validator=[gt(0), lt(math.inf)])
+
+    def update(self, params: Array, grads: Array) -> None:
+        t = self.recall("t", np.zeros((), np.int64))
+        t += 1
+        root = math.sqrt(1 - self.beta2 ** int(t))
+        # v̂ / (√ŝ + epsilon), with numerator and denominator times the same number: two passes fewer
+        rate, epsilon = self.learning_rate * root / (1 - self.beta1 ** int(t)), self.epsilon * root
+        for p, g, v, s, step, spread in self.blocks(params, grads, "v", "s", rooms=2):
+            v *= self.beta1
+            v += np.multiply(g, 1 - self.beta1, out=step)
+            s *= self.beta2
+            s += np.multiply(np.multiply(g, g, out=step), 1 - self.beta2, out=step)
+            spread = np.add(np.sqrt(s, out=spread), epsilon, out=spread)
+            p -= np.multiply(np.divide(v, spread, out=step), rate, out=step)

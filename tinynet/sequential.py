@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet import _door, training
 from tinynet._arrays import Arrays, declared, title
-from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, whole
+from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, whole
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 from tinynet.initializers import Random, generator
 from tinynet.layers import Layer
@@ -77,14 +77,15 @@ class Sequential:
         if inputs is not None:
             self._arrays = Arrays(self.layers, _door.example_shape(inputs), self.dtype, self.rng)
 
+    @np.errstate(invalid="ignore")  # Inf in X is found at the end
     def _propagate(self, X: Array, caches: Sequence[Cache]) -> Array:
         A = X
-        with np.errstate(invalid="ignore"):  # NaN and Inf in X are found below
-            for layer, cache in zip(self.layers, caches, strict=True):
-                cache.A_prev = A
-                cache.Z = Z = layer.forward(A, cache)
-                cache.A = A = layer.activation.forward(Z, out=cache.A)
-        _door.check_finite("X", X, shown_by=caches[0].Z[:1])  # one unit sees every input
+        for layer, cache in zip(self.layers, caches, strict=True):
+            cache.A_prev = A
+            cache.Z = Z = layer.forward(A, cache)
+            cache.A = A = layer.activation.forward(Z, out=cache.A)
+        if not all_finite(caches[0].Z[0]):  # one unit sees every input
+            _door.check_finite("X", X)
         return A
 
     def forward(self, X: Any) -> Array:
@@ -103,7 +104,7 @@ class Sequential:
 
     def cost(self, Y: Any) -> float:
         """Return J of the last forward pass, penalties included."""
-        return self.cost_of(self.caches, self._admit_targets(Y))
+        return self.cost_of(self.caches, self._admit_targets(Y, self.caches[-1]))
 
     def cost_of(self, caches: Sequence[Cache], Y: Array) -> float:
         """Return J of the pass that `caches` hold."""
@@ -118,8 +119,8 @@ class Sequential:
         Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than A[L].
         """
         caches = self.caches
-        Y = self._admit_targets(Y)
-        caches[0].dA_prev = np.empty_like(caches[0].A_prev) if input_gradient else None
+        Y = self._admit_targets(Y, caches[-1])
+        caches[0].dA_prev = np.empty(caches[0].A_prev.shape, self.dtype) if input_gradient else None
         *below, (layer, cache) = zip(self.layers, caches, strict=True)
         cache.dZ = dZ = self._output_dZ(cache, Y)
         dA = layer.back(dZ, cache)
@@ -133,7 +134,7 @@ class Sequential:
     def _output_dZ(self, last: Cache, Y: Array) -> Array:
         if self._partners:
             return self._needed_loss().partner_back(last.A, Y, out=last.dZ)
-        last.dA = self._needed_loss().back(last.A, Y)
+        last.dA = self._needed_loss().back(last.A, Y, out=last.dA)
         return self.layers[-1].activation.back(last.dA, last.Z, last.A, out=last.dZ)
 
     def forward_layer(self, l: int, A_prev: Any) -> Array:
@@ -156,8 +157,8 @@ class Sequential:
         dA = _door.columns(dA, self._built().shapes[l], self.dtype, f"dA[{l}]", f" for {title(l, layer)}")
         if dA.shape != cache.A.shape:
             raise ShapeError(f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}")
-        cache.dA = dA = dA.copy() if dA is cache.dZ else dA
-        asked, cache.dA_prev = cache.dA_prev, np.empty_like(cache.A_prev)
+        cache.dA = dA = dA.copy()
+        asked, cache.dA_prev = cache.dA_prev, np.empty(cache.A_prev.shape, self.dtype)
         cache.dZ = layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ)
         dA_prev = layer.back(cache.dZ, cache)
         cache.dA_prev = asked
@@ -208,7 +209,7 @@ class Sequential:
         """dA[1] … dA[L] of the last pass back, and dA[0] if it was asked for."""
         last = self.caches[-1]
         if self._partners and self._Y is not None:
-            last.dA = self._needed_loss().back(last.A, self._Y)
+            last.dA = self._needed_loss().back(last.A, self._Y, out=last.dA)
         return self._of_pass("dA", self.caches[0].dA_prev)
 
     def _of_parameters(self, name: str, d: str) -> ParameterArrays:
@@ -266,10 +267,10 @@ class Sequential:
         _door.check_finite("X", X)
         return X, declared(self.layers, X.shape[:-1])[0]
 
-    def _admit_targets(self, Y: Any) -> Array:
-        if self.caches[-1].A_prev is None:
+    def _admit_targets(self, Y: Any, last: Cache) -> Array:
+        if last.A_prev is None:
             raise NotBuiltError("the last layer has not gone forward; call model.forward(X) first")
-        return _door.targets(Y, self.caches[-1].A.shape, self.dtype, self._needed_loss())
+        return _door.targets(Y, last.A.shape, self.dtype, self._needed_loss())
 
     def _needed_loss(self) -> Loss:
         if self.loss is None:

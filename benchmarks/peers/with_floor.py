@@ -5,7 +5,7 @@ import numpy as np
 VERSION = np.__version__
 
 
-def step(network, X, y):
+def step(network, X, _y):
     """Z = W A, dW = dZ Aᵀ and dA = Wᵀ dZ of every layer, into arrays that are there (no dA of the input)."""
     Ws = [W for W, _ in network.weights()]
     A = [np.ascontiguousarray(X.T), *(np.ones((n, network.m), network.dtype) for n in network.sizes[1:])]

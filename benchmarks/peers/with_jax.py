@@ -77,7 +77,7 @@ def step(network, X, y):
 
 
 def predictor(network, X):
-    """A compiled forward pass."""
+    """Compile a forward pass."""
     parameters = [(jnp.asarray(W.T), jnp.asarray(b[:, 0])) for W, b in network.weights()]
     hidden, X = _HIDDEN[network.hidden], jnp.asarray(X)
 

@@ -26,7 +26,7 @@ def _graph(network):
 
 
 def predictor(network, X):
-    """A session's `run`."""
+    """Run a session."""
     graph = _graph(network)
     onnx.checker.check_model(graph)
     options = onnxruntime.SessionOptions()

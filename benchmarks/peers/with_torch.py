@@ -42,7 +42,7 @@ def step(network, X, y):
 
 
 def trainers(network, X, y):
-    """An epoch with a DataLoader, and one with batches made by hand."""
+    """Train with a DataLoader, and with batches made by hand."""
     return {"DataLoader": _with_loader(network, X, y), "by hand": _by_hand(network, X, y)}
 
 
@@ -79,7 +79,7 @@ def _by_hand(network, X, y):
 
 
 def predictor(network, X):
-    """A forward pass in inference mode, with the output activation."""
+    """Go forward in inference mode, with the output activation."""
     model, X = _model(network), torch.tensor(X)
 
     def predict():
