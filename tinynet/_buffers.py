@@ -59,7 +59,8 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 def all_finite(array: Array) -> bool:
     """Tell whether no number is NaN or infinite."""
     # The sum of squares needs no array; it is finite only if every number is, but not whenever they are.
-    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
+    flat = array.ravel("K")
+    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(array).all())
 
 
 class Cache:

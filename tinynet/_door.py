@@ -61,6 +61,7 @@ def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss) -> Array:
     return Y.astype(dtype, copy=False)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def check_finite(name: str, array: Array) -> None:
     """Refuse an array with NaN or Inf."""
     if not all_finite(array):

@@ -262,9 +262,9 @@ class Softmax(Activation):
     """
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        E = np.exp(np.subtract(Z, Z.max(axis=0, keepdims=True), out=out), out=out)
-        return np.divide(E, E.sum(axis=0, keepdims=True), out=out)
+        E = np.exp(np.subtract(Z, np.maximum.reduce(Z), out=out), out=out)
+        return np.divide(E, np.add.reduce(E), out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        weighted = np.multiply(A, dA, out=out).sum(axis=0, keepdims=True)
+        weighted = np.add.reduce(np.multiply(A, dA, out=out))
         return np.multiply(A, np.subtract(dA, weighted, out=out), out=out)

@@ -62,7 +62,7 @@ class Loss(Registered, ABC):
 
 def _mean(terms: Array) -> float:
     """Sum over the outputs, mean over the examples (the last axis), added up in float64."""
-    return float(np.sum(terms, dtype=np.float64) / terms.shape[-1])
+    return float(np.add.reduce(terms, axis=None, dtype=np.float64)) / terms.shape[-1]
 
 
 class MeanSquaredError(Loss):
@@ -160,11 +160,10 @@ class CategoricalCrossentropy(Loss):
     def partner_value(self, Z: Array, Y: Array) -> float:
         # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1:
         # left to log1p, it does not swallow the others.
-        largest = Z.argmax(axis=0, keepdims=True)
-        D = Z - np.take_along_axis(Z, largest, axis=0)
-        others = np.exp(D)
-        np.put_along_axis(others, largest, 0, axis=0)
-        return _mean(Y * (np.log1p(others.sum(axis=0, keepdims=True)) - D))
+        D = Z - np.maximum.reduce(Z)
+        largest = D == 0
+        others = np.add.reduce(np.exp(D) - largest) + (np.add.reduce(largest) - 1)  # of several largest, one is the 1
+        return _mean(Y * (np.log1p(others) - D))
 
     def targets(self, Y: Array, outputs: int) -> Array:
         if Y.ndim == 0 or Y.shape[:-1] not in ((), (1,)) or Y.shape[:-1] == (outputs,):

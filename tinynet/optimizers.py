@@ -17,7 +17,7 @@ from attrs.validators import ge, gt, lt
 from tinynet._buffers import Array
 from tinynet._registry import Registered
 
-_BLOCK = 1 << 15
+_BLOCK = 1 << 16
 
 
 @attrs.frozen(slots=False)

@@ -77,7 +77,7 @@ class Sequential:
         if inputs is not None:
             self._arrays = Arrays(self.layers, _door.example_shape(inputs), self.dtype, self.rng)
 
-    @np.errstate(invalid="ignore")  # Inf in X is found at the end
+    @np.errstate(over="ignore", invalid="ignore")  # what comes of it is looked at, in X and in the cost
     def _propagate(self, X: Array, caches: Sequence[Cache]) -> Array:
         A = X
         for layer, cache in zip(self.layers, caches, strict=True):

@@ -89,13 +89,13 @@ def fit(
 
 
 def _train_epoch(model: Sequential, batches: _Batches, optimizer: Optimizer, functions: Any, epoch: str) -> Any:
-    total, targets, outputs = 0.0, [], []
+    total, targets, outputs, before = 0.0, [], [], np.empty_like(model.params)
     for step, (X, Y) in enumerate(batches, 1):
         A = model.forward(X)
         if functions:
             targets.append(Y.copy())
             outputs.append(A.copy())
-        total += Y.shape[-1] * _train_step(model, Y, optimizer, f"{epoch}, step {step}")
+        total += Y.shape[-1] * _train_step(model, Y, optimizer, before, f"{epoch}, step {step}")
     measured = {"loss": total / batches.m}
     if functions:
         Y, A = np.concatenate(targets, axis=-1), np.concatenate(outputs, axis=-1)
@@ -103,11 +103,11 @@ def _train_epoch(model: Sequential, batches: _Batches, optimizer: Optimizer, fun
     return measured
 
 
-def _train_step(model: Sequential, Y: Array, optimizer: Optimizer, where: str) -> float:
+def _train_step(model: Sequential, Y: Array, optimizer: Optimizer, before: Array, where: str) -> float:
     """Take the step that follows a forward pass; or none at all, where a number is not finite."""
     J = model.cost(Y)
     model.back(Y)
-    before = model.params.copy()
+    np.copyto(before, model.params)
     if math.isfinite(J) and all_finite(model.grads):
         optimizer.step(model)
         if all_finite(model.params):
@@ -139,8 +139,9 @@ def evaluate(
 class _Batches:
     """The mini-batches of an epoch, in a new order each time they are gone through.
 
-    An example is a row in memory, so that a batch in any order is one contiguous gather;
-    what is handed out is the transposed view, of an array that the next batch overwrites.
+    An example is a row in memory, so that a batch in any order is one contiguous gather. X.T of
+    an array with an example in each row lies so already; columns are copied into rows, once.
+    What is handed out is the transposed view of an array that the next batch overwrites.
     """
 
     def __init__(self, X: Array, Y: Array, batch_size: int | None, rng: Random | None) -> None:
@@ -148,8 +149,13 @@ class _Batches:
         self.size = self.m if batch_size is None else min(batch_size, self.m)
         self.whole, self.rng = (X, np.copy(Y)), rng
         if self.size < self.m:
-            self.rows = [np.array(np.moveaxis(array, -1, 0), order="C") for array in (X, Y)]
-            self.gathered = [np.empty_like(rows[: self.size]) for rows in self.rows]
+            self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in (X, Y)]
+            self.full, self.last = self._gathered(self.size), self._gathered(self.m % self.size)
+
+    def _gathered(self, m: int) -> list[tuple[Array, Array]]:
+        """Return arrays for m rows of X and of Y, each with its view as columns."""
+        arrays = [np.empty_like(rows, shape=(m, *rows.shape[1:])) for rows in self.rows]
+        return [(array, np.moveaxis(array, 0, -1)) for array in arrays]
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
         if self.size == self.m:
@@ -158,9 +164,8 @@ class _Batches:
         order = np.arange(self.m) if self.rng is None else self.rng.permutation(self.m)
         for start in range(0, self.m, self.size):
             chosen = order[start : start + self.size]
-            X, Y = (
-                # mode="clip" lets take write straight into out; the indices are in range.
-                np.moveaxis(np.take(rows, chosen, axis=0, out=out[: len(chosen)], mode="clip"), 0, -1)
-                for rows, out in zip(self.rows, self.gathered, strict=True)
-            )
+            gathered = self.full if len(chosen) == self.size else self.last
+            for rows, (array, _) in zip(self.rows, gathered, strict=True):
+                rows.take(chosen, axis=0, out=array, mode="clip")  # clip: straight into out; the indices are in range
+            (_, X), (_, Y) = gathered
             yield X, Y
