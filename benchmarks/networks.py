@@ -20,18 +20,12 @@ class Network:
     optimizer: str = "sgd"
     dtype: str = "float32"
 
-    @property
-    def name(self):
-        """What the table calls it."""
-        sizes, deep = [], self.sizes[1:-1]
-        for i, n in enumerate(self.sizes):
-            repeated = 0 < i < len(self.sizes) - 1 and len(deep) > 3 and len(set(deep)) == 1
-            if not repeated:
-                sizes.append(str(n))
-            elif i == 1:
-                sizes.append(f"{len(deep)}x{n}")
+    def __str__(self):
+        deep = self.sizes[1:-1]
+        hidden = [f"{len(deep)}x{deep[0]}"] if len(deep) > 3 and len(set(deep)) == 1 else deep
+        sizes = "-".join(map(str, (self.sizes[0], *hidden, self.sizes[-1])))
         precision = " float64" if self.dtype == "float64" else ""
-        return f"{'-'.join(sizes)} m={self.m}{precision}"
+        return f"{sizes} m={self.m}{precision} {self.hidden} {self.optimizer}"
 
     @property
     def classes(self):

@@ -48,6 +48,8 @@ class Arrays:
         size = sum(math.prod(shape) for held in named for shape in held.values())
         self.params, self.grads = np.zeros(size, dtype), np.zeros(size, dtype)
         self.param_views, self.grad_views = carve(self.params, named), carve(self.grads, named)
+        views = zip(self.param_views, self.grad_views, strict=True)
+        self._without = [Cache(params, grads, A_prev=None, dA_prev=None, Z=None, A=None) for params, grads in views]
         self._by_m: dict[int, list[Cache]] = {}
         if rng is not None:
             self.fill([{name: p.init.draw(p.shape, rng) for name, p in held.items()} for held in parameters])
@@ -64,15 +66,21 @@ class Arrays:
         if caches is None:
             while len(self._by_m) >= _BATCH_SIZES_KEPT:
                 del self._by_m[next(iter(self._by_m))]
-            caches = self._by_m[m] = self.new_caches(m, ("Z", "A", "dZ", "dA"))
+            caches = self._by_m[m] = self._filled_caches(m)
         return caches
 
-    def new_caches(self, m: int, wanted: Sequence[str] = ("Z", "A")) -> list[Cache]:
-        """Return caches of their own; with only Z and A, they serve to go forward."""
+    def _filled_caches(self, m: int) -> list[Cache]:
+        """Return caches with arrays for a pass; NaN shows what no pass has filled."""
         caches: list[Cache] = []
         for l, (layer, (before, after)) in enumerate(zip(self.layers, itertools.pairwise(self.shapes), strict=True)):
-            shapes = dict.fromkeys(wanted, (*after, m)) | layer.scratch(before, m)
+            shapes = dict.fromkeys(("Z", "A", "dZ", "dA"), (*after, m)) | layer.scratch(before, m)
             buffers: dict[str, Any] = {name: np.full(shape, np.nan, self.dtype) for name, shape in shapes.items()}
-            below = caches[-1].dA if caches and "dA" in wanted else None
-            caches.append(Cache(self.param_views[l], self.grad_views[l], A_prev=None, dA_prev=below, **buffers))
+            caches.append(self._without[l].again(**buffers, dA_prev=caches[-1].dA if caches else None))
         return caches
+
+    def forward_caches(self, m: int) -> list[Cache]:
+        """Return caches of their own to go forward in: Z and A are whatever the pass makes."""
+        return [
+            cache.again(**{name: np.empty(shape, self.dtype) for name, shape in layer.scratch(before, m).items()})
+            for layer, before, cache in zip(self.layers, self.shapes, self._without, strict=False)
+        ]

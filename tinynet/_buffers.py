@@ -81,6 +81,12 @@ class Cache:
         views |= {f"_d{name}": view for name, view in grads.items()}
         self.__dict__.update(views, parameters=tuple(params), **buffers)
 
+    def again(self, **buffers: Any) -> Cache:
+        """Return a cache of the same parameters and gradients, and with these buffers."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **buffers)
+        return other
+
     if TYPE_CHECKING:  # which names there are is known when the layers are
 
         def __getattr__(self, name: str) -> Any: ...

@@ -11,7 +11,7 @@ import numpy as np
 from tinynet._buffers import Array
 from tinynet.errors import ShapeError
 
-_BLOCK = 1 << 13
+_BLOCK = 1 << 14
 
 
 def give_out(cls: type, *methods: str) -> None:
@@ -49,6 +49,9 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(formula)
     def method(self: Any, *arrays: Array, out: Array | None = None) -> Any:
+        like = arrays[0]
+        if out is None and like.size > _BLOCK and like.dtype.kind == "f":
+            out = np.empty(like.shape, like.dtype)
         if out is None or not all(array.flags.c_contiguous for array in (out, *arrays)):
             result = formula(self, *arrays)
             return result if out is None else np.positive(result, out=out)

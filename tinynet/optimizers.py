@@ -113,13 +113,12 @@ class SGD(Optimizer):
 
     def update(self, params: Array, grads: Array) -> None:
         if self.momentum:
-            for p, g, v, step in self.blocks(params, grads, "velocity"):
+            for p, g, v, step, ahead in self.blocks(params, grads, "velocity", rooms=2):
                 v *= self.momentum
-                damped = np.multiply(g, 1 - self.dampening, out=step)
-                v += damped
+                v += np.multiply(g, 1 - self.dampening, out=step)
                 if self.nesterov:
-                    damped += self.momentum * v
-                p -= np.multiply(damped if self.nesterov else v, self.learning_rate, out=step)
+                    step += np.multiply(v, self.momentum, out=ahead)
+                p -= np.multiply(step if self.nesterov else v, self.learning_rate, out=step)
         else:
             rate = self.learning_rate * (1 - self.dampening)
             for p, g, step in self.blocks(params, grads):

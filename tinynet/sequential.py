@@ -171,7 +171,7 @@ class Sequential:
         size = m if batch_size is None else whole("batch_size", batch_size)
         for start in range(0, m, size):
             part = slice(start, min(start + size, m))
-            caches = self._built().new_caches(part.stop - part.start)
+            caches = self._built().forward_caches(part.stop - part.start)
             self._propagate(X[..., part], caches)
             yield part, caches
 
