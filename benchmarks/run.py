@@ -72,6 +72,7 @@ def main():
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", help=f"some of the tables, with commas between: {', '.join(TITLES)}")
+    parser.add_argument("--peers", default="", help="only these, with commas between; tinynet is always there")
     parser.add_argument("--match", default="", help="only rows in whose name this stands")
     parser.add_argument("--rounds", type=int, default=9, help="how often everything is timed")
     parser.add_argument("--few", action="store_true", help="the first rows and little data, to see that it runs")
@@ -82,7 +83,8 @@ def _options():
 
 
 def _in_a_process(name, threads, options):
-    arguments = [sys.executable, __file__, "--measure", name, "--match", options.match, "--rounds", str(options.rounds)]
+    arguments = [sys.executable, __file__, "--measure", name, "--rounds", str(options.rounds)]
+    arguments += ["--match", options.match, "--peers", options.peers]
     arguments += ["--few"] * options.few + (["--mnist", options.mnist] if options.mnist else [])
     print(f"{TITLES[name]} ({threads} threads) ...", file=sys.stderr, flush=True)
     environment = os.environ | (ONE_THREAD if threads == "one" else {}) | {"JAX_PLATFORMS": "cpu"}
@@ -92,7 +94,7 @@ def _in_a_process(name, threads, options):
 
 def _measured(options):
     options.examples = 1_000 if options.few else 60_000
-    found, name = peers.installed(), options.measure
+    found, name = peers.installed(options.peers.split(",") if options.peers else peers.NAMES), options.measure
     if os.environ.get("OMP_NUM_THREADS") == "1" and "torch" in found:
         found["torch"].torch.set_num_threads(1)
     rows = getattr(footprint if name in FOOTPRINT else measures, name)(found, options)
@@ -110,6 +112,7 @@ def _machine():
 
 
 def _write(results, folder):
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     (folder / "results.txt").write_text(tables.text(results), "utf-8")
     print(tables.text(results))

@@ -18,6 +18,7 @@ def results(tmp_path_factory):
     """What a run of a few rows writes: the JSON and the text."""
     folder = tmp_path_factory.mktemp("results")
     arguments = ["--only", "steps,inference,growth,allocations", "--match", "m=4 relu sgd", "--few", "--rounds", "1"]
+    arguments += ["--peers", "floor"]  # however much is installed
     tested = os.environ | {"PYTHONPATH": str(Path(tinynet.__file__).parents[1])}
     command = [sys.executable, RUN, *arguments, "--output", folder]
     done = subprocess.run(command, capture_output=True, text=True, env=tested, check=False)

@@ -17,13 +17,13 @@ import importlib
 NAMES = ("tinynet", "torch", "jax", "jax_scan", "sklearn", "onnxruntime", "floor")
 
 
-def installed():
-    """Return the peers by name; one whose library is not there is left out."""
+def installed(names=NAMES):
+    """Return tinynet and those peers of `names` whose library is there, by name."""
     found = {}
-    for name in NAMES:
+    for name in dict.fromkeys(("tinynet", *names)):
         try:
             found[name] = importlib.import_module(f"peers.with_{name}")
         except ImportError as error:
-            if error.name and error.name.split(".")[0] in ("peers", "networks"):
+            if error.name and error.name.split(".")[0] in ("peers", "networks", "tinynet"):
                 raise
     return found
