@@ -50,6 +50,8 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(formula)
     def method(self: Any, *arrays: Array, out: Array | None = None) -> Any:
         like = arrays[0]
+        if not isinstance(like, np.ndarray):  # a number, or one that carries its slope
+            return formula(self, *arrays)
         if out is None and like.size > _BLOCK and like.dtype.kind == "f":
             out = np.empty(like.shape, like.dtype)
         if out is None or not all(array.flags.c_contiguous for array in (out, *arrays)):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
+from tinynet import _dual
 from tinynet._buffers import Array
 from tinynet._out import by_blocks, give_out
 from tinynet._registry import Registered
@@ -43,16 +44,17 @@ class Activation(Registered, ABC):
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         """Return dZ, the derivative of g at Z applied to dA; all of one shape.
 
-        Left out by a subclass, it is dA times the slope of an elementwise `forward`, by
-        central differences in float64: about nine digits, away from kinks.
+        Left out by a subclass, it is dA times the slope of `forward`, by dual numbers: exact for an
+        elementwise `forward` of NumPy's functions and operators. Where that cannot be, a TypeError names
+        what `forward` uses that has no slope.
         """
-        last = (slice(-1, None),) * Z.ndim
-        if not np.allclose(self.forward(Z[last]), A[last], rtol=1e-3, equal_nan=True):
-            raise TypeError(f"{type(self).__name__}.forward is not elementwise, so it needs def back(self, dA, Z, A)")
-        step = 6e-6 * np.maximum(np.abs(Z, dtype=np.float64), 1)
-        after, before = Z + step, Z - step
-        slope = (self.forward(after) - self.forward(before)) / (after - before)
-        return np.multiply(dA, slope.astype(Z.dtype, copy=False), out=out)
+        try:
+            return _dual.back(self.forward, dA, Z, out)
+        except _dual.NoSlope as found:
+            raise TypeError(
+                f"{type(self).__name__}.forward cannot be differentiated by itself, for it uses {found}; "
+                "use NumPy's elementwise functions and operators, or write def back(self, dA, Z, A) that returns dZ"
+            ) from None
 
 
 class Identity(Activation):

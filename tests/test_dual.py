@@ -1,0 +1,246 @@
+"""A forward alone is differentiated: exactly, or not at all."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tinynet import Activation, _dual
+from tinynet._dual import _BINARY, _CHOICES, _FLAT, _TESTS, _UNARY, Dual
+
+DTYPES = [np.float32, np.float64]
+EVERY = sorted(name for name in Activation.names() if Activation._classes[name].__module__.startswith("tinynet."))
+
+
+def activation(function):
+    """Return an activation with only this forward."""
+
+    class Own(Activation):
+        def forward(self, Z):
+            return function(Z)
+
+    return Own()
+
+
+def slope(function, Z):
+    """Return the slope of a function at Z."""
+    return _dual.back(function, np.ones_like(Z), Z)
+
+
+def masked(Z):
+    A = Z.copy()
+    A[Z < 0] *= 0.1
+    return A
+
+
+def filled(Z):
+    A = np.zeros_like(Z)
+    A[Z > 1] = Z[Z > 1] - 1
+    A += np.full_like(Z, 3)
+    return A
+
+
+def shared(Z):
+    A = Z + 0
+    A[Z > 0] = 0
+    return A + 2 * Z
+
+
+def in_place(Z):
+    Z = Z * 2
+    Z -= 1
+    Z /= 3
+    return np.exp(Z, out=Z)
+
+
+# What a newcomer writes, and its slope.
+FORWARDS = {
+    "sigmoid": (lambda Z: 1 / (1 + np.exp(-Z)), lambda Z: np.exp(-Z) / (1 + np.exp(-Z)) ** 2),
+    "where": (lambda Z: np.where(Z > 0, Z, 0.1 * Z), lambda Z: np.where(Z > 0, 1, 0.1)),
+    "where a constant": (lambda Z: np.where(Z > 0, Z, 0), lambda Z: 1.0 * (Z > 0)),
+    "maximum": (lambda Z: np.maximum(Z, 0), lambda Z: 1.0 * (Z > 0)),
+    "maximum, turned": (lambda Z: np.maximum(0, Z), lambda Z: 1.0 * (Z > 0)),
+    "fmin": (lambda Z: np.fmin(Z, 1), lambda Z: 1.0 * (Z < 1)),
+    "times a test": (lambda Z: Z * (Z > 0), lambda Z: 1.0 * (Z > 0)),
+    "clip": (lambda Z: np.clip(Z, -1, 1), lambda Z: 1.0 * (np.abs(Z) < 1)),
+    "method clip": (lambda Z: Z.clip(0, 6), lambda Z: 1.0 * (Z > 0) * (Z < 6)),
+    "clip by name": (lambda Z: np.clip(Z, a_min=0, a_max=None), lambda Z: 1.0 * (Z > 0)),
+    "power": (lambda Z: Z**2 / (1 + Z**2), lambda Z: 2 * Z / (1 + Z**2) ** 2),
+    "powers of a number": (lambda Z: 2.0**Z, lambda Z: math.log(2) * 2.0**Z),
+    "rational": (lambda Z: Z / (1 + abs(Z)), lambda Z: 1 / (1 + abs(Z)) ** 2),
+    "sine": (lambda Z: Z + np.sin(Z) * np.cos(Z), lambda Z: 1 + np.cos(2 * Z)),
+    "gauss": (lambda Z: np.exp(-Z * Z), lambda Z: -2 * Z * np.exp(-Z * Z)),
+    "softplus": (lambda Z: np.log1p(np.exp(Z)), lambda Z: 1 / (1 + np.exp(-Z))),
+    "root": (lambda Z: np.sqrt(1 + np.square(Z)) - 1, lambda Z: Z / np.sqrt(1 + Z**2)),
+    "logaddexp": (lambda Z: np.logaddexp(0, Z), lambda Z: 1 / (1 + np.exp(-Z))),
+    "product": (lambda Z: np.multiply(Z, np.tanh(Z)), lambda Z: np.tanh(Z) + Z / np.cosh(Z) ** 2),
+    "steps": (lambda Z: np.sign(Z) + np.floor(Z) + np.heaviside(Z, 1), lambda Z: 0 * Z),
+    "a test alone": (lambda Z: (Z > 0) * 1.0, lambda Z: 0 * Z),
+    "a mask": (masked, lambda Z: np.where(Z < 0, 0.1, 1)),
+    "filled": (filled, lambda Z: 1.0 * (Z > 1)),
+    "shared": (shared, lambda Z: np.where(Z > 0, 2, 3)),
+    "in place": (in_place, lambda Z: 2 / 3 * np.exp((2 * Z - 1) / 3)),
+    "negated": (lambda Z: -Z - +Z, lambda Z: -2 + 0 * Z),
+    "float64 inside": (lambda Z: Z / np.float64(2), lambda Z: 0.5 + 0 * Z),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", FORWARDS)
+def test_forward_alone(name, dtype):
+    """An elementwise forward has its exact slope without a back, in the dtype of Z, and leaves Z as it is."""
+    function, expected = FORWARDS[name]
+    Z = np.array([[-3, -1.5, -0.25], [0.5, 2, 4]], dtype)
+    dA, before, own = np.array([[1, 2, -1], [3, 1, 0.5]], dtype), Z.copy(), activation(function)
+    dZ = own.back(dA, Z, own.forward(Z))
+    assert dtype == dZ.dtype
+    np.testing.assert_allclose(dZ, dA * expected(Z.astype(float)), rtol=20 * np.finfo(dtype).eps, atol=1e-14)
+    np.testing.assert_array_equal(Z, before)
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "softmax"])
+def test_built_in(name):
+    """Dual numbers give of every elementwise activation's forward what its back gives, to 1e-12, and at 0."""
+    given = Activation.get(name)
+    Z = np.append(np.random.default_rng(1).uniform(-4, 4, 40), [0.0, -3.0, 3.0]).reshape(1, -1)
+    np.testing.assert_allclose(
+        slope(given.forward, Z), given.back(np.ones_like(Z), Z, given.forward(Z)), rtol=1e-12, atol=1e-300
+    )
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_far_out(name, dtype):
+    """No infinite factor spoils a slope that is finite."""
+    Z = np.array([[-1e4, -1000, 1000, 1e4]], dtype)
+    assert np.isfinite(slope(Activation.get(name).forward, Z)).all()
+    sigmoid = slope(lambda Z: 1 / (1 + np.exp(-Z)), Z)
+    np.testing.assert_array_equal(sigmoid, np.zeros_like(Z))
+
+
+# Points inside the domain of the functions that do not take every number.
+DOMAINS = {
+    np.log: (0.1, 3), np.log2: (0.1, 3), np.log10: (0.1, 3), np.log1p: (-0.9, 3), np.sqrt: (0.1, 3),
+    np.arcsin: (-0.9, 0.9), np.arccos: (-0.9, 0.9), np.arctanh: (-0.9, 0.9), np.arccosh: (1.1, 3), np.power: (0.1, 2),
+    np.tan: (-1, 1),
+}  # fmt: skip
+
+
+def points(function):
+    """Return two rows of points for a function."""
+    return np.random.default_rng(3).uniform(*DOMAINS.get(function, (-2, 2)), (2, 1, 9))
+
+
+def difference(function, x):
+    """Return the slope of a function by differences of fourth order."""
+    h = 1e-3
+    return (8 * (function(x + h) - function(x - h)) - (function(x + 2 * h) - function(x - 2 * h))) / (12 * h)
+
+
+@pytest.mark.parametrize("function", _UNARY, ids=lambda f: f.__name__)
+def test_functions_of_one_array(function):
+    """The derivative in the table is that of the function."""
+    x, _ = points(function)
+    np.testing.assert_allclose(slope(function, x), difference(function, x), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("function", [*_BINARY, *_CHOICES], ids=lambda f: f.__name__)
+def test_functions_of_two_arrays(function):
+    """Both derivatives in the table are those of the function, also where both arrays depend on Z."""
+    x, y = points(function)
+    np.testing.assert_allclose(slope(lambda Z: function(Z, y), x), difference(lambda x: function(x, y), x), rtol=1e-6)
+    np.testing.assert_allclose(slope(lambda Z: function(x, Z), y), difference(lambda y: function(x, y), y), rtol=1e-6)
+    both = slope(lambda Z: function(Z, Z * y), x)
+    np.testing.assert_allclose(both, difference(lambda x: function(x, x * y), x), rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("function", [*_FLAT, *_TESTS], ids=lambda f: f.__name__)
+def test_functions_without_slope(function):
+    """What jumps is flat, and a test is an array of booleans."""
+    x, y = points(function)
+    given = (Dual(x), y)[: function.nin]
+    result = function(*given)
+    expected = function(*(x, y)[: function.nin])
+    value = result.value if isinstance(result, Dual) else result
+    np.testing.assert_array_equal(value, expected)
+    assert isinstance(result, Dual) == (function in _FLAT)
+    assert not np.any(getattr(result, "slope", 0))
+
+
+@pytest.mark.parametrize(
+    ("function", "left"),
+    [
+        (lambda Z: np.maximum(Z, 0), 0),
+        (lambda Z: np.maximum(-Z, 0), -1),
+        (lambda Z: np.minimum(Z, 0), 1),
+        (lambda Z: np.maximum(Z, 0.1 * Z), 0.1),
+        (lambda Z: np.abs(Z), -1),
+        (lambda Z: np.abs(-Z), -1),
+        (lambda Z: np.where(Z > 0, Z, 0.3 * Z), 0.3),
+        (lambda Z: Z * (Z > 0), 0),
+        (lambda Z: np.clip(Z, 0, 6), 0),
+        (lambda Z: np.sign(Z), 0),
+        (lambda Z: Z**0, 0),
+        (lambda Z: Z**1, 1),
+        (lambda Z: Z**2, 0),
+    ],
+)
+def test_kinks(function, left):
+    """At a kink the slope is that from the left, as for the built-in activations."""
+    np.testing.assert_array_equal(slope(function, np.zeros((1, 1))), [[left]])
+
+
+@pytest.mark.parametrize(
+    ("forward", "named"),
+    [
+        (lambda Z: Z - np.mean(Z, axis=0), "np.mean"),
+        (lambda Z: Z - Z.mean(axis=0), "Z.mean"),
+        (lambda Z: np.exp(Z) / np.exp(Z).sum(axis=0), "Z.sum"),
+        (lambda Z: np.sort(Z, axis=0), "np.sort"),
+        (lambda Z: Z / np.add.reduce(np.abs(Z)), "np.add.reduce"),
+        (lambda Z: np.cumsum(Z, axis=1), "np.cumsum"),
+        (lambda Z: Z[::-1], "an index"),
+        (lambda Z: Z.T.T, "Z.T"),
+        (lambda Z: Z @ np.eye(4), "np.matmul"),
+        (lambda Z: np.fmod(Z, 2), "np.fmod"),
+        (lambda Z: np.vectorize(math.erf)(Z), "np.asarray, np.vectorize"),
+        (lambda Z: np.asarray(Z) * 2, "np.asarray"),
+        (lambda Z: math.exp(Z) if isinstance(Z, Dual) else Z, "math.exp"),
+        (lambda Z: np.exp(Z, where=Z > 0) if isinstance(Z, Dual) else Z, "np.exp with where="),
+        (lambda Z: np.exp(Z, out=np.empty(Z.shape)), "with out="),
+        (lambda Z: np.add.outer(Z, Z) if isinstance(Z, Dual) else Z, "np.add.outer"),
+        (lambda Z: Z + np.ones((2, 3, 4)), "something that makes shape"),
+    ],
+)
+def test_what_has_no_slope_is_refused(forward, named):
+    """What mixes elements, or is not known, is not differentiated wrongly: the error names it, and what to write."""
+    own, Z = activation(forward), np.random.default_rng(0).standard_normal((3, 4))
+    with pytest.raises(TypeError, match=r"^Own.forward cannot be .*def back\(self, dA, Z, A\)") as refused:
+        own.back(Z, Z, Z)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize("block", [1, 6, 7, 60, 1000])
+def test_blocks_of_examples(block, monkeypatch):
+    """However many examples at a time, each number has its slope, for any memory order, and Z is left alone."""
+    monkeypatch.setattr(_dual, "_BLOCK", block)
+    Z, dA = np.random.default_rng(1).standard_normal((2, 3, 11))
+    factors = np.array([[1.0], [2.0], [3.0]])
+    for order in "CF":
+        given = np.array(Z, order=order)
+
+        def forward(Z):
+            Z *= factors  # a forward that writes into its input, which it should not
+            return np.tanh(Z)
+
+        dZ = _dual.back(forward, dA, given)
+        np.testing.assert_allclose(dZ, dA * factors * (1 - np.tanh(factors * Z) ** 2), rtol=1e-12)
+        np.testing.assert_array_equal(given, Z)
+
+
+def test_attributes_that_are_not_there():
+    """Python's own questions are answered as Python asks; a formula's are refused."""
+    Z = Dual(np.ones((2, 3)))
+    assert not hasattr(Z, "__array_interface__")
+    assert (Z.shape, Z.ndim, Z.size, len(Z), Z.dtype, np.shape(Z)) == ((2, 3), 2, 6, 2, np.dtype(float), (2, 3))
+    assert Z.astype(np.float32).slope.dtype == np.float32
