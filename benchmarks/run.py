@@ -6,7 +6,7 @@
     python benchmarks/run.py --mnist mnist.npz    # also the time to 97.5 % of MNIST's test images
 
 A peer that is not installed is a dash. Each table is made twice, in processes of their own:
-with the number of threads that each library takes by itself, and with one. In brackets
+with the number of threads that each library takes by itself, and with one, on one core. In brackets
 stands the ratio to tinynet: above 1, tinynet is ahead. ``results.json`` and ``results.txt``
 are written beside this file, or where ``--output`` says.
 """
@@ -41,9 +41,7 @@ TITLES = {
 BYTES = ("growth", "allocations", "installed", "training")
 FOOTPRINT = ("imports", "installed", "training")
 ONCE = ("growth", "allocations", *FOOTPRINT)  # threads make no difference
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def main():
@@ -56,9 +54,9 @@ def main():
     if not options.mnist:
         names = [name for name in names if name != "to_accuracy"]
     results = {"date": str(dt.date.today()), "machine": _machine(), "versions": {}, "tables": []}
-    for threads in ("default", "one"):
+    for threads in options.threads.split(","):
         for name in names:
-            if threads == "one" and name in ONCE:
+            if threads != "default" and name in ONCE:
                 continue
             found = _in_a_process(name, threads, options)
             results["versions"] |= found["versions"]
@@ -74,6 +72,7 @@ def _options():
     parser.add_argument("--only", help=f"some of the tables, with commas between: {', '.join(TITLES)}")
     parser.add_argument("--peers", default="", help="only these, with commas between; tinynet is always there")
     parser.add_argument("--match", default="", help="only rows in whose name this stands")
+    parser.add_argument("--threads", default="default,one", help="the tables with as many threads")
     parser.add_argument("--rounds", type=int, default=9, help="how often everything is timed")
     parser.add_argument("--few", action="store_true", help="the first rows and little data, to see that it runs")
     parser.add_argument("--mnist", help="an .npz file with train_x, train_y, test_x and test_y")
@@ -94,8 +93,11 @@ def _in_a_process(name, threads, options):
 
 def _measured(options):
     options.examples = 1_000 if options.few else 60_000
+    one = os.environ.get("OMP_NUM_THREADS") == "1"
+    if one and hasattr(os, "sched_setaffinity"):  # not all peers heed a variable
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     found, name = peers.installed(options.peers.split(",") if options.peers else peers.NAMES), options.measure
-    if os.environ.get("OMP_NUM_THREADS") == "1" and "torch" in found:
+    if one and "torch" in found:
         found["torch"].torch.set_num_threads(1)
     rows = getattr(footprint if name in FOOTPRINT else measures, name)(found, options)
     versions = {"python": platform.python_version()} | {name: peer.VERSION for name, peer in found.items()}

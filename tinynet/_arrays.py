@@ -79,8 +79,10 @@ class Arrays:
         return caches
 
     def forward_caches(self, m: int) -> list[Cache]:
-        """Return caches of their own to go forward in: Z and A are whatever the pass makes."""
-        return [
-            cache.again(**{name: np.empty(shape, self.dtype) for name, shape in layer.scratch(before, m).items()})
-            for layer, before, cache in zip(self.layers, self.shapes, self._without, strict=False)
-        ]
+        """Return caches of their own to go forward in; a layer makes its Z itself."""
+        caches = []
+        for l, (layer, (before, after)) in enumerate(zip(self.layers, itertools.pairwise(self.shapes), strict=True)):
+            shapes = {"A": (*after, m)} | layer.scratch(before, m)
+            buffers = {name: np.empty(shape, self.dtype) for name, shape in shapes.items()}
+            caches.append(self._without[l].again(**buffers))
+        return caches

@@ -45,6 +45,13 @@ def write(view: Array, value: Any, name: str) -> None:
     view[...] = value
 
 
+def into(buffer: Array, result: Any, name: str) -> Array:
+    """Return `buffer` with `result` in it: who was told to write there may have returned another array."""
+    if result is not buffer:
+        write(buffer, result, name)
+    return buffer
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """Return `value` as an int, if it is one and not below `least`."""
     try:

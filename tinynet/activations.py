@@ -105,7 +105,7 @@ def _filled(value: float, Z: Array, out: Array | None) -> Array:
 
 
 class ReLU(Activation):
-    r"""A = max(Z, 0); the slope at 0 is taken as 0."""
+    r"""A = max(Z, 0); the slope at 0 is taken as 0. `back` takes A to be what `forward` gives."""
 
     init = "he_normal"
 
@@ -201,7 +201,7 @@ class GELU(Activation):
     r"""A = Z · Φ(Z), Φ the distribution function of the standard normal (Hendrycks and Gimpel 2016).
 
     This is the exact form, not the approximation by tanh; with the density φ,
-    dZ = dA · (Φ(Z) + Z · φ(Z)).
+    dZ = dA · (Φ(Z) + Z · φ(Z)). `back` takes A to be what `forward` gives.
     """
 
     init = "he_normal"
@@ -209,11 +209,11 @@ class GELU(Activation):
     @by_blocks
     def forward(self, Z: Array) -> Array:
         x = np.abs(Z)
-        return 0.5 * (Z + x) - x * normal_tail(x)  # for Φ(Z) is 1 - Φ(-Z)
+        return 0.5 * Z + 0.5 * x - x * normal_tail(x)  # for Φ(Z) is 1 - Φ(-Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        nothing = np.finfo(Z.dtype).tiny  # makes Φ(Z) = A / Z good where Z is 0
+        nothing = np.copysign(np.finfo(Z.dtype).tiny, Z)  # makes Φ(Z) = A / Z good where Z is 0
         return dA * ((A + 0.5 * nothing) / (Z + nothing) + Z * normal_density(Z))
 
 

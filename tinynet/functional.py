@@ -110,6 +110,7 @@ def compute_cost(AL: Any, Y: Any) -> float:
 def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     """Return dA_prev, dW and db."""
     dZ, A_prev, W, b = _floats(dZ, *cache)
+    dZ, A_prev = dZ.astype(W.dtype, copy=False), A_prev.astype(W.dtype, copy=False)
     grads = {"W": np.empty(W.shape, W.dtype), "b": np.empty((len(W), 1), W.dtype)}
     held = Cache({"W": W, "b": b}, grads, A_prev=A_prev, dZ_mean=None, dA_prev=np.empty(A_prev.shape, W.dtype))
     return Dense(len(W)).back(dZ, held), grads["W"], grads["b"]

@@ -16,6 +16,7 @@ from attrs.validators import ge, gt, lt
 
 from tinynet._buffers import Array
 from tinynet._registry import Registered
+from tinynet.errors import ShapeError
 
 _BLOCK = 1 << 16
 
@@ -26,7 +27,7 @@ class Optimizer(Registered, ABC):
 
     family = "optimizer"
     memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
-    _scratch: dict[Any, list[Array]] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    _scratch: dict[Any, Sequence[Array]] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     @abstractmethod
     def update(self, params: Array, grads: Array) -> None:
@@ -60,19 +61,27 @@ class Optimizer(Registered, ABC):
         ...         v += g
         ...         p -= np.multiply(v, self.learning_rate, out=step)
         """
+        if params.ndim != 1 or params.shape != grads.shape:
+            raise ShapeError(
+                f"params and grads must be flat vectors of one size; got shapes {params.shape} and {grads.shape}; "
+                "write params.reshape(-1) and grads.reshape(-1)"
+            )
         vectors, size = (params, grads, *[self.recall(name, params) for name in memory]), params.size
-        scratch = self._scratch.get((rooms, size, params.dtype))
-        if scratch is None:
+        scratch = self._scratch.get((rooms, params.dtype), ())
+        if not scratch or scratch[0].size < min(size, _BLOCK):
             scratch = [np.empty(min(size, _BLOCK), params.dtype) for _ in range(rooms)]
-            self._scratch[rooms, size, params.dtype] = scratch
-        if size <= _BLOCK:
+            self._scratch[rooms, params.dtype] = scratch
+        if size == scratch[0].size:
             return [(*vectors, *scratch)]
-        parts = [slice(start, start + _BLOCK) for start in range(0, size, _BLOCK)]
-        return [tuple([v[part] for v in vectors] + [v[: size - part.start] for v in scratch]) for part in parts]
+        parts = [slice(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)]
+        return [
+            tuple([v[part] for v in vectors] + [v[: part.stop - part.start] for v in scratch]) for part in parts
+        ]
 
     def reset(self) -> None:
         """Forget everything, as if no step had been taken."""
         self.memory.clear()
+        self._scratch.clear()
 
 
 def _number(default: float, below: float) -> Any:
@@ -158,12 +167,13 @@ class Adam(Optimizer):
     epsilon: float = attrs.field(default=1e-8, converter=float, validator=[gt(0), lt(math.inf)])
 
     def update(self, params: Array, grads: Array) -> None:
+        blocks = self.blocks(params, grads, "v", "s", rooms=2)
         t = self.recall("t", np.zeros((), np.int64))
         t += 1
         root = math.sqrt(1 - self.beta2 ** int(t))
         # v̂ / (√ŝ + epsilon), with numerator and denominator times the same number: two passes fewer
         rate, epsilon = self.learning_rate * root / (1 - self.beta1 ** int(t)), self.epsilon * root
-        for p, g, v, s, step, spread in self.blocks(params, grads, "v", "s", rooms=2):
+        for p, g, v, s, step, spread in blocks:
             v *= self.beta1
             v += np.multiply(g, 1 - self.beta1, out=step)
             s *= self.beta2

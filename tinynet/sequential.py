@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet import _door, training
 from tinynet._arrays import Arrays, declared, title
-from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, whole
+from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, whole
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 from tinynet.initializers import Random, generator
 from tinynet.layers import Layer
@@ -83,7 +83,7 @@ class Sequential:
         for layer, cache in zip(self.layers, caches, strict=True):
             cache.A_prev = A
             cache.Z = Z = layer.forward(A, cache)
-            cache.A = A = layer.activation.forward(Z, out=cache.A)
+            A = into(cache.A, layer.activation.forward(Z, out=cache.A), "A")
         if not all_finite(caches[0].Z[0]):  # one unit sees every input
             _door.check_finite("X", X)
         return A
@@ -122,11 +122,11 @@ class Sequential:
         Y = self._admit_targets(Y, caches[-1])
         caches[0].dA_prev = np.empty(caches[0].A_prev.shape, self.dtype) if input_gradient else None
         *below, (layer, cache) = zip(self.layers, caches, strict=True)
-        cache.dZ = dZ = self._output_dZ(cache, Y)
+        dZ = into(cache.dZ, self._output_dZ(cache, Y), "dZ[L]")
         dA = layer.back(dZ, cache)
         for layer, cache in reversed(below):
             cache.dA = dA
-            cache.dZ = dZ = layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ)
+            dZ = into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), "dZ")
             dA = layer.back(dZ, cache)
         caches[0].dA_prev = dA if input_gradient else None
         self._went_back, self._Y = True, Y
@@ -134,7 +134,7 @@ class Sequential:
     def _output_dZ(self, last: Cache, Y: Array) -> Array:
         if self._partners:
             return self._needed_loss().partner_back(last.A, Y, out=last.dZ)
-        last.dA = self._needed_loss().back(last.A, Y, out=last.dA)
+        into(last.dA, self._needed_loss().back(last.A, Y, out=last.dA), "dA[L]")
         return self.layers[-1].activation.back(last.dA, last.Z, last.A, out=last.dZ)
 
     def forward_layer(self, l: int, A_prev: Any) -> Array:
@@ -146,8 +146,7 @@ class Sequential:
         cache = self._caches[l - 1]
         cache.A_prev = A_prev
         cache.Z = layer.forward(A_prev, cache)
-        cache.A = layer.activation.forward(cache.Z, out=cache.A)
-        return cache.A
+        return into(cache.A, layer.activation.forward(cache.Z, out=cache.A), f"A[{l}]")
 
     def back_layer(self, l: int, dA: Any) -> tuple[Array, ...]:
         """Take layer l alone back: return dA[l-1], dW[l] and db[l] for dA[l]."""
@@ -159,7 +158,7 @@ class Sequential:
             raise ShapeError(f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}")
         cache.dA = dA = dA.copy()
         asked, cache.dA_prev = cache.dA_prev, np.empty(cache.A_prev.shape, self.dtype)
-        cache.dZ = layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ)
+        into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), f"dZ[{l}]")
         dA_prev = layer.back(cache.dZ, cache)
         cache.dA_prev = asked
         self._went_back, self._Y = True, None if l == len(self.layers) else self._Y
@@ -209,7 +208,7 @@ class Sequential:
         """dA[1] … dA[L] of the last pass back, and dA[0] if it was asked for."""
         last = self.caches[-1]
         if self._partners and self._Y is not None:
-            last.dA = self._needed_loss().back(last.A, self._Y, out=last.dA)
+            into(last.dA, self._needed_loss().back(last.A, self._Y, out=last.dA), "dA[L]")
         return self._of_pass("dA", self.caches[0].dA_prev)
 
     def _of_parameters(self, name: str, d: str) -> ParameterArrays:

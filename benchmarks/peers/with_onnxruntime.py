@@ -1,5 +1,7 @@
 """onnxruntime: the forward pass of a graph written with onnx."""
 
+import os
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -31,5 +33,7 @@ def predictor(network, X):
     onnx.checker.check_model(graph)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if os.environ.get("OMP_NUM_THREADS") == "1":  # which it does not look at itself
+        options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, {"X": X})

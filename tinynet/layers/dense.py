@@ -75,9 +75,9 @@ class Dense(Layer):
         return (self.units,)
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        """Ask for room for dZ/m and for l2 · W, where they are needed."""
-        dZ_mean: dict[str, Shape] = {"dZ_mean": (self.units, m)} if m < input_shape[0] else {}
-        return dZ_mean | ({"l2_W": (self.units, *input_shape)} if self.l2 else {})
+        """Ask for room for dZ/m and, if there is one, for the derivative of the penalty."""
+        dZ_mean: dict[str, Shape] = {"dZ_mean": (self.units, m)}
+        return dZ_mean | ({"l2_W": self.parameters(input_shape)["W"].shape} if self.l2 else {})
 
     # ``dot`` is the product of np.matmul with a third of its cost a call.
 
