@@ -8,12 +8,17 @@ import numpy as np
 import timing
 
 
-def steps(peers, options):
+def steps(peers, options, match=""):
     """One training step."""
-    for network in _chosen(networks.STEPS, options):
+    for network in (network for network in _chosen(networks.STEPS, options) if match in f"{network}"):
         X, y = network.batch()
         functions = {name: peer.step(network, X, y) for name, peer in peers.items() if hasattr(peer, "step")}
         yield _row(network, timing.medians({name: f for name, f in functions.items() if f}, options.rounds))
+
+
+def floor(peers, options):
+    """One training step of tinynet, and the matrix products of that step, with no other library between."""
+    yield from steps({name: peers[name] for name in ("tinynet", "floor")}, options, match="relu sgd")
 
 
 def inference(peers, options):
@@ -25,21 +30,21 @@ def inference(peers, options):
 
 
 def epochs(peers, options):
-    """One epoch of `fit`; and, as "bare steps", as many steps as it has on a batch that is there."""
+    """One epoch of `fit`."""
     for network in _chosen(networks.FIT, options):
         X, y = networks.examples(options.examples, network.sizes[0], network.classes)
         functions = _trainers(peers, network, X, y)
-        step, count = peers["tinynet"].step(network, *network.batch()), -(-options.examples // network.m)
-        functions["tinynet bare steps"] = lambda step=step, count=count: [step() for _ in range(count)]
         yield _row(network, timing.medians(functions, max(1, options.rounds // 3), least=0))
 
 
 def columns(peers, options):
-    """One epoch of `fit` on X in rows, handed over as X.T, and on X in columns."""
+    """As many steps as an epoch has, on one batch; `fit` on X in rows, handed over as X.T, and in columns."""
     for network in _chosen(networks.FIT, options):
         X, y = networks.examples(options.examples, network.sizes[0], network.classes)
         columns = np.ascontiguousarray(X.T)
+        step, count = peers["tinynet"].step(network, *network.batch()), -(-options.examples // network.m)
         functions = {
+            "bare steps": lambda step=step, count=count: [step() for _ in range(count)],
             "rows": peers["tinynet"].trainers(network, X, y)["fit"],
             "columns": peers["tinynet"].trainers(network, columns.T, y)["fit"],
         }
