@@ -13,3 +13,5 @@ def _registries():
     for family, classes in kept.items():
         family._classes.clear()
         family._classes.update(classes)
+
+collect_ignore = ["plugin"]  # a package of its own, which test_plugins.py installs

@@ -221,7 +221,7 @@ def out_is_another_computation():
     return Faulty()
 
 
-@fault(r"Faulty.* memory order")
+@fault(r"Faulty.forward differs for the first m = 1 examples alone")
 def examples_mixed():
     class Faulty(Activation):
         def forward(self, Z):
@@ -229,6 +229,80 @@ def examples_mixed():
 
         def back(self, dA, Z, A):
             return dA / (1 + Z.std(axis=1, keepdims=True))
+
+    return Faulty()
+
+
+@fault(r"would be right with A in place of Z: this formula is for A")
+def formula_of_A_used_on_Z():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return np.tanh(Z)
+
+        def back(self, dA, Z, A):
+            return dA * (1 - Z**2)
+
+    return Faulty()
+
+
+@fault(r"would be right with Z in place of A: this formula is for Z")
+def formula_of_Z_used_on_A():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0)
+
+        def back(self, dA, Z, A):
+            return dA / (1 + np.exp(-A))
+
+    return Faulty()
+
+
+@fault(r"would be right times dA: back returns dA times the slope")
+def slope_without_dA():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return np.tanh(Z)
+
+        def back(self, dA, Z, A):
+            return 1 - A**2
+
+    return Faulty()
+
+
+@fault(r"it is 0\.125 times the slope everywhere: look for a factor")
+def divided_by_m():
+    class Faulty(Activation):
+        def forward(self, Z):
+            return np.tanh(Z)
+
+        def back(self, dA, Z, A):
+            return dA * (1 - A**2) / Z.shape[1]
+
+    return Faulty()
+
+
+@fault(r"A\[k\] depends on all units Z\[j\] of its example, so dZ is the whole Jacobian")
+def softmax_as_if_it_were_elementwise():
+    class Faulty(Activation):
+        def forward(self, Z):
+            E = np.exp(Z - Z.max(axis=0))
+            return E / E.sum(axis=0)
+
+        def back(self, dA, Z, A):
+            return dA * A * (1 - A)
+
+    return Faulty()
+
+
+@fault(r"forward differs for the first m = 1 examples alone; an example's A must not depend on the others")
+def softmax_over_the_examples():
+    class Faulty(Activation):
+        def forward(self, Z):
+            E = np.exp(Z - Z.max(axis=1, keepdims=True))
+            return E / E.sum(axis=1, keepdims=True)
+
+        def back(self, dA, Z, A):
+            return A * (dA - np.sum(A * dA, axis=1, keepdims=True))
 
     return Faulty()
 
@@ -937,3 +1011,12 @@ def test_faults_leave_no_trace():
         left = [name for name in family.names() if family._classes[name].__module__ == __name__]
         assert not left, f"{family.__name__} still knows {left}"
     assert SGD is Optimizer._classes["sgd"]
+
+
+@pytest.mark.parametrize("cls", [Tanh, MeanSquaredError, SGD, Zeros])
+def test_a_class_is_not_an_instance(cls):
+    """Handed a class, a check says what to write."""
+    checks = {family: check for family, check in CHECKS.items() if issubclass(cls, family)}
+    (run,) = checks.values()
+    with pytest.raises(TypeError, match=rf"takes an instance, not a class; write {cls.__name__}\(\)"):
+        run(cls)

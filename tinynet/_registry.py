@@ -83,8 +83,7 @@ class Registered:
     @classmethod
     def _named(cls, name: str) -> type[Self]:
         if name not in cls._classes:
-            known = ", ".join(_nearest_first(name, cls._classes))
-            raise UnknownNameError(f"no {cls.family} is called {name!r}; known, nearest first: {known}")
+            _import_plugin(cls, name)
         return cls._classes[name]
 
     def config(self) -> dict[str, Any]:
@@ -103,6 +102,28 @@ def _has_abstract_methods(cls: type) -> bool:
     # inspect.isabstract cannot be asked: the class is still being made.
     inherited = {name for base in cls.__bases__ for name in getattr(base, "__abstractmethods__", ())}
     return any(getattr(getattr(cls, name), "__isabstractmethod__", False) for name in inherited | vars(cls).keys())
+
+
+def _import_plugin(family: type[Registered], name: str) -> None:
+    """Import the installed package that says it has a class of this name; the class then registers itself.
+
+    It says so by an entry point, ``name = module:Class``, in the group ``tinynet.activations`` (or
+    ``tinynet.layers``, and so on).
+    """
+    from importlib.metadata import entry_points  # costs 10 ms, and only an unknown name needs it
+
+    points = entry_points(group=f"tinynet.{family.family}s")
+    for point in points.select(name=name):
+        plugin = f"the {family.family} {name!r} is promised by the plugin {point.dist.name if point.dist else '?'}"
+        try:
+            point.load()
+        except Exception as error:
+            raise ImportError(f"{plugin} ({point.value}), which cannot be imported: {error!r}") from error
+        if name not in family._classes:
+            raise ImportError(f"{plugin} ({point.value}), but no {family.family} of that name is registered by it")
+        return
+    known = ", ".join(_nearest_first(name, dict.fromkeys([*family._classes, *points.names])))
+    raise UnknownNameError(f"no {family.family} is called {name!r}; known, nearest first: {known}")
 
 
 def _nearest_first(name: str, known: Mapping[str, Any]) -> list[str]:

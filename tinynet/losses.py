@@ -33,6 +33,7 @@ class Loss(Registered, ABC):
     family = "loss"
     partner: ClassVar[Activation | None] = None
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    misfits: ClassVar[dict[type[Activation], str]] = {}  # activations before it that are likely a mistake, and why
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -58,6 +59,9 @@ class Loss(Registered, ABC):
     def targets(self, Y: Array, outputs: int) -> Array:
         """Return Y as columns; a loss that takes labels turns them into columns here."""
         return Y
+
+    def check_targets(self, Y: Array) -> None:
+        """Raise ValueError for a Y (n_L, m) that cannot be meant for this loss."""
 
 
 def _mean(terms: Array) -> float:
@@ -121,6 +125,10 @@ class BinaryCrossentropy(Loss):
 
     partner = Sigmoid()
     domain = (0.0, 1.0)
+    misfits = {
+        Softmax: "takes each output for a yes or no of its own, and softmax makes them sum to 1; for one class of "
+        'several write loss="categorical_crossentropy", for several yes or no "sigmoid"'
+    }
 
     def value(self, A: Array, Y: Array) -> float:
         low, high = _inside(A)
@@ -130,6 +138,15 @@ class BinaryCrossentropy(Loss):
     def back(self, A: Array, Y: Array) -> Array:
         low, high = _inside(A)
         return (1 - Y) / (1 - high) - Y / low
+
+    def check_targets(self, Y: Array) -> None:
+        if not np.array_equal(Y, np.rint(Y)):  # not labels, so nothing to say of them
+            return
+        for at in np.argwhere((Y != 0) & (Y != 1))[:1]:
+            raise ValueError(
+                f"Y[{', '.join(map(str, at))}] is {Y[tuple(at)]:g}, but binary cross-entropy takes 0 and 1, or a "
+                "probability between; for labels -1 and 1 write (Y + 1) / 2"
+            )
 
     def partner_value(self, Z: Array, Y: Array) -> float:
         # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
@@ -149,6 +166,10 @@ class CategoricalCrossentropy(Loss):
 
     partner = Softmax()
     domain = (0.0, 1.0)
+    misfits = {
+        Sigmoid: "takes the outputs for the probabilities of classes, which sum to 1, and sigmoid's do not; for one "
+        'class of several write "softmax", for several yes or no loss="binary_crossentropy"'
+    }
 
     def value(self, A: Array, Y: Array) -> float:
         return _mean(Y * -np.log(_inside(A)[0]))
@@ -164,6 +185,15 @@ class CategoricalCrossentropy(Loss):
         largest = D == 0
         others = np.add.reduce(np.exp(D) - largest) + (np.add.reduce(largest) - 1)  # of several largest, one is the 1
         return _mean(Y * (np.log1p(others) - D))
+
+    def check_targets(self, Y: Array) -> None:
+        sums = Y.sum(axis=0)
+        for i in np.flatnonzero((np.abs(sums - 1) > 1e-3) | (Y < 0).any(axis=0))[:1]:
+            raise ValueError(
+                f"column {i} of Y is {Y[:, i]}, but categorical cross-entropy takes one-hot columns, or "
+                "probabilities that sum to 1, or integer labels (m,); for several yes or no an example write "
+                'loss="binary_crossentropy" and "sigmoid"'
+            )
 
     def targets(self, Y: Array, outputs: int) -> Array:
         if Y.ndim == 0 or Y.shape[:-1] not in ((), (1,)) or Y.shape[:-1] == (outputs,):

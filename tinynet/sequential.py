@@ -225,6 +225,7 @@ class Sequential:
     grads = property(lambda self: self._built().grads, doc="All gradients, flat.")
     n_params = property(lambda self: self.params.size, doc="How many numbers are trained.")
     inputs = property(lambda self: self._built().shapes[0], doc="The shape of an example.")
+    outputs = property(lambda self: self._built().shapes[-1], doc="The shape of A[L] without the examples.")
     is_built = property(lambda self: self._arrays is not None, doc="Whether the parameters are there.")
 
     @property
@@ -250,6 +251,10 @@ class Sequential:
         _door.check_finite("X", X)
         _door.check_finite("Y", Y)
         return self._admit(X), Y
+
+    def check_targets(self, Y: Array) -> None:
+        """Raise ValueError for a Y that cannot be meant for the model's loss."""
+        self._needed_loss().check_targets(Y)
 
     def _admit(self, X: Any) -> Array:
         X, shapes = self._checked(X)

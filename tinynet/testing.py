@@ -98,6 +98,8 @@ def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = 1e-6) 
 
 
 def _check_description(thing: Registered) -> None:
+    if isinstance(thing, type):
+        raise TypeError(f"a check takes an instance, not a class; write {thing.__name__}()")
     family: Any = type(thing)
     ways = {"its config": family.get(thing.config()), "copy.deepcopy": copy.deepcopy(thing)}
     if getattr(sys.modules.get(family.__module__), family.__name__, None) is family:  # else pickle cannot find it
@@ -136,9 +138,15 @@ def check_activation(activation: Activation) -> None:
             results = activation.forward(far), activation.back(np.ones_like(far), far, activation.forward(far))
         for method, result in zip(("forward", "back"), results, strict=True):
             _expect(np.isfinite(result).all(), f"{name}.{method} is not finite at Z = {far[~np.isfinite(result)][:3]}")
-    for m, layout in ((8, np.asfortranarray), (1, np.ascontiguousarray), (0, np.ascontiguousarray)):
-        same = np.array_equal(activation.forward(layout(Z[:, :m])), activation.forward(Z)[:, :m])
-        _expect(same, f"{name}.forward of the same numbers differs with their memory order, or for m = {m}")
+    A = activation.forward(Z)
+    for m in (1, 0):
+        some = activation.forward(Z[:, :m])
+        hint = "an example's A must not depend on the others: add up or compare along axis 0, with keepdims=True"
+        same = np.shape(some) == (5, m) and np.allclose(some, A[:, :m], rtol=1e-12)
+        _expect(same, f"{name}.forward differs for the first m = {m} examples alone; {hint}")
+    for laid_out in (np.asfortranarray(Z), np.repeat(Z, 2, axis=1)[:, ::2]):
+        same = np.array_equal(activation.forward(laid_out), A)
+        _expect(same, f"{name}.forward of the same numbers differs when they lie otherwise in memory")
     _check_slopes(activation, Z, dA)
 
 
@@ -153,8 +161,30 @@ def _check_slopes(activation: Activation, Z: Array, dA: Array) -> None:
     _expect(
         np.allclose(dZ, slopes, rtol=1e-6, atol=1e-7),
         f"{type(activation).__name__}: back does not match forward: at Z = {Z[at]:.6g} with dA = {dA[at]:.6g} "
-        f"it gives dZ = {dZ[at]:.6g}, the slope is {slopes[at]:.6g}",
+        f"it gives dZ = {dZ[at]:.6g}, the slope is {slopes[at]:.6g}{_likely_mistake(activation, Z, dA, dZ, slopes)}",
     )
+
+
+@np.errstate(all="ignore")  # a guess may be far off
+def _likely_mistake(activation: Activation, Z: Array, dA: Array, dZ: Array, slopes: Array) -> str:
+    """Say which of the usual mistakes explains a wrong dZ, if one does."""
+    A = activation.forward(Z)
+    ratios = dZ / slopes
+
+    def right(dZ: Array) -> bool:
+        return np.allclose(dZ, slopes, rtol=1e-5, atol=1e-7)
+
+    if right(activation.back(dA, A, A)):
+        return "; it would be right with A in place of Z: this formula is for A"
+    if right(activation.back(dA, Z, Z)):
+        return "; it would be right with Z in place of A: this formula is for Z"
+    if right(dZ * dA):
+        return "; it would be right times dA: back returns dA times the slope, not the slope"
+    if np.allclose(ratios, ratios.flat[0], rtol=1e-5):
+        return f"; it is {ratios.flat[0]:.6g} times the slope everywhere: look for a factor too many or too few"
+    if not np.allclose(activation.forward(np.concatenate([Z[:1], Z[1:] + 1]))[0], A[0]):
+        return "; A[k] depends on all units Z[j] of its example, so dZ is the whole Jacobian times dA, not its diagonal"
+    return ""
 
 
 def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:

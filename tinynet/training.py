@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet._buffers import Array, all_finite, whole
+from tinynet._doubts import doubts
 from tinynet.errors import NonFiniteError
 from tinynet.initializers import Random
 from tinynet.metrics import Metric, measures
@@ -70,6 +73,9 @@ def fit(
     functions, epochs = measures(metrics), whole("epochs", epochs, least=0)
     batch_size = None if batch_size is None else whole("batch_size", batch_size)
     X, Y = model.admit(X, Y)
+    model.check_targets(Y)
+    for doubt in doubts(model, optimizer):
+        warnings.warn(doubt, stacklevel=2)
     if validation_data is not None:
         model.evaluate(*validation_data, metrics=metrics)  # what is wrong with it is found before the first step
     batches = _Batches(X, Y, batch_size, model.rng if shuffle else None)
@@ -90,12 +96,15 @@ def fit(
 
 def _train_epoch(model: Sequential, batches: _Batches, optimizer: Optimizer, functions: Any, epoch: str) -> Any:
     total, targets, outputs, before = 0.0, [], [], np.empty_like(model.params)
+    recent: deque[float] = deque(maxlen=5)
     for step, (X, Y) in enumerate(batches, 1):
         A = model.forward(X)
         if functions:
             targets.append(Y.copy())
             outputs.append(A.copy())
-        total += Y.shape[-1] * _train_step(model, Y, optimizer, before, f"{epoch}, step {step}")
+        recent.append(model.cost(Y))
+        total += Y.shape[-1] * recent[-1]
+        _train_step(model, Y, optimizer, before, recent, f"{epoch}, step {step}")
     measured = {"loss": total / batches.m}
     if functions:
         Y, A = np.concatenate(targets, axis=-1), np.concatenate(outputs, axis=-1)
@@ -103,18 +112,22 @@ def _train_epoch(model: Sequential, batches: _Batches, optimizer: Optimizer, fun
     return measured
 
 
-def _train_step(model: Sequential, Y: Array, optimizer: Optimizer, before: Array, where: str) -> float:
-    """Take the step that follows a forward pass; or none at all, where a number is not finite."""
-    J = model.cost(Y)
+def _train_step(
+    model: Sequential, Y: Array, optimizer: Optimizer, before: Array, costs: deque[float], where: str
+) -> None:
+    """Take the step that follows a forward pass, with the last of `costs`; or none, where a number is not finite."""
     model.back(Y)
     np.copyto(before, model.params)
-    if math.isfinite(J) and all_finite(model.grads):
+    if math.isfinite(costs[-1]) and all_finite(model.grads):
         optimizer.step(model)
         if all_finite(model.params):
-            return J
+            return
     culprit = f"{where}: {model.first_nonfinite()} is not finite; the parameters are as before this step"
     model.params[:] = before
-    raise NonFiniteError(f"{culprit}. The learning rate is likely too large for model and data: {optimizer!r}")
+    told = ", ".join(f"{J:.4g}" for J in costs)
+    raise NonFiniteError(
+        f"{culprit}. The learning rate is likely too large for model and data: {optimizer!r}; the cost went {told}"
+    )
 
 
 def evaluate(

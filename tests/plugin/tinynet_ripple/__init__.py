@@ -1,0 +1,1 @@
+"""A plugin for tinynet: one class of each family."""
