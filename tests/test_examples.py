@@ -6,16 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-PATH = Path(__file__).parent.parent / "examples" / "digits.py"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def imported(name):
+    """Return an example as a module."""
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def example():
-    """The example as a module."""
-    spec = importlib.util.spec_from_file_location("examples_digits", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The example that reads digits."""
+    return imported("digits")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -36,3 +41,22 @@ def test_confusion_matrix(example, capsys):
     assert (counts[3, 3], counts[3, 8], counts[9, 9], counts.sum()) == (1, 1, 1, 3)
     example.print_confusion_matrix(counts)
     assert "   3    .   .   .   1   .   .   .   .   1   .\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "low", "high"),
+    [
+        ("own_layer", "check_layer", 0, 0.01),  # the last loss
+        ("own_loss", "check_loss", 0.86, 0.94),  # the share of examples below the quantile 0.9
+        ("own_optimizer", "check_optimizer", 0.95, 1),  # the accuracy on the test digits
+    ],
+)
+def test_classes_of_ones_own(name, check, low, high, capsys):
+    """Each example learns what it says, and ends in the check of its class."""
+    assert low <= imported(name).main() <= high
+    assert f"{check} finds nothing wrong" in capsys.readouterr().out
+
+
+def test_every_example_is_run():
+    """No example is left out of these tests."""
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"digits", "own_layer", "own_loss", "own_optimizer"}

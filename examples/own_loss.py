@@ -1,0 +1,49 @@
+"""A loss of your own: one that minds too little more than too much.
+
+Run it::
+
+    python examples/own_loss.py
+"""
+
+import attrs
+import numpy as np
+
+import tinynet as tn
+
+
+@attrs.frozen
+class Quantile(tn.Loss):
+    """J = 1/m Σ max(q (Y - A), (q - 1) (Y - A)): the A that makes it least is the q-quantile of Y.
+
+    It has no partner among the activations, so back-propagation begins at dA[L] (Koenker and
+    Bassett 1978).
+    """
+
+    q: float = attrs.field(default=0.5, converter=float, validator=[attrs.validators.gt(0), attrs.validators.lt(1)])
+
+    def value(self, A, Y):
+        """Return the mean over the examples of the sum over the outputs."""
+        return float(np.sum(np.maximum(self.q * (Y - A), (self.q - 1) * (Y - A)))) / A.shape[-1]
+
+    def back(self, A, Y):
+        """Return dA for each example: -q where A is too little, 1 - q where it is too much."""
+        return (A > Y) - np.full_like(A, self.q)
+
+
+def main():
+    """Learn the value below which nine in ten lie, and check the loss; return the share that lies below."""
+    rng = np.random.default_rng(1)
+    X = rng.uniform(-1, 1, (1, 2000))
+    Y = X**2 + rng.exponential(0.3, X.shape)
+    model = tn.Sequential([tn.Dense(16, "tanh"), tn.Dense(1)], loss=Quantile(0.9), inputs=1, seed=1)
+    model.fit(X, Y, optimizer=tn.Adam(0.01), epochs=60)
+    below = float(np.mean(model.predict(X) > Y))
+    print(f"{below:.1%} of the examples lie below what is predicted; 90 % were wanted")
+
+    tn.testing.check_loss(Quantile(0.9))
+    print("check_loss finds nothing wrong")
+    return below
+
+
+if __name__ == "__main__":
+    main()
