@@ -1020,3 +1020,46 @@ def test_a_class_is_not_an_instance(cls):
     (run,) = checks.values()
     with pytest.raises(TypeError, match=rf"takes an instance, not a class; write {cls.__name__}\(\)"):
         run(cls)
+
+
+@pytest.mark.parametrize("check", testing.checks(LeakyReLU(slope=0.3)))
+def test_checks_are_tests(check):
+    """One check is one test, as a user writes it."""
+    check()
+
+
+@pytest.mark.parametrize(
+    ("thing", "arguments", "names"),
+    [
+        (Tanh(), (), "description shapes_and_dtypes finite_far_out examples_apart memory_order slopes"),
+        (Dense(2), (3,), "description passes layer_gradients"),
+        (Huber(), (), "description value_and_back partner"),
+        (SGD(), (), "description way_down"),
+        (Zeros(), (), "description draws"),
+    ],
+)
+def test_names_of_checks(thing, arguments, names):
+    """Each check has a name, by which pytest calls it."""
+    assert names.split() == [check.__name__ for check in testing.checks(thing, *arguments)]
+
+
+def test_one_fault_fails_one_check():
+    """A wrong slope is no matter of shapes: only the check of slopes fails."""
+
+    class Faulty(Tanh):
+        def back(self, dA, Z, A):
+            return 2 * super().back(dA, Z, A)
+
+    failed = []
+    for check in testing.checks(Faulty()):
+        try:
+            check()
+        except AssertionError:
+            failed.append(check.__name__)
+    assert failed == ["slopes"]
+
+
+def test_checks_of_what_is_nothing():
+    """What belongs to no family is refused."""
+    with pytest.raises(TypeError, match=r"3 is no activation, layer, loss, optimizer or initializer"):
+        testing.checks(3)

@@ -98,8 +98,6 @@ def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = 1e-6) 
 
 
 def _check_description(thing: Registered) -> None:
-    if isinstance(thing, type):
-        raise TypeError(f"a check takes an instance, not a class; write {thing.__name__}()")
     family: Any = type(thing)
     ways = {"its config": family.get(thing.config()), "copy.deepcopy": copy.deepcopy(thing)}
     if getattr(sys.modules.get(family.__module__), family.__name__, None) is family:  # else pickle cannot find it
@@ -120,37 +118,58 @@ def _check_kept(name: str, call: Callable[..., Any], **arrays: Array) -> Any:
 
 def check_activation(activation: Activation) -> None:
     """Check an activation: shapes, dtypes, manners, finite up to |Z| = 1e4, and back against forward."""
-    _check_description(activation)
-    name, rng = type(activation).__name__, np.random.default_rng(0)
-    Z, dA = rng.standard_normal((5, 8)) * 2, rng.standard_normal((5, 8))
+    _run(activation)
+
+
+def _activation_points() -> tuple[Array, Array]:
+    """Return a Z and a dA of (5, 8)."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((5, 8)) * 2, rng.standard_normal((5, 8))
+
+
+def _check_shapes_and_dtypes(activation: Activation) -> None:
+    name = type(activation).__name__
     for dtype in map(np.dtype, (np.float64, np.float32)):
-        Z_, dA_ = Z.astype(dtype), dA.astype(dtype)
-        A = _check_kept(f"{name}.forward", activation.forward, Z=Z_)
-        dZ = _check_kept(f"{name}.back", activation.back, dA=dA_, Z=Z_, A=A)
-        for method, result, arguments in (("forward", A, (Z_,)), ("back", dZ, (dA_, Z_, A))):
+        Z, dA = (array.astype(dtype) for array in _activation_points())
+        A = _check_kept(f"{name}.forward", activation.forward, Z=Z)
+        dZ = _check_kept(f"{name}.back", activation.back, dA=dA, Z=Z, A=A)
+        for method, result, arguments in (("forward", A, (Z,)), ("back", dZ, (dA, Z, A))):
             _expect(np.shape(result) == Z.shape, f"{name}.{method} turns shape {Z.shape} into {np.shape(result)}")
             _expect(result.dtype == dtype, f"{name}.{method} gives {result.dtype} for {dtype}")
-            out = np.full_like(Z_, np.nan)
+            out = np.full_like(Z, np.nan)
             same = getattr(activation, method)(*arguments, out=out) is out and np.array_equal(out, result)
             _expect(same, f"{name}.{method} with out= must put the same result there, and return it")
+
+
+def _check_finite_far_out(activation: Activation) -> None:
+    name = type(activation).__name__
+    for dtype in (np.float64, np.float32):
         far = np.linspace(-1e4, 1e4, 21, dtype=dtype)[np.newaxis]
         with np.errstate(all="ignore"):  # whether a warning matters shows in the result
             results = activation.forward(far), activation.back(np.ones_like(far), far, activation.forward(far))
         for method, result in zip(("forward", "back"), results, strict=True):
             _expect(np.isfinite(result).all(), f"{name}.{method} is not finite at Z = {far[~np.isfinite(result)][:3]}")
+
+
+def _check_examples_apart(activation: Activation) -> None:
+    name, (Z, _) = type(activation).__name__, _activation_points()
     A = activation.forward(Z)
     for m in (1, 0):
         some = activation.forward(Z[:, :m])
         hint = "an example's A must not depend on the others: add up or compare along axis 0, with keepdims=True"
         same = np.shape(some) == (5, m) and np.allclose(some, A[:, :m], rtol=1e-12)
         _expect(same, f"{name}.forward differs for the first m = {m} examples alone; {hint}")
+
+
+def _check_memory_order(activation: Activation) -> None:
+    name, (Z, _) = type(activation).__name__, _activation_points()
     for laid_out in (np.asfortranarray(Z), np.repeat(Z, 2, axis=1)[:, ::2]):
-        same = np.array_equal(activation.forward(laid_out), A)
+        same = np.array_equal(activation.forward(laid_out), activation.forward(Z))
         _expect(same, f"{name}.forward of the same numbers differs when they lie otherwise in memory")
-    _check_slopes(activation, Z, dA)
 
 
-def _check_slopes(activation: Activation, Z: Array, dA: Array) -> None:
+def _check_slopes(activation: Activation) -> None:
+    Z, dA = _activation_points()
     dZ, slopes = activation.back(dA, Z, activation.forward(Z)), np.full(Z.shape, np.inf)
     for k, h in ((k, h) for k in range(len(Z)) for h in _STEPS):
         step = np.zeros_like(Z)
@@ -189,7 +208,10 @@ def _likely_mistake(activation: Activation, Z: Array, dA: Array, dZ: Array, slop
 
 def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     """Check a layer on examples of a shape: gradients, shapes, dtypes, manners."""
-    _check_description(layer)
+    _run(layer, input_shape)
+
+
+def _check_passes(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     name, rng = type(layer).__name__, np.random.default_rng(0)
     for dtype in map(np.dtype, (np.float32, np.float64)):
         arrays = Arrays([layer], example_shape(input_shape), dtype, None)
@@ -205,19 +227,32 @@ def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
             _expect(array.dtype == dtype, f"{name}.{method} gives {array.dtype} for {dtype}")
         again = layer.forward(X, cache)
         _expect(np.array_equal(again, Z), f"{name}.forward gives another Z for the same A_prev the second time")
+
+
+def _check_layer_gradients(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
     model = Sequential([layer], "mean_squared_error", input_shape, "float64", seed=0)
-    model.params[:] = arrays.params
+    model.params[:] = rng.standard_normal(model.n_params)
+    X, Y = (rng.standard_normal((*shape, 4)) for shape in (model.inputs, model.outputs))
     check_gradients(model, X, Y)
 
 
 def check_loss(loss: Loss) -> None:
     """Check a loss: back against value, manners, and that its partner is one."""
-    _check_description(loss)
-    name, rng, (low, high) = type(loss).__name__, np.random.default_rng(0), loss.domain
+    _run(loss)
+
+
+def _loss_points(loss: Loss) -> tuple[Array, Array, Array]:
+    """Return Z, an A within the loss's domain, and Y, of (3, 20)."""
+    rng, (low, high) = np.random.default_rng(0), loss.domain
     Z = rng.standard_normal((3, 20)) * 2
     A = Z if np.isinf(low) else low + np.exp(Z) if np.isinf(high) else low + (high - low) / (1 + np.exp(-Z))
     one_hot = (rng.integers(3, size=20) == np.arange(3)[:, np.newaxis]).astype(float)
-    Y = rng.standard_normal(Z.shape) * 2 if np.isinf(low) else one_hot
+    return Z, A, rng.standard_normal(Z.shape) * 2 if np.isinf(low) else one_hot
+
+
+def _check_value_and_back(loss: Loss) -> None:
+    name, (_, A, Y) = type(loss).__name__, _loss_points(loss)
     dA = _check_kept(f"{name}.back", loss.back, A=A, Y=Y)
     _expect(np.shape(dA) == A.shape, f"{name}.back turns shape {A.shape} into {np.shape(dA)}")
     single = loss.back(A.astype(np.float32), Y.astype(np.float32))
@@ -225,6 +260,10 @@ def check_loss(loss: Loss) -> None:
     J = _check_kept(f"{name}.value", loss.value, A=A, Y=Y)
     _expect(isinstance(J, (float, np.floating)), f"{name}.value must return a number; it gives {J!r}")
     _compare(f"{name}.back / m", lambda: loss.value(A, Y), A, dA / A.shape[-1])
+
+
+def _check_partner(loss: Loss) -> None:
+    name, (Z, _, Y) = type(loss).__name__, _loss_points(loss)
     if loss.partner is not None:
         A = loss.partner.forward(Z)
         dZ = loss.partner.back(loss.back(A, Y), Z, A)
@@ -235,7 +274,10 @@ def check_loss(loss: Loss) -> None:
 
 def check_optimizer(optimizer: Optimizer) -> None:
     """Check an optimizer: down a slope it goes, in place, with its memory to itself."""
-    _check_description(optimizer)
+    _run(optimizer)
+
+
+def _check_way_down(optimizer: Optimizer) -> None:
     name, fresh = type(optimizer).__name__, copy.deepcopy(optimizer)
     fresh.reset()
     for dtype in map(np.dtype, (np.float64, np.float32)):
@@ -258,7 +300,10 @@ def check_optimizer(optimizer: Optimizer) -> None:
 
 def check_initializer(init: Initializer) -> None:
     """Check an initializer: shape, finite numbers, drawn from its generator alone."""
-    _check_description(init)
+    _run(init)
+
+
+def _check_draws(init: Initializer) -> None:
     name = type(init).__name__
     makers: tuple[Callable[[int], Any], ...] = (np.random.default_rng, np.random.RandomState)
     for shape, make in ((shape, make) for shape in ((3, 4), (4, 3), (1, 1), (5, 1)) for make in makers):
@@ -266,3 +311,47 @@ def check_initializer(init: Initializer) -> None:
         _expect(np.shape(first) == shape, f"{name} draws shape {np.shape(first)} for {shape}")
         _expect(np.isfinite(first).all(), f"{name} draws numbers that are not finite")
         _expect(np.array_equal(first, second), f"{name} does not draw from the generator it is given alone")
+
+
+_CHECKS: dict[type[Any], tuple[Callable[..., None], ...]] = {
+    Activation: (
+        _check_shapes_and_dtypes, _check_finite_far_out, _check_examples_apart, _check_memory_order, _check_slopes,
+    ),
+    Layer: (_check_passes, _check_layer_gradients),
+    Loss: (_check_value_and_back, _check_partner),
+    Optimizer: (_check_way_down,),
+    Initializer: (_check_draws,),
+}  # fmt: skip
+
+
+def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
+    """Return the checks of an activation, layer, loss, optimizer or initializer one by one, each with a name.
+
+    They are what `check_activation` and so on run, as functions of no arguments, so that each can be a
+    test of its own. A layer needs the shape of its input besides.
+
+    >>> import tinynet as tn
+    >>> [check.__name__ for check in tn.testing.checks(tn.Dense(3), 4)]
+    ['description', 'passes', 'layer_gradients']
+
+    With pytest::
+
+        @pytest.mark.parametrize("check", tn.testing.checks(Swish()))
+        def test_swish(check):
+            check()
+    """
+    if isinstance(thing, type):
+        raise TypeError(f"a check takes an instance, not a class; write {thing.__name__}()")
+    families = [family for family in _CHECKS if isinstance(thing, family)]
+    if not families:
+        raise TypeError(f"{thing!r} is no activation, layer, loss, optimizer or initializer of tinynet")
+    found: list[Any] = [functools.partial(_check_description, thing)]
+    found += [functools.partial(check, thing, *arguments) for check in _CHECKS[families[0]]]
+    for check in found:
+        check.__name__ = check.func.__name__.removeprefix("_check_")
+    return found
+
+
+def _run(thing: Registered, *arguments: Any) -> None:
+    for check in checks(thing, *arguments):
+        check()
