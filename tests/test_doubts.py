@@ -1,5 +1,7 @@
 """The usual mistakes of setting up a training are told, before it begins, with what to write."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -65,7 +67,11 @@ def test_a_learning_rate_of_zero():
 )
 def test_what_is_right_is_not_doubted(layers, loss, Y):
     """Nothing is said where nothing is wrong; soft targets are right."""
-    trained(layers, loss, Y)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model, before = trained(layers, loss, Y)
+    assert not told
+    assert not np.array_equal(model.params, before)
 
 
 @pytest.mark.parametrize(
