@@ -406,3 +406,11 @@ def test_private_fields_come_back():
         _k: float = 2.0
 
     assert Hidden(3.0) == Hidden.get(Hidden(3.0).config())
+
+
+@pytest.mark.parametrize("family", [Activation, Loss])
+def test_backward_is_called_back(family):
+    """A method under the name that other libraries have would never be called: the class is refused, with the name."""
+    with pytest.raises(TypeError, match="Own defines backward, which nothing here calls; name it back"):
+        type("Own", (family,), {"backward": lambda self, dA, Z, A: dA})
+    assert "own" not in family.names()

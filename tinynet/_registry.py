@@ -40,6 +40,8 @@ class Registered:
 
     def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "backward" in vars(cls) and "back" not in vars(cls):
+            raise TypeError(f"{cls.__name__} defines backward, which nothing here calls; name it back")
         if Registered in cls.__bases__:
             cls._classes = {}
             FAMILIES[cls.family] = cls
