@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,23 +66,25 @@ class Arrays:
         if caches is None:
             while len(self._by_m) >= _BATCH_SIZES_KEPT:
                 del self._by_m[next(iter(self._by_m))]
-            caches = self._by_m[m] = self._filled_caches(m)
-        return caches
-
-    def _filled_caches(self, m: int) -> list[Cache]:
-        """Return caches with arrays for a pass; NaN shows what no pass has filled."""
-        caches: list[Cache] = []
-        for l, (layer, (before, after)) in enumerate(zip(self.layers, itertools.pairwise(self.shapes), strict=True)):
-            shapes = dict.fromkeys(("Z", "A", "dZ", "dA"), (*after, m)) | layer.scratch(before, m)
-            buffers: dict[str, Any] = {name: np.full(shape, np.nan, self.dtype) for name, shape in shapes.items()}
-            caches.append(self._without[l].again(**buffers, dA_prev=caches[-1].dA if caches else None))
+            caches = self._by_m[m] = self._new_caches(m, ("Z", "A", "dZ", "dA"), _unfilled)
+            for below, cache in itertools.pairwise(caches):
+                cache.dA_prev = below.dA
         return caches
 
     def forward_caches(self, m: int) -> list[Cache]:
         """Return caches of their own to go forward in; a layer makes its Z itself."""
+        return self._new_caches(m, ("A",), np.empty)
+
+    def _new_caches(self, m: int, names: Sequence[str], make: Callable[..., Array]) -> list[Cache]:
         caches = []
-        for l, (layer, (before, after)) in enumerate(zip(self.layers, itertools.pairwise(self.shapes), strict=True)):
-            shapes = {"A": (*after, m)} | layer.scratch(before, m)
-            buffers = {name: np.empty(shape, self.dtype) for name, shape in shapes.items()}
-            caches.append(self._without[l].again(**buffers))
+        for layer, without, before, after in zip(
+            self.layers, self._without, self.shapes[:-1], self.shapes[1:], strict=True
+        ):
+            shapes = dict.fromkeys(names, (*after, m)) | layer.scratch(before, m)
+            caches.append(without.again(**{name: make(shape, dtype=self.dtype) for name, shape in shapes.items()}))
         return caches
+
+
+def _unfilled(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """Return an array of NaN, which shows what no pass has filled."""
+    return np.full(shape, np.nan, dtype)

@@ -19,7 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from tinynet._buffers import Array, all_finite
 
 Partial = Callable[..., Any] | None  # None: the slope goes through as it is
-_BLOCK = 1 << 14
+_BLOCK = 1 << 14  # numbers at a time, for the same reason as in _out.py
 
 _LN2, _LN10 = math.log(2), math.log(10)
 

@@ -12,7 +12,7 @@ import numpy as np
 from tinynet._buffers import Array
 from tinynet.errors import ShapeError
 
-_BLOCK = 1 << 14
+_BLOCK = 1 << 14  # numbers, so that the half a dozen arrays of a formula fit into a processor's second-level cache
 
 
 def give_out(cls: type, *methods: str) -> None:

@@ -97,20 +97,14 @@ class Tanh(Activation):
         return np.multiply(dA, np.subtract(1, np.multiply(A, A, out=out), out=out), out=out)
 
 
-def _filled(value: float, Z: Array, out: Array | None) -> Array:
-    """Return `value` everywhere: NumPy's maximum and minimum are four times faster with it than with the number."""
-    out = np.empty_like(Z) if out is None else out
-    out.fill(value)
-    return out
-
-
 class ReLU(Activation):
     r"""A = max(Z, 0); the slope at 0 is taken as 0. `back` takes A to be what `forward` gives."""
 
     init = "he_normal"
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        zeros = _filled(0, Z, out)
+        zeros = np.empty_like(Z) if out is None else out
+        zeros.fill(0)  # np.maximum is three times faster with an array than with the number
         return np.maximum(Z, zeros, out=zeros)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:

@@ -18,7 +18,7 @@ from tinynet._buffers import Array
 from tinynet._registry import Registered
 from tinynet.errors import ShapeError
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 16  # numbers: larger than in _out.py, for a rule makes fewer passes and each block costs its calls
 
 
 @attrs.frozen(slots=False)

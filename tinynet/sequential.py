@@ -252,10 +252,6 @@ class Sequential:
         _door.check_finite("Y", Y)
         return self._admit(X), Y
 
-    def check_targets(self, Y: Array) -> None:
-        """Raise ValueError for a Y that cannot be meant for the model's loss."""
-        self._needed_loss().check_targets(Y)
-
     def _admit(self, X: Any) -> Array:
         X, shapes = self._checked(X)
         if self._arrays is None:

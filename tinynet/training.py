@@ -73,7 +73,8 @@ def fit(
     functions, epochs = measures(metrics), whole("epochs", epochs, least=0)
     batch_size = None if batch_size is None else whole("batch_size", batch_size)
     X, Y = model.admit(X, Y)
-    model.check_targets(Y)
+    assert model.loss is not None, "admit has seen to it"
+    model.loss.check_targets(Y)
     for doubt in doubts(model, optimizer):
         warnings.warn(doubt, stacklevel=2)
     if validation_data is not None:

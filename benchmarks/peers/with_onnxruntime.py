@@ -28,12 +28,12 @@ def _graph(network):
 
 
 def predictor(network, X):
-    """Run a session."""
+    """Run the graph."""
     graph = _graph(network)
     onnx.checker.check_model(graph)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if os.environ.get("OMP_NUM_THREADS") == "1":  # which it does not look at itself
         options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, {"X": X})
+    runtime = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda: runtime.run(None, {"X": X})
