@@ -1,11 +1,12 @@
 """The usual mistakes of setting up a training are told, before it begins, with what to write."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
 
-from tinynet import SGD, Dense, Sequential
+from tinynet import SGD, Dense, Initializer, Sequential
 
 X = np.random.default_rng(1).standard_normal((3, 8))
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -55,10 +56,128 @@ def test_a_learning_rate_of_zero():
     np.testing.assert_array_equal(model.params, before)
 
 
+def same(value):
+    """Return an initializer without chance."""
+    return Initializer.get("constant", value=value)
+
+
+NORMAL = Initializer.get("normal", scale=0.01)
+YES_OR_NO = np.tile([[0, 1]], 4)
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        (
+            [Dense(4, "tanh", init=same(0.5)), Dense(1, "sigmoid", init=same(0.5))],
+            r'all 4 units of layer 1 \(Dense\) have the same weights, in W\[1\] and in W\[2\], .* init="auto"',
+        ),
+        (
+            [Dense(4, "relu", init="zeros"), Dense(3, "relu", init="zeros"), Dense(1, "sigmoid", init="zeros")],
+            r"all 3 units of layer 2 \(Dense\) have the same weights",
+        ),
+        (
+            [*[Dense(20, "relu", init=NORMAL)] * 8, Dense(1, "sigmoid")],
+            r'reaches layer 1 \(Dense\): dZ\[1\] is \de-\d+ times dZ\[9\]; .* from layer 1 to 9.* init="auto"',
+        ),
+        ([*[Dense(8, "sigmoid")] * 12, Dense(1, "sigmoid")], r"next to nothing .*sigmoid in many layers"),
+        (
+            [*[Dense(99, init=Initializer.get("normal"))] * 9, Dense(1, "sigmoid")],
+            r"next to nothing of the gradient reaches layer 1",
+        ),
+        (
+            [*[Dense(99, "relu", init=Initializer.get("normal", scale=1.0))] * 9, Dense(1, "sigmoid")],
+            r"the gradients grow on their way down: dZ\[1\] is .* times as large as dZ\[10\]",
+        ),
+    ],
+    ids=["constant", "zeros", "small", "sigmoid", "linear", "large"],
+)
+def test_an_initialization_that_stalls(layers, told):
+    """What keeps a deep network from learning is told by layer, before or at the first step, once."""
+    model = Sequential(layers, "binary_crossentropy", inputs=3, seed=1)
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        model.fit(X, YES_OR_NO, optimizer=SGD(1e-6), epochs=3)
+    messages = [str(doubt.message) for doubt in doubts]
+    assert sum(bool(re.search(told, message)) for message in messages) == 1, messages
+    assert {doubt.filename for doubt in doubts} == {__file__}, "the warning points at the line that called fit"
+
+
+@pytest.mark.parametrize(
+    ("activations", "b", "told"),
+    [
+        ([("relu", 5), ("sigmoid", 1)], {1: -100}, r"of layer 1 \(Dense\) .*: all 5 units of layer 1 .* are dead"),
+        (
+            [("relu", 5), ("relu", 7), ("sigmoid", 1)], {2: -100},
+            r"of layer 1 \(Dense\) and layer 2 \(Dense\) .* for a whole epoch, .* all 7 units of layer 2 ",
+        ),
+        ([("hard_sigmoid", 4), ("identity", 1)], {1: 1e6}, r"all 4 units of layer 1 .* dead \(hard_sigmoid is flat"),
+        ([("tanh", 4), ("identity", 1)], {1: 1e6}, r"all 4 units of layer 1 \(Dense\) are dead \(tanh is flat there"),
+    ],
+)  # fmt: skip
+def test_dead_units(activations, b, told):
+    """Layers that do not move for an epoch are told, with how many units of which layer are dead, once a fit."""
+    layers = [Dense(units, activation) for activation, units in activations]
+    loss = "binary_crossentropy" if activations[-1][0] == "sigmoid" else "mean_squared_error"
+    model = Sequential(layers, loss, inputs=3, seed=1)
+    for l, shift in b.items():
+        model.b[l][:] = shift
+    before = model.W[1].copy()
+    with pytest.warns(UserWarning, match=told) as doubts:
+        model.fit(X, YES_OR_NO, epochs=4, batch_size=4)
+    np.testing.assert_array_equal(before, model.W[1])
+    assert len(doubts) == 1
+
+
+def test_weights_that_let_nothing_through():
+    """Where the gradient is stopped by W, not by an activation, it is W that is named."""
+    model = Sequential([Dense(4, "tanh"), Dense(2, "tanh"), Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    model.W[2][:] = 0
+    model.W[3] = [[1, 2]]
+    with pytest.warns(UserWarning, match=r"of layer 1 \(Dense\) were exactly 0 .*: W\[2\] lets no gradient through"):
+        model.fit(X[:, :1], [[1.0]], optimizer=SGD(1e-60), epochs=2)
+
+
+def test_nothing_left_to_learn():
+    """A network that has A[L] = Y stands still, rightly."""
+    model = Sequential([Dense(4, "tanh"), Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    before = model.params.copy()
+    model.fit(X, model.predict(X), epochs=3, batch_size=None)
+    np.testing.assert_array_equal(before, model.params)
+
+
+def test_one_epoch_alive_is_enough():
+    """Units that are dead for one batch only, or for one example, are no matter."""
+    model = Sequential([Dense(1, "relu"), Dense(1)], "mean_squared_error", inputs=1, seed=1)
+    model.W[1], model.W[2] = [[1.0]], [[1.0]]
+    model.fit([[-1.0, -2.0, -3.0, 4.0]], [[0.0, 0.0, 0.0, 1.0]], epochs=2, batch_size=1)
+    assert model.W[1][0, 0] != 1
+
+
+@pytest.mark.parametrize(("rate", "told"), [(3.0, True), (0.01, False)])
+def test_a_cost_that_grows(rate, told):
+    """A cost that grows by more than tenfold in the first five steps is told with its course, before it is NaN."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        model.fit(X, X[:1] + 1, optimizer=SGD(rate), epochs=5)
+    number = r"[\d.e+]+"
+    expected = [rf"the cost grows from step to step: {number}(, {number}){{4}}. The learning rate is likely too"] * told
+    assert len(doubts) == len(expected)
+    for doubt, pattern in zip(doubts, expected, strict=True):
+        assert re.search(pattern, str(doubt.message)), doubt.message
+
+
 @pytest.mark.parametrize(
     ("layers", "loss", "Y"),
     [
         ([Dense(4, "relu"), Dense(1, "sigmoid")], "binary_crossentropy", LABELS[None] > 0),
+        ([Dense(1, "sigmoid", init="zeros")], "binary_crossentropy", LABELS[None] > 0),
+        ([Dense(3, "softmax", init="zeros")], "categorical_crossentropy", LABELS),
+        ([Dense(4, "tanh", init="zeros"), Dense(1, "sigmoid")], "binary_crossentropy", LABELS[None] > 0),
+        ([Dense(4, "tanh"), Dense(3, "softmax", init="zeros")], "categorical_crossentropy", LABELS),
+        ([*[Dense(9, "relu")] * 20, Dense(1, "sigmoid")], "binary_crossentropy", LABELS[None] > 0),
+        ([*[Dense(9, "sigmoid")] * 4, Dense(1, "sigmoid")], "binary_crossentropy", LABELS[None] > 0),
         ([Dense(4, "relu"), Dense(3, "softmax")], "categorical_crossentropy", LABELS),
         ([Dense(4, "softmax"), Dense(2)], "mean_squared_error", X[:2]),
         ([Dense(1, "sigmoid")], "binary_crossentropy", np.full((1, 8), 0.3)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinynet import Activation, _dual
-from tinynet._dual import _BINARY, _CHOICES, _FLAT, _TESTS, _UNARY, Dual
+from tinynet._dual import _BINARY, _CHOICES, _FLAT, _ORDERS, _SIGNED, _TESTS, _UNARY, Dual
 
 DTYPES = [np.float32, np.float64]
 EVERY = sorted(name for name in Activation.names() if Activation._classes[name].__module__.startswith("tinynet."))
@@ -46,6 +46,12 @@ def shared(Z):
     return A + 2 * Z
 
 
+def whole_slice(Z):
+    A = np.empty_like(Z)
+    A[:] = 2 * Z
+    return A
+
+
 def in_place(Z):
     Z = Z * 2
     Z -= 1
@@ -81,6 +87,14 @@ FORWARDS = {
     "shared": (shared, lambda Z: np.where(Z > 0, 2, 3)),
     "in place": (in_place, lambda Z: 2 / 3 * np.exp((2 * Z - 1) / 3)),
     "negated": (lambda Z: -Z - +Z, lambda Z: -2 + 0 * Z),
+    "select": (lambda Z: np.select([Z < -1, Z < 1], [-1 + 0 * Z, Z], 1), lambda Z: 1.0 * (np.abs(Z) < 1)),
+    "piecewise": (
+        lambda Z: np.piecewise(Z, [Z < 0, Z >= 0], [lambda Z: 0.1 * Z, lambda Z: Z]), lambda Z: np.where(Z < 0, 0.1, 1),
+    ),
+    "rounded": (lambda Z: Z - np.round(Z, 1), lambda Z: 1 + 0 * Z),
+    "remainder": (lambda Z: (Z + 0.125) % 1, lambda Z: 1 + 0 * Z),
+    "sinc": (lambda Z: np.sinc(Z), lambda Z: np.cos(np.pi * Z) / Z - np.sin(np.pi * Z) / (np.pi * Z * Z)),
+    "whole slice": (whole_slice, lambda Z: 2 + 0 * Z),
     "float64 inside": (lambda Z: Z / np.float64(2), lambda Z: 0.5 + 0 * Z),
 }
 
@@ -122,13 +136,15 @@ def test_far_out(name, dtype):
 DOMAINS = {
     np.log: (0.1, 3), np.log2: (0.1, 3), np.log10: (0.1, 3), np.log1p: (-0.9, 3), np.sqrt: (0.1, 3),
     np.arcsin: (-0.9, 0.9), np.arccos: (-0.9, 0.9), np.arctanh: (-0.9, 0.9), np.arccosh: (1.1, 3), np.power: (0.1, 2),
-    np.tan: (-1, 1),
+    np.tan: (-1, 1), np.float_power: (0.1, 2),
 }  # fmt: skip
 
 
 def points(function):
     """Return two rows of points for a function."""
-    return np.random.default_rng(3).uniform(*DOMAINS.get(function, (-2, 2)), (2, 1, 9))
+    x, y = np.random.default_rng(3).uniform(*DOMAINS.get(function, (-2, 2)), (2, 1, 9))
+    # Of these the quotient must stay between two whole numbers.
+    return (x, np.sign(x) * (3 + 0.1 * y)) if function in (np.fmod, np.remainder) else (x, y)
 
 
 def difference(function, x):
@@ -154,7 +170,7 @@ def test_functions_of_two_arrays(function):
     np.testing.assert_allclose(both, difference(lambda x: function(x, x * y), x), rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("function", [*_FLAT, *_TESTS], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [*_FLAT, *_TESTS, *_ORDERS, *_SIGNED], ids=lambda f: f.__name__)
 def test_functions_without_slope(function):
     """What jumps is flat, and a test is an array of booleans."""
     x, y = points(function)
@@ -163,8 +179,12 @@ def test_functions_without_slope(function):
     expected = function(*(x, y)[: function.nin])
     value = result.value if isinstance(result, Dual) else result
     np.testing.assert_array_equal(value, expected)
-    assert isinstance(result, Dual) == (function in _FLAT)
-    assert not np.any(getattr(result, "slope", 0))
+    if function in (np.absolute, np.fabs, np.copysign):
+        expected = difference(lambda x: function(*(x, y)[: function.nin]), x)
+        np.testing.assert_allclose(result.slope, expected)
+    else:
+        assert isinstance(result, Dual) == (function in (*_FLAT, np.sign, np.heaviside))
+        assert not np.any(getattr(result, "slope", 0))
 
 
 @pytest.mark.parametrize(
@@ -183,6 +203,20 @@ def test_functions_without_slope(function):
         (lambda Z: Z**0, 0),
         (lambda Z: Z**1, 1),
         (lambda Z: Z**2, 0),
+        (lambda Z: np.maximum(Z, 0) + np.minimum(Z, 0), 1),
+        (lambda Z: np.where(Z >= 0, Z, 0), 0),
+        (lambda Z: np.heaviside(Z, 0.5) * Z, 0),
+        (lambda Z: np.sinc(Z), 0),
+        # Smooth at 0, in two branches or by the sign: no side may be taken for the other.
+        (lambda Z: np.where(Z >= 0, np.abs(Z), -np.abs(Z)), 1),
+        (lambda Z: np.where(Z > 0, np.abs(Z), -np.abs(Z)), 1),
+        (lambda Z: np.where(Z < 0, -np.abs(Z), np.abs(Z)), 1),
+        (lambda Z: np.where(np.less_equal(0, Z), np.maximum(Z, 0), np.minimum(Z, 0)), 1),
+        (lambda Z: np.sign(Z) * np.log1p(np.abs(Z)), 1),
+        (lambda Z: np.copysign(np.log1p(np.abs(Z)), Z), 1),
+        (lambda Z: np.fabs(Z) * np.where(np.signbit(Z), -1, 1), 1),
+        (lambda Z: np.where(Z >= 0, 1, np.exp(-np.abs(Z))) / (1 + np.exp(-np.abs(Z))), 0.25),
+        (lambda Z: np.where(Z == 0, 1, Z) * 2, 0),
     ],
 )
 def test_kinks(function, left):
@@ -202,7 +236,7 @@ def test_kinks(function, left):
         (lambda Z: Z[::-1], "an index"),
         (lambda Z: Z.T.T, "Z.T"),
         (lambda Z: Z @ np.eye(4), "np.matmul"),
-        (lambda Z: np.fmod(Z, 2), "np.fmod"),
+        (lambda Z: np.spacing(Z), "np.spacing"),
         (lambda Z: np.vectorize(math.erf)(Z), "np.asarray, np.vectorize"),
         (lambda Z: np.asarray(Z) * 2, "np.asarray"),
         (lambda Z: math.exp(Z) if isinstance(Z, Dual) else Z, "math.exp"),

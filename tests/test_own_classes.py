@@ -86,7 +86,7 @@ def test_predict_hands_out_an_array_of_its_own():
 
 
 def test_a_wrong_shape_from_a_layer_is_not_reread():
-    """A dA_prev of another shape is refused by an activation that goes by blocks."""
+    """A Z or dA_prev of another shape is refused: it names the layer, both shapes and what is likely."""
 
     class Turned(tn.Layer):
         def forward(self, A_prev, cache):
@@ -97,8 +97,174 @@ def test_a_wrong_shape_from_a_layer_is_not_reread():
 
     ours = model(tn.Dense(5, "elu"), Turned(), tn.Dense(3))
     ours.forward(X)
-    with pytest.raises(ValueError, match=r"\(6,5\) \(5,6\)"):
+    with pytest.raises(ShapeError, match=r"dA_prev .* \(6, 5\) in layer 2 \(Turned\); needed .*\(5, 6\); .*transposed"):
         ours.back(np.ones((3, 6)))
+
+    class Summed(tn.Layer):
+        def forward(self, A_prev, cache):
+            return A_prev.sum(axis=0, keepdims=True)
+
+        def back(self, dZ, cache):
+            return None
+
+    with pytest.raises(ShapeError, match=r"Z .* \(1, 6\) in layer 2 \(Summed\); needed is \(5, 6\)"):
+        model(tn.Dense(5, "relu"), Summed(), tn.Dense(3)).forward(X)
+    ours = model(tn.Dense(5, "relu"), Summed(), tn.Dense(3))
+    ours.forward_layer(1, X)
+    with pytest.raises(ShapeError, match=r"in layer 2 \(Summed\)"):
+        ours.forward_layer(2, ours.A[1])
+
+
+@pytest.mark.parametrize(
+    ("db", "told"),
+    [
+        (lambda dZ: dZ.sum(axis=0, keepdims=True), r"\(1, 6\); a sum over the examples is .*axis=1, keepdims=True"),
+        (lambda dZ: dZ.sum(axis=1), r"\(3,\); write .reshape\(3, 1\) behind it, or keepdims=True"),
+        (lambda dZ: dZ.sum(axis=1, keepdims=True).T, r"\(1, 3\); it looks transposed"),
+        (lambda dZ: dZ.sum(), r"\(\)"),
+    ],
+    ids=["axis", "keepdims", "transposed", "all"],
+)
+def test_a_gradient_of_the_wrong_shape(db, told):
+    """A gradient that does not fit is refused, by layer, with what is likely meant, and changes no parameter."""
+
+    class Shift(tn.Layer):
+        def parameters(self, input_shape):
+            return {"b": tn.Parameter((*input_shape, 1), tn.Initializer.get("zeros"))}
+
+        def forward(self, A_prev, cache):
+            return A_prev + cache.b
+
+        def back(self, dZ, cache):
+            cache.db = db(dZ)
+            return dZ
+
+    ours = model(tn.Dense(3, "tanh"), Shift())
+    before = ours.params.copy()
+    with pytest.raises(ShapeError, match=r"db has shape \(3, 1\) in layer 2 \(Shift\); got an array of shape " + told):
+        ours.fit(X, np.ones((3, 6)))
+    np.testing.assert_array_equal(before, ours.params)
+
+
+FIELDS = {
+    "numbers": (1, -2.5, 1e300, float("inf"), 2**70, True, None),
+    "text": ("", "tanh", "a\nb", "µ"),
+    "nested tuples": ((1, (2.0, ("x",))), ()),
+    "objects": (tn.Activation.get("leaky_relu", slope=0.3), (tn.Initializer.get("normal", scale=2.0), "he_normal")),
+    "NumPy's numbers": (np.float64(0.1), np.int64(7), np.bool_(True)),
+}
+
+
+@pytest.mark.parametrize("value", FIELDS.values(), ids=FIELDS)
+def test_fields_in_files(tmp_path, value):
+    """Whatever a field may hold comes back equal from a file, in a layer and in an activation within it."""
+
+    @attrs.frozen
+    class Bearing(tn.Activation):
+        held: object = None
+
+        def forward(self, Z):
+            return Z
+
+    @attrs.frozen
+    class Keeping(tn.Dense):
+        kept: object = None
+
+    before = tn.Sequential([Keeping(2, Bearing(value), kept=value)], inputs=3, seed=1)
+    before.save(tmp_path / "net.npz")
+    after = tn.load(tmp_path / "net.npz")
+    assert before.layers == after.layers
+    assert repr(before.layers) == repr(after.layers) or "NumPy" in repr(value) or "np." in repr(value)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, {1, 2}, np.tanh, np.ones(2), 1j, b"x", object()], ids=repr)
+def test_fields_that_no_file_can_hold(tmp_path, value):
+    """What a file cannot hold is refused when it is saved, and no file is left."""
+
+    @attrs.frozen(eq=False)
+    class Bearing(tn.Activation):
+        held: object = None
+
+        def forward(self, Z):
+            return Z
+
+    with pytest.raises(TypeError, match="cannot be saved: a field may be a number, a string, a tuple or a registered"):
+        tn.Sequential([tn.Dense(2, Bearing(value))], inputs=3).save(tmp_path / "net.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nan_in_a_field(tmp_path):
+    """NaN is equal to nothing, but comes back as NaN."""
+
+    @attrs.frozen
+    class Bearing(tn.Activation):
+        held: float = 0.0
+
+        def forward(self, Z):
+            return Z
+
+    tn.Sequential([tn.Dense(2, Bearing(float("nan")))], inputs=3).save(tmp_path / "net.npz")
+    assert np.isnan(tn.load(tmp_path / "net.npz").layers[0].activation.held)
+
+
+def newcomers_forward(self, Z):
+    return np.tanh(Z)
+
+
+def newcomers_init(self, slope=0.1):
+    self.slope = slope
+
+
+def keeps_Z(self, Z):
+    self.Z = Z
+    return Z
+
+
+# What a newcomer writes, and what the class statement, or the first use of the class, says to it.
+DEFINITIONS = {
+    "backward": ({"backward": lambda self, dA, Z, A: dA}, (), r"defines backward, which nothing .*; name it back"),
+    "backprop": ({"backprop": lambda self, dA, Z, A: dA}, (), r"defines backprop, .* name it back"),
+    "order": ({"back": lambda self, Z, A, dA: dA}, (), r"takes \(self, Z, A, dA\), but .* back\(self, dA, Z, A\)"),
+    "too few": ({"back": lambda self, dA: dA}, (), r"takes \(self, dA\), but .* def back\(self, dA, Z, A\)"),
+    "too many": ({"back": lambda self, dA, Z, A, t: dA}, (), r"takes \(self, dA, Z, A, t\), but is called as"),
+    "no self": ({"back": lambda dA, Z, A: dA}, (), r"takes \(dA, Z, A\), but is called as def back\(self"),
+    "forward without self": ({"forward": lambda Z: Z}, (), r"takes \(Z\), but .* def forward\(self, Z\)"),
+    "plain __init__": ({"__init__": newcomers_init}, (), r"nothing can be set in it. .*@attrs.frozen"),
+    "kept": ({"forward": keeps_Z}, (), r"nothing can be set in it.* what is computed is not kept"),
+    "no decorator": ({"slope": attrs.field(default=0.1)}, (), r"has the field slope, but no @attrs.frozen"),
+    "no field": ({"slope": 0.1}, {"slope": 0.3}, r"has no field 'slope'; it has no fields; .* slope: float = 0.1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "fields", "told"), DEFINITIONS.values(), ids=DEFINITIONS)
+def test_definitions_that_teach(body, fields, told):
+    """A class that cannot work says so at once, and what to write."""
+    with pytest.raises((TypeError, AttributeError), match=told):
+        type("Newcomers", (tn.Activation,), {"forward": newcomers_forward, **body})(**dict(fields)).forward(X)
+
+
+def test_keywords_of_a_class():
+    """A setting among the bases is told from a field."""
+    with pytest.raises(TypeError, match=r"class Own\(..., alpha=...\): a class takes only name=; settings are fields"):
+
+        class Own(tn.Activation, alpha=0.1):
+            def forward(self, Z):
+                return Z
+
+
+@pytest.mark.parametrize("make", [classmethod, staticmethod])
+def test_methods_without_self(make):
+    """A forward that needs no instance may say so."""
+    body = {"forward": make((lambda cls, Z: np.tanh(Z)) if make is classmethod else (lambda Z: np.tanh(Z)))}
+    tn.testing.check_activation(type("Own", (tn.Activation,), body)())
+
+
+def test_parameters_stay_where_they_are():
+    """To assign to the mapping or to the vector is refused with what to write instead."""
+    ours = model(tn.Dense(3))
+    for name, hint in (("W", r"model.W\[1\] = M"), ("b", r"model.b\[1\] = v"), ("params", r"model.params\[:\] = v")):
+        with pytest.raises(AttributeError, match=hint):
+            setattr(ours, name, np.ones(3))
 
 
 def test_a_wider_dense():

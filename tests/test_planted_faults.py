@@ -40,7 +40,7 @@ def check(thing):
 # Activations -------------------------------------------------------------------------
 
 
-@fault(r"Faulty: back does not match forward: at Z = .* dA = .* dZ = .* slope is ")
+@fault(r"Faulty\(\): back does not match forward: at Z = .* dA = .* dZ = .* slope is .*1\.01 times the slope")
 def derivative_off_by_one_percent():
     class Faulty(Tanh):
         def back(self, dA, Z, A):
@@ -180,7 +180,7 @@ def back_overflows():
     return Faulty()
 
 
-@fault(r"Faulty.forward turns shape \(5, 8\) into \(1, 8\)")
+@fault(r"Faulty.forward returns shape \(1, 8\); needed is \(5, 8\)")
 def forward_changes_the_shape():
     class Faulty(Activation):
         def forward(self, Z):
@@ -192,7 +192,7 @@ def forward_changes_the_shape():
     return Faulty()
 
 
-@fault(r"Faulty.back turns shape \(5, 8\) into \(5,\)")
+@fault(r"Faulty.back returns shape \(5,\); needed is \(5, 8\)")
 def back_changes_the_shape():
     class Faulty(Tanh):
         def back(self, dA, Z, A):
@@ -269,7 +269,7 @@ def slope_without_dA():
     return Faulty()
 
 
-@fault(r"it is 0\.125 times the slope everywhere: look for a factor")
+@fault(r"Faulty.back divides by m: dZ is for each example")
 def divided_by_m():
     class Faulty(Activation):
         def forward(self, Z):
@@ -305,6 +305,199 @@ def softmax_over_the_examples():
             return A * (dA - np.sum(A * dA, axis=1, keepdims=True))
 
     return Faulty()
+
+
+# The rest of the usual mistakes, each with what tells it. -------------------------------
+
+
+def tanh(self, Z):
+    return np.tanh(Z)
+
+
+def slope_of_tanh(dA, Z):
+    return dA * (1 - np.tanh(Z) ** 2)
+
+
+def softmax(Z, axis=0):
+    E = np.exp(Z - Z.max(axis=axis, keepdims=True))
+    return E / E.sum(axis=axis, keepdims=True)
+
+
+KEPT = {}
+
+
+def keeping_forward(self, Z):
+    KEPT["Z"] = Z
+    return np.tanh(Z)
+
+
+def buffered_forward(self, Z):
+    buffer = KEPT.setdefault((*Z.shape, Z.dtype), np.empty_like(Z))
+    return np.tanh(Z, out=buffer)
+
+
+def counting_forward(self, Z):
+    KEPT["calls"] = KEPT.get("calls", 0) + 1
+    return np.tanh(Z) / KEPT["calls"]
+
+
+def differences(self, dA, Z, A):
+    h = 1e-7
+    return dA * ((np.tanh(Z + h) - np.tanh(Z - h)) / (2 * h)).astype(Z.dtype)
+
+
+def unordered(self, dA, Z, A):
+    return ((1 - A**2).ravel("K") * dA.ravel("K")).reshape(dA.shape)
+
+
+def dead_zone(self, Z):
+    return Z * (np.abs(Z) > 0.01)
+
+
+MISTAKES = {
+    "dA alone": (tanh, lambda self, dA, Z, A: dA.copy(), "it is dA itself: the slope is missing"),
+    "dA added": (tanh, lambda self, dA, Z, A: dA + 1 - A**2, "dA is added to the slope: multiply"),
+    "dA divided": (tanh, lambda self, dA, Z, A: dA / (1 - A**2), "dA is divided by the slope: multiply"),
+    "slope twice": (tanh, lambda self, dA, Z, A: dA * (1 - A**2) ** 2, "the slope is there twice"),
+    "A for the slope": (tanh, lambda self, dA, Z, A: dA * A, "A stands in place of the slope"),
+    "sign": (tanh, lambda self, dA, Z, A: -slope_of_tanh(dA, Z), "its sign is wrong"),
+    "no return": (lambda self, Z: None, None, "forward returns None .is a return missing"),
+    "no return in back": (tanh, lambda self, dA, Z, A: None, "back returns None .is a return missing"),
+    "a list": (lambda self, Z: np.tanh(Z).tolist(), None, r"forward returns a list; it must return an array of shape"),
+    "masked": (tanh, lambda self, dA, Z, A: np.ma.array(slope_of_tanh(dA, Z)), "back returns a MaskedArray"),
+    "integers": (lambda self, Z: (Z > 0).astype(int), None, r"gives int64 for float64; write .astype\(Z.dtype\)"),
+    "noise": (
+        lambda self, Z: np.tanh(Z) + np.random.default_rng().random(Z.shape, Z.dtype), None,
+        "gives another A for the same Z the second time; it must draw and remember nothing",
+    ),
+    "counts": (counting_forward, None, "gives another A for the same Z the second time"),
+    "keeps Z": (
+        keeping_forward, lambda self, dA, Z, A: slope_of_tanh(dA, KEPT["Z"]),
+        "gives another dZ for the same dA, Z and A after a forward of another Z; keep nothing between the calls",
+    ),
+    "one buffer": (
+        buffered_forward, lambda self, dA, Z, A: slope_of_tanh(dA, Z), "returns the same array for two Zs; make a new",
+    ),
+    "float32 differences": (tanh, differences, "back in float32 is off by .* too small for float32"),
+    "memory order of back": (tanh, unordered, "back of the same numbers differs when they lie otherwise in memory"),
+    "a ceiling forgotten": (
+        lambda self, Z: np.clip(Z, 0, 6), lambda self, dA, Z, A: dA * (Z > 0), r"wrong from Z = 6\..*right on the",
+    ),
+    "far out only": (lambda self, Z: np.clip(Z, -100, 100), lambda self, dA, Z, A: dA.copy(), r"Z = -?[12]\d\d\."),
+    "a narrow window": (dead_zone, lambda self, dA, Z, A: dA.copy(), r"at Z = -?0\.00"),
+    "at 0 only": (
+        tanh, lambda self, dA, Z, A: slope_of_tanh(dA, Z) * (Z != 0),
+        r"at exactly Z = 0: with dA = 1 it gives dZ = 0, the slope is 1 on the left and 1 on the right",
+    ),
+    "branches swapped": (
+        lambda self, Z: np.where(Z > 0, Z, 0.1 * Z), lambda self, dA, Z, A: np.where(Z > 0, 0.1 * dA, dA),
+        "it is 0.1 times the slope where Z > 0, and 10 times elsewhere: are the branches swapped",
+    ),
+    "several units": (
+        lambda self, Z: np.exp(Z - Z.mean(axis=0)) / np.exp(Z - Z.mean(axis=0)).sum(axis=0),
+        lambda self, dA, Z, A: A * (dA - (A * dA).sum(axis=0)), r"not finite at Z = .* for the units \[",
+    ),
+    "sum over the examples": (
+        lambda self, Z: softmax(Z), lambda self, dA, Z, A: A * (dA - (A * dA).sum(axis=1, keepdims=True)),
+        "back differs for the first m = 1 examples alone; an example's dZ must not depend on the others",
+    ),
+    "maximum of all": (
+        lambda self, Z: np.exp(Z - Z.max()), lambda self, dA, Z, A: dA * A, r"examples.*(axis 0|keepdims)",
+    ),
+    "of one number": (lambda self, Z: Z if Z > 0 else 0 * Z, None, "handed whole arrays.* use np.where"),
+    "not finite": (lambda self, Z: np.sqrt(Z), None, r"forward is not finite at Z = -"),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # of "not finite"
+@pytest.mark.parametrize(("forward", "back", "told"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_named(forward, back, told):
+    """The message of the check names the mistake, so that who has only the message knows what to change."""
+    KEPT.clear()
+    own = type("Own", (Activation,), {"forward": forward} | ({"back": back} if back else {}))()
+    with pytest.raises(AssertionError, match=told):
+        check(own)
+
+
+def test_an_inherited_back_is_told():
+    """A new forward over a back that was made for another is named as such, and the cure works."""
+
+    class Squared(ReLU):
+        def forward(self, Z):
+            return np.maximum(Z, 0) ** 2
+
+    with pytest.raises(AssertionError, match=r"back is that of ReLU, made for another forward.*tn.Activation.back"):
+        check(Squared())
+
+    class Cured(ReLU):
+        back = Activation.back
+
+        def forward(self, Z):
+            return np.clip(Z, 0, None) ** 2 / (1 + np.maximum(Z, 0))
+
+    check(Cured())
+
+
+def test_other_settings_are_tried():
+    """A number in back that happens to be the field's default is found."""
+
+    @attrs.frozen
+    class Own(Activation):
+        alpha: float = 0.01
+
+        def forward(self, Z):
+            return np.where(Z > 0, Z, self.alpha * Z).astype(Z.dtype)
+
+        def back(self, dA, Z, A):
+            return np.where(Z > 0, dA, 0.01 * dA).astype(Z.dtype)
+
+    with pytest.raises(AssertionError, match=r"Own\(alpha=0.059.*\): back does not .*times the slope there"):
+        check(Own())
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([1.0, 2.0], r"the field held of Own holds a list, .*\(write a tuple\)"),
+        (np.ones(2), r"holds a ndarray, .*\(write a tuple\)"),
+        ({"a": 1}, "holds a dict, but a field is saved"),
+        (np.tanh, "holds a ufunc, but a field is saved"),
+        ((1, (2, [3])), "holds a list"),
+    ],
+)
+def test_fields_are_plain(value, told):
+    """A field that no file can hold is named, with its kind."""
+
+    @attrs.frozen
+    class Own(Activation):
+        held: object
+
+        def forward(self, Z):
+            return np.tanh(Z)
+
+    with pytest.raises(AssertionError, match=told):
+        check(Own(value))
+
+
+@pytest.mark.parametrize("init", ["kaiming", 0.25, None])
+def test_init_is_an_initializer(init):
+    """An activation whose init is none is told before Dense stumbles over it."""
+    with pytest.raises(AssertionError, match=rf"Own.init is {init!r}, no initializer; known: constant"):
+        check(type("Own", (Activation,), {"forward": tanh, "init": init})())
+
+
+def test_settings_beside_the_fields_are_told():
+    """What an __init__ puts into an instance would be lost in a file."""
+
+    class Own(Activation):
+        def __init__(self, slope=0.1):
+            object.__setattr__(self, "slope", slope)
+
+        def forward(self, Z):
+            return np.tanh(Z)
+
+    with pytest.raises(AssertionError, match="Own holds slope beside its fields; make each a field"):
+        check(Own())
 
 
 # Layers: a Dense written without care for speed, and what goes wrong in one ------------
@@ -366,7 +559,7 @@ def one_over_m_twice():
     return Faulty(2)
 
 
-@fault(r"dA\[0\], from layer 1,? does not match the cost: .*\b0.25 times as much")
+@fault(r"dA\[0\], from layer 1,? does not match the cost: .*\b0.25 times as much.*for each example, so do not divide")
 def one_over_m_in_dA_prev():
     class Faulty(Plain, Dense):
         def back(self, dZ, cache):
@@ -475,6 +668,80 @@ def layer_depends_on_its_last_pass():
     return Faulty(2)
 
 
+@fault(r"dW\[1\] .* 4 times .*a mean over the examples\. db\[1\] .* 4 times .*: divide by m")
+def one_over_m_forgotten_in_both():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.dW *= dZ.shape[1]
+            cache.db *= dZ.shape[1]
+            return dA_prev
+
+    return Faulty(2)
+
+
+@fault(r"db\[1\] .* it is dZ added up over the units: add up over the examples, axis=1")
+def db_over_the_wrong_axis():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.db = dZ.sum(axis=0).reshape(-1, 1) / dZ.shape[1]
+            return dA_prev
+
+    return Faulty(4)
+
+
+@fault(r"db\[1\] .* its entries are all the same: a sum over the examples")
+def db_of_everything():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.db[:] = dZ.sum() / dZ.shape[1]
+            return dA_prev
+
+    return Faulty(2)
+
+
+@fault(r"raises ShapeError: db has shape \(2, 1\) in layer 1 \(Faulty\); .* axis=1, keepdims=True")
+def db_of_another_shape():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.db = dZ.sum(axis=0, keepdims=True)
+            return dA_prev
+
+    return Faulty(2)
+
+
+@fault(r"dW\[1\] .* its sign is wrong")
+def dW_of_the_wrong_sign():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            cache.dW *= -1
+            return dA_prev
+
+    return Faulty(2)
+
+
+@fault(r"back returns None \(is a return missing\?\)")
+def dA_prev_forgotten():
+    class Faulty(Plain, Dense):
+        def back(self, dZ, cache):
+            super().back(dZ, cache)
+
+    return Faulty(2)
+
+
+@fault(r"forward differs for the first example alone; outside of training")
+def layer_mixes_examples():
+    class Faulty(Plain, Dense):
+        def forward(self, A_prev, cache):
+            return super().forward(A_prev, cache) - A_prev.mean()
+
+    return Faulty(2)
+
+
 # Losses ------------------------------------------------------------------------------
 
 
@@ -562,11 +829,43 @@ def loss_writes_into_A():
     return Faulty()
 
 
-@fault(r"Faulty.back turns shape \(3, 20\) into \(3,\)")
+@fault(r"Faulty.back returns shape \(3,\); needed is \(3, 20\)")
 def loss_back_changes_the_shape():
     class Faulty(MeanSquaredError):
         def back(self, A, Y):
             return (A - Y).sum(axis=1)
+
+    return Faulty()
+
+
+@fault(r"value of the same examples twice is 2 times as much; .*divide by m")
+def loss_sums_over_the_examples():
+    class Faulty(MeanSquaredError):
+        partner = None
+
+        def value(self, A, Y):
+            return 0.5 * np.sum((A - Y) ** 2)
+
+        def back(self, A, Y):
+            return (A - Y) * A.shape[1]
+
+    return Faulty()
+
+
+@fault(r"value is not finite at A = [01]; keep A a little inside")
+def loss_with_log_of_0():
+    class Faulty(BinaryCrossentropy):
+        def value(self, A, Y):
+            return float(-np.mean(np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A), axis=0)))
+
+    return Faulty()
+
+
+@fault(r"back is not finite at A = [01]; keep A a little inside")
+def loss_divides_by_0():
+    class Faulty(BinaryCrossentropy):
+        def back(self, A, Y):
+            return (1 - Y) / (1 - A) - Y / A
 
     return Faulty()
 
@@ -1031,13 +1330,16 @@ def test_checks_are_tests(check):
 @pytest.mark.parametrize(
     ("thing", "arguments", "names"),
     [
-        (Tanh(), (), "description shapes_and_dtypes finite_far_out examples_apart memory_order slopes"),
-        (Dense(2), (3,), "description passes layer_gradients"),
-        (Huber(), (), "description value_and_back partner"),
+        (
+            Tanh(), (),
+            "description results repeated out examples_apart memory_order slopes finite_far_out slopes_elsewhere",
+        ),
+        (Dense(2), (3,), "description passes examples gradients"),
+        (Huber(), (), "description value_and_back mean ends partner"),
         (SGD(), (), "description way_down"),
         (Zeros(), (), "description draws"),
     ],
-)
+)  # fmt: skip
 def test_names_of_checks(thing, arguments, names):
     """Each check has a name, by which pytest calls it."""
     assert names.split() == [check.__name__ for check in testing.checks(thing, *arguments)]
@@ -1056,7 +1358,7 @@ def test_one_fault_fails_one_check():
             check()
         except AssertionError:
             failed.append(check.__name__)
-    assert failed == ["slopes"]
+    assert failed == ["slopes", "slopes_elsewhere"]
 
 
 def test_checks_of_what_is_nothing():

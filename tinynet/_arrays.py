@@ -48,8 +48,11 @@ class Arrays:
         size = sum(math.prod(shape) for held in named for shape in held.values())
         self.params, self.grads = np.zeros(size, dtype), np.zeros(size, dtype)
         self.param_views, self.grad_views = carve(self.params, named), carve(self.grads, named)
-        views = zip(self.param_views, self.grad_views, strict=True)
-        self._without = [Cache(params, grads, A_prev=None, dA_prev=None, Z=None, A=None) for params, grads in views]
+        nothing = dict.fromkeys(("A_prev", "dA_prev", "Z", "A"))
+        views = enumerate(zip(layers, self.param_views, self.grad_views, strict=True), 1)
+        self._without = [
+            Cache(params, grads, in_layer=f" in {title(l, layer)}", **nothing) for l, (layer, params, grads) in views
+        ]
         self._by_m: dict[int, list[Cache]] = {}
         if rng is not None:
             self.fill([{name: p.init.draw(p.shape, rng) for name, p in held.items()} for held in parameters])

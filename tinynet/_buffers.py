@@ -35,14 +35,25 @@ def carve(vector: Array, shapes: Sequence[Mapping[str, Shape]]) -> list[dict[str
     return views
 
 
-def write(view: Array, value: Any, name: str) -> None:
+def write(view: Array, value: Any, name: str, where: str = "") -> None:
     """Copy `value` into `view`; no broadcasting, for that hides a wrong shape."""
     if value is view:
         return
     value = np.asarray(value)
     if value.shape != view.shape:
-        raise ShapeError(f"{name} has shape {view.shape}; got an array of shape {value.shape}")
+        mend = _mend(view, value)
+        raise ShapeError(f"{name} has shape {view.shape}{where}; got an array of shape {value.shape}{mend}")
     view[...] = value
+
+
+def _mend(view: Array, value: Array) -> str:
+    if value.ndim == 2 and value.shape[::-1] == view.shape:
+        return "; it looks transposed: write .T behind it"
+    if value.size == view.size:
+        return f"; write .reshape{view.shape} behind it, or keepdims=True in a sum or mean"
+    if view.ndim == 2 and view.shape[1] == 1 and value.size > 1:
+        return "; a sum over the examples is one along the last axis: np.sum(..., axis=1, keepdims=True)"
+    return ""
 
 
 def into(buffer: Array, result: Any, name: str) -> Array:
@@ -50,6 +61,14 @@ def into(buffer: Array, result: Any, name: str) -> Array:
     if result is not buffer:
         write(buffer, result, name)
     return buffer
+
+
+def shaped(result: Any, like: Array | None, name: str, cache: Cache) -> Any:
+    """Return what a layer returned, if it has the shape of `like`: an array that broadcasts hides a mistake."""
+    if like is not None and getattr(result, "shape", None) != like.shape:
+        mend = _mend(like, np.asarray(result))
+        raise ShapeError(f"{name} has shape {np.shape(result)}{cache.in_layer}; needed is {like.shape}{mend}")
+    return result
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
@@ -76,9 +95,11 @@ class Cache:
     W, b (or whatever the layer's parameters are called) and dW, db are views into the model's
     ``params`` and ``grads``: assigning copies into them. A_prev, Z and A are of the last
     forward pass; dZ and dA are per example. dA_prev is where the layer may write the gradient
-    of its input, or None when nobody asks for it. ``parameters`` are the parameters' names.
-    A layer may keep anything else here under a name of its own.
+    of its input, or None when nobody asks for it. ``parameters`` are the parameters' names,
+    ``in_layer`` says whose they are, in messages. A layer may keep anything else here under a name of its own.
     """
+
+    in_layer = ""
 
     def __new__(cls, params: Mapping[str, Array], grads: Mapping[str, Array], **_: Any) -> Cache:
         return super().__new__(_holding((*params, *(f"d{name}" for name in grads))))
@@ -107,7 +128,7 @@ def _holding(names: tuple[str, ...]) -> type[Cache]:
 
     def view(name: str) -> property:
         get = operator.attrgetter(f"_{name}")
-        return property(get, lambda self, value: write(get(self), value, name))
+        return property(get, lambda self, value: write(get(self), value, name, self.in_layer))
 
     return type("Cache", (Cache,), {name: view(name) for name in names})
 

@@ -49,16 +49,26 @@ def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str, whose: str =
         return X.astype(dtype, copy=False)
 
 
-def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss) -> Array:
-    """Return Y as columns of the `needed` shape in `dtype`."""
+def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss, rows: int = 0) -> Array:
+    """Return Y as columns of the `needed` shape in `dtype`; `rows` is how many X has, for the error's sake."""
     if isinstance(Y, np.ndarray) and Y.dtype == dtype and Y.shape == needed:
         return Y
     Y = loss.targets(numbers(Y, "Y"), needed[0])
     if Y.shape != needed:
-        hint = f"; write Y.reshape({needed[0]}, -1)" if Y.size == math.prod(needed) else ""
-        hint = "; it looks transposed (examples are columns): write Y.T" if Y.shape == needed[::-1] else hint
-        raise ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{hint}")
+        raise ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{_mend_targets(Y, needed, rows)}")
     return Y.astype(dtype, copy=False)
+
+
+def _mend_targets(Y: Array, needed: Shape, rows: int) -> str:
+    if Y.shape == needed[::-1]:
+        return "; it looks transposed (examples are columns): write Y.T"
+    if Y.size == math.prod(needed):
+        return f"; write Y.reshape({needed[0]}, -1)"
+    if rows and rows in Y.shape:
+        return f"; X has {needed[-1]} examples, for its examples are columns: if they are its {rows} rows, write X.T"
+    if Y.size and Y.size % needed[-1] == 0 and Y.size // needed[-1] != needed[0]:
+        return f"; A[L] has as many rows as the last layer has units: {needed[0]}"
+    return f"; X has {needed[-1]} examples, and Y must have as many"
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -1,20 +1,88 @@
-"""What is likely wrong with a training that is about to begin, told before the first step."""
+"""What is likely wrong with a training, told as warnings: the code may be right all the same.
+
+Some of it shows before the first step, some in what the steps do.
+"""
 
 from __future__ import annotations
 
+import math
+import sys
+import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tinynet._arrays import title
+from tinynet._buffers import Array, Cache
 from tinynet.activations import Softmax
 from tinynet.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from tinynet.sequential import Sequential
 
+_FAINT = 1e-5  # of the gradient at layer L: what reaches layer 1 of networks that do not learn (ten layers of sigmoid)
+_FIRST = 5  # steps whose costs tell whether a training diverges
+_GROWTH = 10.0  # how many times as large the cost may become in them
 
-def doubts(model: Sequential, optimizer: Optimizer) -> Iterator[str]:
-    """Yield what to look at, a sentence each; the code may be right all the same."""
+
+class Doubts:
+    """Looks on while a model is trained, and warns once of each thing that is likely a mistake."""
+
+    def __init__(self, model: Sequential, optimizer: Optimizer) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.costs: list[float] = []
+        self.still, self.steps = self._layers(), 0  # the layers that no step of this epoch has moved yet
+        told = [*_misfits(model), *_same_units(model)]
+        self.told_of_still = bool(told)  # for these may be why
+        for doubt in told:
+            _say(doubt)
+        if getattr(optimizer, "learning_rate", None) == 0:
+            _say(f"the learning rate of {optimizer!r} is 0, so the parameters will not change")
+
+    def step(self, J: float) -> None:
+        """Look at a step that went well, and cost J before it."""
+        self.steps += 1
+        if self.still:
+            caches = self.model.caches
+            self.still = [l for l in self.still if not _moves(caches[l - 1])]
+        if len(self.costs) < _FIRST:
+            self.costs.append(J)
+            if len(self.costs) == 1:
+                _say(_faint_gradient(self.model))
+            if len(self.costs) == _FIRST:
+                _say(_diverging(self.costs, self.optimizer))
+
+    def epoch(self) -> None:
+        """Look back at the steps since the last epoch."""
+        if self.steps == 1 and self.still != self._layers():
+            return  # the next step may move them: so with a last layer that begins at 0
+        if self.still and not self.told_of_still:
+            _say(_why_still(self.model, self.still))
+            self.told_of_still = True
+        self.still, self.steps = self._layers(), 0
+
+    def _layers(self) -> list[int]:
+        return [l for l, held in enumerate(self.model.parameters, 1) if held]
+
+
+def _moves(cache: Cache) -> bool:
+    """Tell whether a layer has a gradient other than 0."""
+    return any(getattr(cache, f"d{name}").any() for name in cache.parameters)
+
+
+def _say(doubt: str | None) -> None:
+    """Warn, at the line of the user's that is the cause."""
+    if doubt:
+        frame, level = sys._getframe(1), 2
+        while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
+            frame, level = frame.f_back, level + 1
+        warnings.warn(doubt, stacklevel=level)
+
+
+def _misfits(model: Sequential) -> Iterator[str]:
+    """Yield which activations do not go with the loss, or with one another."""
     *below, last = model.layers
     L = len(model.layers)
     where = f"the last layer, {title(L, last)}"
@@ -31,5 +99,77 @@ def doubts(model: Sequential, optimizer: Optimizer) -> Iterator[str]:
             f"{title(L - 1, below[-1])} ends in softmax, and so does {where}: it sees numbers between 0 and 1 only, "
             'and can hardly prefer a class; give the layer before the last another activation, such as "relu"'
         )
-    if getattr(optimizer, "learning_rate", None) == 0:
-        yield f"the learning rate of {optimizer!r} is 0, so the parameters will not change"
+
+
+def _same_units(model: Sequential) -> Iterator[str]:
+    """Yield the hidden layers whose units are, and stay, all the same: an initialization without chance."""
+    weights = model.W
+    for l, after in pairwise(weights):
+        W, W_after = weights[l], weights[after]
+        if after == l + 1 and len(W) > 1 and _all_one(W) and _all_one(W_after.T):
+            yield (
+                f"all {len(W)} units of {title(l, model.layers[l - 1])} have the same weights, in W[{l}] and in "
+                f'W[{after}], so they get the same gradients and stay one unit for ever; draw W at random: init="auto"'
+            )
+
+
+def _all_one(rows: Array) -> bool:
+    return bool(np.array_equal(rows[0], rows[-1]) and (rows == rows[0]).all())
+
+
+def _faint_gradient(model: Sequential) -> str | None:
+    """Say so, if next to nothing of the gradient at layer L reaches layer 1, or far too much of it."""
+    sizes = [_size(cache.dZ) for cache in model.caches]
+    share = sizes[0] / sizes[-1] if sizes[-1] else 1.0
+    if share == 0 or _FAINT < share < 1 / _FAINT:  # 0 may be chance, in few examples: an epoch tells
+        return None
+    spread = ", ".join(f"{float(np.std(cache.Z)):.2g}" for cache in model.caches)
+    course = f"the standard deviation of Z goes {spread} from layer 1 to {len(sizes)}"
+    if share > 1:
+        return (
+            f"the gradients grow on their way down: dZ[1] is {share:.1g} times as large as dZ[{len(sizes)}]; {course}. "
+            'The weights are too large for so many layers: draw them with init="auto"'
+        )
+    return (
+        f"next to nothing of the gradient reaches {title(1, model.layers[0])}: dZ[1] is {share:.1g} times "
+        f"dZ[{len(sizes)}]; {course}. The first layers will hardly learn. If the weights were drawn too small, write "
+        'init="auto"; if the activations are flat (sigmoid in many layers), take "relu" or fewer layers'
+    )
+
+
+def _size(array: Array) -> float:
+    return math.sqrt(float(np.mean(np.square(array, dtype=np.float64))))
+
+
+def _diverging(costs: list[float], optimizer: Optimizer) -> str | None:
+    grows = all(J_next > J for J, J_next in pairwise(costs)) and costs[-1] > _GROWTH * abs(costs[0])
+    return f"the cost grows from step to step: {course(costs)}. {too_large(optimizer)}" if grows else None
+
+
+def course(costs: Any) -> str:
+    """Return costs as a person reads them."""
+    return ", ".join(f"{J:.4g}" for J in costs)
+
+
+def too_large(optimizer: Optimizer) -> str:
+    """Return the likely cause of a cost that grows."""
+    return f"The learning rate is likely too large for model and data: {optimizer!r}"
+
+
+def _why_still(model: Sequential, still: list[int]) -> str | None:
+    """Say what stopped the gradients on their way down to the layers where all were exactly 0."""
+    names = " and ".join(title(l, model.layers[l - 1]) for l in still)
+    told = f"all gradients of {names} were exactly 0 for a whole epoch, so nothing changed there"
+    for l, (layer, cache) in reversed(list(enumerate(zip(model.layers, model.caches, strict=True), 1))):
+        if l == len(model.layers) and not (cache.dZ.any() or model.dA[l].any()):
+            return None  # A[L] is Y: there is nothing left to learn
+        if not cache.dZ.any():
+            dead, name = len(cache.dZ), layer.activation.registered_name
+            return (
+                f"{told}: all {dead} units of {title(l, layer)} are dead ({name} is flat there, for every example of "
+                'the last batch). Draw the parameters anew with init="auto", take a smaller learning rate, or an '
+                'activation that is nowhere flat, such as "leaky_relu"'
+            )
+        if l > 1 and not model.dA[l - 1].any():
+            return f'{told}: W[{l}] lets no gradient through to the layers below; if it is 0, draw it with init="auto"'
+    return f"{told}; look at model.dZ and model.A"

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from attrs.exceptions import FrozenInstanceError
 
 from tinynet._buffers import Array
+from tinynet._registry import FrozenError
 from tinynet.errors import ShapeError
 
 _BLOCK = 1 << 14  # numbers, so that the half a dozen arrays of a formula fit into a processor's second-level cache
@@ -22,13 +24,16 @@ def give_out(cls: type, *methods: str) -> None:
         code = getattr(own, "__code__", None)
         if code and "out" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
             setattr(cls, f"_own_{name}", held)  # where attrs sees it, when it makes the class again
-            setattr(cls, name, _given_out(own, own_self=not isinstance(held, staticmethod)))
+            setattr(cls, name, _given_out(own, own_self=not isinstance(held, (staticmethod, classmethod))))
 
 
 def _given_out(method: Callable[..., Any], own_self: bool) -> Callable[..., Any]:
     @functools.wraps(method)
     def with_out(self: Any, *arrays: Array, out: Array | None = None, **named: Array) -> Any:
-        result = method(self, *arrays, **named) if own_self else method(*arrays, **named)
+        try:
+            result = method(self, *arrays, **named) if own_self else method(*arrays, **named)
+        except FrozenInstanceError:
+            raise FrozenError(self) from None
         if out is None:
             return result
         if np.shape(result) != out.shape:

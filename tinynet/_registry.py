@@ -7,13 +7,17 @@ method abstract gets a name, and from then on the name works wherever the class 
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import attrs
+import numpy as np
 
 from tinynet.errors import UnknownNameError
+
+_MISNOMERS = {"backward", "backwards", "Back", "backprop", "back_prop", "backpropagate"}
 
 FAMILIES: dict[str, type[Registered]] = {}
 
@@ -39,9 +43,15 @@ class Registered:
     _classes: ClassVar[dict[str, type[Any]]]
 
     def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "backward" in vars(cls) and "back" not in vars(cls):
-            raise TypeError(f"{cls.__name__} defines backward, which nothing here calls; name it back")
+        if kwargs:
+            hint = f"settings are fields: @attrs.frozen above the class, and {next(iter(kwargs))}: float = 0.1 in it"
+            raise TypeError(f"class {cls.__name__}(..., {', '.join(kwargs)}=...): a class takes only name=; {hint}")
+        super().__init_subclass__()
+        for method in _MISNOMERS & vars(cls).keys():
+            if "back" not in vars(cls):
+                raise TypeError(f"{cls.__name__} defines {method}, which nothing here calls; name it back")
+        if "__init__" in vars(cls) and "__attrs_attrs__" not in vars(cls):
+            cls.__init__ = _explained(cls.__init__)  # type: ignore[method-assign]
         if Registered in cls.__bases__:
             cls._classes = {}
             FAMILIES[cls.family] = cls
@@ -49,6 +59,16 @@ class Registered:
             # attrs makes a slotted class twice, the second time without our keyword:
             # the name chosen the first time is in the class's own dictionary.
             cls._register(name or cls.__dict__.get("registered_name") or snake_case(cls.__name__))
+
+    def __new__(cls, *_: Any, **fields: Any) -> Self:
+        for name in _undecorated(cls):
+            raise TypeError(f"{cls.__name__} has the field {name}, but no @attrs.frozen above the class: write that")
+        known = [f.alias for f in attrs.fields(cls) if f.init]
+        for name in fields.keys() - set(known) if _made_by_attrs(cls) else ():
+            has = f"its fields are {', '.join(known)}" if known else "it has no fields"
+            hint = f"to declare one write {name}: float = 0.1 in the class, under @attrs.frozen"
+            raise TypeError(f"{cls.__name__} has no field {name!r}; {has}; {hint}")
+        return super().__new__(cls)
 
     @classmethod
     def _register(cls, name: str) -> None:
@@ -96,6 +116,43 @@ class Registered:
         return {"family": self.family, "name": self.registered_name, **fields}
 
 
+def _undecorated(cls: type) -> list[str]:
+    """Return the fields of a class that attrs has not seen."""
+    if "__attrs_attrs__" in vars(cls):
+        return []
+    return [name for name, value in vars(cls).items() if type(value).__name__ == "_CountingAttr"]
+
+
+def _made_by_attrs(cls: type) -> bool:
+    """Tell whether a class takes its fields by an __init__ that attrs has written."""
+    owner = next(base for base in cls.__mro__ if "__init__" in vars(base))
+    return "__attrs_attrs__" in vars(owner)
+
+
+class FrozenError(attrs.exceptions.FrozenInstanceError):
+    """As attrs' own, and says what to do instead."""
+
+    def __init__(self, thing: Any) -> None:
+        self.msg = (
+            f"{type(thing).__name__} is a description, and nothing can be set in it. A setting is a field: "
+            "@attrs.frozen above the class, slope: float = 0.1 in it, and no __init__; what is computed is not kept"
+        )
+        AttributeError.__init__(self, self.msg)
+
+
+def _explained(init: Callable[..., None]) -> Callable[..., None]:
+    """Return an __init__ that a user wrote, with an error that says more."""
+
+    @functools.wraps(init)
+    def explained(self: Any, *args: Any, **fields: Any) -> None:
+        try:
+            init(self, *args, **fields)
+        except attrs.exceptions.FrozenInstanceError:
+            raise FrozenError(self) from None
+
+    return explained
+
+
 def _address(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
@@ -137,7 +194,13 @@ def _nearest_first(name: str, known: Mapping[str, Any]) -> list[str]:
 def _encode(value: Any) -> Any:
     if isinstance(value, Registered):
         return value.config()
-    return tuple(map(_encode, value)) if isinstance(value, (tuple, list)) else value
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_encode, value))
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"{value!r} cannot be saved: a field may be a number, a string, a tuple or a registered object")
 
 
 def _decode(value: Any) -> Any:

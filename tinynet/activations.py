@@ -8,6 +8,7 @@ result is copied there).
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ class Activation(Registered, ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        _check_arguments(cls)
         give_out(cls, "forward", "back")
 
     @abstractmethod
@@ -52,9 +54,24 @@ class Activation(Registered, ABC):
             return _dual.back(self.forward, dA, Z, out)
         except _dual.NoSlope as found:
             raise TypeError(
-                f"{type(self).__name__}.forward cannot be differentiated by itself, for it uses {found}; "
+                f"{type(self).__name__}.forward cannot be differentiated by itself, for it uses {found}{found.line}; "
                 "use NumPy's elementwise functions and operators, or write def back(self, dA, Z, A) that returns dZ"
             ) from None
+
+
+def _check_arguments(cls: type[Activation]) -> None:
+    """Refuse a `forward` or `back` that cannot take what it will be handed."""
+    for method, needed in (("forward", ("Z",)), ("back", ("dA", "Z", "A"))):
+        held = vars(cls).get(method)
+        code = getattr(held, "__code__", None)
+        if held is None or code is None or code.co_flags & inspect.CO_VARARGS:
+            continue
+        given = code.co_varnames[: code.co_argcount]
+        names, optional = tuple(name for name in given[1:] if name != "out"), len(held.__defaults__ or ())
+        too_few, too_many = len(names) < len(needed), len(given) - optional > len(needed) + 1
+        if given[:1] == needed[:1] or too_few or too_many or (set(names) == set(needed) and names != needed):
+            write = f"def {method}(self, {', '.join(needed)})"
+            raise TypeError(f"{cls.__name__}.{method} takes ({', '.join(given)}), but is called as {write}: write that")
 
 
 class Identity(Activation):

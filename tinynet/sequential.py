@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from tinynet import _door, training
 from tinynet._arrays import Arrays, declared, title
-from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, whole
+from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped, whole
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 from tinynet.initializers import Random, generator
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.metrics import labels
 from tinynet.serialization import opened, write_file
+
+
+def _stays(instead: str) -> Callable[[Any, Any], None]:
+    """Return what refuses to put another array in the place of one that the model owns."""
+
+    def refuse(*_: Any) -> None:
+        raise AttributeError(f"a model's arrays stay where they are; to change what is in them write {instead}")
+
+    return refuse
 
 
 class Sequential:
@@ -82,7 +91,7 @@ class Sequential:
         A = X
         for layer, cache in zip(self.layers, caches, strict=True):
             cache.A_prev = A
-            cache.Z = Z = layer.forward(A, cache)
+            cache.Z = Z = shaped(layer.forward(A, cache), cache.A, "the Z that forward returns", cache)
             A = into(cache.A, layer.activation.forward(Z, out=cache.A), "A")
         if not all_finite(caches[0].Z[0]):  # one unit sees every input
             _door.check_finite("X", X)
@@ -123,11 +132,11 @@ class Sequential:
         caches[0].dA_prev = np.empty(caches[0].A_prev.shape, self.dtype) if input_gradient else None
         *below, (layer, cache) = zip(self.layers, caches, strict=True)
         dZ = into(cache.dZ, self._output_dZ(cache, Y), "dZ[L]")
-        dA = layer.back(dZ, cache)
+        dA = shaped(layer.back(dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
         for layer, cache in reversed(below):
             cache.dA = dA
             dZ = into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), "dZ")
-            dA = layer.back(dZ, cache)
+            dA = shaped(layer.back(dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
         caches[0].dA_prev = dA if input_gradient else None
         self._went_back, self._Y = True, Y
 
@@ -140,12 +149,14 @@ class Sequential:
     def forward_layer(self, l: int, A_prev: Any) -> Array:
         """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
         layer, arrays = self._layer(l), self._built()
-        A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self.dtype, f"A[{l - 1}]", f" for {title(l, layer)}")
+        others = [f"A[{k}]" for k, shape in enumerate(arrays.shapes) if shape == np.shape(A_prev)[:-1]]
+        whose = f" for {title(l, layer)}" + (f"; this is the shape of {' and '.join(others)}" if others else "")
+        A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self.dtype, f"A[{l - 1}]", whose)
         _door.check_finite(f"A[{l - 1}]", A_prev)
         self._caches, self._Y, self._went_back = arrays.caches(A_prev.shape[-1]), None, False
         cache = self._caches[l - 1]
         cache.A_prev = A_prev
-        cache.Z = layer.forward(A_prev, cache)
+        cache.Z = shaped(layer.forward(A_prev, cache), cache.A, "the Z that forward returns", cache)
         return into(cache.A, layer.activation.forward(cache.Z, out=cache.A), f"A[{l}]")
 
     def back_layer(self, l: int, dA: Any) -> tuple[Array, ...]:
@@ -159,7 +170,7 @@ class Sequential:
         cache.dA = dA = dA.copy()
         asked, cache.dA_prev = cache.dA_prev, np.empty(cache.A_prev.shape, self.dtype)
         into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), f"dZ[{l}]")
-        dA_prev = layer.back(cache.dZ, cache)
+        dA_prev = shaped(layer.back(cache.dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
         cache.dA_prev = asked
         self._went_back, self._Y = True, None if l == len(self.layers) else self._Y
         return dA_prev, *self._built().grad_views[l - 1].values()
@@ -189,10 +200,10 @@ class Sequential:
     fit = training.fit
     evaluate = training.evaluate
 
-    # What a learner looks at: a mapping a quantity, whose keys are the layers' numbers.
+    # What a learner looks at: a mapping a quantity, whose keys are the layers' numbers. To assign to W[l] copies.
 
-    W = property(lambda self: self._of_parameters("W", ""), doc="W[1] … W[L]; assigning copies.")
-    b = property(lambda self: self._of_parameters("b", ""), doc="b[1] … b[L]; assigning copies.")
+    W = property(lambda self: self._of_parameters("W", ""), _stays("model.W[1] = M"), doc="W[1] … W[L].")
+    b = property(lambda self: self._of_parameters("b", ""), _stays("model.b[1] = v"), doc="b[1] … b[L].")
     dW = property(lambda self: self._of_parameters("W", "d"), doc="dW[1] … dW[L].")
     db = property(lambda self: self._of_parameters("b", "d"), doc="db[1] … db[L].")
     Z = property(lambda self: self._of_pass("Z"), doc="Z[1] … Z[L] of the last forward pass.")
@@ -221,11 +232,12 @@ class Sequential:
         arrays = {} if at_0 is None else {0: at_0}
         return LayerArrays(name, arrays | {l: getattr(cache, name) for l, cache in enumerate(self.caches, 1)})
 
-    params = property(lambda self: self._built().params, doc="All parameters, flat; write with ``params[:] = ...``.")
+    params = property(lambda self: self._built().params, _stays("model.params[:] = v"), doc="All parameters, flat.")
     grads = property(lambda self: self._built().grads, doc="All gradients, flat.")
     n_params = property(lambda self: self.params.size, doc="How many numbers are trained.")
     inputs = property(lambda self: self._built().shapes[0], doc="The shape of an example.")
     outputs = property(lambda self: self._built().shapes[-1], doc="The shape of A[L] without the examples.")
+    parameters = property(lambda self: self._built().param_views, doc="The parameters by name, a mapping a layer.")
     is_built = property(lambda self: self._arrays is not None, doc="Whether the parameters are there.")
 
     @property
@@ -247,7 +259,7 @@ class Sequential:
     def admit(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns."""
         X, shapes = self._checked(X)
-        Y = _door.targets(Y, (*shapes[-1], X.shape[-1]), self.dtype, self._needed_loss())
+        Y = _door.targets(Y, (*shapes[-1], X.shape[-1]), self.dtype, self._needed_loss(), len(X))
         _door.check_finite("X", X)
         _door.check_finite("Y", Y)
         return self._admit(X), Y

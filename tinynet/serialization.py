@@ -27,7 +27,7 @@ def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arr
     """Write the file in one move: it is complete, or as it was before."""
     import json  # costs 2 ms, as zipfile 10, and only files need them
 
-    text = json.dumps({"format": FORMAT, **description}, default=_plain)
+    text = json.dumps({"format": FORMAT, **description})
     temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
     try:
         with open(temporary, "wb") as file:
@@ -38,12 +38,6 @@ def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arr
     finally:
         with contextlib.suppress(FileNotFoundError):  # it has taken its place
             os.unlink(temporary)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} cannot be saved: a field may be a number, a string, a tuple or a registered object")
 
 
 class Archive:

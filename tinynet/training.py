@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet._buffers import Array, all_finite, whole
-from tinynet._doubts import doubts
+from tinynet._doubts import Doubts, course, too_large
 from tinynet.errors import NonFiniteError
 from tinynet.initializers import Random
 from tinynet.metrics import Metric, measures
@@ -75,15 +74,15 @@ def fit(
     X, Y = model.admit(X, Y)
     assert model.loss is not None, "admit has seen to it"
     model.loss.check_targets(Y)
-    for doubt in doubts(model, optimizer):
-        warnings.warn(doubt, stacklevel=2)
+    doubts = Doubts(model, optimizer)
     if validation_data is not None:
         model.evaluate(*validation_data, metrics=metrics)  # what is wrong with it is found before the first step
     batches = _Batches(X, Y, batch_size, model.rng if shuffle else None)
     history = History()
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # each step looks for itself
         for epoch in range(1, epochs + 1):
-            measured = _train_epoch(model, batches, optimizer, functions, f"epoch {epoch}")
+            measured = _train_epoch(model, batches, optimizer, functions, doubts, f"epoch {epoch}")
+            doubts.epoch()
             if validation_data is not None:
                 judged = model.evaluate(*validation_data, metrics=metrics)
                 measured |= {f"val_{name}": value for name, value in judged.items()}
@@ -95,7 +94,9 @@ def fit(
     return history
 
 
-def _train_epoch(model: Sequential, batches: _Batches, optimizer: Optimizer, functions: Any, epoch: str) -> Any:
+def _train_epoch(
+    model: Sequential, batches: _Batches, optimizer: Optimizer, functions: Any, doubts: Doubts, epoch: str
+) -> Any:
     total, targets, outputs, before = 0.0, [], [], np.empty_like(model.params)
     recent: deque[float] = deque(maxlen=5)
     for step, (X, Y) in enumerate(batches, 1):
@@ -106,6 +107,7 @@ def _train_epoch(model: Sequential, batches: _Batches, optimizer: Optimizer, fun
         recent.append(model.cost(Y))
         total += Y.shape[-1] * recent[-1]
         _train_step(model, Y, optimizer, before, recent, f"{epoch}, step {step}")
+        doubts.step(recent[-1])
     measured = {"loss": total / batches.m}
     if functions:
         Y, A = np.concatenate(targets, axis=-1), np.concatenate(outputs, axis=-1)
@@ -125,10 +127,7 @@ def _train_step(
             return
     culprit = f"{where}: {model.first_nonfinite()} is not finite; the parameters are as before this step"
     model.params[:] = before
-    told = ", ".join(f"{J:.4g}" for J in costs)
-    raise NonFiniteError(
-        f"{culprit}. The learning rate is likely too large for model and data: {optimizer!r}; the cost went {told}"
-    )
+    raise NonFiniteError(f"{culprit}. {too_large(optimizer)}; the cost went {course(costs)}")
 
 
 def evaluate(

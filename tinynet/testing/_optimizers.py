@@ -1,0 +1,52 @@
+"""What every optimizer and every initializer must pass."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinynet._buffers import Array
+from tinynet.initializers import Initializer
+from tinynet.optimizers import Optimizer
+from tinynet.testing._expect import expect, kept
+
+
+def check_way_down(optimizer: Optimizer) -> None:
+    """See that it goes down a slope, in place, and keeps its memory to itself."""
+    name, fresh = type(optimizer).__name__, copy.deepcopy(optimizer)
+    fresh.reset()
+    for dtype in map(np.dtype, (np.float64, np.float32)):
+        runs: list[Array] = []
+        for other in (copy.deepcopy(fresh), copy.deepcopy(fresh)):
+            params, lowest = (np.array(at, dtype) for at in ([3.0, -2.0, 0.5], [4.0, -4.0, 2.0]))
+            for _ in range(20):  # down |params - lowest|²/2
+                update = functools.partial(other.update, params)
+                kept(name, update, grads=params - lowest)
+                expect(np.isfinite(params).all(), f"{name} makes parameters that are not finite: {params}")
+            runs.append(params)
+            far = np.linalg.norm(params - lowest)
+            expect(far < 2.69, f"{name} does not go down: 2.69 from the lowest point at first, then {far:.3g}")
+            for what, memory in other.memory.items():
+                fits = memory.dtype == dtype or memory.dtype.kind in "iu"
+                expect(fits, f"{name} remembers {what} in {memory.dtype} for parameters in {dtype}")
+            expect((other, repr(other)) == (fresh, repr(fresh)), f"{name}: its memory shows in equality or repr")
+        expect(np.array_equal(runs[0], runs[1]), f"{name} moves the same parameters differently the second time")
+
+
+def check_draws(init: Initializer) -> None:
+    """See that it draws the shape it is asked for, from the generator it is handed."""
+    name = type(init).__name__
+    makers: tuple[Callable[[int], Any], ...] = (np.random.default_rng, np.random.RandomState)
+    for shape, make in ((shape, make) for shape in ((3, 4), (4, 3), (1, 1), (5, 1)) for make in makers):
+        first, second = init.draw(shape, make(7)), init.draw(shape, make(7))
+        expect(np.shape(first) == shape, f"{name} draws shape {np.shape(first)} for {shape}")
+        expect(np.isfinite(first).all(), f"{name} draws numbers that are not finite")
+        expect(np.array_equal(first, second), f"{name} does not draw from the generator it is given alone")
+
+
+OPTIMIZER_CHECKS = (check_way_down,)
+INITIALIZER_CHECKS = (check_draws,)
