@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet._buffers import Array, Shape, all_finite, whole
 from tinynet.errors import NonFiniteError, ShapeError
-from tinynet.losses import Loss
+
+if TYPE_CHECKING:
+    from tinynet.losses import Loss
 
 
 def written(shape: tuple[Any, ...], m: str = "m") -> str:
@@ -55,10 +57,29 @@ def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss) -> Array:
         return Y
     Y = loss.targets(numbers(Y, "Y"), needed[0])
     if Y.shape != needed:
-        hint = f"; write Y.reshape({needed[0]}, -1)" if Y.size == math.prod(needed) else ""
-        hint = "; it looks transposed (examples are columns): write Y.T" if Y.shape == needed[::-1] else hint
-        raise ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{hint}")
+        raise misfit(Y, needed)
     return Y.astype(dtype, copy=False)
+
+
+def misfit(Y: Array, needed: Shape, also: str = "") -> ShapeError:
+    """Return the error for a Y that has not the shape of A[L], with what else it may be."""
+    hint = f"; write Y.reshape({needed[0]}, -1)" if Y.size == math.prod(needed) else ""
+    hint = "; it looks transposed (examples are columns): write Y.T" if Y.shape == needed[::-1] else hint
+    return ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{also}{hint}")
+
+
+def class_numbers(Y: Array, outputs: int) -> Array:
+    """Return integer labels (m,) or (1, m) as (m,), each the number of one of several outputs."""
+    if Y.dtype.kind not in "iu":
+        columns = f"one-hot columns ({outputs}, m) nor integer labels (m,); for labels write Y.astype(int)"
+        raise ShapeError(f"Y of shape {Y.shape} and dtype {Y.dtype} is neither {columns}")
+    labels = Y.reshape(-1)
+    for i in np.flatnonzero((labels < 0) | (labels >= outputs))[:1]:
+        raise ValueError(
+            f"label {labels[i]} of example {i} is out of range: A[L] has {outputs} rows, so labels go "
+            f"from 0 to {outputs - 1}; give the last layer more units or renumber the labels"
+        )
+    return labels
 
 
 @np.errstate(over="ignore", invalid="ignore")
