@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet._buffers import Array, Shape, all_finite, whole
 from tinynet.errors import NonFiniteError, ShapeError
-from tinynet.losses import Loss
+
+if TYPE_CHECKING:
+    from tinynet.losses import Loss
 
 
 def written(shape: tuple[Any, ...], m: str = "m") -> str:
@@ -55,8 +57,13 @@ def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss, rows: int =
         return Y
     Y = loss.targets(numbers(Y, "Y"), needed[0])
     if Y.shape != needed:
-        raise ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{_mend_targets(Y, needed, rows)}")
+        raise misfit(Y, needed, rows=rows)
     return Y.astype(dtype, copy=False)
+
+
+def misfit(Y: Array, needed: Shape, also: str = "", rows: int = 0) -> ShapeError:
+    """Return the error for a Y that has not the shape of A[L], with what else it may be; X has `rows`, if known."""
+    return ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{also}{_mend_targets(Y, needed, rows)}")
 
 
 def _mend_targets(Y: Array, needed: Shape, rows: int) -> str:
@@ -68,7 +75,21 @@ def _mend_targets(Y: Array, needed: Shape, rows: int) -> str:
         return f"; X has {needed[-1]} examples, for its examples are columns: if they are its {rows} rows, write X.T"
     if Y.size and Y.size % needed[-1] == 0 and Y.size // needed[-1] != needed[0]:
         return f"; A[L] has as many rows as the last layer has units: {needed[0]}"
-    return f"; X has {needed[-1]} examples, and Y must have as many"
+    return f"; X has {needed[-1]} examples, and Y must have as many" if rows else ""
+
+
+def class_numbers(Y: Array, outputs: int) -> Array:
+    """Return integer labels (m,) or (1, m) as (m,), each the number of one of several outputs."""
+    if Y.dtype.kind not in "iu":
+        columns = f"one-hot columns ({outputs}, m) nor integer labels (m,); for labels write Y.astype(int)"
+        raise ShapeError(f"Y of shape {Y.shape} and dtype {Y.dtype} is neither {columns}")
+    labels = Y.reshape(-1)
+    for i in np.flatnonzero((labels < 0) | (labels >= outputs))[:1]:
+        raise ValueError(
+            f"label {labels[i]} of example {i} is out of range: A[L] has {outputs} rows, so labels go "
+            f"from 0 to {outputs - 1}; give the last layer more units or renumber the labels"
+        )
+    return labels
 
 
 @np.errstate(over="ignore", invalid="ignore")

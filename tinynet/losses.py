@@ -17,10 +17,10 @@ import attrs
 import numpy as np
 
 from tinynet._buffers import Array
+from tinynet._door import class_numbers
 from tinynet._out import by_blocks, give_out
 from tinynet._registry import Registered
 from tinynet.activations import Activation, Identity, Sigmoid, Softmax
-from tinynet.errors import ShapeError
 
 
 class Loss(Registered, ABC):
@@ -198,16 +198,7 @@ class CategoricalCrossentropy(Loss):
     def targets(self, Y: Array, outputs: int) -> Array:
         if Y.ndim == 0 or Y.shape[:-1] not in ((), (1,)) or Y.shape[:-1] == (outputs,):
             return Y
-        if Y.dtype.kind not in "iu":
-            columns = f"one-hot columns ({outputs}, m) nor integer labels (m,); for labels write Y.astype(int)"
-            raise ShapeError(f"Y of shape {Y.shape} and dtype {Y.dtype} is neither {columns}")
-        labels = Y.reshape(-1)
-        for i in np.flatnonzero((labels < 0) | (labels >= outputs))[:1]:
-            raise ValueError(
-                f"label {labels[i]} of example {i} is out of range: A[L] has {outputs} rows, so labels go "
-                f"from 0 to {outputs - 1}; give the last layer more units or renumber the labels"
-            )
-        return np.arange(outputs)[:, np.newaxis] == labels
+        return np.arange(outputs)[:, np.newaxis] == class_numbers(Y, outputs)
 
 
 class Poisson(Loss):
