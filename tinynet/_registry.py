@@ -1,6 +1,6 @@
 """Names for classes: to subclass a family's abstract base is to register.
 
-A family (activation, layer, loss, initializer, optimizer) is a direct subclass of
+A family (activation, layer, loss, initializer, optimizer, schedule) is a direct subclass of
 `Registered` with a class attribute ``family``. Every class below it that leaves no
 method abstract gets a name, and from then on the name works wherever the class does.
 """
@@ -42,6 +42,8 @@ class Registered:
         super().__init_subclass__(**kwargs)
         if "backward" in vars(cls) and "back" not in vars(cls):
             raise TypeError(f"{cls.__name__} defines backward, which nothing here calls; name it back")
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = cls.__repr__  # type: ignore[method-assign]  # attrs keeps what a class itself has
         if Registered in cls.__bases__:
             cls._classes = {}
             FAMILIES[cls.family] = cls
@@ -49,6 +51,14 @@ class Registered:
             # attrs makes a slotted class twice, the second time without our keyword:
             # the name chosen the first time is in the class's own dictionary.
             cls._register(name or cls.__dict__.get("registered_name") or snake_case(cls.__name__))
+
+    def __repr__(self) -> str:
+        """Return what would make it; what goes by keyword only comes last, and only where it is not the default."""
+        fields = sorted((f for f in attrs.fields(type(self)) if f.repr), key=lambda f: f.kw_only)
+        values = [(f, getattr(self, f.name)) for f in fields]
+        told = [(f, value) for f, value in values if not (f.kw_only and value == f.default)]
+        shown = [f"{f.name}={f.repr(value) if callable(f.repr) else repr(value)}" for f, value in told]
+        return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
 
     @classmethod
     def _register(cls, name: str) -> None:
