@@ -31,5 +31,5 @@ def doubts(model: Sequential, optimizer: Optimizer) -> Iterator[str]:
             f"{title(L - 1, below[-1])} ends in softmax, and so does {where}: it sees numbers between 0 and 1 only, "
             'and can hardly prefer a class; give the layer before the last another activation, such as "relu"'
         )
-    if getattr(optimizer, "learning_rate", None) == 0:
+    if hasattr(optimizer, "learning_rate") and all(Optimizer.rate(optimizer, later) == 0 for later in range(10)):
         yield f"the learning rate of {optimizer!r} is 0, so the parameters will not change"

@@ -1,4 +1,4 @@
-"""What every activation, layer, loss, optimizer and initializer must pass: ours and yours.
+"""What every activation, layer, loss, optimizer, schedule and initializer must pass: ours and yours.
 
 A check returns quietly or raises an AssertionError that says what is wrong. Gradients are
 compared with central differences in float64, whatever precision is used elsewhere.
@@ -27,6 +27,7 @@ from tinynet.initializers import Initializer
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.optimizers import Optimizer
+from tinynet.schedules import Schedule
 from tinynet.sequential import Sequential
 
 _STEPS = (1e-5, 1e-6, 1e-7)  # a smaller one does not cross the kink that a larger one did
@@ -292,10 +293,43 @@ def _check_way_down(optimizer: Optimizer) -> None:
             far = np.linalg.norm(params - lowest)
             _expect(far < 2.69, f"{name} does not go down: 2.69 from the lowest point at first, then {far:.3g}")
             for what, memory in other.memory.items():
-                fits = memory.dtype == dtype or memory.dtype.kind in "iu"
+                fits = memory.dtype == dtype or memory.ndim == 0  # a single number is not the parameters' precision
                 _expect(fits, f"{name} remembers {what} in {memory.dtype} for parameters in {dtype}")
             _expect((other, repr(other)) == (fresh, repr(fresh)), f"{name}: its memory shows in equality or repr")
         _expect(np.array_equal(runs[0], runs[1]), f"{name} moves the same parameters differently the second time")
+
+
+def _check_restart(optimizer: Optimizer) -> None:
+    def go_on(optimizer: Optimizer, params: Array) -> None:
+        for _ in range(5):
+            optimizer.update(params, params - np.array([4.0, -4.0, 2.0]))
+            optimizer.end_epoch()
+
+    first, params = copy.deepcopy(optimizer), np.array([3.0, -2.0, 0.5])
+    first.reset()
+    go_on(first, params)
+    second, again = Optimizer.get(first.config()), params.copy()
+    second.memory.update(copy.deepcopy(first.memory))
+    go_on(first, params)
+    go_on(second, again)
+    hint = "what it remembers must be in recall's arrays, all of it"
+    same = np.array_equal(params, again)
+    _expect(same, f"{type(optimizer).__name__} goes on otherwise with a copy of its memory than with its own: {hint}")
+
+
+def check_schedule(schedule: Schedule) -> None:
+    """Check a schedule: finite numbers of at least 0, by t and by nothing else."""
+    _run(schedule)
+
+
+def _check_rates(schedule: Schedule) -> None:
+    name, times = type(schedule).__name__, (*range(100), 1_000, 99_999, 1_000_000)
+    rates = [schedule.at(t) for t in times]
+    for t, rate in zip(times, rates, strict=True):
+        _expect(isinstance(rate, (float, int)), f"{name}.at({t}) must be a number; it is {rate!r}")
+        _expect(0 <= rate < np.inf, f"{name}.at({t}) is {rate}; a learning rate is finite and at least 0")
+    other = Schedule.get(schedule.config())
+    _expect(rates[::-1] == [other.at(t) for t in times[::-1]], f"{name}.at must go by t and by nothing else")
 
 
 def check_initializer(init: Initializer) -> None:
@@ -319,13 +353,14 @@ _CHECKS: dict[type[Any], tuple[Callable[..., None], ...]] = {
     ),
     Layer: (_check_passes, _check_layer_gradients),
     Loss: (_check_value_and_back, _check_partner),
-    Optimizer: (_check_way_down,),
+    Optimizer: (_check_way_down, _check_restart),
+    Schedule: (_check_rates,),
     Initializer: (_check_draws,),
 }  # fmt: skip
 
 
 def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
-    """Return the checks of an activation, layer, loss, optimizer or initializer one by one, each with a name.
+    """Return the checks of an activation, layer, loss, optimizer, schedule or initializer one by one, each with a name.
 
     They are what `check_activation` and so on run, as functions of no arguments, so that each can be a
     test of its own. A layer needs the shape of its input besides.
@@ -344,7 +379,7 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
         raise TypeError(f"a check takes an instance, not a class; write {thing.__name__}()")
     families = [family for family in _CHECKS if isinstance(thing, family)]
     if not families:
-        raise TypeError(f"{thing!r} is no activation, layer, loss, optimizer or initializer of tinynet")
+        raise TypeError(f"{thing!r} is no activation, layer, loss, optimizer, schedule or initializer of tinynet")
     found: list[Any] = [functools.partial(_check_description, thing)]
     found += [functools.partial(check, thing, *arguments) for check in _CHECKS[families[0]]]
     for check in found:
