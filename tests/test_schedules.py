@@ -136,6 +136,22 @@ def test_a_schedule_by_epoch():
     assert optimizer.rate() == 0.8
 
 
+def test_fit_counts_epochs():
+    """In fit the rate changes from epoch to epoch, and goes on in the next fit."""
+    rates = []
+
+    class Watched(SGD):
+        def update(self, params, grads):
+            rates.append(self.rate())
+            super().update(params, grads)
+
+    model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=2, seed=1)
+    optimizer = Watched(Step(0.1, 0.5, 1, by="epoch"))
+    for _ in range(2):
+        model.fit(np.ones((2, 6)), np.ones((1, 6)), optimizer, epochs=2, batch_size=3)
+    assert rates == [0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125]
+
+
 def test_a_number_needs_no_memory():
     """With a fixed rate nothing is counted or remembered."""
     optimizer = SGD(0.25)
