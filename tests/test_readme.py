@@ -26,7 +26,9 @@ def test_page(page, monkeypatch, tmp_path):
     assert not results.failed, "".join(told)
 
 
-@pytest.mark.parametrize("name", ["README.rst", "docs/index.rst", "docs/notation.rst", "docs/extending.rst"])
+@pytest.mark.parametrize(
+    "name", ["README.rst", "docs/index.rst", "docs/notation.rst", "docs/optimizers.rst", "docs/extending.rst"]
+)
 def test_page_has_examples(name):
     """The pages that ought to show something do, and are not passed because nothing was found."""
     assert doctest.DocTestParser().get_examples((ROOT / name).read_text("utf-8"))
