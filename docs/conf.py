@@ -24,7 +24,10 @@ napoleon_google_docstring = False
 napoleon_use_param = False  # "ndarray of shape (n, m)" is for people, not the name of a class
 napoleon_use_rtype = False
 
-nitpick_ignore = [("py:class", "abc.ABC")]  # Python's own, and no inventory of it is kept here
+nitpick_ignore = [
+    ("py:class", "abc.ABC"),  # Python's own, and no inventory of it is kept here
+    ("py:class", "tinynet.optimizers.adam._Moments"),
+]
 
 
 def prepare(*event):

@@ -215,7 +215,7 @@ SETTINGS = {
     "rate negative": (lambda: SGD(-0.1), ValueError, "learning_rate", ">= ?0|≥ 0", r"-0\.1"),
     "rate NaN": (lambda: SGD(float("nan")), ValueError, "learning_rate", "nan"),
     "rate infinite": (lambda: SGD(float("inf")), ValueError, "learning_rate", "inf"),
-    "rate a word": (lambda: SGD("fast"), ValueError, "fast"),
+    "rate a word": (lambda: SGD("fast"), UnknownNameError, "no schedule is called 'fast'"),
     "rate None": (lambda: SGD(None), TypeError, "NoneType"),
     "momentum 1": (lambda: SGD(0.1, momentum=1), ValueError, "momentum", r"1\.0"),
     "momentum negative": (lambda: SGD(0.1, momentum=-0.5), ValueError, "momentum", r"-0\.5"),

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer, Sequential, testing
+from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer, Schedule, Sequential, testing
 
+SCHEDULE = {"family": "schedule", "name": "step", "rate": 0.1, "drop": 0.5, "every": 3}
 # Instances beside the one made without arguments. A class that needs arguments must have an entry here.
 EXTRA = {
     Activation: {
@@ -24,11 +25,41 @@ EXTRA = {
     },
     Loss: {"huber": [{"delta": 0.1}, {"delta": 10.0}]},
     Optimizer: {
-        "adam": [{"learning_rate": 0.01, "beta1": 0.0, "beta2": 0.5, "epsilon": 1e-3}],
+        "adagrad": [{"learning_rate": SCHEDULE}, {"learning_rate": 0.1, "clip_norm": 1.0}],
+        "adam": [
+            {"learning_rate": 0.01, "beta1": 0.0, "beta2": 0.5, "epsilon": 1e-3},
+            {"learning_rate": SCHEDULE, "clip_value": 0.5},
+        ],
+        "adamw": [{"learning_rate": SCHEDULE, "weight_decay": 0.1}, {"weight_decay": 0.0, "clip_norm": 0.5}],
+        "nadam": [{"learning_rate": SCHEDULE, "clip_norm": 1.0}, {"beta1": 0.5, "momentum_decay": 0.0}],
+        "rmsprop": [
+            {"decay": 0.9, "momentum": 0.5, "clip_value": 1.0},
+            {"centered": True},
+            {"learning_rate": SCHEDULE, "momentum": 0.5, "centered": True, "clip_norm": 2.0},
+        ],
         "sgd": [
             {"learning_rate": 0.1, "momentum": 0.9},
             {"learning_rate": 0.1, "momentum": 0.9, "dampening": 0.9},
             {"learning_rate": 0.1, "momentum": 0.5, "nesterov": True},
+            {"learning_rate": 0.1, "clip_norm": 1.0},
+            {"learning_rate": SCHEDULE, "momentum": 0.5, "clip_value": 0.5},
+            {"learning_rate": {**SCHEDULE, "by": "epoch"}},
+        ],
+    },
+    Schedule: {
+        "constant": [{"rate": 0.1}, {"rate": 0, "by": "epoch"}],
+        "cosine": [
+            {"rate": 0.1, "period": 7},
+            {"rate": 0.1, "period": 7, "lowest": 0.01, "growth": 1.5},
+            {"rate": 0.1, "period": 7, "restart": False, "by": "epoch"},
+        ],
+        "exponential": [{"rate": 0.1, "decay": 0.5}, {"rate": 0.1, "decay": 0.9, "interval": 10, "by": "epoch"}],
+        "inverse_time": [{"rate": 0.1, "decay": 1, "interval": 10}, {"rate": 0.1, "decay": 0.1, "floor": False}],
+        "polynomial": [{"rate": 0.1, "end": 0.01, "steps": 9}, {"rate": 0, "end": 0.1, "steps": 9, "power": 0.5}],
+        "step": [{"rate": 0.1, "drop": 0.5, "every": 3}, {"rate": 0.1, "drop": 1, "every": 1, "by": "epoch"}],
+        "warmup": [
+            {"steps": 5, "then": 0.1},
+            {"steps": 5, "then": SCHEDULE, "start": 0.0},
         ],
     },
     Initializer: {
@@ -120,6 +151,12 @@ def test_loss(loss):
 def test_optimizer(optimizer):
     """Every optimizer keeps the contract of its family."""
     testing.check_optimizer(optimizer)
+
+
+@pytest.mark.parametrize("schedule", instances(Schedule))
+def test_schedule(schedule):
+    """Every schedule keeps the contract of its family."""
+    testing.check_schedule(schedule)
 
 
 @pytest.mark.parametrize("init", instances(Initializer))

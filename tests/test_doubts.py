@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinynet import SGD, Dense, Initializer, Sequential
+from tinynet.schedules import Constant, Polynomial, Step, Warmup
 
 X = np.random.default_rng(1).standard_normal((3, 8))
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -166,6 +167,33 @@ def test_a_cost_that_grows(rate, told):
     assert len(doubts) == len(expected)
     for doubt, pattern in zip(doubts, expected, strict=True):
         assert re.search(pattern, str(doubt.message)), doubt.message
+
+
+@pytest.mark.parametrize(
+    ("schedule", "doubted"),
+    [
+        (Constant(0), True),
+        (Step(0, 0.5, 10, by="epoch"), True),
+        (Constant(0.1), False),
+        (Warmup(100, 0.1, start=0), False),
+        (Polynomial(0.1, 0, 2), False),
+    ],
+    ids=repr,
+)
+def test_a_schedule_of_zeros(schedule, doubted):
+    """A schedule is doubted if its rate is 0 and stays so, not if it begins or ends there."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        trained([Dense(1)], "mean_squared_error", X[:1], SGD(schedule))
+    assert ["is 0, so the parameters will not change" in str(warning.message) for warning in told] == [True] * doubted
+
+
+def test_a_schedule_that_is_over():
+    """Who trains again with an optimizer whose rate has come to 0 is told."""
+    model, optimizer = Sequential([Dense(1)], "mean_squared_error", inputs=3, seed=1), SGD(Polynomial(0.1, 0, 5))
+    model.fit(X, X[:1], optimizer=optimizer, epochs=5)
+    with pytest.warns(UserWarning, match="is 0, so the parameters will not change"):
+        model.fit(X, X[:1], optimizer=optimizer)
 
 
 @pytest.mark.parametrize(

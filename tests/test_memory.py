@@ -6,14 +6,23 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import _out, optimizers
+from tinynet import _out, schedules
+from tinynet.optimizers import base
 from tinynet.training import _Batches
 
 OPTIMIZERS = [
     tn.SGD(0.1),
     tn.SGD(0.1, momentum=0.9, dampening=0.5),
     tn.SGD(0.1, momentum=0.9, nesterov=True),
+    tn.SGD(0.1, clip_norm=1e-3),
+    tn.SGD(schedules.Exponential(0.1, 0.99), clip_value=1e-6),
     tn.Adam(0.01),
+    tn.Adam(schedules.Warmup(5, 0.01), clip_norm=1e-3),
+    tn.AdamW(0.01),
+    tn.Nadam(0.01),
+    tn.RMSprop(0.01),
+    tn.RMSprop(0.01, momentum=0.9, centered=True),
+    tn.Adagrad(0.01),
 ]
 # NumPy adds b to Z through a buffer of its own, of at most 8,192 numbers.
 NUMPY_BUFFER = 8192 * 8 + 4096
@@ -136,7 +145,7 @@ def test_updates_by_blocks(optimizer, monkeypatch):
     rng, moved = np.random.default_rng(1), []
     start, gradients = rng.standard_normal(1003), rng.standard_normal((3, 1003))
     for block in (100, 1003, 5000):
-        monkeypatch.setattr(optimizers, "_BLOCK", block)
+        monkeypatch.setattr(base, "_BLOCK", block)
         optimizer = tn.Optimizer.get(optimizer.config())
         params = start.copy()
         for grads in gradients:

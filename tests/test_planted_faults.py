@@ -1,5 +1,7 @@
 """Every check catches the faults it is there for, names them, and lets pass what a newcomer writes rightly."""
 
+import math
+
 import attrs
 import numpy as np
 import pytest
@@ -8,12 +10,15 @@ from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer,
 from tinynet.activations import Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from tinynet.initializers import HeNormal, LecunNormal, Zeros
 from tinynet.losses import BinaryCrossentropy, Huber, MeanSquaredError
+from tinynet.optimizers import rate_field
+from tinynet.schedules import Constant, Schedule, Step
 
 CHECKS = {
     Activation: testing.check_activation,
     Layer: lambda layer: testing.check_layer(layer, 3),
     Loss: testing.check_loss,
     Optimizer: testing.check_optimizer,
+    Schedule: testing.check_schedule,
     Initializer: testing.check_initializer,
 }
 FAULTS, RIGHT = [], []
@@ -965,6 +970,80 @@ def optimizer_shares_its_memory():
     return Faulty()
 
 
+@fault("Faulty goes on otherwise with a copy of its memory than with its own: .*recall's arrays")
+def optimizer_remembers_elsewhere():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            v = self._scratch.setdefault("velocity", np.zeros_like(params))
+            v += grads
+            params -= 0.01 * v
+
+    return Faulty()
+
+
+@fault("Faulty goes on otherwise with a copy of its memory than with its own")
+def optimizer_counts_elsewhere():
+    class Faulty(Optimizer):
+        def update(self, params, grads):
+            self._scratch["n"] = n = self._scratch.get("n", 0) + 1
+            params -= 0.1 * grads / n
+
+    return Faulty()
+
+
+# Schedules ---------------------------------------------------------------------------
+
+
+@fault(r"Faulty.at\(11\) is -0.1.*; a learning rate is finite and at least 0")
+def schedule_below_zero():
+    class Faulty(Schedule):
+        def at(self, t):
+            return 1 - 0.1 * t
+
+    return Faulty()
+
+
+@fault(r"Faulty.at\(0\) is inf; a learning rate is finite")
+def schedule_divides_by_zero():
+    class Faulty(Schedule):
+        def at(self, t):
+            return 1 / t if t else math.inf
+
+    return Faulty()
+
+
+@fault(r"Faulty.at\(6\) must be a number; it is None")
+def schedule_that_ends():
+    class Faulty(Schedule):
+        def at(self, t):
+            return 0.1 if t < 6 else None
+
+    return Faulty()
+
+
+@fault("Faulty.at must go by t and by nothing else")
+def schedule_that_counts_its_calls():
+    calls = []
+
+    class Faulty(Schedule):
+        def at(self, t):
+            calls.append(t)
+            return 1 / len(calls)
+
+    return Faulty()
+
+
+@fault("Faulty.at must go by t and by nothing else")
+def schedule_by_chance():
+    rng = np.random.default_rng(0)
+
+    class Faulty(Schedule):
+        def at(self, t):
+            return rng.random()
+
+    return Faulty()
+
+
 # Initializers ------------------------------------------------------------------------
 
 
@@ -1231,13 +1310,34 @@ def optimizer_without_memory():
 
 @right
 def optimizer_with_memory():
-    class Adagrad(Optimizer):
+    class SumOfSquares(Optimizer):
         def update(self, params, grads):
             squares = self.recall("squares", params)
             squares += grads**2
             params -= 0.1 * grads / (np.sqrt(squares) + 1e-8)
 
-    return Adagrad()
+    return SumOfSquares()
+
+
+@right
+def optimizer_with_a_schedule():
+    @attrs.frozen
+    class ScheduledSigns(Optimizer):
+        learning_rate: float = rate_field(0.01)
+
+        def update(self, params, grads):
+            params -= self.rate() * np.sign(grads)
+
+    return ScheduledSigns(Step(0.1, 0.5, 10), clip_norm=1.0)
+
+
+@right
+def schedule():
+    class Halving(Schedule):
+        def at(self, t):
+            return 0.5**t
+
+    return Halving()
 
 
 @right
@@ -1336,7 +1436,8 @@ def test_checks_are_tests(check):
         ),
         (Dense(2), (3,), "description passes examples gradients"),
         (Huber(), (), "description value_and_back mean ends partner"),
-        (SGD(), (), "description way_down"),
+        (SGD(), (), "description way_down restart"),
+        (Constant(0.1), (), "description rates"),
         (Zeros(), (), "description draws"),
     ],
 )  # fmt: skip
@@ -1363,5 +1464,5 @@ def test_one_fault_fails_one_check():
 
 def test_checks_of_what_is_nothing():
     """What belongs to no family is refused."""
-    with pytest.raises(TypeError, match=r"3 is no activation, layer, loss, optimizer or initializer"):
+    with pytest.raises(TypeError, match=r"3 is no activation, layer, loss, optimizer, schedule or initializer"):
         testing.checks(3)

@@ -27,7 +27,11 @@ def test_page(page, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.rst", "docs/index.rst", "docs/notation.rst", "docs/metrics.rst", "docs/extending.rst"]
+    "name",
+    [
+        "README.rst", "docs/index.rst", "docs/notation.rst", "docs/optimizers.rst", "docs/metrics.rst",
+        "docs/extending.rst",
+    ],
 )
 def test_page_has_examples(name):
     """The pages that ought to show something do, and are not passed because nothing was found."""

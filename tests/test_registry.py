@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer
+from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer, Schedule
 from tinynet._registry import FAMILIES, snake_case
 from tinynet.activations import ELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from tinynet.errors import UnknownNameError
@@ -19,7 +19,8 @@ NAMED = {
     Activation: "elu gelu hard_sigmoid identity leaky_relu mish relu selu sigmoid silu softmax softplus tanh",
     Layer: "dense",
     Loss: "binary_crossentropy categorical_crossentropy huber mean_absolute_error mean_squared_error poisson",
-    Optimizer: "sgd",
+    Optimizer: "adagrad adam adamw nadam rmsprop sgd",
+    Schedule: "constant cosine exponential inverse_time polynomial step warmup",
     Initializer: "constant glorot_normal glorot_uniform he_normal he_uniform lecun_normal normal orthogonal zeros",
 }
 # One of each family with its fields changed.

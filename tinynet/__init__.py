@@ -5,20 +5,23 @@ import numpy as _numpy  # noqa: F401, ICN001
 
 from tinynet import activations, datasets, errors, functional, initializers, layers, losses, metrics, testing
 from tinynet import optimizers as optimizers
+from tinynet import schedules as schedules
 from tinynet._version import __version__
 from tinynet.activations import Activation
 from tinynet.datasets import load_digits
 from tinynet.initializers import Initializer
 from tinynet.layers import Dense, Layer, Parameter
 from tinynet.losses import Loss
-from tinynet.optimizers import SGD, Adam, Optimizer
+from tinynet.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
+from tinynet.schedules import Schedule
 from tinynet.sequential import Sequential
 from tinynet.training import History
 
 load = Sequential.load
 
 __all__ = [
-    "SGD", "Activation", "Adam", "Dense", "History", "Initializer", "Layer", "Loss", "Optimizer", "Parameter",
-    "Sequential", "__version__", "activations", "datasets", "errors", "functional", "initializers", "layers", "load",
-    "load_digits", "losses", "metrics", "optimizers", "testing",
+    "SGD", "Activation", "Adagrad", "Adam", "AdamW", "Dense", "History", "Initializer", "Layer", "Loss", "Nadam",
+    "Optimizer", "Parameter", "RMSprop", "Schedule", "Sequential", "__version__", "activations", "datasets", "errors",
+    "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics", "optimizers", "schedules",
+    "testing",
 ]  # fmt: skip

@@ -38,7 +38,7 @@ class Doubts:
         self.told_of_still = bool(told)  # for these may be why
         for doubt in told:
             _say(doubt)
-        if getattr(optimizer, "learning_rate", None) == 0:
+        if hasattr(optimizer, "learning_rate") and all(Optimizer.rate(optimizer, later) == 0 for later in range(10)):
             _say(f"the learning rate of {optimizer!r} is 0, so the parameters will not change")
 
     def step(self, J: float) -> None:

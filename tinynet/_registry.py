@@ -1,6 +1,6 @@
 """Names for classes: to subclass a family's abstract base is to register.
 
-A family (activation, layer, loss, initializer, optimizer) is a direct subclass of
+A family (activation, layer, loss, initializer, optimizer, schedule) is a direct subclass of
 `Registered` with a class attribute ``family``. Every class below it that leaves no
 method abstract gets a name, and from then on the name works wherever the class does.
 """
@@ -52,6 +52,8 @@ class Registered:
                 raise TypeError(f"{cls.__name__} defines {method}, which nothing here calls; name it back")
         if "__init__" in vars(cls) and "__attrs_attrs__" not in vars(cls):
             cls.__init__ = _explained(cls.__init__)  # type: ignore[method-assign]
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = cls.__repr__  # type: ignore[method-assign]  # attrs keeps what a class itself has
         if Registered in cls.__bases__:
             cls._classes = {}
             FAMILIES[cls.family] = cls
@@ -69,6 +71,14 @@ class Registered:
             hint = f"to declare one write {name}: float = 0.1 in the class, under @attrs.frozen"
             raise TypeError(f"{cls.__name__} has no field {name!r}; {has}; {hint}")
         return super().__new__(cls)
+
+    def __repr__(self) -> str:
+        """Return what would make it; what goes by keyword only comes last, and only where it is not the default."""
+        fields = sorted((f for f in attrs.fields(type(self)) if f.repr), key=lambda f: f.kw_only)
+        values = [(f, getattr(self, f.name)) for f in fields]
+        told = [(f, value) for f, value in values if not (f.kw_only and value == f.default)]
+        shown = [f"{f.name}={f.repr(value) if callable(f.repr) else repr(value)}" for f, value in told]
+        return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
 
     @classmethod
     def _register(cls, name: str) -> None:

@@ -235,6 +235,10 @@ class Sequential:
     params = property(lambda self: self._built().params, _stays("model.params[:] = v"), doc="All parameters, flat.")
     grads = property(lambda self: self._built().grads, doc="All gradients, flat.")
     n_params = property(lambda self: self.params.size, doc="How many numbers are trained.")
+    weights = property(
+        lambda self: [view for held in self._built().param_views for name, view in held.items() if name[0] == "W"],
+        doc="Views of all parameters whose name begins with W; these are what decays, and biases are not.",
+    )
     inputs = property(lambda self: self._built().shapes[0], doc="The shape of an example.")
     outputs = property(lambda self: self._built().shapes[-1], doc="The shape of A[L] without the examples.")
     parameters = property(lambda self: self._built().param_views, doc="The parameters by name, a mapping a layer.")

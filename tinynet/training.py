@@ -82,6 +82,7 @@ def fit(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # each step looks for itself
         for epoch in range(1, epochs + 1):
             measured = _train_epoch(model, batches, optimizer, functions, doubts, f"epoch {epoch}")
+            optimizer.end_epoch()
             doubts.epoch()
             if validation_data is not None:
                 judged = model.evaluate(*validation_data, metrics=metrics)

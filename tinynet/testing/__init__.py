@@ -1,4 +1,4 @@
-"""What every activation, layer, loss, optimizer and initializer must pass: ours and yours.
+"""What every activation, layer, loss, optimizer, schedule and initializer must pass: ours and yours.
 
 A check returns quietly or raises an AssertionError that says what is wrong. Gradients are
 compared with central differences in float64, whatever precision is used elsewhere.
@@ -19,13 +19,14 @@ from tinynet.initializers import Initializer
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.optimizers import Optimizer
+from tinynet.schedules import Schedule
 from tinynet.testing import _activations, _layers, _losses, _optimizers
 from tinynet.testing._expect import check_description
 from tinynet.testing._gradients import check_gradients
 
 __all__ = [
     "check_activation", "check_gradients", "check_initializer", "check_layer", "check_loss", "check_optimizer",
-    "checks",
+    "check_schedule", "checks",
 ]  # fmt: skip
 
 _CHECKS: dict[type[Any], tuple[Callable[..., None], ...]] = {
@@ -33,6 +34,7 @@ _CHECKS: dict[type[Any], tuple[Callable[..., None], ...]] = {
     Layer: _layers.CHECKS,
     Loss: _losses.CHECKS,
     Optimizer: _optimizers.OPTIMIZER_CHECKS,
+    Schedule: _optimizers.SCHEDULE_CHECKS,
     Initializer: _optimizers.INITIALIZER_CHECKS,
 }
 # What Python and NumPy say of code for single numbers.
@@ -59,13 +61,18 @@ def check_optimizer(optimizer: Optimizer) -> None:
     _run(optimizer)
 
 
+def check_schedule(schedule: Schedule) -> None:
+    """Check a schedule: finite numbers of at least 0, by t and by nothing else."""
+    _run(schedule)
+
+
 def check_initializer(init: Initializer) -> None:
     """Check an initializer: shape, finite numbers, drawn from its generator alone."""
     _run(init)
 
 
 def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
-    """Return the checks of an activation, layer, loss, optimizer or initializer one by one, each with a name.
+    """Return the checks of an activation, layer, loss, optimizer, schedule or initializer, each with a name.
 
     They are what `check_activation` and so on run, as functions of no arguments, so that each can be a
     test of its own. A layer needs the shape of its input besides.
@@ -84,7 +91,7 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
         raise TypeError(f"a check takes an instance, not a class; write {thing.__name__}()")
     families = [family for family in _CHECKS if isinstance(thing, family)]
     if not families:
-        raise TypeError(f"{thing!r} is no activation, layer, loss, optimizer or initializer of tinynet")
+        raise TypeError(f"{thing!r} is no activation, layer, loss, optimizer, schedule or initializer of tinynet")
     return [_named(check_description, thing), *(_named(check, thing, *arguments) for check in _CHECKS[families[0]])]
 
 

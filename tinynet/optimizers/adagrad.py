@@ -1,0 +1,46 @@
+"""Steps that shrink with the gradients a parameter has had."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+
+from tinynet._buffers import Array
+from tinynet.optimizers.base import Optimizer, epsilon_field
+from tinynet.schedules import Schedule, rate_field
+
+
+@attrs.frozen
+class Adagrad(Optimizer):
+    r"""Smaller steps for parameters that have had larger gradients (Duchi, Hazan and Singer 2011).
+
+    With s the sum of all grads² so far::
+
+        s ← s + grads²
+        params ← params - learning_rate · grads / (√s + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    epsilon : float
+        Keeps the quotient finite; above 0, and outside the root.
+
+    Examples
+    --------
+    >>> params, optimizer = np.array([1.0, 2.0]), Adagrad(learning_rate=0.1)
+    >>> for _ in range(2):
+    ...     optimizer.update(params, np.array([10.0, -0.01]))
+    >>> params.round(4)
+    array([0.8293, 2.1707])
+    """
+
+    learning_rate: float | Schedule = rate_field(0.01)
+    epsilon: float = epsilon_field(1e-10)
+
+    def update(self, params: Array, grads: Array) -> None:
+        rate = self.rate()
+        for p, g, s, step, spread in self.blocks(params, grads, "sum_of_squares", rooms=2):
+            s += np.square(g, out=step)
+            spread = np.add(np.sqrt(s, out=spread), self.epsilon, out=spread)
+            p -= np.multiply(np.divide(g, spread, out=step), rate, out=step)

@@ -1,0 +1,59 @@
+"""Gradient descent, with momentum."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+
+from tinynet._buffers import Array
+from tinynet.optimizers.base import Optimizer, share_field
+from tinynet.schedules import Schedule, rate_field
+
+
+@attrs.frozen
+class SGD(Optimizer):
+    r"""Gradient descent, params ← params - learning_rate · v.
+
+    v ← momentum · v + (1 - dampening) · grads, from v = 0; so momentum = dampening = β is the
+    course's averaged form. `nesterov` steps by momentum · v + (1 - dampening) · grads with the
+    new v (Nesterov 1983, in the form of Sutskever, Martens, Dahl and Hinton 2013).
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    momentum, dampening : float
+        At least 0 and below 1.
+    nesterov : bool
+        Look one step ahead; needs momentum.
+
+    Examples
+    --------
+    >>> params = np.array([1.0, 2.0])
+    >>> SGD(learning_rate=0.1).update(params, np.array([10.0, -10.0]))
+    >>> params
+    array([0., 3.])
+    """
+
+    learning_rate: float | Schedule = rate_field(0.01)
+    momentum: float = share_field(0.0)
+    dampening: float = share_field(0.0)
+    nesterov: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs momentum; write SGD(..., momentum=0.9, nesterov=True)")
+
+    def update(self, params: Array, grads: Array) -> None:
+        rate = self.rate()
+        if self.momentum:
+            for p, g, v, step, ahead in self.blocks(params, grads, "velocity", rooms=2):
+                v *= self.momentum
+                v += np.multiply(g, 1 - self.dampening, out=step)
+                if self.nesterov:
+                    step += np.multiply(v, self.momentum, out=ahead)
+                p -= np.multiply(step if self.nesterov else v, rate, out=step)
+        else:
+            rate *= 1 - self.dampening
+            for p, g, step in self.blocks(params, grads):
+                p -= np.multiply(g, rate, out=step)
