@@ -788,8 +788,8 @@ def false_partner():
 @fault(r"Faulty: .*Identity\(\).* partner")
 def partner_back_of_another_scale():
     class Faulty(MeanSquaredError):
-        def value(self, A, Y):
-            return 2 * super().value(A, Y)
+        def terms(self, A, Y):
+            return 2 * super().terms(A, Y)
 
         def back(self, A, Y):
             return 2 * super().back(A, Y)

@@ -22,46 +22,50 @@ def title(l: int, layer: Layer) -> str:
     return f"layer {l} ({type(layer).__name__})"
 
 
-def declared(layers: Sequence[Layer], inputs: Shape) -> tuple[list[Shape], list[dict[str, Parameter]]]:
-    """Return the shapes of A[0] … A[L], without the examples, and what each layer declares."""
-    shapes: list[Shape] = [inputs]
-    parameters: list[dict[str, Parameter]] = []
-    for l, layer in enumerate(layers, 1):
-        try:
-            parameters.append(layer.parameters(shapes[-1]))
-            shapes.append(layer.output_shape(shapes[-1]))
-        except ShapeError as error:
-            raise ShapeError(f"{title(l, layer)}: {error}") from error
-    return shapes, parameters
+class Declared:
+    """What the layers declare for an input of a shape: shapes of A[0] … A[L] without the examples, arrays by name."""
+
+    def __init__(self, layers: Sequence[Layer], inputs: Shape) -> None:
+        self.shapes: list[Shape] = [inputs]
+        self.parameters: list[dict[str, Parameter]] = []
+        self.states: list[dict[str, Parameter]] = []
+        for l, layer in enumerate(layers, 1):
+            try:
+                self.parameters.append(layer.parameters(self.shapes[-1]))
+                self.states.append(layer.state(self.shapes[-1]))
+                self.shapes.append(layer.output_shape(self.shapes[-1]))
+            except ShapeError as error:
+                raise ShapeError(f"{title(l, layer)}: {error}") from error
 
 
 class Arrays:
-    """Parameters and gradients as two flat vectors, views into them, and the caches of passes.
+    """Parameters, gradients and state as flat vectors, views into them, and the caches of passes.
 
-    The parameters are drawn from `rng`, layer after layer; without it they are zero.
+    The parameters are drawn from `rng`, layer after layer; without it all is zero. ``values`` is
+    ``params`` and ``state`` in one: all that training changes in a model.
     """
 
     def __init__(self, layers: Sequence[Layer], inputs: Shape, dtype: np.dtype[Any], rng: Random | None) -> None:
         self.layers, self.dtype = layers, dtype
-        self.shapes, parameters = declared(layers, inputs)
-        named = [{name: parameter.shape for name, parameter in held.items()} for held in parameters]
-        size = sum(math.prod(shape) for held in named for shape in held.values())
-        self.params, self.grads = np.zeros(size, dtype), np.zeros(size, dtype)
-        self.param_views, self.grad_views = carve(self.params, named), carve(self.grads, named)
-        nothing = dict.fromkeys(("A_prev", "dA_prev", "Z", "A"))
-        views = enumerate(zip(layers, self.param_views, self.grad_views, strict=True), 1)
-        self._without = [
-            Cache(params, grads, in_layer=f" in {title(l, layer)}", **nothing) for l, (layer, params, grads) in views
-        ]
+        declared = Declared(layers, inputs)
+        self.shapes = declared.shapes
+        of_params, of_state = _shapes(declared.parameters), _shapes(declared.states)
+        n, more = _size(of_params), _size(of_state)
+        self.values, self.grads = np.zeros(n + more, dtype), np.zeros(n, dtype)
+        self.params, self.state = self.values[:n], self.values[n:]
+        self.param_views, self.grad_views = carve(self.params, of_params), carve(self.grads, of_params)
+        self.state_views = carve(self.state, of_state)
+        self._without = [self._cache_without_buffers(l) for l in range(1, len(layers) + 1)]
         self._by_m: dict[int, list[Cache]] = {}
         if rng is not None:
-            self.fill([{name: p.init.draw(p.shape, rng) for name, p in held.items()} for held in parameters])
+            fill(self.param_views, _drawn(declared.parameters, rng))
+            fill(self.state_views, _drawn(declared.states, rng))
 
-    def fill(self, values: Sequence[Mapping[str, Array]]) -> None:
-        """Copy values into the parameters, a mapping from name to array for each layer."""
-        for views, held in zip(self.param_views, values, strict=True):
-            for name, view in views.items():
-                write(view, held[name], name)
+    def _cache_without_buffers(self, l: int) -> Cache:
+        params, grads, state = self.param_views[l - 1], self.grad_views[l - 1], self.state_views[l - 1]
+        views = params | {f"d{name}": view for name, view in grads.items()} | state
+        nothing = dict.fromkeys(("A_prev", "dA_prev", "Z", "A"))
+        return Cache(views, in_layer=f" in {title(l, self.layers[l - 1])}", **nothing)
 
     def caches(self, m: int) -> list[Cache]:
         """Return the caches for batches of `m`; those of the last few sizes are kept."""
@@ -86,6 +90,25 @@ class Arrays:
             shapes = dict.fromkeys(names, (*after, m)) | layer.scratch(before, m)
             caches.append(without.again(**{name: make(shape, dtype=self.dtype) for name, shape in shapes.items()}))
         return caches
+
+
+def _shapes(declared: Sequence[Mapping[str, Parameter]]) -> list[dict[str, Shape]]:
+    return [{name: parameter.shape for name, parameter in held.items()} for held in declared]
+
+
+def _size(shapes: Sequence[Mapping[str, Shape]]) -> int:
+    return sum(math.prod(shape) for held in shapes for shape in held.values())
+
+
+def _drawn(declared: Sequence[Mapping[str, Parameter]], rng: Random) -> list[dict[str, Array]]:
+    return [{name: p.init.draw(p.shape, rng) for name, p in held.items()} for held in declared]
+
+
+def fill(views: Sequence[Mapping[str, Array]], values: Sequence[Mapping[str, Array]]) -> None:
+    """Copy values into views, a mapping from name to array for each layer."""
+    for held, given in zip(views, values, strict=True):
+        for name, view in held.items():
+            write(view, given[name], name)
 
 
 def _unfilled(shape: Shape, dtype: np.dtype[Any]) -> Array:

@@ -92,25 +92,27 @@ def all_finite(array: Array) -> bool:
 class Cache:
     """What one layer holds during a pass.
 
-    W, b (or whatever the layer's parameters are called) and dW, db are views into the model's
-    ``params`` and ``grads``: assigning copies into them. A_prev, Z and A are of the last
-    forward pass; dZ and dA are per example. dA_prev is where the layer may write the gradient
-    of its input, or None when nobody asks for it. ``parameters`` are the parameters' names,
-    ``in_layer`` says whose they are, in messages. A layer may keep anything else here under a name of its own.
+    `views` are arrays by name that lie in the model's vectors: W, b (or whatever the layer's
+    parameters are called), dW, db, and the layer's state. Assigning to one copies into it.
+    A_prev, Z and A are of the last forward pass; dZ and dA are per example. dA_prev is where the
+    layer may write the gradient of its input, or None when nobody asks for it. ``training`` tells
+    whether the pass is one of training, and ``rng`` is what chance is drawn from. ``parameters`` are
+    the parameters' names, ``in_layer`` says whose they are, in messages. A layer may keep anything
+    else here under a name of its own.
     """
 
-    in_layer = ""
+    in_layer, training = "", False
+    rng: Any = None
 
-    def __new__(cls, params: Mapping[str, Array], grads: Mapping[str, Array], **_: Any) -> Cache:
-        return super().__new__(_holding((*params, *(f"d{name}" for name in grads))))
+    def __new__(cls, views: Mapping[str, Array], **_: Any) -> Cache:
+        return super().__new__(_holding(tuple(views)))
 
-    def __init__(self, params: Mapping[str, Array], grads: Mapping[str, Array], **buffers: Any) -> None:
-        views = {f"_{name}": view for name, view in params.items()}
-        views |= {f"_d{name}": view for name, view in grads.items()}
-        self.__dict__.update(views, parameters=tuple(params), **buffers)
+    def __init__(self, views: Mapping[str, Array], **buffers: Any) -> None:
+        held = {f"_{name}": view for name, view in views.items()}
+        self.__dict__.update(held, parameters=tuple(name for name in views if f"d{name}" in views), **buffers)
 
     def again(self, **buffers: Any) -> Cache:
-        """Return a cache of the same parameters and gradients, and with these buffers."""
+        """Return a cache of the same views, and with these buffers."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, **buffers)
         return other

@@ -92,6 +92,17 @@ def class_numbers(Y: Array, outputs: int) -> Array:
     return labels
 
 
+def weights(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array:
+    """Return a weight for each example, (m,)."""
+    w = numbers(sample_weight, "sample_weight")
+    if w.shape not in ((m,), (1, m)):
+        raise ShapeError(f"sample_weight has shape {w.shape}; needed is a weight for each example, ({m},)")
+    check_finite("sample_weight", w)
+    if (w < 0).any():
+        raise ValueError(f"sample_weight[{int(np.argmin(w))}] is {w.min():g}; a weight is at least 0")
+    return w.reshape(-1).astype(dtype, copy=False)
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def check_finite(name: str, array: Array) -> None:
     """Refuse an array with NaN or Inf."""

@@ -76,7 +76,7 @@ def initialize_parameters_deep(layer_dims: Sequence[int], rng: Any = None, scale
 def linear_forward(A_prev: Any, W: Any, b: Any) -> tuple[Array, LinearCache]:
     """Return Z = W A_prev + b, and (A_prev, W, b)."""
     A_prev, W, b = _floats(A_prev, W, b)
-    return Dense(len(W)).forward(A_prev, Cache({"W": W, "b": b}, {}, Z=None)), (A_prev, W, b)
+    return Dense(len(W)).forward(A_prev, Cache({"W": W, "b": b}, Z=None)), (A_prev, W, b)
 
 
 def linear_activation_forward(A_prev: Any, W: Any, b: Any, activation: str) -> tuple[Array, ActivationCache]:
@@ -111,9 +111,9 @@ def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     """Return dA_prev, dW and db."""
     dZ, A_prev, W, b = _floats(dZ, *cache)
     dZ, A_prev = dZ.astype(W.dtype, copy=False), A_prev.astype(W.dtype, copy=False)
-    grads = {"W": np.empty(W.shape, W.dtype), "b": np.empty((len(W), 1), W.dtype)}
-    held = Cache({"W": W, "b": b}, grads, A_prev=A_prev, dZ_mean=None, dA_prev=np.empty(A_prev.shape, W.dtype))
-    return Dense(len(W)).back(dZ, held), grads["W"], grads["b"]
+    views = {"W": W, "b": b, "dW": np.empty(W.shape, W.dtype), "db": np.empty((len(W), 1), W.dtype)}
+    held = Cache(views, A_prev=A_prev, dZ_mean=None, dA_prev=np.empty(A_prev.shape, W.dtype))
+    return Dense(len(W)).back(dZ, held), held.dW, held.db
 
 
 def linear_activation_backward(dA: Any, cache: ActivationCache, activation: str) -> LinearCache:

@@ -47,10 +47,24 @@ class Loss(Registered, ABC):
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         """Return dA (n_L, m), per example: m times the derivative of `value`; in `out`, if there is one."""
 
+    def each(self, A: Array, Y: Array) -> Array:
+        """Return the loss of each example, (m,): `value` is their mean, and weights are for these.
+
+        Left out by a subclass, it is found one example at a time.
+        """
+        return np.array([self.value(A[..., i : i + 1], Y[..., i : i + 1]) for i in range(A.shape[-1])])
+
     def partner_value(self, Z: Array, Y: Array) -> float:
         """Return J from Z[L], where the output activation is the partner."""
+        return self.value(self._partners_output(Z), Y)
+
+    def partner_each(self, Z: Array, Y: Array) -> Array:
+        """Return the loss of each example from Z[L], where the output activation is the partner."""
+        return self.each(self._partners_output(Z), Y)
+
+    def _partners_output(self, Z: Array) -> Array:
         assert self.partner is not None, f"{type(self).__name__} has no partner"
-        return self.value(self.partner.forward(Z), Y)
+        return self.partner.forward(Z)
 
     def partner_back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         """Return dZ[L] = A[L] - Y, where the output activation is the partner."""
@@ -64,12 +78,41 @@ class Loss(Registered, ABC):
         """Raise ValueError for a Y (n_L, m) that cannot be meant for this loss."""
 
 
+class LossOfTerms(Loss):
+    """Base of losses that are a sum of terms, one for each output of each example."""
+
+    @abstractmethod
+    def terms(self, A: Array, Y: Array) -> Array:
+        """Return the terms (n_L, m) for A and Y of the same shape."""
+
+    def partner_terms(self, Z: Array, Y: Array) -> Array:
+        """Return the terms from Z[L], where the output activation is the partner."""
+        return self.terms(self._partners_output(Z), Y)
+
+    def value(self, A: Array, Y: Array) -> float:
+        return _mean(self.terms(A, Y))
+
+    def each(self, A: Array, Y: Array) -> Array:
+        return _sums(self.terms(A, Y))
+
+    def partner_value(self, Z: Array, Y: Array) -> float:
+        return _mean(self.partner_terms(Z, Y))
+
+    def partner_each(self, Z: Array, Y: Array) -> Array:
+        return _sums(self.partner_terms(Z, Y))
+
+
 def _mean(terms: Array) -> float:
     """Sum over the outputs, mean over the examples (the last axis), added up in float64."""
     return float(np.add.reduce(terms, axis=None, dtype=np.float64)) / terms.shape[-1]
 
 
-class MeanSquaredError(Loss):
+def _sums(terms: Array) -> Array:
+    """Sum over the outputs, in float64: one number an example."""
+    return terms.sum(axis=tuple(range(terms.ndim - 1)), dtype=np.float64)
+
+
+class MeanSquaredError(LossOfTerms):
     r"""J = 1/(2m) Σ (A - Y)², and dA = A - Y (hence the 1/2); the partner of identity.
 
     >>> MeanSquaredError().value(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]]))
@@ -78,25 +121,25 @@ class MeanSquaredError(Loss):
 
     partner = Identity()
 
-    def value(self, A: Array, Y: Array) -> float:
-        return _mean(0.5 * (A - Y) ** 2)
+    def terms(self, A: Array, Y: Array) -> Array:
+        return 0.5 * (A - Y) ** 2
 
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         return np.subtract(A, Y, out=out)
 
 
-class MeanAbsoluteError(Loss):
+class MeanAbsoluteError(LossOfTerms):
     r"""J = 1/m Σ |A - Y|, and dA = sign(A - Y)."""
 
-    def value(self, A: Array, Y: Array) -> float:
-        return _mean(np.abs(A - Y))
+    def terms(self, A: Array, Y: Array) -> Array:
+        return np.abs(A - Y)
 
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         return np.sign(np.subtract(A, Y, out=out), out=out)
 
 
 @attrs.frozen
-class Huber(Loss):
+class Huber(LossOfTerms):
     r"""Half the square of d = A - Y where |d| ≤ delta, delta · (|d| - delta/2) beyond (Huber 1964).
 
     dA is d, held between -delta and delta.
@@ -104,16 +147,16 @@ class Huber(Loss):
 
     delta: float = attrs.field(default=1.0, converter=float, validator=attrs.validators.gt(0))
 
-    def value(self, A: Array, Y: Array) -> float:
+    def terms(self, A: Array, Y: Array) -> Array:
         d = np.abs(A - Y)
         inside = np.minimum(d, self.delta)
-        return _mean(inside * (d - 0.5 * inside))
+        return inside * (d - 0.5 * inside)
 
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         return np.clip(np.subtract(A, Y, out=out), -self.delta, self.delta, out=out)
 
 
-class BinaryCrossentropy(Loss):
+class BinaryCrossentropy(LossOfTerms):
     r"""J = -1/m Σ (Y log A + (1 - Y) log(1 - A)); the partner of sigmoid.
 
     dA = (1 - Y)/(1 - A) - Y/A. An A of exactly 0 or 1 is taken to be a little inside,
@@ -130,9 +173,9 @@ class BinaryCrossentropy(Loss):
         'several write loss="categorical_crossentropy", for several yes or no "sigmoid"'
     }
 
-    def value(self, A: Array, Y: Array) -> float:
+    def terms(self, A: Array, Y: Array) -> Array:
         low, high = _inside(A)
-        return _mean(-(Y * np.log(low) + (1 - Y) * np.log1p(-high)))
+        return -(Y * np.log(low) + (1 - Y) * np.log1p(-high))
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
@@ -148,12 +191,12 @@ class BinaryCrossentropy(Loss):
                 "probability between; for labels -1 and 1 write (Y + 1) / 2"
             )
 
-    def partner_value(self, Z: Array, Y: Array) -> float:
+    def partner_terms(self, Z: Array, Y: Array) -> Array:
         # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
-        return _mean(Y * np.logaddexp(0, -Z) + (1 - Y) * np.logaddexp(0, Z))
+        return Y * np.logaddexp(0, -Z) + (1 - Y) * np.logaddexp(0, Z)
 
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(LossOfTerms):
     r"""J = -1/m Σ Y log A over classes; the partner of softmax.
 
     Y is one-hot or, more generally, a distribution over the n_L classes in each column;
@@ -171,20 +214,20 @@ class CategoricalCrossentropy(Loss):
         'class of several write "softmax", for several yes or no loss="binary_crossentropy"'
     }
 
-    def value(self, A: Array, Y: Array) -> float:
-        return _mean(Y * -np.log(_inside(A)[0]))
+    def terms(self, A: Array, Y: Array) -> Array:
+        return Y * -np.log(_inside(A)[0])
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
         return Y / -_inside(A)[0]
 
-    def partner_value(self, Z: Array, Y: Array) -> float:
+    def partner_terms(self, Z: Array, Y: Array) -> Array:
         # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1:
         # left to log1p, it does not swallow the others.
         D = Z - np.maximum.reduce(Z)
         largest = D == 0
         others = np.add.reduce(np.exp(D) - largest) + (np.add.reduce(largest) - 1)  # of several largest, one is the 1
-        return _mean(Y * (np.log1p(others) - D))
+        return Y * (np.log1p(others) - D)
 
     def check_targets(self, Y: Array) -> None:
         sums = Y.sum(axis=0)
@@ -201,7 +244,7 @@ class CategoricalCrossentropy(Loss):
         return np.arange(outputs)[:, np.newaxis] == class_numbers(Y, outputs)
 
 
-class Poisson(Loss):
+class Poisson(LossOfTerms):
     r"""J = 1/m Σ (A - Y log A), the Poisson negative log-likelihood without log(Y!); for A > 0.
 
     dA = 1 - Y/A. An A of exactly 0 is taken to be a little above.
@@ -209,8 +252,8 @@ class Poisson(Loss):
 
     domain = (0.0, math.inf)
 
-    def value(self, A: Array, Y: Array) -> float:
-        return _mean(A - Y * np.log(_inside(A)[0]))
+    def terms(self, A: Array, Y: Array) -> Array:
+        return A - Y * np.log(_inside(A)[0])
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:

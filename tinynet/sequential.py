@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinynet import _door, training
-from tinynet._arrays import Arrays, declared, title
+from tinynet._arrays import Arrays, Declared, fill, title
 from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped, whole
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 from tinynet.initializers import Random, generator
@@ -83,11 +83,13 @@ class Sequential:
         self._arrays: Arrays | None = None
         self._caches: list[Cache] | None = None  # of the last pass
         self._went_back, self._Y = False, None
+        self._w: Array | None = None
         if inputs is not None:
             self._arrays = Arrays(self.layers, _door.example_shape(inputs), self.dtype, self.rng)
 
     @np.errstate(over="ignore", invalid="ignore")  # what comes of it is looked at, in X and in the cost
-    def _propagate(self, X: Array, caches: Sequence[Cache]) -> Array:
+    def _propagate(self, X: Array, caches: Sequence[Cache], training: bool = False) -> Array:
+        self._tell(caches, training)
         A = X
         for layer, cache in zip(self.layers, caches, strict=True):
             cache.A_prev = A
@@ -97,9 +99,16 @@ class Sequential:
             _door.check_finite("X", X)
         return A
 
-    def forward(self, X: Any) -> Array:
+    def _tell(self, caches: Sequence[Cache], training: bool) -> None:
+        """Let the layers know what kind of pass this is."""
+        if training or caches[0].training:
+            for cache in caches:
+                cache.training, cache.rng = training, self.rng
+
+    def forward(self, X: Any, training: bool = False) -> Array:
         """Return A[L], and fill Z[l] and A[l], valid until the next pass, for X (n_0, m).
 
+        With `training`, as in `fit`, dropout drops units and batch normalization goes by this batch.
         Raises `ShapeError` for an X that is 1-D, empty or has other features than the model,
         and `NonFiniteError` for one with NaN or infinite entries.
         """
@@ -107,46 +116,57 @@ class Sequential:
         caches = self._built().caches(X.shape[-1])
         X = X.copy() if any(X is cache.A for cache in caches) else X  # what it returned may come back to it
         self._caches, self._Y, self._went_back = None, None, False  # should this pass fail, there is no last one
-        A = self._propagate(X, caches)
+        A = self._propagate(X, caches, training)
         self._caches = caches
         return A
 
-    def cost(self, Y: Any) -> float:
-        """Return J of the last forward pass, penalties included."""
-        return self.cost_of(self.caches, self._admit_targets(Y, self.caches[-1]))
+    def cost(self, Y: Any, sample_weight: Any = None) -> float:
+        """Return J of the last forward pass, penalties included: 1/m times the sum of weighted losses."""
+        return self.cost_of(self.caches, self._admit_targets(Y, self.caches[-1]), self._admit_weights(sample_weight))
 
-    def cost_of(self, caches: Sequence[Cache], Y: Array) -> float:
-        """Return J of the pass that `caches` hold."""
+    def cost_of(self, caches: Sequence[Cache], Y: Array, w: Array | None = None) -> float:
+        """Return J of the pass that `caches` hold, with a weight for each example."""
         loss, last = self._needed_loss(), caches[-1]
-        J = loss.partner_value(last.Z, Y) if self._partners else loss.value(last.A, Y)
+        if w is not None:
+            each = loss.partner_each(last.Z, Y) if self._partners else loss.each(last.A, Y)
+            J = float(each.dot(w)) / w.size
+        else:
+            J = loss.partner_value(last.Z, Y) if self._partners else loss.value(last.A, Y)
         return J + sum(layer.penalty(cache) for layer, cache in zip(self.layers, caches, strict=True))
 
-    def back(self, Y: Any, input_gradient: bool = False) -> None:
+    def back(self, Y: Any, input_gradient: bool = False, sample_weight: Any = None) -> None:
         """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.
 
-        With `input_gradient` also dA[0], which costs a product as large as the first layer's.
+        With `input_gradient` also dA[0], which costs a product as large as the first layer's. Each
+        example's part in the gradients is times its weight (m,), if there are any.
         Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than A[L].
         """
         caches = self.caches
-        Y = self._admit_targets(Y, caches[-1])
+        Y, w = self._admit_targets(Y, caches[-1]), self._admit_weights(sample_weight)
         caches[0].dA_prev = np.empty(caches[0].A_prev.shape, self.dtype) if input_gradient else None
         *below, (layer, cache) = zip(self.layers, caches, strict=True)
-        dZ = into(cache.dZ, self._output_dZ(cache, Y), "dZ[L]")
+        dZ = into(cache.dZ, self._output_dZ(cache, Y, w), "dZ[L]")
         dA = shaped(layer.back(dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
         for layer, cache in reversed(below):
             cache.dA = dA
             dZ = into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), "dZ")
             dA = shaped(layer.back(dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
         caches[0].dA_prev = dA if input_gradient else None
-        self._went_back, self._Y = True, Y
+        self._went_back, self._Y, self._w = True, Y, w
 
-    def _output_dZ(self, last: Cache, Y: Array) -> Array:
+    def _output_dZ(self, last: Cache, Y: Array, w: Array | None) -> Array:
         if self._partners:
-            return self._needed_loss().partner_back(last.A, Y, out=last.dZ)
-        into(last.dA, self._needed_loss().back(last.A, Y, out=last.dA), "dA[L]")
+            dZ = self._needed_loss().partner_back(last.A, Y, out=last.dZ)
+            return dZ if w is None else np.multiply(dZ, w, out=last.dZ)
+        self._fill_output_dA(last, Y, w)
         return self.layers[-1].activation.back(last.dA, last.Z, last.A, out=last.dZ)
 
-    def forward_layer(self, l: int, A_prev: Any) -> Array:
+    def _fill_output_dA(self, last: Cache, Y: Array, w: Array | None) -> None:
+        into(last.dA, self._needed_loss().back(last.A, Y, out=last.dA), "dA[L]")
+        if w is not None:
+            last.dA *= w
+
+    def forward_layer(self, l: int, A_prev: Any, training: bool = False) -> Array:
         """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
         layer, arrays = self._layer(l), self._built()
         others = [f"A[{k}]" for k, shape in enumerate(arrays.shapes) if shape == np.shape(A_prev)[:-1]]
@@ -155,6 +175,7 @@ class Sequential:
         _door.check_finite(f"A[{l - 1}]", A_prev)
         self._caches, self._Y, self._went_back = arrays.caches(A_prev.shape[-1]), None, False
         cache = self._caches[l - 1]
+        self._tell([cache], training)
         cache.A_prev = A_prev
         cache.Z = shaped(layer.forward(A_prev, cache), cache.A, "the Z that forward returns", cache)
         return into(cache.A, layer.activation.forward(cache.Z, out=cache.A), f"A[{l}]")
@@ -219,7 +240,7 @@ class Sequential:
         """dA[1] … dA[L] of the last pass back, and dA[0] if it was asked for."""
         last = self.caches[-1]
         if self._partners and self._Y is not None:
-            into(last.dA, self._needed_loss().back(last.A, self._Y, out=last.dA), "dA[L]")
+            self._fill_output_dA(last, self._Y, self._w)
         return self._of_pass("dA", self.caches[0].dA_prev)
 
     def _of_parameters(self, name: str, d: str) -> ParameterArrays:
@@ -233,6 +254,7 @@ class Sequential:
         return LayerArrays(name, arrays | {l: getattr(cache, name) for l, cache in enumerate(self.caches, 1)})
 
     params = property(lambda self: self._built().params, _stays("model.params[:] = v"), doc="All parameters, flat.")
+    state = property(lambda self: self._built().state, doc="What layers keep beside parameters, flat.")
     grads = property(lambda self: self._built().grads, doc="All gradients, flat.")
     n_params = property(lambda self: self.params.size, doc="How many numbers are trained.")
     weights = property(
@@ -281,12 +303,16 @@ class Sequential:
         X = _door.numbers(X, "X")
         X = _door.columns(X, X.shape[:-1], self.dtype, "X")
         _door.check_finite("X", X)
-        return X, declared(self.layers, X.shape[:-1])[0]
+        return X, Declared(self.layers, X.shape[:-1]).shapes
 
     def _admit_targets(self, Y: Any, last: Cache) -> Array:
         if last.A_prev is None:
             raise NotBuiltError("the last layer has not gone forward; call model.forward(X) first")
         return _door.targets(Y, last.A.shape, self.dtype, self._needed_loss())
+
+    def _admit_weights(self, sample_weight: Any) -> Array | None:
+        m = self.caches[-1].A.shape[-1]
+        return None if sample_weight is None else _door.weights(sample_weight, m, self.dtype)
 
     def _needed_loss(self) -> Loss:
         if self.loss is None:
@@ -328,26 +354,27 @@ class Sequential:
         return "\n".join([repr(self)[1:-1], *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)])
 
     def __getstate__(self) -> dict[str, Any]:
-        arrays = self._arrays and (self._arrays.shapes[0], self._arrays.params.copy(), self._arrays.grads.copy())
-        no_pass = {"_caches": None, "_went_back": False, "_Y": None}
+        arrays = self._arrays and (self._arrays.shapes[0], self._arrays.values.copy(), self._arrays.grads.copy())
+        no_pass = {"_caches": None, "_went_back": False, "_Y": None, "_w": None}
         return {**self.__dict__, "rng": copy.deepcopy(self.rng), "_arrays": arrays, **no_pass}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if state["_arrays"] is not None:  # a copy carves its own views
-            inputs, params, grads = state["_arrays"]
+            inputs, values, grads = state["_arrays"]
             self._arrays = Arrays(self.layers, inputs, self.dtype, None)
-            self._arrays.params[:], self._arrays.grads[:] = params, grads
+            self._arrays.values[:], self._arrays.grads[:] = values, grads
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write description and parameters to one ``.npz`` file, which holds data only; `load` reads it."""
+        """Write description, parameters and state to one ``.npz`` file, which holds data only; `load` reads it."""
         description = {
             "layers": [layer.config() for layer in self.layers],
             "loss": self.loss and self.loss.config(),
             "inputs": self.inputs,
             "dtype": self.dtype.name,
         }
-        named = enumerate(self._built().param_views, 1)
+        arrays = self._built()
+        named = [*enumerate(arrays.param_views, 1), *enumerate(arrays.state_views, 1)]
         write_file(path, description, {f"{name}{l}": view for l, views in named for name, view in views.items()})
 
     @classmethod
@@ -358,12 +385,17 @@ class Sequential:
             layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]
             model = cls(layers, told["loss"], dtype=told["dtype"])
             inputs = _door.example_shape(told["inputs"])
-            values = [
-                {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
-                for l, held in enumerate(declared(model.layers, inputs)[1], 1)
-            ]
+            declared = Declared(model.layers, inputs)
+            params, state = (
+                [
+                    {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
+                    for l, held in enumerate(named, 1)
+                ]
+                for named in (declared.parameters, declared.states)
+            )
         model._arrays = Arrays(model.layers, inputs, model.dtype, None)
-        model._arrays.fill(values)
+        fill(model._arrays.param_views, params)
+        fill(model._arrays.state_views, state)
         return model
 
 

@@ -33,6 +33,14 @@ class Layer(Registered, ABC):
         """Return the layer's parameters by name; ``W`` has its gradient in ``cache.dW``, and so on."""
         return {}
 
+    def state(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Return what the layer keeps from pass to pass beside its parameters, such as running means.
+
+        It is in the cache by its name, saved with the model, and not trained. Only a pass with
+        ``cache.training`` may change it.
+        """
+        return {}
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of Z without the examples; by default the input's."""
         return input_shape
@@ -47,7 +55,10 @@ class Layer(Registered, ABC):
 
     @abstractmethod
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        """Return Z; it may be computed in ``cache.Z``, which is None or of Z's shape."""
+        """Return Z; it may be computed in ``cache.Z``, which is None or of Z's shape.
+
+        ``cache.training`` tells whether this pass is one of training; ``cache.rng`` is what chance is drawn from.
+        """
 
     @abstractmethod
     def back(self, dZ: Array, cache: Cache) -> Any:

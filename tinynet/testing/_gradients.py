@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -94,23 +95,32 @@ def _likely_fault(J: Callable[[], float], array: Array, gradient: Array, dZ: Arr
     return ""
 
 
-def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = TOLERANCE) -> float:
+def check_gradients(
+    model: Sequential, X: Any, Y: Any, tolerance: float = TOLERANCE, training: bool = False, sample_weight: Any = None
+) -> float:
     """Compare every gradient of a model, dA[0] included, with central differences of its cost.
 
     The model is left as it is: a copy in float64 is checked on a few examples, its parameters moved
     a little so that no ReLU stands at its kink, along random directions where arrays are large.
+    With `training`, the pass is one of training: what chance there is in it is the same each time.
     Returns the largest error found, relative to the largest slope of the same array; an
     AssertionError names a gradient that is missing, or wrong by more than `tolerance`.
     """
     double = Sequential(model.layers, model.loss, np.shape(X)[:-1], "float64", seed=0)
     if model.is_built:
-        double.params[:] = model.params
+        double.params[:], double.state[:] = model.params, model.state
     double.params[:] += 1e-3 * np.random.default_rng(0).standard_normal(double.n_params)
     X, Y = double.admit(X, Y)
     X = X.copy()  # differences are taken in it, too
     double.grads[:] = np.nan  # a gradient that back forgets stays so
-    double.forward(X)
-    double.back(Y, input_gradient=True)
+    chance = copy.deepcopy(double.rng)
+
+    def forward() -> None:
+        double.rng = copy.deepcopy(chance)
+        double.forward(X, training=training)
+
+    forward()
+    double.back(Y, input_gradient=True, sample_weight=sample_weight)
     dZ = [cache.dZ.copy() for cache in double.caches]
     checked = [("dA[0], from layer 1,", X, double.dA[0] / X.shape[-1], dZ[0])]
     for l, (layer, cache) in enumerate(zip(double.layers, double.caches, strict=True), 1):
@@ -119,8 +129,8 @@ def check_gradients(model: Sequential, X: Any, Y: Any, tolerance: float = TOLERA
             checked.append((f"d{name}[{l}] of {title(l, layer)}", getattr(cache, name), gradient, dZ[l - 1]))
 
     def J() -> float:
-        double.forward(X)
-        return double.cost(Y)
+        forward()
+        return double.cost(Y, sample_weight)
 
     errors, wrong = [], []
     for name, array, gradient, dZ_of_layer in checked:

@@ -44,6 +44,8 @@ def check_mean(loss: Loss) -> None:
     singles = np.mean([loss.value(A[:, i : i + 1], Y[:, i : i + 1]) for i in range(A.shape[1])])
     told = f"{name}.value is {J:.6g}, its mean over the examples one by one {singles:.6g}; {hint}"
     expect(np.isclose(singles, J), told)
+    hint = "write value and each as one formula, or leave out each"
+    expect(np.allclose(loss.each(A, Y).mean(), J), f"{name}.each has another mean than {name}.value; {hint}")
     same = np.isclose(loss.value(np.asfortranarray(A), np.asfortranarray(Y)), J)
     expect(same, f"{name}.value of the same numbers differs when they lie otherwise in memory")
 
