@@ -1,12 +1,13 @@
 """The usual mistakes of setting up a training are told, before it begins, with what to write."""
 
+import contextlib
 import re
 import warnings
 
 import numpy as np
 import pytest
 
-from tinynet import SGD, Dense, Initializer, Sequential
+from tinynet import SGD, Dense, Initializer, Optimizer, Sequential
 from tinynet.schedules import Constant, Polynomial, Step, Warmup
 
 X = np.random.default_rng(1).standard_normal((3, 8))
@@ -135,8 +136,51 @@ def test_weights_that_let_nothing_through():
     model = Sequential([Dense(4, "tanh"), Dense(2, "tanh"), Dense(1)], "mean_squared_error", inputs=3, seed=1)
     model.W[2][:] = 0
     model.W[3] = [[1, 2]]
-    with pytest.warns(UserWarning, match=r"of layer 1 \(Dense\) were exactly 0 .*: W\[2\] lets no gradient through"):
-        model.fit(X[:, :1], [[1.0]], optimizer=SGD(1e-60), epochs=2)
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        model.fit(X[:, :1], [[1.0]], optimizer=SGD(1e-60), epochs=2)  # so small that W[2] stays 0
+    told = r"of layer 1 \(Dense\) were exactly 0 .*: W\[2\] lets no gradient through"
+    assert [bool(re.search(told, str(doubt.message))) for doubt in doubts] == [False, True]
+
+
+class Leaves(Optimizer):
+    """Makes new parameters, and leaves those of the model as they are."""
+
+    def update(self, params, grads):
+        params = params - 0.1 * grads
+
+
+@pytest.mark.parametrize("optimizer", [SGD(1e-60), "leaves"])
+def test_an_update_without_effect(optimizer):
+    """Where there are gradients, and no parameter moves for an epoch, the optimizer is named."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    with pytest.warns(UserWarning, match=r"left every parameter as it was .*params -= ") as doubts:
+        model.fit(X, X[:1], optimizer=optimizer, epochs=3)
+    assert len(doubts) == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "loss", "told"),
+    [
+        (Dense(1), "binary_crossentropy", r'ends in identity, whose A goes from -30 to 30 .* from 0 to 1; write "sigmoid"'),
+        (Dense(1, "tanh"), "binary_crossentropy", r'ends in tanh, whose A goes from -1 to 1 .*; write "sigmoid" there'),
+        (Dense(1, "relu"), "binary_crossentropy", r"ends in relu, whose A goes from 0 to 30"),
+        (Dense(1), "poisson", r"ends in identity, .* an A\[L\] from 0 to inf$"),
+    ],
+)
+def test_an_output_that_the_loss_does_not_take(last, loss, told):
+    """An activation that leaves the domain of the loss is told before training, with the one that does not."""
+    model = Sequential([Dense(3, "tanh"), last], loss, inputs=3, seed=1)
+    with pytest.warns(UserWarning, match=told), contextlib.suppress(ArithmeticError):
+        model.fit(X, YES_OR_NO)
+
+
+def test_a_loss_that_grows_from_epoch_to_epoch():
+    """Slow divergence, less than tenfold in the first steps, is told by the losses of the epochs."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    with pytest.warns(UserWarning, match=r"the loss grows from epoch to epoch: .*The learning rate is likely") as doubts:
+        model.fit(X, X[:1] + 1, optimizer=SGD(2.0), epochs=60, batch_size=None)
+    assert len(doubts) == 1
 
 
 def test_nothing_left_to_learn():

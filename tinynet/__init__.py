@@ -3,25 +3,29 @@
 import attrs as _attrs  # noqa: F401  first, so that an import's time is told of what took it
 import numpy as _numpy  # noqa: F401, ICN001
 
-from tinynet import activations, datasets, errors, functional, initializers, layers, losses, metrics, testing
+from tinynet import activations, callbacks, datasets, errors, functional, initializers, layers, losses, metrics
 from tinynet import optimizers as optimizers
-from tinynet import schedules as schedules
+from tinynet import schedules, testing
 from tinynet._version import __version__
 from tinynet.activations import Activation
+from tinynet.callbacks import Callback, CSVLogger, EarlyStopping, LearningRateLogger, ModelCheckpoint
 from tinynet.datasets import load_digits
+from tinynet.history import History
 from tinynet.initializers import Initializer
 from tinynet.layers import Dense, Layer, Parameter
 from tinynet.losses import Loss
 from tinynet.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
+from tinynet.progress import ProgressBar
 from tinynet.schedules import Schedule
 from tinynet.sequential import Sequential
-from tinynet.training import History
 
 load = Sequential.load
+resume = Sequential.resume
 
 __all__ = [
-    "SGD", "Activation", "Adagrad", "Adam", "AdamW", "Dense", "History", "Initializer", "Layer", "Loss", "Nadam",
-    "Optimizer", "Parameter", "RMSprop", "Schedule", "Sequential", "__version__", "activations", "datasets", "errors",
-    "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics", "optimizers", "schedules",
-    "testing",
+    "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Dense", "EarlyStopping", "History",
+    "Initializer", "Layer", "LearningRateLogger", "Loss", "ModelCheckpoint", "Nadam", "Optimizer", "Parameter",
+    "ProgressBar", "RMSprop", "Schedule", "Sequential", "__version__", "activations", "callbacks", "datasets", "errors",
+    "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics", "optimizers", "resume",
+    "schedules", "testing",
 ]  # fmt: skip
