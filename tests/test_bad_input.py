@@ -112,6 +112,7 @@ BAD_Y = {
 BAD_LABELS = {
     "label too high": (_with(LABELS, 3, 2), ValueError, "label 3 of example 2", "3 rows", "from 0 to 2"),
     "label negative": (_with(LABELS, -1, 1), ValueError, "label -1 of example 1", "from 0 to 2", "renumber"),
+    "label too high, in a row": (_with(LABELS, 3, 2)[np.newaxis], ValueError, "label 3 of example 2", "3 rows"),
     "labels of four examples": (LABELS[:4], ShapeError, r"Y has shape \(3, 4\)", r"A\[L\], \(3, 5\)"),
     "labels as floats": (LABELS * 1.0, ShapeError, r"\(5,\)", "float64", r"\(3, m\)", r"Y\.astype\(int\)"),
     "one-hot of two classes": (np.ones((2, 5)), ShapeError, r"Y has shape \(2, 5\)", r"A\[L\], \(3, 5\)"),
@@ -175,6 +176,10 @@ CALLS = [
     _bad("new", "forward_layer 0", lambda m: m.forward_layer(0, X), IndexError, "no layer 0", "from 1 to 2"),
     _bad("new", "forward_layer, width", lambda m: m.forward_layer(2, X), ShapeError, r"layer 2 \(Dense\)", r"A\[1\]",
          r"\(2, 5\)", r"\(3, m\)"),
+    _bad("new", "forward_layer, NaN", lambda m: m.forward_layer(2, np.full((3, 5), np.nan)), NonFiniteError,
+         r"^A\[1\]\[0, 0\] is nan", r"isfinite\(A\[1\]\)"),
+    _bad("passed", "back_layer, width", lambda m: m.back_layer(2, X), ShapeError,
+         r"^dA\[2\] has shape \(2, 5\); needed is \(1, m\) for layer 2 \(Dense\)"),
     _bad("passed", "back_layer, batch", lambda m: m.back_layer(2, Y[:, :3]), ShapeError, r"dA\[2\]", r"\(1, 3\)",
          r"\(1, 5\)"),
     _bad("lossless", "cost", lambda m: (m.forward(X), m.cost(Y)), *NO_LOSS),
@@ -185,7 +190,8 @@ CALLS = [
     _bad("new", "W of no layer", lambda m: m.W[3], KeyError, r"no W\[3\]", "1, 2"),
     _bad("new", "optimizer of another model", lambda m: m.fit(X, Y, _of_another_model()), ValueError, r"\(3,\)",
          r"\(13,\)", r"reset\(\)"),
-    _bad("new", "predict, batch_size 0", lambda m: m.predict(X, batch_size=0), ValueError, "batch_size", "at least 1"),
+    _bad("new", "predict, batch_size 0", lambda m: m.predict(X, batch_size=0), ValueError, "^batch_size", "at least 1"),
+    _bad("new", "predict_labels, batch_size 0", lambda m: m.predict_labels(X, batch_size=0), ValueError, "^batch_size"),
 ]  # fmt: skip
 
 
@@ -220,7 +226,8 @@ SETTINGS = {
     "momentum 1": (lambda: SGD(0.1, momentum=1), ValueError, "momentum", r"1\.0"),
     "momentum negative": (lambda: SGD(0.1, momentum=-0.5), ValueError, "momentum", r"-0\.5"),
     "dampening 1.5": (lambda: SGD(0.1, 0.9, dampening=1.5), ValueError, "dampening", r"1\.5"),
-    "nesterov alone": (lambda: SGD(0.1, nesterov=True), ValueError, "nesterov needs momentum", "momentum=0.9"),
+    "nesterov alone": (lambda: SGD(0.1, nesterov=True), ValueError, "^nesterov needs momentum",
+                       r"write SGD\(.*momentum=0.9, nesterov=True\)"),
     "activation unknown": (lambda: Dense(3, "rellu"), UnknownNameError, "activation", "'rellu'", "first: relu, "),
     "activation a number": (lambda: Dense(3, 7), TypeError, "7", "activation"),
     "activation a loss": (lambda: Dense(3, Loss.get("huber")), TypeError, "Huber", "activation"),

@@ -61,9 +61,11 @@ def test_a_step_allocates_no_array(hidden, optimizer):
     assert left < 200, f"a step left {left} bytes behind"
 
 
-@pytest.mark.parametrize("hidden", ["elu", "gelu", "mish", "silu", "leaky_relu", "selu"])
+@pytest.mark.parametrize(
+    "hidden", ["elu", "gelu", "hard_sigmoid", "leaky_relu", "mish", "selu", "silu", "softmax", "softplus"]
+)
 def test_formulas_in_blocks_hold_blocks(hidden):
-    """An activation that needs arrays on the way holds only some as large as a block."""
+    """An activation that needs arrays on the way computes in `out`, or holds only some as large as a block."""
     activation = tn.Activation.get(hidden)
     Z = np.random.default_rng(1).standard_normal((1000, 500)).astype(np.float32)
     A, dZ = activation.forward(Z), np.empty_like(Z)
@@ -72,7 +74,9 @@ def test_formulas_in_blocks_hold_blocks(hidden):
         assert peak < Z.nbytes / 2, f"it held {peak:,} bytes for an array of {Z.nbytes:,}"
 
 
-@pytest.mark.parametrize(("outputs", "loss"), [("tanh", "mean_squared_error"), ("sigmoid", "huber")])
+@pytest.mark.parametrize(("outputs", "loss"), [
+    ("tanh", "mean_squared_error"), ("sigmoid", "huber"), ("tanh", "mean_absolute_error"),
+])  # fmt: skip
 def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
     """Where back-propagation begins at dA[L], that too is written into an array that is there."""
     model, X, Y = network("tanh", outputs, loss)
