@@ -67,20 +67,20 @@ def _bad(kind, what, does, error, *fragments):
     return pytest.param(kind, does, error, fragments, id=f"{kind}: {what}")
 
 
-ONE_D = (ShapeError, r"X has shape \(5,\)", r"needed is \(2, m\)", r"X\.reshape\(-1, 1\)", r"X\.reshape\(1, -1\)")
-TRANSPOSED = (ShapeError, r"X has shape \(5, 2\)", r"needed is \(2, m\)", r"transposed", r"write X\.T")
-FEATURES = (ShapeError, r"X has shape \(3, 5\)", r"needed is \(2, m\)")
-EMPTY = (ShapeError, r"X has shape \(2, 0\)", "no example", "at least one column")
+ONE_D = (ShapeError, r"^X has shape \(5,\)", r"needed is \(2, m\)", r"X\.reshape\(-1, 1\)", r"X\.reshape\(1, -1\)")
+TRANSPOSED = (ShapeError, r"^X has shape \(5, 2\)", r"needed is \(2, m\)", r"transposed", r"write X\.T")
+FEATURES = (ShapeError, r"^X has shape \(3, 5\)", r"needed is \(2, m\)")
+EMPTY = (ShapeError, r"^X has shape \(2, 0\)", "no example", "at least one column")
 NAN = (NonFiniteError, r"X", "(?i)nan", r"np\.argwhere\(~np\.isfinite\(X\)\)")
 INF = (NonFiniteError, r"X", "(?i)inf", r"np\.argwhere\(~np\.isfinite\(X\)\)")
 Y_WIDTH = (ShapeError, r"Y has shape \(2, 5\)", r"A\[L\], \(1, 5\)")
 Y_BATCH = (ShapeError, r"Y has shape \(1, 4\)", r"A\[L\], \(1, 5\)")
 Y_ONE_D = (ShapeError, r"Y has shape \(5,\)", r"A\[L\], \(1, 5\)", r"write Y\.reshape\(1, -1\)")
 Y_TRANSPOSED = (ShapeError, r"Y has shape \(5, 1\)", r"A\[L\], \(1, 5\)", "transposed", r"write Y\.T")
-OBJECTS = (TypeError, "X must hold real numbers", "dtype object", r"X\.astype\(float\)")
-STRINGS = (TypeError, "X must hold real numbers", "dtype <U", r"X\.astype\(float\)")
+OBJECTS = (TypeError, "^X must hold real numbers", "dtype object", r"X\.astype\(float\)")
+STRINGS = (TypeError, "^X must hold real numbers", "dtype <U", r"X\.astype\(float\)")
 FORWARD_FIRST = (NotBuiltError, "no forward pass", r"call model\.forward\(X\) first")
-NO_INPUTS = (NotBuiltError, r"no parameters yet", r"inputs=n_0", r"model\.forward\(X\)")
+NO_INPUTS = (NotBuiltError, "^the model has no parameters yet", r"; write .*inputs=n_0\), or call model\.forward\(X\)")
 NO_LOSS = (ValueError, "no loss", r"loss=\.\.\.", "mean_squared_error")
 
 BAD_X = {
@@ -155,6 +155,7 @@ CALLS = [
     *(_bad("unbuilt", f"fit, {what}", does, *told) for what, (does, *told) in BAD_FIT.items() if "valid" not in what),
     _bad("unbuilt", "forward, X 1-D", lambda m: m.forward(X[0]), ShapeError, r"\(5,\)", r"\(n_0, m\)",
          r"X\.reshape\(-1, 1\)"),
+    _bad("unbuilt", "forward, X of objects", lambda m: m.forward(X.astype(object)), *OBJECTS),
     _bad("unbuilt", "forward, X of no example", lambda m: m.forward(X[:, :0]), *EMPTY),
     _bad("unbuilt", "forward, X with NaN", lambda m: m.forward(X.T * np.nan), *NAN),
     _bad("unbuilt", "fit, X transposed", lambda m: m.fit(X.T, Y), ShapeError, r"Y has shape \(1, 5\)", r"\(1, 2\)"),
@@ -240,7 +241,7 @@ SETTINGS = {
     "delta 0": (lambda: Loss.get("huber", delta=0), ValueError, "delta", r"0\.0"),
     "optimizer unknown": (lambda: tn.Optimizer.get("sdg"), UnknownNameError, "optimizer", "'sdg'", "first: sgd"),
     "layer unknown": (lambda: tn.Layer.get("dens"), UnknownNameError, "layer", "'dens'", "first: dense"),
-    "no layers": (lambda: Sequential([]), ValueError, "at least one layer", r"Sequential\(\[Dense\(1\)\]\)"),
+    "no layers": (lambda: Sequential([]), ValueError, "^a model needs .* one layer", r"Sequential\(\[Dense\(1\)\]\)"),
     "layers not a list": (lambda: Sequential(Dense(1)), TypeError, "Dense"),
     "a layer a number": (lambda: Sequential([3]), TypeError, "3", "layer"),
     "a layer a class": (lambda: Sequential([Dense]), TypeError, "Dense", r"write Dense\("),

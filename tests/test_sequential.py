@@ -305,6 +305,15 @@ def test_dA_on_demand(loss, output):
     assert 0 not in model.dA, "a dA[0] that was not asked for is a stale one"
 
 
+def test_dA_0_only_where_it_was_asked_for():
+    """A layer that computes dA_prev in any case does not make dA[0] appear."""
+    model, (X, Y) = Sequential([_Same()], "mean_squared_error", 2, "float64"), data(n=2)
+    for input_gradient, expected in ((False, [1]), (True, [0, 1]), (False, [1])):
+        model.forward(X)
+        model.back(Y, input_gradient=input_gradient)
+        assert expected == sorted(model.dA)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_four_lines(dtype):
     """Forward and back are the four lines of the mathematics, digit for digit but for rounding."""
@@ -369,6 +378,8 @@ def test_dtype_is_kept(dtype, other):
     results |= dict(zip("XY", model.admit(*given), strict=True))
     model.fit(*given, optimizer=SGD(0.1, momentum=0.9), epochs=2, batch_size=4, validation_data=given)
     results |= {"params": model.params, "grads": model.grads, "W": model.W[1]}
+    unbuilt = Sequential([Dense(2)], dtype=dtype)
+    results |= {"output of one unbuilt": unbuilt.forward(given[0]), "parameters of one unbuilt": unbuilt.params}
     assert {name: np.dtype(dtype) for name in results if name != "J"} == {
         name: array.dtype for name, array in results.items() if name != "J"
     }
@@ -852,7 +863,7 @@ def test_arrays_that_no_pass_has_filled_are_refused():
     model = Sequential([Dense(4), Dense(1)], "mean_squared_error", 2, seed=1)
     model.forward_layer(1, np.ones((2, 3)))
     for call in (model.cost, model.back):
-        with pytest.raises(NotBuiltError, match="the last layer has not gone forward"):
+        with pytest.raises(NotBuiltError, match=r"^the last layer has not gone forward; call model\.forward\(X\)"):
             call(np.ones((1, 3)))
     with pytest.raises(TypeError, match=r"A is filled by passes"):
         model.A[1] = np.ones((4, 3))
