@@ -162,7 +162,7 @@ CALLS = [
     _bad("unbuilt", "predict, X with Inf", lambda m: m.predict(X.T + np.inf), *INF),
     _bad("unbuilt", "evaluate, Y of two rows", lambda m: m.evaluate(X, np.ones((2, 5))), *Y_WIDTH),
     _bad("unbuilt", "forward, images into Dense", lambda m: m.forward(np.ones((2, 2, 5))), ShapeError,
-         r"layer 1 \(Dense\)", r"\(n_prev, m\)", r"X\.reshape\(-1, X\.shape\[-1\]\)"),
+         r"layer 1 \(Dense\)", r"\(n_prev, m\), not arrays \(2, 2, m\); write X\.reshape\(-1, X\.shape\[-1\]\)"),
     _bad("unbuilt", "params", lambda m: m.params, *NO_INPUTS),
     _bad("unbuilt", "W", lambda m: m.W[1], *NO_INPUTS),
     _bad("unbuilt", "back", lambda m: m.back(Y), NotBuiltError, r"model\.forward\(X\)"),
@@ -210,7 +210,7 @@ def test_a_refused_call(kind, does, error, fragments):
 
 
 SETTINGS = {
-    "units 0": (lambda: Dense(0), ValueError, "units", "at least 1", "got 0"),
+    "units 0": (lambda: Dense(0), ValueError, "^units", "at least 1", "got 0"),
     "units negative": (lambda: Dense(-3), ValueError, "units", "at least 1", "got -3"),
     "units 2.5": (lambda: Dense(2.5), TypeError, "units", "whole number", r"got 2\.5"),
     "units 3.0": (lambda: Dense(3.0), TypeError, "units", "whole number", r"got 3\.0"),

@@ -115,6 +115,12 @@ def test_the_odd_last_batch_keeps_its_caches():
     assert model._arrays.caches(56) is odd
 
 
+@pytest.mark.parametrize(("l2", "expected"), [(0.0, {"dZ_mean"}), (0.1, {"dZ_mean", "l2_W"})])
+def test_room_only_for_what_is_computed(l2, expected):
+    """A layer without a penalty asks for no array as large as W."""
+    assert expected == tn.Dense(3, l2=l2).scratch((4,), 5).keys()
+
+
 def test_rows_are_not_copied():
     """X.T of an array with an example in each row is gathered from where it lies; columns are copied once."""
     rows = np.random.default_rng(1).random((50, 7))
