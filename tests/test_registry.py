@@ -364,6 +364,27 @@ def test_repr(thing, expected):
 
 
 @pytest.mark.parametrize(
+    ("family", "name", "field", "others"),
+    [
+        (Activation, "leaky_relu", "slope", {}),
+        (Activation, "elu", "alpha", {}),
+        (Loss, "huber", "delta", {}),
+        (Layer, "dense", "l2", {"units": 3}),
+        (Optimizer, "sgd", "learning_rate", {}),
+        (Optimizer, "sgd", "momentum", {}),
+        (Optimizer, "sgd", "dampening", {}),
+        (Optimizer, "adam", "beta1", {}),
+        (Optimizer, "adam", "epsilon", {}),
+    ],
+)
+@pytest.mark.parametrize("half", [np.float32(0.5), np.array(0.5), "0.5"])
+def test_settings_become_plain_numbers(family, name, field, others, half):
+    """A number of NumPy's is kept as a float, which a file can hold and every dtype takes for its own."""
+    config = family.get(name, **{field: half}, **others).config()
+    assert (float, 0.5) == (type(config[field]), config[field])
+
+
+@pytest.mark.parametrize(
     ("thing", "field"),
     [(LeakyReLU(), "slope"), (Dense(3), "units"), (SGD(), "learning_rate"), (Huber(), "delta"), (ReLU(), "anything")],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
