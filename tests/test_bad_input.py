@@ -67,20 +67,20 @@ def _bad(kind, what, does, error, *fragments):
     return pytest.param(kind, does, error, fragments, id=f"{kind}: {what}")
 
 
-ONE_D = (ShapeError, r"X has shape \(5,\)", r"needed is \(2, m\)", r"X\.reshape\(-1, 1\)", r"X\.reshape\(1, -1\)")
-TRANSPOSED = (ShapeError, r"X has shape \(5, 2\)", r"needed is \(2, m\)", r"transposed", r"write X\.T")
-FEATURES = (ShapeError, r"X has shape \(3, 5\)", r"needed is \(2, m\)")
-EMPTY = (ShapeError, r"X has shape \(2, 0\)", "no example", "at least one column")
+ONE_D = (ShapeError, r"^X has shape \(5,\)", r"needed is \(2, m\)", r"X\.reshape\(-1, 1\)", r"X\.reshape\(1, -1\)")
+TRANSPOSED = (ShapeError, r"^X has shape \(5, 2\)", r"needed is \(2, m\)", r"transposed", r"write X\.T")
+FEATURES = (ShapeError, r"^X has shape \(3, 5\)", r"needed is \(2, m\)")
+EMPTY = (ShapeError, r"^X has shape \(2, 0\)", "no example", "at least one column")
 NAN = (NonFiniteError, r"X", "(?i)nan", r"np\.argwhere\(~np\.isfinite\(X\)\)")
 INF = (NonFiniteError, r"X", "(?i)inf", r"np\.argwhere\(~np\.isfinite\(X\)\)")
 Y_WIDTH = (ShapeError, r"Y has shape \(2, 5\)", r"A\[L\], \(1, 5\)")
 Y_BATCH = (ShapeError, r"Y has shape \(1, 4\)", r"A\[L\], \(1, 5\)")
 Y_ONE_D = (ShapeError, r"Y has shape \(5,\)", r"A\[L\], \(1, 5\)", r"write Y\.reshape\(1, -1\)")
 Y_TRANSPOSED = (ShapeError, r"Y has shape \(5, 1\)", r"A\[L\], \(1, 5\)", "transposed", r"write Y\.T")
-OBJECTS = (TypeError, "X must hold real numbers", "dtype object", r"X\.astype\(float\)")
-STRINGS = (TypeError, "X must hold real numbers", "dtype <U", r"X\.astype\(float\)")
+OBJECTS = (TypeError, "^X must hold real numbers", "dtype object", r"X\.astype\(float\)")
+STRINGS = (TypeError, "^X must hold real numbers", "dtype <U", r"X\.astype\(float\)")
 FORWARD_FIRST = (NotBuiltError, "no forward pass", r"call model\.forward\(X\) first")
-NO_INPUTS = (NotBuiltError, r"no parameters yet", r"inputs=n_0", r"model\.forward\(X\)")
+NO_INPUTS = (NotBuiltError, "^the model has no parameters yet", r"; write .*inputs=n_0\), or call model\.forward\(X\)")
 NO_LOSS = (ValueError, "no loss", r"loss=\.\.\.", "mean_squared_error")
 
 BAD_X = {
@@ -112,6 +112,7 @@ BAD_Y = {
 BAD_LABELS = {
     "label too high": (_with(LABELS, 3, 2), ValueError, "label 3 of example 2", "3 rows", "from 0 to 2"),
     "label negative": (_with(LABELS, -1, 1), ValueError, "label -1 of example 1", "from 0 to 2", "renumber"),
+    "label too high, in a row": (_with(LABELS, 3, 2)[np.newaxis], ValueError, "label 3 of example 2", "3 rows"),
     "labels of four examples": (LABELS[:4], ShapeError, r"Y has shape \(3, 4\)", r"A\[L\], \(3, 5\)"),
     "labels as floats": (LABELS * 1.0, ShapeError, r"\(5,\)", "float64", r"\(3, m\)", r"Y\.astype\(int\)"),
     "one-hot of two classes": (np.ones((2, 5)), ShapeError, r"Y has shape \(2, 5\)", r"A\[L\], \(3, 5\)"),
@@ -154,13 +155,14 @@ CALLS = [
     *(_bad("unbuilt", f"fit, {what}", does, *told) for what, (does, *told) in BAD_FIT.items() if "valid" not in what),
     _bad("unbuilt", "forward, X 1-D", lambda m: m.forward(X[0]), ShapeError, r"\(5,\)", r"\(n_0, m\)",
          r"X\.reshape\(-1, 1\)"),
+    _bad("unbuilt", "forward, X of objects", lambda m: m.forward(X.astype(object)), *OBJECTS),
     _bad("unbuilt", "forward, X of no example", lambda m: m.forward(X[:, :0]), *EMPTY),
     _bad("unbuilt", "forward, X with NaN", lambda m: m.forward(X.T * np.nan), *NAN),
     _bad("unbuilt", "fit, X transposed", lambda m: m.fit(X.T, Y), ShapeError, r"Y has shape \(1, 5\)", r"\(1, 2\)"),
     _bad("unbuilt", "predict, X with Inf", lambda m: m.predict(X.T + np.inf), *INF),
     _bad("unbuilt", "evaluate, Y of two rows", lambda m: m.evaluate(X, np.ones((2, 5))), *Y_WIDTH),
     _bad("unbuilt", "forward, images into Dense", lambda m: m.forward(np.ones((2, 2, 5))), ShapeError,
-         r"layer 1 \(Dense\)", r"\(n_prev, m\)", r"X\.reshape\(-1, X\.shape\[-1\]\)"),
+         r"layer 1 \(Dense\)", r"\(n_prev, m\), not arrays \(2, 2, m\); write X\.reshape\(-1, X\.shape\[-1\]\)"),
     _bad("unbuilt", "params", lambda m: m.params, *NO_INPUTS),
     _bad("unbuilt", "W", lambda m: m.W[1], *NO_INPUTS),
     _bad("unbuilt", "back", lambda m: m.back(Y), NotBuiltError, r"model\.forward\(X\)"),
@@ -175,6 +177,10 @@ CALLS = [
     _bad("new", "forward_layer 0", lambda m: m.forward_layer(0, X), IndexError, "no layer 0", "from 1 to 2"),
     _bad("new", "forward_layer, width", lambda m: m.forward_layer(2, X), ShapeError, r"layer 2 \(Dense\)", r"A\[1\]",
          r"\(2, 5\)", r"\(3, m\)"),
+    _bad("new", "forward_layer, NaN", lambda m: m.forward_layer(2, np.full((3, 5), np.nan)), NonFiniteError,
+         r"^A\[1\]\[0, 0\] is nan", r"isfinite\(A\[1\]\)"),
+    _bad("passed", "back_layer, width", lambda m: m.back_layer(2, X), ShapeError,
+         r"^dA\[2\] has shape \(2, 5\); needed is \(1, m\) for layer 2 \(Dense\)"),
     _bad("passed", "back_layer, batch", lambda m: m.back_layer(2, Y[:, :3]), ShapeError, r"dA\[2\]", r"\(1, 3\)",
          r"\(1, 5\)"),
     _bad("lossless", "cost", lambda m: (m.forward(X), m.cost(Y)), *NO_LOSS),
@@ -185,7 +191,8 @@ CALLS = [
     _bad("new", "W of no layer", lambda m: m.W[3], KeyError, r"no W\[3\]", "1, 2"),
     _bad("new", "optimizer of another model", lambda m: m.fit(X, Y, _of_another_model()), ValueError, r"\(3,\)",
          r"\(13,\)", r"reset\(\)"),
-    _bad("new", "predict, batch_size 0", lambda m: m.predict(X, batch_size=0), ValueError, "batch_size", "at least 1"),
+    _bad("new", "predict, batch_size 0", lambda m: m.predict(X, batch_size=0), ValueError, "^batch_size", "at least 1"),
+    _bad("new", "predict_labels, batch_size 0", lambda m: m.predict_labels(X, batch_size=0), ValueError, "^batch_size"),
 ]  # fmt: skip
 
 
@@ -203,7 +210,7 @@ def test_a_refused_call(kind, does, error, fragments):
 
 
 SETTINGS = {
-    "units 0": (lambda: Dense(0), ValueError, "units", "at least 1", "got 0"),
+    "units 0": (lambda: Dense(0), ValueError, "^units", "at least 1", "got 0"),
     "units negative": (lambda: Dense(-3), ValueError, "units", "at least 1", "got -3"),
     "units 2.5": (lambda: Dense(2.5), TypeError, "units", "whole number", r"got 2\.5"),
     "units 3.0": (lambda: Dense(3.0), TypeError, "units", "whole number", r"got 3\.0"),
@@ -220,7 +227,11 @@ SETTINGS = {
     "momentum 1": (lambda: SGD(0.1, momentum=1), ValueError, "momentum", r"1\.0"),
     "momentum negative": (lambda: SGD(0.1, momentum=-0.5), ValueError, "momentum", r"-0\.5"),
     "dampening 1.5": (lambda: SGD(0.1, 0.9, dampening=1.5), ValueError, "dampening", r"1\.5"),
-    "nesterov alone": (lambda: SGD(0.1, nesterov=True), ValueError, "nesterov needs momentum", "momentum=0.9"),
+    "beta1 of 1": (lambda: tn.Adam(beta1=1), ValueError, "beta1", r"1\.0"),
+    "beta2 of 1": (lambda: tn.Adam(beta2=1), ValueError, "beta2", r"1\.0"),
+    "epsilon 0": (lambda: tn.Adam(epsilon=0), ValueError, "epsilon", r"0\.0"),
+    "nesterov alone": (lambda: SGD(0.1, nesterov=True), ValueError, "^nesterov needs momentum",
+                       r"write SGD\(.*momentum=0.9, nesterov=True\)"),
     "activation unknown": (lambda: Dense(3, "rellu"), UnknownNameError, "activation", "'rellu'", "first: relu, "),
     "activation a number": (lambda: Dense(3, 7), TypeError, "7", "activation"),
     "activation a loss": (lambda: Dense(3, Loss.get("huber")), TypeError, "Huber", "activation"),
@@ -233,7 +244,7 @@ SETTINGS = {
     "delta 0": (lambda: Loss.get("huber", delta=0), ValueError, "delta", r"0\.0"),
     "optimizer unknown": (lambda: tn.Optimizer.get("sdg"), UnknownNameError, "optimizer", "'sdg'", "first: sgd"),
     "layer unknown": (lambda: tn.Layer.get("dens"), UnknownNameError, "layer", "'dens'", "first: dense"),
-    "no layers": (lambda: Sequential([]), ValueError, "at least one layer", r"Sequential\(\[Dense\(1\)\]\)"),
+    "no layers": (lambda: Sequential([]), ValueError, "^a model needs .* one layer", r"Sequential\(\[Dense\(1\)\]\)"),
     "layers not a list": (lambda: Sequential(Dense(1)), TypeError, "Dense"),
     "a layer a number": (lambda: Sequential([3]), TypeError, "3", "layer"),
     "a layer a class": (lambda: Sequential([Dense]), TypeError, "Dense", r"write Dense\("),

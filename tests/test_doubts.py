@@ -254,6 +254,7 @@ def test_a_schedule_that_is_over():
         ([Dense(4, "softmax"), Dense(2)], "mean_squared_error", X[:2]),
         ([Dense(1, "sigmoid")], "binary_crossentropy", np.full((1, 8), 0.3)),
         ([Dense(3, "softmax")], "categorical_crossentropy", np.full((3, 8), 1 / 3)),
+        ([Dense(3, "softmax")], "categorical_crossentropy", np.full((3, 8), 0.3333)),
     ],
 )
 def test_what_is_right_is_not_doubted(layers, loss, Y):
@@ -268,10 +269,12 @@ def test_what_is_right_is_not_doubted(layers, loss, Y):
 @pytest.mark.parametrize(
     ("loss", "Y", "told"),
     [
-        ("binary_crossentropy", np.tile([[-1, 1]], 4), r"Y\[0, 0\] is -1, .* takes 0 and 1, .* write \(Y \+ 1\) / 2"),
+        ("binary_crossentropy", np.tile([[-1, 1]], 4), r"Y\[0, 0\] is -1, .* takes 0 and 1, .* write \(Y \+ 1\) / 2$"),
         ("binary_crossentropy", np.tile([[1, 2]], 4), r"Y\[0, 1\] is 2, "),
         ("categorical_crossentropy", np.ones((3, 8)), r"column 0 of Y is \[1. 1. 1.\], .* probabilities that sum to 1"),
         ("categorical_crossentropy", np.tile([[2], [-1], [0]], 8), r"column 0 of Y is \[ 2. -1.  0.\]"),
+        ("categorical_crossentropy", np.full((3, 8), 0.5), r'write loss="binary_crossentropy" and "sigmoid"'),
+        ("categorical_crossentropy", np.array([[1, 0, 0]] * 4 + [[2, -1, 0]] * 4).T, "column 4 of Y is "),
     ],
 )
 def test_labels_that_cannot_be_meant(loss, Y, told):
