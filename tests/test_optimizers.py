@@ -600,7 +600,7 @@ def test_they_train(name):
 
 
 # The parameter after each step, from 0.
-BY_HAND = [
+STEPS_BY_HAND = [
     (SGD(0.5), [1, 2], [-0.5, -1.5]),
     (SGD(0.5, dampening=0.5), [2, 4], [-0.5, -1.5]),
     (SGD(1, momentum=0.5), [4, 4], [-4, -10]),
@@ -613,7 +613,7 @@ BY_HAND = [
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "grads", "expected"), BY_HAND)
+@pytest.mark.parametrize(("optimizer", "grads", "expected"), STEPS_BY_HAND)
 def test_steps_by_hand(optimizer, grads, expected):
     """Each step is the one of the formula; after a reset, the first is the first again."""
     for _ in range(2):

@@ -375,7 +375,6 @@ def test_repr(thing, expected):
         (Activation, "elu", "alpha", {}),
         (Loss, "huber", "delta", {}),
         (Layer, "dense", "l2", {"units": 3}),
-        (Optimizer, "sgd", "learning_rate", {}),
         (Optimizer, "sgd", "momentum", {}),
         (Optimizer, "sgd", "dampening", {}),
         (Optimizer, "adam", "beta1", {}),

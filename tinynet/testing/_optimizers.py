@@ -32,7 +32,7 @@ def check_way_down(optimizer: Optimizer) -> None:
             far = np.linalg.norm(params - lowest)
             hint = "is the sign right?" if far > 2.7 else ""
             if np.array_equal(params, np.array([3.0, -2.0, 0.5], dtype)):
-                hint = "params are as before: move them in place, params -= ..., for params = params - ... makes new ones"
+                hint = "params are as before: move them in place, params -= ..., for params = params - ... makes others"
             told = f"{name} does not go down: 2.69 from the lowest point at first, then {far:.3g}"
             expect(far < 2.69, told + f"; {hint}" * bool(hint))
             for what, memory in other.memory.items():
