@@ -3,12 +3,12 @@
 import attrs as _attrs  # noqa: F401  first, so that an import's time is told of what took it
 import numpy as _numpy  # noqa: F401, ICN001
 
-from tinynet import activations, datasets, errors, functional, initializers, layers, losses, metrics, testing
+from tinynet import activations, batches, datasets, errors, functional, initializers, layers, losses, metrics, testing
 from tinynet import optimizers as optimizers
 from tinynet import schedules as schedules
 from tinynet._version import __version__
 from tinynet.activations import Activation
-from tinynet.datasets import load_digits
+from tinynet.datasets import Rows, load_digits, open_rows
 from tinynet.initializers import Initializer
 from tinynet.layers import Dense, Layer, Parameter
 from tinynet.losses import Loss
@@ -21,7 +21,7 @@ load = Sequential.load
 
 __all__ = [
     "SGD", "Activation", "Adagrad", "Adam", "AdamW", "Dense", "History", "Initializer", "Layer", "Loss", "Nadam",
-    "Optimizer", "Parameter", "RMSprop", "Schedule", "Sequential", "__version__", "activations", "datasets", "errors",
-    "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics", "optimizers", "schedules",
-    "testing",
+    "Optimizer", "Parameter", "RMSprop", "Rows", "Schedule", "Sequential", "__version__", "activations", "batches",
+    "datasets", "errors", "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics",
+    "open_rows", "optimizers", "schedules", "testing",
 ]  # fmt: skip
