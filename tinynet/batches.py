@@ -7,6 +7,7 @@ What is handed out may be overwritten by the next batch.
 
 from __future__ import annotations
 
+import copy
 import math
 import mmap
 from abc import ABC, abstractmethod
@@ -104,10 +105,10 @@ class ArrayBatches(ArraySlices):
             self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in arrays]
             self.full, self.last = self._gathered(self.size), self._gathered(self.m % self.size)
 
-    def _gathered(self, m: int) -> list[tuple[Array, Array]]:
-        """Return arrays for m rows of X, of Y and of w, each with its view as columns."""
+    def _gathered(self, m: int) -> tuple[list[Array], Batch]:
+        """Return arrays for m rows of X, of Y and of w, and the batch that they are as columns."""
         arrays = [np.empty_like(rows, shape=(m, *rows.shape[1:])) for rows in self.rows]
-        return [(array, np.moveaxis(array, 0, -1)) for array in arrays]
+        return arrays, _batch(np.moveaxis(array, 0, -1) for array in arrays)
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         if self.steps == 1:
@@ -118,10 +119,10 @@ class ArrayBatches(ArraySlices):
     def _in(self, order: Array, start: int) -> Iterator[Batch]:
         for at in range(start * self.size, self.m, self.size):
             chosen = order[at : at + self.size]
-            gathered = self.full if len(chosen) == self.size else self.last
-            for rows, (array, _) in zip(self.rows, gathered, strict=True):
+            arrays, batch = self.full if len(chosen) == self.size else self.last
+            for rows, array in zip(self.rows, arrays, strict=True):
                 rows.take(chosen, axis=0, out=array, mode="clip")  # clip: straight into out; the indices are in range
-            yield _batch(columns for _, columns in gathered)
+            yield batch
 
 
 def _batch(arrays: Iterator[Array]) -> Batch:
@@ -151,20 +152,14 @@ class FileBatches(_Counted):
     ) -> None:
         if batch_size is None:
             raise ValueError("batch_size=None is the whole set, and X or Y is on disk; write batch_size=32")
-        self.model, self.sources = model, (_by_examples("X", X), _by_examples("Y", Y))
-        m, m_Y = map(len, self.sources)
-        if m != m_Y:
-            mend = "" if isinstance(X, Rows) or np.shape(X)[0] != m_Y else "; write X.T"
-            how = "an example is a column of an array, and a row of what open_rows opens"
-            raise ShapeError(f"X has {m} examples and Y has {m_Y}, and they must be the same: {how}{mend}")
-        super().__init__(m, _columns(self.sources[0], self.sources[0][:1]).shape[:-1], batch_size, shuffle)
+        self.model, self.sources, self.w = model, _sources(X, Y), None
+        m, x = len(self.sources[0]), self.sources[0][:1]
+        super().__init__(m, _columns(self.sources[0], x).shape[:-1], batch_size, shuffle)
         bytes_each = sum(math.prod(rows.shape[1:]) * rows.dtype.itemsize for rows in self.sources)
         most = min(_POOL, _POOL_BYTES // max(bytes_each, 1))
         self.pool = min(max(most // self.size, 1) * self.size, m)  # whole batches, so that every one but the last is
         self.block = max(self.pool // _BLOCKS, 1)
-        self.w: Array | None = None
-        first = np.arange(min(self.size, self.pool))
-        self._admitted([rows[: len(first)] for rows in self.sources], first)  # builds the model, or is refused
+        self._admitted([rows[: self.size] for rows in self.sources], np.arange(self.size))  # builds the model
         self.w = weights(model, sample_weight, class_weight, m, self._targets())
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
@@ -182,9 +177,7 @@ class FileBatches(_Counted):
 
     def _by_pools(self, seed: int | None, start: int) -> Iterator[Batch]:
         """Yield the batches in an order that follows from `seed`; for None in order."""
-        blocks = np.arange(-(-self.m // self.block))
-        if seed is not None:
-            np.random.default_rng(seed).shuffle(blocks)
+        blocks = _order(-(-self.m // self.block), seed)
         pools = [np.empty((self.pool, *rows.shape[1:]), rows.dtype) for rows in self.sources]
         n, begin = -(-self.m // self.pool), start * self.size
         for number in range(n):  # of about as many batches each, so that the last is not the worst mixed
@@ -194,9 +187,8 @@ class FileBatches(_Counted):
             examples = self._examples(blocks, first, last)
             for rows, pool in zip(self.sources, pools, strict=True):
                 _fill(pool, rows, examples)
-            order = np.arange(last - first)
-            if seed is not None:  # a generator a pool: nothing need be drawn for those that are left out
-                np.random.default_rng((seed, number + 1)).shuffle(order)
+            # A generator a pool: nothing need be drawn for those that are left out.
+            order = _order(last - first, None if seed is None else (seed, number + 1))
             for at in range(max(begin - first, 0), len(order), self.size):
                 chosen = order[at : at + self.size]
                 yield self._admitted([pool[chosen] for pool in pools], examples[chosen])
@@ -215,8 +207,9 @@ class FileBatches(_Counted):
         try:
             return *_admitted(self.model, X, Y), w
         except _FAULTS as error:
+            trial = copy.deepcopy(self.model)  # one example that is right would build the model itself
             for i in range(len(examples)):
-                if _is_refused(self.model, X[..., i : i + 1], Y[..., i : i + 1]):
+                if _is_refused(trial, X[..., i : i + 1], Y[..., i : i + 1]):
                     error.args = (f"{error}; column {i} of this batch is example {examples[i]} of the data",)
                     break
             raise
@@ -240,6 +233,17 @@ def _on_disk(array: Any) -> bool:
     return isinstance(array, (Rows, mmap.mmap))
 
 
+def _sources(X: Any, Y: Any) -> tuple[Any, Any]:
+    """Return X and Y by examples, if they have as many."""
+    sources = _by_examples("X", X), _by_examples("Y", Y)
+    m, m_Y = map(len, sources)
+    if m != m_Y:
+        mend = "" if isinstance(X, Rows) or np.shape(X)[0] != m_Y else "; write X.T"
+        how = "an example is a column of an array, and a row of what open_rows opens"
+        raise ShapeError(f"X has {m} examples and Y has {m_Y}, and they must be the same: {how}{mend}")
+    return sources
+
+
 def _by_examples(name: str, array: Any) -> Any:
     """Return what has an example at each index: `Rows` as they are, the columns of an array as rows."""
     return array if isinstance(array, Rows) else np.moveaxis(np.atleast_1d(numbers(array, name)), -1, 0)
@@ -248,6 +252,14 @@ def _by_examples(name: str, array: Any) -> Any:
 def _columns(rows: Any, part: Array) -> Array:
     """Return a part of rows as columns; a number a row of a file is one feature, or one label."""
     return part[np.newaxis] if part.ndim == 1 and isinstance(rows, Rows) else np.moveaxis(part, 0, -1)
+
+
+def _order(n: int, seed: int | tuple[int, int] | None) -> Array:
+    """Return 0 … n - 1 in an order that follows from `seed`; for None as they are."""
+    order = np.arange(n)
+    if seed is not None:
+        np.random.default_rng(seed).shuffle(order)
+    return order
 
 
 def _fill(pool: Array, rows: Any, examples: Array) -> None:
