@@ -245,6 +245,33 @@ def test_blocks_train_again_as_before(tmp_path):
     assert models[0].fit(X, Y, tn.SGD(0.001), epochs=0) == {}
 
 
+@pytest.mark.parametrize("kind", [held, mapped_rows, opened])
+@pytest.mark.parametrize("shuffle", [True, "whole", False])
+def test_a_run_goes_on_where_it_ended(tmp_path, kind, shuffle):
+    """From parameters, generator and step alone, a run ends with the same parameters, to the bit."""
+    X, Y = kind(tmp_path, *(array / 50 for array in data(50)))
+
+    def train(kept=None, until=99):
+        model, optimizer, (epoch, step, state, params) = network(), tn.SGD(0.01), kept or (0, 0, None, None)
+        batches = batches_of(model, X, Y, 8, shuffle)
+        if kept:
+            model.params[:], model.rng.bit_generator.state = params, state
+        for number in range(epoch, 3):
+            state = model.rng.bit_generator.state
+            for k, (X_k, Y_k, _) in enumerate(batches.epoch(model.rng, step), step):
+                if 7 * number + k == until:
+                    return number, k, state, model.params.copy()
+                model.forward(X_k)
+                model.back(Y_k)
+                optimizer.step(model)
+            step = 0
+        return model.params
+
+    whole = train()
+    for until in (0, 3, 6, 7, 12, 20):
+        np.testing.assert_array_equal(whole, train(train(until=until)))
+
+
 def test_evaluate_in_parts(tmp_path):
     """What is evaluated from disk or a stream is what arrays give."""
     model, (X, Y) = network(), data(3000)
@@ -271,6 +298,14 @@ def test_memory_of_an_epoch_on_disk(tmp_path, shuffle):
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 5e6, f"{peak:,} bytes"
+
+
+def test_a_pool_of_large_examples(tmp_path):
+    """Of examples of 400 kB each, 32 MB are in memory at a time, in whole batches; or one batch."""
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (1000, 100_000))  # nothing is written
+    model = network(dtype="float32", inputs=100_000)
+    for batch_size, pool in ((8, 80), (64, 64), (100, 100)):
+        assert pool == batches_of(model, X.T, np.zeros((1, 1000)), batch_size).pool
 
 
 LIMITED = """

@@ -96,9 +96,9 @@ class Rows:
 
     ``shape`` and ``dtype`` are those of the file: (m, n) for m examples of n features. A slice, a
     number or an array of numbers gives rows as an array: ``rows[100:200]``. What `fit` and `evaluate`
-    are handed is ``rows`` itself, where an array would be handed over as ``array.T``. It takes as
-    little address space as memory, which `numpy.memmap` does not. Closed with ``close()``, at the
-    end of a ``with`` or with the object; pickled by its path.
+    are handed is ``rows`` itself, where an array would be handed over as ``array.T``. It takes address
+    space for what is read, and not for the whole file, as `numpy.memmap` does. It is closed by
+    ``close()``, at the end of a ``with``, or with the object, and pickled by its path.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
