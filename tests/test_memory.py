@@ -7,8 +7,8 @@ import pytest
 
 import tinynet as tn
 from tinynet import _out, schedules
+from tinynet.batches import ArrayBatches
 from tinynet.optimizers import base
-from tinynet.training import _Batches
 
 OPTIMIZERS = [
     tn.SGD(0.1),
@@ -134,8 +134,8 @@ def test_rows_are_not_copied():
     """X.T of an array with an example in each row is gathered from where it lies; columns are copied once."""
     rows = np.random.default_rng(1).random((50, 7))
     Y = np.ones((1, 50))
-    assert np.shares_memory(_Batches(rows.T, Y, 10, None).rows[0], rows)
-    assert not np.shares_memory(_Batches(np.ascontiguousarray(rows.T), Y, 10, None).rows[0], rows)
+    assert np.shares_memory(ArrayBatches([rows.T, Y], 10).rows[0], rows)
+    assert not np.shares_memory(ArrayBatches([np.ascontiguousarray(rows.T), Y], 10).rows[0], rows)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

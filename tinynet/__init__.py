@@ -3,13 +3,25 @@
 import attrs as _attrs  # noqa: F401  first, so that an import's time is told of what took it
 import numpy as _numpy  # noqa: F401, ICN001
 
-from tinynet import activations, callbacks, datasets, errors, functional, initializers, layers, losses, metrics
+from tinynet import (
+    activations,
+    batches,
+    callbacks,
+    datasets,
+    errors,
+    functional,
+    initializers,
+    layers,
+    losses,
+    schedules,
+    testing,
+)
+from tinynet import metrics as metrics
 from tinynet import optimizers as optimizers
-from tinynet import schedules, testing
 from tinynet._version import __version__
 from tinynet.activations import Activation
 from tinynet.callbacks import Callback, CSVLogger, EarlyStopping, LearningRateLogger, ModelCheckpoint
-from tinynet.datasets import load_digits
+from tinynet.datasets import Rows, load_digits, open_rows
 from tinynet.history import History
 from tinynet.initializers import Initializer
 from tinynet.layers import Dense, Layer, Parameter
@@ -25,7 +37,7 @@ resume = Sequential.resume
 __all__ = [
     "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Dense", "EarlyStopping", "History",
     "Initializer", "Layer", "LearningRateLogger", "Loss", "ModelCheckpoint", "Nadam", "Optimizer", "Parameter",
-    "ProgressBar", "RMSprop", "Schedule", "Sequential", "__version__", "activations", "callbacks", "datasets", "errors",
-    "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics", "optimizers", "resume",
-    "schedules", "testing",
+    "ProgressBar", "RMSprop", "Rows", "Schedule", "Sequential", "__version__", "activations", "batches", "callbacks",
+    "datasets", "errors", "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics",
+    "open_rows", "optimizers", "resume", "schedules", "testing",
 ]  # fmt: skip

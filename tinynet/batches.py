@@ -20,10 +20,10 @@ import numpy as np
 
 from tinynet._buffers import Array, Shape, whole
 from tinynet._door import numbers, targets
+from tinynet._random import Random
 from tinynet._weights import classes, nonnegative, weights
 from tinynet.datasets import Rows
 from tinynet.errors import ShapeError
-from tinynet._random import Random
 
 if TYPE_CHECKING:
     from tinynet.sequential import Sequential

@@ -18,8 +18,8 @@ from tinynet import _door, training
 from tinynet._arrays import Arrays, Declared, fill, title
 from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped, whole
 from tinynet._random import Random, generator
-from tinynet.activations import Activation
 from tinynet._weights import nonnegative
+from tinynet.activations import Activation
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 from tinynet.layers import Layer
 from tinynet.losses import Loss

@@ -69,9 +69,10 @@ def fit(
     epochs, batch_size : int
         Passes over the data, and examples a step; the last batch may be smaller, and None is the whole set.
     shuffle : bool or {"blocks", "whole"}
-        Draw a new order of the examples for each epoch, from the model's generator.
+        Draw a new order of the examples for each epoch, from the model's generator. On disk True is
+        ``"blocks"``, of examples that follow one another; ``"whole"`` is any order, and slow.
     validation_data : tuple of array_like or batches, optional
-        (X, Y) to evaluate after each epoch, recorded as ``val_loss`` and so on.
+        (X, Y), or (stream,), to evaluate after each epoch, recorded as ``val_loss`` and so on.
     metrics : sequence of str or callable
         Names, or functions ``(Y, A) -> float``; in training, of what was predicted before each step.
     verbose : bool
@@ -83,7 +84,7 @@ def fit(
     validation_split : float, optional
         The share of the examples, drawn by chance (of each class alike), that is validation data.
     steps_per_epoch : int, optional
-        How many batches are an epoch, where X is a function that makes them.
+        Batches an epoch, where a function gives them; the most of an iterable.
     checkpoint : str or PathLike, optional
         A file to which all is written that the run needs to go on after it was killed: see `tinynet.resume`.
     checkpoint_every : int, optional
@@ -338,7 +339,7 @@ def _data(
     batches = batches_of(model, X, Y, batch_size, shuffle, sample_weight, class_weight, steps)
     if validation_data is None:
         return batches, None, rng_at_start
-    X, Y, w = (*validation_data, None)[:3] if isinstance(validation_data, tuple) else (validation_data, None, None)
+    X, Y, w = (*validation_data, None, None)[:3] if isinstance(validation_data, tuple) else (validation_data, None, None)
     validation = ordered(model, X, Y, sample_weight=w)
     judge(model, validation, {})  # what is wrong with it is found before the first step
     return batches, validation, rng_at_start
@@ -419,11 +420,13 @@ def evaluate(
     metrics: Sequence[str | Metric] = (),
     batch_size: int | None = None,
     sample_weight: Any = None,
+    steps: int | None = None,
 ) -> dict[str, float]:
     """Return the loss, penalties included, and the metrics on X and Y, as {"loss": ..., "accuracy": ...}.
 
     X, Y, `sample_weight` and `metrics` are as for `fit`; `batch_size` examples are in memory at a time
-    (None is all). It writes nothing into the model.
+    (None is all, or 1024 of those on disk), and `steps` is the number of batches where a function gives
+    them. It writes nothing into the model.
     """
     functions = measures(metrics)
-    return judge(model, ordered(model, X, Y, batch_size, sample_weight), functions)
+    return judge(model, ordered(model, X, Y, batch_size, sample_weight, steps), functions)
