@@ -17,12 +17,14 @@ import numpy as np
 from tinynet import _door, training
 from tinynet._arrays import Arrays, declared, title
 from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped, whole
-from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
+from tinynet.errors import FileFormatError, NotBuiltError, ShapeError, UnknownNameError
 from tinynet.initializers import Random, generator
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.metrics import labels
-from tinynet.serialization import opened, write_file
+from tinynet.serialization import Archive, opened, write_file
+
+_DTYPES = ("float32", "float64")
 
 
 def _stays(instead: str) -> Callable[[Any, Any], None]:
@@ -77,7 +79,7 @@ class Sequential:
         # Where the loss's own class names the output activation as partner, a pass back begins at dZ[L].
         self._partners = vars(type(self.loss)).get("partner") == self.layers[-1].activation
         self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
+        if self.dtype not in map(np.dtype, _DTYPES):
             raise ValueError(f'dtype must be "float32" or "float64"; got {dtype!r}')
         self.rng: Random = generator(seed)
         self._arrays: Arrays | None = None
@@ -340,34 +342,58 @@ class Sequential:
             self._arrays.params[:], self._arrays.grads[:] = params, grads
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write description and parameters to one ``.npz`` file, which holds data only; `load` reads it."""
-        description = {
+        """Write description and parameters to one ``.npz`` file, which holds data only; `load` reads it.
+
+        The file is complete, or as it was before: also when the disk is full or the process is killed.
+        """
+        named = enumerate(self._built().param_views, 1)
+        arrays = [(f"{name}{l}", view) for l, views in named for name, view in views.items()]
+        if len(dict(arrays)) < len(arrays):  # W1 of layer 1, and W of layer 11
+            raise ValueError("two parameters would have one name in the file; let no parameter's name end in a digit")
+        write_file(path, self._description(), dict(arrays))
+
+    def _description(self) -> dict[str, Any]:
+        return {
             "layers": [layer.config() for layer in self.layers],
             "loss": self.loss and self.loss.config(),
             "inputs": self.inputs,
             "dtype": self.dtype.name,
         }
-        named = enumerate(self._built().param_views, 1)
-        write_file(path, description, {f"{name}{l}": view for l, views in named for name, view in views.items()})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the model that `save` wrote to `path`; anything else there is a `FileFormatError`."""
+        """Return the model that `save` wrote to `path`; anything else there is a `FileFormatError`.
+
+        A file is not trusted: nothing in it is run, and nothing is read that is larger than the file.
+        A name that is not known is an `UnknownNameError`, which says in which layer.
+        """
         with opened(path) as file:
-            told = file.description
-            layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]
-            model = cls(layers, told["loss"], dtype=told["dtype"])
-            inputs = _door.example_shape(told["inputs"])
-            values = [
-                {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
-                for l, held in enumerate(declared(model.layers, inputs)[1], 1)
-            ]
+            model = cls._from(file)
+            file.done()
+        return model
+
+    @classmethod
+    def _from(cls, file: Archive) -> Self:
+        """Return the model of an open file, whose arrays are made when all that fill them have been read."""
+        told = file.description
+        if told["dtype"] not in _DTYPES:  # NumPy makes a dtype of much else, and may compile it
+            raise FileFormatError(f"its dtype is {told['dtype']!r}, not one of {', '.join(_DTYPES)}")
+        layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]
+        model = cls(layers, told["loss"], dtype=told["dtype"])
+        inputs = _door.example_shape(told["inputs"])
+        values = [
+            {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
+            for l, held in enumerate(declared(model.layers, inputs)[1], 1)
+        ]
         model._arrays = Arrays(model.layers, inputs, model.dtype, None)
         model._arrays.fill(values)
+        file.check(model._description())
         return model
 
 
 def _layer_from(l: int, config: Any) -> Layer:
+    if not isinstance(config, dict):
+        raise FileFormatError(f"its layer {l} is {config!r}, and no description")
     try:
         return Layer.get(config)
     except UnknownNameError as error:
