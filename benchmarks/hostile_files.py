@@ -452,7 +452,7 @@ def work(numbers, out):
     counts, wrong, slowest, largest = collections.Counter(), [], (0.0, 0), (0, 0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.npz")
-        unknown = text_member('{"format": 1, "layers": ["unknown"], "dtype": "float32"}')
+        unknown = text_member('{"format": 1, "layers": [{"name": "unknown"}], "dtype": "float32"}')
         for data in (*wholes(), zipped([("description.npy", unknown)])):
             path.write_bytes(data)  # what is imported when it is first needed is imported now
             with contextlib.suppress(UnknownNameError):

@@ -375,7 +375,7 @@ UNWRITABLE = {
     "a key that comes twice": ({"a": {1: 2, "1": 3}}, {}, ValueError, "twice"),
     "a long description": ({"a": "x" * (1 << 20)}, {}, ValueError, "1048.*characters.*in arrays"),
     "a long integer": ({"a": 10**45}, {}, ValueError, "46 digits"),
-    "nested for ever": ({"a": functools.reduce(lambda held, _: [held], range(9999), 1)}, {}, RecursionError, "recursion"),
+    "nested for ever": ({"a": functools.reduce(lambda held, _: [held], range(9999), 1)}, {}, RecursionError, "depth"),
 }
 
 

@@ -62,7 +62,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        kept = "the earlier file is as it was" if os.path.exists(target) else "no file was made"
+        kept = "the earlier file is as it was" if os.path.isfile(target) else "no file was made"
         raise _told(error, f"{kept}; {_HINTS.get(error.errno or 0, 'save elsewhere')}", path) from error
     _sync_folder(target)
 
