@@ -13,6 +13,8 @@ from tinynet.errors import NonFiniteError, ShapeError
 if TYPE_CHECKING:
     from tinynet.losses import Loss
 
+_MOST_DIMENSIONS = 64  # of an array of NumPy
+
 
 def written(shape: tuple[Any, ...], m: str = "m") -> str:
     """Return the shape of an array of examples as people write it: (n, m)."""
@@ -22,6 +24,8 @@ def written(shape: tuple[Any, ...], m: str = "m") -> str:
 def example_shape(inputs: Any) -> Shape:
     """Return the shape of an example from a number or a tuple."""
     given = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    if len(given) >= _MOST_DIMENSIONS:
+        raise ValueError(f"inputs has {len(given)} dimensions; an array of examples has at most {_MOST_DIMENSIONS}")
     return tuple(whole("inputs", n) for n in given)
 
 

@@ -23,12 +23,15 @@ from tinynet.serialization import Archive, write_file
 if TYPE_CHECKING:
     from tinynet.training import Run
 
+_DTYPES = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+
 
 def write(run: Run, path: str | os.PathLike[str]) -> None:
     """Write a run to a file, in one move."""
     states = [dict(callback.state()) for callback in run.callbacks]
     arrays = {"optimizer": run.optimizer.memory, "so_far": run.measured.so_far()}
     arrays |= {f"callback{i}": _arrays_of(state) for i, state in enumerate(states)}
+    arrays["history"] = {name: np.array(values) for name, values in run.history.items()}  # it may be long
     class_weight = run.settings["class_weight"]
     described = {
         # JSON knows only strings as keys, and labels are numbers.
@@ -41,11 +44,10 @@ def write(run: Run, path: str | os.PathLike[str]) -> None:
         "step": run.step,
         "stopped": run.stopped,
         "finished": run.finished,
-        "history": run.history,
         "measured": [run.measured.total, run.measured.m],
         "rng": {"now": state_of(run.model.rng), "epoch": run.rng_at_epoch, "start": run.rng_at_start},
         "callbacks": [
-            {"kind": type(callback).__name__, "state": {k: v for k, v in state.items() if not isinstance(v, np.ndarray)}}
+            {"kind": type(callback).__name__, "state": _plain_of(state)}
             for callback, state in zip(run.callbacks, states, strict=True)
         ],
         "arrays": {
@@ -59,6 +61,10 @@ def write(run: Run, path: str | os.PathLike[str]) -> None:
 
 def _arrays_of(state: Mapping[str, Any]) -> dict[str, Array]:
     return {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+
+
+def _plain_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if not isinstance(value, np.ndarray)}
 
 
 def _pairs(class_weight: Any) -> Any:
@@ -96,7 +102,15 @@ def read(file: Archive) -> Kept:
 
 
 def _array(file: Archive, name: str, shape: Any, dtype: str) -> Array:
-    return np.array(file.array(name, tuple(shape), np.dtype(dtype)))
+    if dtype not in _DTYPES:  # NumPy makes a dtype of much else, and may compile it
+        raise FileFormatError(f"its {name} has the dtype {dtype!r}, not one of {', '.join(_DTYPES)}")
+    return np.array(file.array(name, shape, np.dtype(dtype), finite=False))
+
+
+def array_names(file: Archive) -> list[str]:
+    """Return the names of the arrays that are of a run, if the file holds one."""
+    held = file.description["run"]["arrays"] if "run" in file.description else {}
+    return [f"{whose}.{name}" for whose, names in held.items() for name in names]
 
 
 def check_same(kept: Kept, run: Run) -> None:

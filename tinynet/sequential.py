@@ -14,17 +14,19 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinynet import _door, training
+from tinynet import _door, checkpoints, training
 from tinynet._arrays import Arrays, Declared, fill, title
 from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped, whole
 from tinynet._random import Random, generator
 from tinynet._weights import nonnegative
 from tinynet.activations import Activation
-from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
+from tinynet.errors import FileFormatError, NotBuiltError, ShapeError, UnknownNameError
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.metrics import labels
 from tinynet.serialization import Archive, opened, write_file
+
+_DTYPES = ("float32", "float64")
 
 
 def _stays(instead: str) -> Callable[[Any, Any], None]:
@@ -83,7 +85,7 @@ class Sequential:
         # Where the loss's own class names the output activation as partner, a pass back begins at dZ[L].
         self._partners = vars(type(self.loss)).get("partner") == self.layers[-1].activation
         self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
+        if self.dtype not in map(np.dtype, _DTYPES):
             raise ValueError(f'dtype must be "float32" or "float64"; got {dtype!r}')
         self.rng: Random = generator(seed)
         self._arrays: Arrays | None = None
@@ -378,7 +380,10 @@ class Sequential:
             self._arrays.values[:], self._arrays.grads[:] = values, grads
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write description, parameters and state to one ``.npz`` file, which holds data only; `load` reads it."""
+        """Write description, parameters and state to one ``.npz`` file, which holds data only; `load` reads it.
+
+        The file is complete, or as it was before: also when the disk is full or the process is killed.
+        """
         write_file(path, self.description(), self.named_arrays())
 
     def description(self) -> dict[str, Any]:
@@ -393,19 +398,30 @@ class Sequential:
     def named_arrays(self) -> dict[str, Array]:
         """Return parameters and state by the names they have in a file: W1, b1 and so on."""
         arrays = self._built()
-        named = [*enumerate(arrays.param_views, 1), *enumerate(arrays.state_views, 1)]
-        return {f"{name}{l}": view for l, views in named for name, view in views.items()}
+        views = [*enumerate(arrays.param_views, 1), *enumerate(arrays.state_views, 1)]
+        named = [(f"{name}{l}", view) for l, held in views for name, view in held.items()]
+        if len(dict(named)) < len(named):  # W1 of layer 1, and W of layer 11
+            raise ValueError("two parameters would have one name in the file; let no parameter's name end in a digit")
+        return dict(named)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the model that `save` wrote to `path`; anything else there is a `FileFormatError`."""
+        """Return the model that `save` wrote to `path`; anything else there is a `FileFormatError`.
+
+        A file is not trusted: nothing in it is run, and nothing is read that is larger than the file.
+        A name that is not known is an `UnknownNameError`, which says in which layer.
+        """
         with opened(path) as file:
-            return cls.from_archive(file)
+            model = cls.from_archive(file)
+            file.done(checkpoints.array_names(file))
+        return model
 
     @classmethod
     def from_archive(cls, file: Archive) -> Self:
-        """Return the model of an open file."""
+        """Return the model of an open file, whose arrays are made when all that fill them have been read."""
         told = file.description
+        if told["dtype"] not in _DTYPES:  # NumPy makes a dtype of much else, and may compile it
+            raise FileFormatError(f"its dtype is {told['dtype']!r}, not one of {', '.join(_DTYPES)}")
         layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]
         model = cls(layers, told["loss"], dtype=told["dtype"])
         inputs = _door.example_shape(told["inputs"])
@@ -420,10 +436,13 @@ class Sequential:
         model._arrays = Arrays(model.layers, inputs, model.dtype, None)
         fill(model._arrays.param_views, params)
         fill(model._arrays.state_views, state)
+        file.check(model.description())
         return model
 
 
 def _layer_from(l: int, config: Any) -> Layer:
+    if not isinstance(config, dict):
+        raise FileFormatError(f"its layer {l} is {config!r}, and no description")
     try:
         return Layer.get(config)
     except UnknownNameError as error:

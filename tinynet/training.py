@@ -154,6 +154,7 @@ def resume(
     """
     with opened(path) as file:
         model, kept = cls.from_archive(file), checkpoints.read(file)
+        file.done()
     settings = kept.settings | ({} if epochs is None else {"epochs": whole("epochs", epochs, least=0)})
     functions = measures(kept.told["metrics"] if metrics is None else metrics)
     model.rng = kept.rng_at_start
@@ -198,7 +199,7 @@ class Run:
         self.rng_at_epoch = told["rng"]["epoch"]
         self.epoch, self.step = told["epoch"], told["step"]
         self.stopped = "" if told["stopped"] == _INTERRUPTED else told["stopped"]
-        self.history.update(told["history"])
+        self.history.update({name: values.tolist() for name, values in kept.arrays["history"].items()})
         self.batches.skip(self.epoch)
         total, m = told["measured"]
         self.measured.take_up(total, m, kept.arrays["so_far"])
@@ -339,7 +340,7 @@ def _data(
     batches = batches_of(model, X, Y, batch_size, shuffle, sample_weight, class_weight, steps)
     if validation_data is None:
         return batches, None, rng_at_start
-    X, Y, w = (*validation_data, None, None)[:3] if isinstance(validation_data, tuple) else (validation_data, None, None)
+    X, Y, w, *_ = (*(validation_data if isinstance(validation_data, tuple) else (validation_data,)), None, None)
     validation = ordered(model, X, Y, sample_weight=w)
     judge(model, validation, {})  # what is wrong with it is found before the first step
     return batches, validation, rng_at_start
