@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinynet._buffers import Array, Cache
+from tinynet._door import misfit
 from tinynet._random import generator
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer, Normal
@@ -105,7 +106,15 @@ def L_model_forward(X: Any, parameters: Any, activations: Names = None) -> tuple
 
 def compute_cost(AL: Any, Y: Any) -> float:
     """Return the binary cross-entropy of A[L] and Y, both (n_L, m)."""
-    return BinaryCrossentropy().value(*_floats(AL, np.reshape(Y, np.shape(AL))))
+    return BinaryCrossentropy().value(*_floats(AL, _targets(AL, Y)))
+
+
+def _targets(AL: Any, Y: Any) -> Array:
+    """Return Y in the shape of A[L]; a flat Y is one for a single output."""
+    Y, needed = np.asarray(Y), np.shape(AL)
+    if Y.shape != needed and not (Y.size == np.size(AL) and 1 in needed):
+        raise misfit(Y, needed)
+    return Y.reshape(needed)
 
 
 def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
@@ -126,7 +135,7 @@ def linear_activation_backward(dA: Any, cache: ActivationCache, activation: str)
 def L_model_backward(AL: Any, Y: Any, caches: list[ActivationCache], activations: Names = None) -> dict[str, Array]:
     """Return dA{l-1}, dW{l} and db{l} for l = L … 1, of the binary cross-entropy."""
     names = _names(activations, len(caches))
-    dA, grads = BinaryCrossentropy().back(*_floats(AL, np.reshape(Y, np.shape(AL)))), dict[str, Array]()
+    dA, grads = BinaryCrossentropy().back(*_floats(AL, _targets(AL, Y))), dict[str, Array]()
     for l in range(len(caches), 0, -1):
         dA, dW, db = linear_activation_backward(dA, caches[l - 1], names[l - 1])
         grads |= {f"dA{l - 1}": dA, f"dW{l}": dW, f"db{l}": db}

@@ -97,9 +97,10 @@ class Sequential:
 
     @np.errstate(over="ignore", invalid="ignore")  # what comes of it is looked at, in X and in the cost
     def _propagate(self, X: Array, caches: Sequence[Cache], training: bool = False) -> Array:
-        self._tell(caches, training)
+        if training or caches[0].training:
+            self._tell(caches, training)
         A = X
-        for layer, cache in zip(self.layers, caches, strict=True):
+        for layer, cache in zip(self._layers, caches, strict=True):
             cache.A_prev = A
             cache.Z = Z = shaped(layer.forward(A, cache), cache.A, "the Z that forward returns", cache)
             A = into(cache.A, layer.activation.forward(Z, out=cache.A), "A")
@@ -109,9 +110,8 @@ class Sequential:
 
     def _tell(self, caches: Sequence[Cache], training: bool) -> None:
         """Let the layers know what kind of pass this is."""
-        if training or caches[0].training:
-            for cache in caches:
-                cache.training, cache.rng = training, self.rng
+        for cache in caches:
+            cache.training, cache.rng = training, self.rng
 
     def forward(self, X: Any, training: bool = False) -> Array:
         """Return A[L], and fill Z[l] and A[l], valid until the next pass, for X (n_0, m).
@@ -130,7 +130,8 @@ class Sequential:
 
     def cost(self, Y: Any, sample_weight: Any = None) -> float:
         """Return J of the last forward pass, penalties included: 1/m times the sum of weighted losses."""
-        return self.cost_of(self.caches, self._admit_targets(Y, self.caches[-1]), self._admit_weights(sample_weight))
+        w = None if sample_weight is None else self._admit_weights(sample_weight)
+        return self.cost_of(self.caches, self._admit_targets(Y, self.caches[-1]), w)
 
     def cost_of(self, caches: Sequence[Cache], Y: Array, w: Array | None = None) -> float:
         """Return J of the pass that `caches` hold, with a weight for each example."""
@@ -140,7 +141,7 @@ class Sequential:
             J = float(each.dot(w)) / w.size
         else:
             J = loss.partner_value(last.Z, Y) if self._partners else loss.value(last.A, Y)
-        return J + sum(layer.penalty(cache) for layer, cache in zip(self.layers, caches, strict=True))
+        return J + sum(layer.penalty(cache) for layer, cache in zip(self._layers, caches, strict=True))
 
     def back(self, Y: Any, input_gradient: bool = False, sample_weight: Any = None) -> None:
         """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.
@@ -150,9 +151,11 @@ class Sequential:
         Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than A[L].
         """
         caches = self.caches
-        Y, w = self._admit_targets(Y, caches[-1]), self._admit_weights(sample_weight)
+        Y, w = self._admit_targets(Y, caches[-1]), None
+        if sample_weight is not None:
+            w = self._admit_weights(sample_weight)
         caches[0].dA_prev = np.empty(caches[0].A_prev.shape, self.dtype) if input_gradient else None
-        *below, (layer, cache) = zip(self.layers, caches, strict=True)
+        *below, (layer, cache) = zip(self._layers, caches, strict=True)
         dZ = into(cache.dZ, self._output_dZ(cache, Y, w), "dZ[L]")
         dA = shaped(layer.back(dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
         for layer, cache in reversed(below):
@@ -322,14 +325,13 @@ class Sequential:
             raise NotBuiltError("the last layer has not gone forward; call model.forward(X) first")
         return _door.targets(Y, last.A.shape, self.dtype, self._needed_loss())
 
-    def _admit_weights(self, sample_weight: Any) -> Array | None:
-        m = self.caches[-1].A.shape[-1]
-        return None if sample_weight is None else nonnegative("sample_weight", sample_weight, m).astype(self.dtype)
+    def _admit_weights(self, sample_weight: Any) -> Array:
+        return nonnegative("sample_weight", sample_weight, self.caches[-1].A.shape[-1]).astype(self.dtype)
 
     def _needed_loss(self) -> Loss:
-        if self.loss is None:
+        if self._loss is None:
             raise ValueError(f"the model has no loss; write Sequential(..., loss=...) with one of {Loss.names()}")
-        return self.loss
+        return self._loss
 
     def _layer(self, l: int) -> Layer:
         if l not in range(1, len(self.layers) + 1):
