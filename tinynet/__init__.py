@@ -10,7 +10,7 @@ from tinynet._version import __version__
 from tinynet.activations import Activation
 from tinynet.datasets import load_digits
 from tinynet.initializers import Initializer
-from tinynet.layers import Dense, Layer, Parameter
+from tinynet.layers import Activate, BatchNorm, Dense, Dropout, Flatten, Layer, LayerNorm, Parameter, Reshape
 from tinynet.losses import Loss
 from tinynet.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
 from tinynet.schedules import Schedule
@@ -20,8 +20,8 @@ from tinynet.training import History
 load = Sequential.load
 
 __all__ = [
-    "SGD", "Activation", "Adagrad", "Adam", "AdamW", "Dense", "History", "Initializer", "Layer", "Loss", "Nadam",
-    "Optimizer", "Parameter", "RMSprop", "Schedule", "Sequential", "__version__", "activations", "datasets", "errors",
-    "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics", "optimizers", "schedules",
-    "testing",
+    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "BatchNorm", "Dense", "Dropout", "Flatten", "History",
+    "Initializer", "Layer", "LayerNorm", "Loss", "Nadam", "Optimizer", "Parameter", "RMSprop", "Reshape", "Schedule",
+    "Sequential", "__version__", "activations", "datasets", "errors", "functional", "initializers", "layers", "load",
+    "load_digits", "losses", "metrics", "optimizers", "schedules", "testing",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from tinynet._arrays import Arrays, Declared, fill, title
 from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped, whole
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 from tinynet.initializers import Random, generator
-from tinynet.layers import Layer
+from tinynet.layers import Dense, Layer
 from tinynet.losses import Loss
 from tinynet.metrics import labels
 from tinynet.serialization import opened, write_file
@@ -48,7 +48,7 @@ class Sequential:
     dtype : {"float32", "float64"}
         In which everything is stored and computed.
     seed : int, numpy.random.Generator or numpy.random.RandomState, optional
-        For the first parameters and the order of mini-batches.
+        For the first parameters, the order of mini-batches, and what layers draw in training.
 
     Examples
     --------
@@ -95,15 +95,15 @@ class Sequential:
             cache.A_prev = A
             cache.Z = Z = shaped(layer.forward(A, cache), cache.A, "the Z that forward returns", cache)
             A = into(cache.A, layer.activation.forward(Z, out=cache.A), "A")
-        if not all_finite(caches[0].Z[0]):  # one unit sees every input
+        Z = caches[0].Z
+        if not all_finite(Z[0] if isinstance(self.layers[0], Dense) else Z):  # one unit of Dense sees every input
             _door.check_finite("X", X)
         return A
 
     def _tell(self, caches: Sequence[Cache], training: bool) -> None:
         """Let the layers know what kind of pass this is."""
-        if training or caches[0].training:
-            for cache in caches:
-                cache.training, cache.rng = training, self.rng
+        for cache in caches:
+            cache.training, cache.rng = training, self.rng
 
     def forward(self, X: Any, training: bool = False) -> Array:
         """Return A[L], and fill Z[l] and A[l], valid until the next pass, for X (n_0, m).
