@@ -68,4 +68,5 @@ class Dropout(Layer):
         keep, flat = 1 - self.rate, mask.reshape(-1)
         for start in range(0, flat.size, _BLOCK):
             part = flat[start : start + _BLOCK]
-            np.multiply(rng.random(part.size) < keep, 1 / keep, out=part)
+            part[:] = rng.random(part.size) < keep
+            part *= 1 / keep

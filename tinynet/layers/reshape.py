@@ -28,9 +28,8 @@ def _shape(value: Any) -> Shape:
     return shape
 
 
-def _copied(array: Array, shape: Shape, out: Array | None) -> Array:
-    """Return the examples of an array in another shape, in memory of their own."""
-    out = np.empty((*shape, array.shape[-1]), array.dtype) if out is None else out
+def _copied(array: Array, out: Array) -> Array:
+    """Return `out` with the numbers of an array of another shape."""
     np.copyto(out, array.reshape(out.shape))
     return out
 
@@ -65,11 +64,14 @@ class Reshape(Layer):
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
         """Return the numbers of A_prev in the new shape."""
-        return _copied(A_prev, self.output_shape(A_prev.shape[:-1]), cache.Z)
+        Z = cache.Z
+        if Z is None:
+            Z = np.empty((*self.output_shape(A_prev.shape[:-1]), A_prev.shape[-1]), A_prev.dtype)
+        return _copied(A_prev, Z)
 
     def back(self, dZ: Array, cache: Cache) -> Any:
         """Return the numbers of dZ in the shape of A_prev, where they are wanted."""
-        return None if cache.dA_prev is None else _copied(dZ, cache.A_prev.shape[:-1], cache.dA_prev)
+        return None if cache.dA_prev is None else _copied(dZ, cache.dA_prev)
 
 
 @attrs.frozen
