@@ -26,6 +26,7 @@ napoleon_use_rtype = False
 
 nitpick_ignore = [
     ("py:class", "abc.ABC"),  # Python's own, and no inventory of it is kept here
+    ("py:class", "tinynet.batches._Counted"),
     ("py:class", "tinynet.optimizers.adam._Moments"),
 ]
 

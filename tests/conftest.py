@@ -14,4 +14,5 @@ def _registries():
         family._classes.clear()
         family._classes.update(classes)
 
-collect_ignore = ["plugin"]  # a package of its own, which test_plugins.py installs
+# A package of its own, which test_plugins.py installs; and what only mutmut loads.
+collect_ignore = ["plugin", "mutation.py"]

@@ -1,22 +1,13 @@
 """Bad input is refused in words, and nothing is half-changed by it."""
 
-# ruff: noqa: SIM300 (asserts here say expected == actual)
-
-import errno
-import io
-import json
-import os
-import pickle
 import re
-import zipfile
 
-import attrs
 import numpy as np
 import pytest
 
 import tinynet as tn
 from tinynet import SGD, Activation, Dense, Initializer, Loss, Sequential
-from tinynet.errors import FileFormatError, NonFiniteError, NotBuiltError, ShapeError, UnknownNameError
+from tinynet.errors import NonFiniteError, NotBuiltError, ShapeError, UnknownNameError
 
 _rng = np.random.default_rng(7)
 X = _rng.standard_normal((2, 5))
@@ -67,20 +58,20 @@ def _bad(kind, what, does, error, *fragments):
     return pytest.param(kind, does, error, fragments, id=f"{kind}: {what}")
 
 
-ONE_D = (ShapeError, r"X has shape \(5,\)", r"needed is \(2, m\)", r"X\.reshape\(-1, 1\)", r"X\.reshape\(1, -1\)")
-TRANSPOSED = (ShapeError, r"X has shape \(5, 2\)", r"needed is \(2, m\)", r"transposed", r"write X\.T")
-FEATURES = (ShapeError, r"X has shape \(3, 5\)", r"needed is \(2, m\)")
-EMPTY = (ShapeError, r"X has shape \(2, 0\)", "no example", "at least one column")
+ONE_D = (ShapeError, r"^X has shape \(5,\)", r"needed is \(2, m\)", r"X\.reshape\(-1, 1\)", r"X\.reshape\(1, -1\)")
+TRANSPOSED = (ShapeError, r"^X has shape \(5, 2\)", r"needed is \(2, m\)", r"transposed", r"write X\.T")
+FEATURES = (ShapeError, r"^X has shape \(3, 5\)", r"needed is \(2, m\)")
+EMPTY = (ShapeError, r"^X has shape \(2, 0\)", "no example", "at least one column")
 NAN = (NonFiniteError, r"X", "(?i)nan", r"np\.argwhere\(~np\.isfinite\(X\)\)")
 INF = (NonFiniteError, r"X", "(?i)inf", r"np\.argwhere\(~np\.isfinite\(X\)\)")
 Y_WIDTH = (ShapeError, r"Y has shape \(2, 5\)", r"A\[L\], \(1, 5\)")
 Y_BATCH = (ShapeError, r"Y has shape \(1, 4\)", r"A\[L\], \(1, 5\)")
 Y_ONE_D = (ShapeError, r"Y has shape \(5,\)", r"A\[L\], \(1, 5\)", r"write Y\.reshape\(1, -1\)")
 Y_TRANSPOSED = (ShapeError, r"Y has shape \(5, 1\)", r"A\[L\], \(1, 5\)", "transposed", r"write Y\.T")
-OBJECTS = (TypeError, "X must hold real numbers", "dtype object", r"X\.astype\(float\)")
-STRINGS = (TypeError, "X must hold real numbers", "dtype <U", r"X\.astype\(float\)")
+OBJECTS = (TypeError, "^X must hold real numbers", "dtype object", r"X\.astype\(float\)")
+STRINGS = (TypeError, "^X must hold real numbers", "dtype <U", r"X\.astype\(float\)")
 FORWARD_FIRST = (NotBuiltError, "no forward pass", r"call model\.forward\(X\) first")
-NO_INPUTS = (NotBuiltError, r"no parameters yet", r"inputs=n_0", r"model\.forward\(X\)")
+NO_INPUTS = (NotBuiltError, "^the model has no parameters yet", r"; write .*inputs=n_0\), or call model\.forward\(X\)")
 NO_LOSS = (ValueError, "no loss", r"loss=\.\.\.", "mean_squared_error")
 
 BAD_X = {
@@ -112,6 +103,7 @@ BAD_Y = {
 BAD_LABELS = {
     "label too high": (_with(LABELS, 3, 2), ValueError, "label 3 of example 2", "3 rows", "from 0 to 2"),
     "label negative": (_with(LABELS, -1, 1), ValueError, "label -1 of example 1", "from 0 to 2", "renumber"),
+    "label too high, in a row": (_with(LABELS, 3, 2)[np.newaxis], ValueError, "label 3 of example 2", "3 rows"),
     "labels of four examples": (LABELS[:4], ShapeError, r"Y has shape \(3, 4\)", r"A\[L\], \(3, 5\)"),
     "labels as floats": (LABELS * 1.0, ShapeError, r"\(5,\)", "float64", r"\(3, m\)", r"Y\.astype\(int\)"),
     "one-hot of two classes": (np.ones((2, 5)), ShapeError, r"Y has shape \(2, 5\)", r"A\[L\], \(3, 5\)"),
@@ -154,13 +146,14 @@ CALLS = [
     *(_bad("unbuilt", f"fit, {what}", does, *told) for what, (does, *told) in BAD_FIT.items() if "valid" not in what),
     _bad("unbuilt", "forward, X 1-D", lambda m: m.forward(X[0]), ShapeError, r"\(5,\)", r"\(n_0, m\)",
          r"X\.reshape\(-1, 1\)"),
+    _bad("unbuilt", "forward, X of objects", lambda m: m.forward(X.astype(object)), *OBJECTS),
     _bad("unbuilt", "forward, X of no example", lambda m: m.forward(X[:, :0]), *EMPTY),
     _bad("unbuilt", "forward, X with NaN", lambda m: m.forward(X.T * np.nan), *NAN),
     _bad("unbuilt", "fit, X transposed", lambda m: m.fit(X.T, Y), ShapeError, r"Y has shape \(1, 5\)", r"\(1, 2\)"),
     _bad("unbuilt", "predict, X with Inf", lambda m: m.predict(X.T + np.inf), *INF),
     _bad("unbuilt", "evaluate, Y of two rows", lambda m: m.evaluate(X, np.ones((2, 5))), *Y_WIDTH),
     _bad("unbuilt", "forward, images into Dense", lambda m: m.forward(np.ones((2, 2, 5))), ShapeError,
-         r"layer 1 \(Dense\)", r"\(n_prev, m\)", r"X\.reshape\(-1, X\.shape\[-1\]\)"),
+         r"layer 1 \(Dense\)", r"\(n_prev, m\), not arrays \(2, 2, m\); write X\.reshape\(-1, X\.shape\[-1\]\)"),
     _bad("unbuilt", "params", lambda m: m.params, *NO_INPUTS),
     _bad("unbuilt", "W", lambda m: m.W[1], *NO_INPUTS),
     _bad("unbuilt", "back", lambda m: m.back(Y), NotBuiltError, r"model\.forward\(X\)"),
@@ -175,6 +168,10 @@ CALLS = [
     _bad("new", "forward_layer 0", lambda m: m.forward_layer(0, X), IndexError, "no layer 0", "from 1 to 2"),
     _bad("new", "forward_layer, width", lambda m: m.forward_layer(2, X), ShapeError, r"layer 2 \(Dense\)", r"A\[1\]",
          r"\(2, 5\)", r"\(3, m\)"),
+    _bad("new", "forward_layer, NaN", lambda m: m.forward_layer(2, np.full((3, 5), np.nan)), NonFiniteError,
+         r"^A\[1\]\[0, 0\] is nan", r"isfinite\(A\[1\]\)"),
+    _bad("passed", "back_layer, width", lambda m: m.back_layer(2, X), ShapeError,
+         r"^dA\[2\] has shape \(2, 5\); needed is \(1, m\) for layer 2 \(Dense\)"),
     _bad("passed", "back_layer, batch", lambda m: m.back_layer(2, Y[:, :3]), ShapeError, r"dA\[2\]", r"\(1, 3\)",
          r"\(1, 5\)"),
     _bad("lossless", "cost", lambda m: (m.forward(X), m.cost(Y)), *NO_LOSS),
@@ -185,7 +182,8 @@ CALLS = [
     _bad("new", "W of no layer", lambda m: m.W[3], KeyError, r"no W\[3\]", "1, 2"),
     _bad("new", "optimizer of another model", lambda m: m.fit(X, Y, _of_another_model()), ValueError, r"\(3,\)",
          r"\(13,\)", r"reset\(\)"),
-    _bad("new", "predict, batch_size 0", lambda m: m.predict(X, batch_size=0), ValueError, "batch_size", "at least 1"),
+    _bad("new", "predict, batch_size 0", lambda m: m.predict(X, batch_size=0), ValueError, "^batch_size", "at least 1"),
+    _bad("new", "predict_labels, batch_size 0", lambda m: m.predict_labels(X, batch_size=0), ValueError, "^batch_size"),
 ]  # fmt: skip
 
 
@@ -203,7 +201,7 @@ def test_a_refused_call(kind, does, error, fragments):
 
 
 SETTINGS = {
-    "units 0": (lambda: Dense(0), ValueError, "units", "at least 1", "got 0"),
+    "units 0": (lambda: Dense(0), ValueError, "^units", "at least 1", "got 0"),
     "units negative": (lambda: Dense(-3), ValueError, "units", "at least 1", "got -3"),
     "units 2.5": (lambda: Dense(2.5), TypeError, "units", "whole number", r"got 2\.5"),
     "units 3.0": (lambda: Dense(3.0), TypeError, "units", "whole number", r"got 3\.0"),
@@ -220,7 +218,11 @@ SETTINGS = {
     "momentum 1": (lambda: SGD(0.1, momentum=1), ValueError, "momentum", r"1\.0"),
     "momentum negative": (lambda: SGD(0.1, momentum=-0.5), ValueError, "momentum", r"-0\.5"),
     "dampening 1.5": (lambda: SGD(0.1, 0.9, dampening=1.5), ValueError, "dampening", r"1\.5"),
-    "nesterov alone": (lambda: SGD(0.1, nesterov=True), ValueError, "nesterov needs momentum", "momentum=0.9"),
+    "beta1 of 1": (lambda: tn.Adam(beta1=1), ValueError, "beta1", r"1\.0"),
+    "beta2 of 1": (lambda: tn.Adam(beta2=1), ValueError, "beta2", r"1\.0"),
+    "epsilon 0": (lambda: tn.Adam(epsilon=0), ValueError, "epsilon", r"0\.0"),
+    "nesterov alone": (lambda: SGD(0.1, nesterov=True), ValueError, "^nesterov needs momentum",
+                       r"write SGD\(.*momentum=0.9, nesterov=True\)"),
     "activation unknown": (lambda: Dense(3, "rellu"), UnknownNameError, "activation", "'rellu'", "first: relu, "),
     "activation a number": (lambda: Dense(3, 7), TypeError, "7", "activation"),
     "activation a loss": (lambda: Dense(3, Loss.get("huber")), TypeError, "Huber", "activation"),
@@ -233,7 +235,7 @@ SETTINGS = {
     "delta 0": (lambda: Loss.get("huber", delta=0), ValueError, "delta", r"0\.0"),
     "optimizer unknown": (lambda: tn.Optimizer.get("sdg"), UnknownNameError, "optimizer", "'sdg'", "first: sgd"),
     "layer unknown": (lambda: tn.Layer.get("dens"), UnknownNameError, "layer", "'dens'", "first: dense"),
-    "no layers": (lambda: Sequential([]), ValueError, "at least one layer", r"Sequential\(\[Dense\(1\)\]\)"),
+    "no layers": (lambda: Sequential([]), ValueError, "^a model needs .* one layer", r"Sequential\(\[Dense\(1\)\]\)"),
     "layers not a list": (lambda: Sequential(Dense(1)), TypeError, "Dense"),
     "a layer a number": (lambda: Sequential([3]), TypeError, "3", "layer"),
     "a layer a class": (lambda: Sequential([Dense]), TypeError, "Dense", r"write Dense\("),
@@ -319,249 +321,3 @@ def test_the_first_layer_is_named(where):
     with pytest.raises(NonFiniteError, match=f"^epoch 1, step 1: {named}"):
         model.fit(1 + X**2, Y, SGD(1e-3), batch_size=None)
     assert before == model.params.tobytes()
-
-
-# Files
-
-
-def _saved(tmp_path, layers=None):
-    model = Sequential(layers or [Dense(2, "leaky_relu", l2=0.1)], "huber", inputs=2, seed=1)
-    path = tmp_path / "net.npz"
-    model.save(path)
-    return model, path
-
-
-def _equal(model, other):
-    what = [(m.layers, m.loss, m.inputs, m.dtype, m.params.tobytes()) for m in (model, other)]
-    return what[0] == what[1]
-
-
-def _npz(**arrays):
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
-
-
-def _zip(**members):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, text in members.items():
-            archive.writestr(name, text)
-    return file.getvalue()
-
-
-def _npy(array):
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
-FOREIGN = {
-    "empty": b"",
-    "zeros": bytes(1000),
-    "text": b"W1 = [[1, 2], [3, 4]]\n",
-    "picture": b"\x89PNG\r\n\x1a\n" + bytes(100),
-    "pickle": pickle.dumps({"W1": [1.0]}),
-    "npy": _npy(X),
-    "npz of another program": _npz(W1=X, b1=Y),
-    "npz whose description is numbers": _npz(description=X),
-    "npz whose description is text, not JSON": _npz(description=np.array("a fine network")),
-    "npz whose description is a list": _npz(description=np.array("[1, 2]")),
-    "npz whose description is nested without end": _npz(description=np.array("[" * 100_000)),
-    "empty zip": _zip(),
-    "zip of text": _zip(description="{}"),
-    "zip with a text as array": _zip(**{"description.npy": "{}"}),
-}
-
-
-@pytest.mark.parametrize("what", FOREIGN)
-def test_a_foreign_file(tmp_path, what):
-    """A file that `save` did not write is refused by name."""
-    path = tmp_path / "foreign.npz"
-    path.write_bytes(FOREIGN[what])
-    model = _passed()
-    before = _state(model)
-    for load in (tn.load, model.load):
-        with pytest.raises(FileFormatError, match=r"foreign\.npz.*is not a whole tinynet file.*model\.save"):
-            load(path)
-    assert before == _state(model), "half-changed"
-
-
-def test_no_file(tmp_path):
-    """A file that is not there is Python's own error."""
-    with pytest.raises(FileNotFoundError, match=r"absent\.npz"):
-        tn.load(tmp_path / "absent.npz")
-
-
-def _refusals(path, model, damaged):
-    """Return which of the damaged files are neither refused nor loaded whole."""
-    wrong = []
-    for what, data in damaged:
-        path.write_bytes(data)
-        try:
-            if not _equal(model, tn.load(path)):
-                wrong.append(f"{what}: loaded, with other content")
-        except FileFormatError:
-            pass
-        except Exception as error:
-            wrong.append(f"{what}: {type(error).__name__}: {error}")
-    return wrong
-
-
-def test_a_truncated_file(tmp_path):
-    """A file cut off anywhere is refused."""
-    model, path = _saved(tmp_path)
-    whole = path.read_bytes()
-    assert [] == _refusals(path, model, [("whole", whole)])
-    lengths = {*range(0, len(whole), 9), *range(len(whole) - 40, len(whole))}
-    wrong = _refusals(path, None, [(f"{length} bytes", whole[:length]) for length in sorted(lengths)])
-    assert [] == wrong, f"{len(wrong)} of {len(lengths)}"
-
-
-def test_a_file_with_a_flipped_bit(tmp_path):
-    """One wrong bit anywhere: the file is refused, or the bit meant nothing and the model is the same."""
-    model, path = _saved(tmp_path)
-    whole = path.read_bytes()
-    contents = whole.rindex(b"PK\x01\x02")  # from here on it says where the last array is, and the whole table
-    bits = [(at, at // 3 % 8) for at in range(0, contents, 3)]
-    bits += [(at, bit) for at in range(contents, len(whole)) for bit in range(8)]
-    damaged = ((f"byte {at}, bit {bit}", _with_bit_flipped(whole, at, bit)) for at, bit in bits)
-    wrong = _refusals(path, model, damaged)
-    assert [] == wrong, f"{len(wrong)} of {len(bits)}"
-
-
-def _with_bit_flipped(data, at, bit):
-    flipped = bytearray(data)
-    flipped[at] ^= 1 << bit
-    return bytes(flipped)
-
-
-def test_a_file_with_garbage_in_it(tmp_path):
-    """Several wrong bytes at once: the file is refused."""
-    model, path = _saved(tmp_path)
-    whole, rng = np.frombuffer(path.read_bytes(), np.uint8), np.random.default_rng(3)
-    places = [rng.integers(whole.size, size=rng.integers(2, 40)) for _ in range(300)]
-    damaged = ((f"bytes {at}", _with(whole, rng.integers(256, size=at.size), at).tobytes()) for at in places)
-    assert [] == _refusals(path, model, damaged)
-
-
-EDITS = {
-    "no format": (lambda told: told.pop("format"), FileFormatError, "format version"),
-    "format of the future": (lambda told: told.update(format=99), FileFormatError, "99", "newer", "update tinynet"),
-    "no layers": (lambda told: told.pop("layers"), FileFormatError, "layers"),
-    "layers a number": (lambda told: told.update(layers=3), FileFormatError, "layers|int"),
-    "an empty list of layers": (lambda told: told.update(layers=[]), FileFormatError, "layer"),
-    "a layer a number": (lambda told: told["layers"].append(3), FileFormatError, "layer"),
-    "units -1": (lambda told: told["layers"][0].update(units=-1), FileFormatError, "units", "-1"),
-    "units too many": (lambda told: told["layers"][0].update(units=10**12), FileFormatError, "W1", "1000000000000"),
-    "an unknown field": (lambda told: told["layers"][0].update(colour="red"), FileFormatError, "colour"),
-    "inputs 0": (lambda told: told.update(inputs=[0]), FileFormatError, "inputs", "got 0"),
-    "no inputs": (lambda told: told.update(inputs=None), FileFormatError, "inputs"),
-    "inputs too many": (lambda told: told.update(inputs=[10**12]), FileFormatError, "W1", "1000000000000"),
-    "dtype of objects": (lambda told: told.update(dtype="object"), FileFormatError, "float32", "float64"),
-    "dtype float64": (lambda told: told.update(dtype="float64"), FileFormatError, "W1", "float32", "float64"),
-    "one layer more": (lambda told: told["layers"].append(told["layers"][1]), FileFormatError, "W3"),
-    "activation unknown": (lambda told: told["layers"][1]["activation"].update(name="siggmoid"), UnknownNameError,
-                           "layer 2", "'siggmoid'", "sigmoid", "define or import"),
-    "initializer unknown": (lambda told: told["layers"][0].update(init={"family": "initializer", "name": "mine"}),
-                            UnknownNameError, "layer 1", "'mine'", "define or import"),
-    "layer unknown": (lambda told: told["layers"][1].update(name="dens"), UnknownNameError, "layer 2", "'dens'",
-                      "dense"),
-    "loss unknown": (lambda told: told["loss"].update(name="hubert"), UnknownNameError, "'hubert'", "huber"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", EDITS)
-def test_a_file_with_another_description(tmp_path, what):
-    """A description that does not hold is refused, and a name that is not known is named with its layer."""
-    edit, error, *fragments = EDITS[what]
-    _, path = _saved(tmp_path, [Dense(3, "relu"), Dense(2, "sigmoid")])
-    with np.load(path) as file:
-        arrays = dict(file)
-    told = json.loads(str(arrays.pop("description")))
-    edit(told)
-    path.write_bytes(_npz(description=np.array(json.dumps(told)), **arrays))
-    known = {family: family.names() for family in (Activation, Initializer, Loss, tn.Layer)}
-    with pytest.raises(error) as caught:
-        tn.load(path)
-    for fragment in fragments:
-        assert re.search(fragment, str(caught.value)), f"{fragment!r} is not in {str(caught.value)!r}"
-    assert known == {family: family.names() for family in known}
-
-
-class _Trap:
-    """What a file must not be able to run."""
-
-    sprung = False
-
-    def __reduce__(self):
-        return setattr, (_Trap, "sprung", True)
-
-
-ARRAYS = {
-    "W1 left out": (None, "W1"),
-    "W1 of another shape": (np.zeros((2, 3), np.float32), r"W1.*\(2, 3\).*\(2, 2\)"),
-    "W1 transposed in memory": (np.asfortranarray(np.zeros((2, 2), np.float32)), "array"),
-    "W1 in float64": (np.zeros((2, 2)), "W1.*float64.*float32"),
-    "W1 of text": (np.full((2, 2), "one"), "W1"),
-    "W1 with NaN": (np.full((2, 2), np.nan, np.float32), "W1.*not finite"),
-    "W1 with Inf": (np.full((2, 2), np.inf, np.float32), "W1.*not finite"),
-    "W1 of pickled objects": (np.array([[_Trap(), 1], [2, 3]], dtype=object), "W1.*object"),
-}
-
-
-@pytest.mark.parametrize("what", ARRAYS)
-def test_a_file_with_another_array(tmp_path, what):
-    """An array that does not fit the description is refused, and nothing in a file is run."""
-    array, named = ARRAYS[what]
-    _, path = _saved(tmp_path)
-    with np.load(path) as file:
-        arrays = dict(file) | {"W1": array}
-    path.write_bytes(_npz(**{name: held for name, held in arrays.items() if held is not None}))
-    with pytest.raises(FileFormatError, match=named):
-        tn.load(path)
-    assert not _Trap.sprung
-
-
-def _full(*args):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-@attrs.frozen
-class _Holding(Activation):
-    """An activation with a field that no file can hold."""
-
-    field: object = None
-
-    def forward(self, Z):
-        return Z
-
-
-FAILING_SAVES = {
-    "a field that cannot be saved": (TypeError, None),
-    "a full disk": (OSError, "fsync"),
-    "a file that cannot be replaced": (OSError, "replace"),
-}
-
-
-@pytest.mark.parametrize("why", FAILING_SAVES)
-def test_a_save_that_fails(tmp_path, monkeypatch, why):
-    """The earlier file stays whole, and nothing else is left behind."""
-    error, broken = FAILING_SAVES[why]
-    earlier, path = _saved(tmp_path)
-    before = path.read_bytes()
-    activation = "relu" if broken else _Holding(object())
-    model = Sequential([Dense(4, activation)], inputs=3, seed=2)
-    if broken:
-        monkeypatch.setattr(os, broken, _full)
-    with pytest.raises(error):
-        model.save(path)
-    assert before == path.read_bytes()
-    assert [path.name] == [file.name for file in tmp_path.iterdir()], "something is left behind"
-    assert _equal(earlier, tn.load(path))
-
-
-def test_a_save_into_no_directory(tmp_path):
-    """A directory that is not there is Python's own error."""
-    with pytest.raises(FileNotFoundError, match="absent"):
-        _passed().save(tmp_path / "absent" / "net.npz")

@@ -1,5 +1,6 @@
 """The usual mistakes of setting up a training are told, before it begins, with what to write."""
 
+import contextlib
 import re
 import warnings
 
@@ -15,6 +16,7 @@ from tinynet import (
     Flatten,
     Initializer,
     LayerNorm,
+    Optimizer,
     Reshape,
     Sequential,
 )
@@ -198,8 +200,51 @@ def test_weights_that_let_nothing_through():
     model = Sequential([Dense(4, "tanh"), Dense(2, "tanh"), Dense(1)], "mean_squared_error", inputs=3, seed=1)
     model.W[2][:] = 0
     model.W[3] = [[1, 2]]
-    with pytest.warns(UserWarning, match=r"of layer 1 \(Dense\) were exactly 0 .*: W\[2\] lets no gradient through"):
-        model.fit(X[:, :1], [[1.0]], optimizer=SGD(1e-60), epochs=2)
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        model.fit(X[:, :1], [[1.0]], optimizer=SGD(1e-60), epochs=2)  # so small that W[2] stays 0
+    told = r"of layer 1 \(Dense\) were exactly 0 .*: W\[2\] lets no gradient through"
+    assert [bool(re.search(told, str(doubt.message))) for doubt in doubts] == [False, True]
+
+
+class Leaves(Optimizer):
+    """Makes new parameters, and leaves those of the model as they are."""
+
+    def update(self, params, grads):
+        params = params - 0.1 * grads
+
+
+@pytest.mark.parametrize("optimizer", [SGD(1e-60), "leaves"])
+def test_an_update_without_effect(optimizer):
+    """Where there are gradients, and no parameter moves for an epoch, the optimizer is named."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    with pytest.warns(UserWarning, match=r"left every parameter as it was .*params -= ") as doubts:
+        model.fit(X, X[:1], optimizer=optimizer, epochs=3)
+    assert len(doubts) == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "loss", "told"),
+    [
+        (Dense(1), "binary_crossentropy", r'ends in identity, whose A goes from -30 .*from 0 to 1; write "sigmoid"'),
+        (Dense(1, "tanh"), "binary_crossentropy", r'ends in tanh, whose A goes from -1 to 1 .*; write "sigmoid" there'),
+        (Dense(1, "relu"), "binary_crossentropy", r"ends in relu, whose A goes from 0 to 30"),
+        (Dense(1), "poisson", r"ends in identity, .* an A\[L\] from 0 to inf$"),
+    ],
+)
+def test_an_output_that_the_loss_does_not_take(last, loss, told):
+    """An activation that leaves the domain of the loss is told before training, with the one that does not."""
+    model = Sequential([Dense(3, "tanh"), last], loss, inputs=3, seed=1)
+    with pytest.warns(UserWarning, match=told), contextlib.suppress(ArithmeticError):
+        model.fit(X, YES_OR_NO)
+
+
+def test_a_loss_that_grows_from_epoch_to_epoch():
+    """Slow divergence, less than tenfold in the first steps, is told by the losses of the epochs."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    with pytest.warns(UserWarning, match=r"the loss grows from epoch to epoch: .*The learning rate is") as doubts:
+        model.fit(X, X[:1] + 1, optimizer=SGD(2.0), epochs=60, batch_size=None)
+    assert len(doubts) == 1
 
 
 def test_nothing_left_to_learn():
@@ -278,6 +323,7 @@ def test_a_schedule_that_is_over():
         ([Dropout(0.1), Reshape((3, 1)), Flatten(), Dense(2)], "mean_squared_error", X[:2]),
         ([Dense(1, "sigmoid")], "binary_crossentropy", np.full((1, 8), 0.3)),
         ([Dense(3, "softmax")], "categorical_crossentropy", np.full((3, 8), 1 / 3)),
+        ([Dense(3, "softmax")], "categorical_crossentropy", np.full((3, 8), 0.3333)),
     ],
 )
 def test_what_is_right_is_not_doubted(layers, loss, Y):
@@ -292,10 +338,12 @@ def test_what_is_right_is_not_doubted(layers, loss, Y):
 @pytest.mark.parametrize(
     ("loss", "Y", "told"),
     [
-        ("binary_crossentropy", np.tile([[-1, 1]], 4), r"Y\[0, 0\] is -1, .* takes 0 and 1, .* write \(Y \+ 1\) / 2"),
+        ("binary_crossentropy", np.tile([[-1, 1]], 4), r"Y\[0, 0\] is -1, .* takes 0 and 1, .* write \(Y \+ 1\) / 2$"),
         ("binary_crossentropy", np.tile([[1, 2]], 4), r"Y\[0, 1\] is 2, "),
         ("categorical_crossentropy", np.ones((3, 8)), r"column 0 of Y is \[1. 1. 1.\], .* probabilities that sum to 1"),
         ("categorical_crossentropy", np.tile([[2], [-1], [0]], 8), r"column 0 of Y is \[ 2. -1.  0.\]"),
+        ("categorical_crossentropy", np.full((3, 8), 0.5), r'write loss="binary_crossentropy" and "sigmoid"'),
+        ("categorical_crossentropy", np.array([[1, 0, 0]] * 4 + [[2, -1, 0]] * 4).T, "column 4 of Y is "),
     ],
 )
 def test_labels_that_cannot_be_meant(loss, Y, told):

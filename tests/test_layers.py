@@ -245,12 +245,34 @@ def test_threads_predict_alike():
 def test_training_reduces_the_cost():
     """A network of all kinds of layers learns, by passes of training and steps."""
     model, X, Y = network("float32")
-    before, optimizer = model.evaluate(X, Y)["loss"], tn.Adam(0.01)
-    for _ in range(300):
-        model.forward(X, training=True)
-        model.back(Y)
-        optimizer.step(model)
+    before = model.evaluate(X, Y)["loss"]
+    model.fit(X, Y, optimizer=tn.Adam(0.01), epochs=300)
     assert model.evaluate(X, Y)["loss"] < 0.5 * before
+
+
+def test_fit_is_training_and_evaluate_is_not():
+    """`fit` drops units and moves the running statistics; validation and evaluation do neither."""
+    X, Y = np.random.default_rng(1).standard_normal((3, 40)) + 4, np.ones((1, 40))
+    model = Sequential([BatchNorm(momentum=0.0), Dropout(0.5), Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    model.fit(X, Y, epochs=1, batch_size=None, validation_data=(X * 100, Y))
+    np.testing.assert_allclose(model.state[:3], X.mean(axis=1), rtol=1e-5)
+    assert 0 < np.mean(model.caches[1].mask > 0) < 1
+    state, expected = model.state.copy(), model.predict(X)
+    model.evaluate(X * 100, Y)
+    np.testing.assert_array_equal(model.state, state)
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.parametrize(("m", "refused"), [(9, True), (10, False)])
+def test_fit_that_leaves_one_example_over(m, refused):
+    """The last batch of an epoch may be one example: BatchNorm says which batch_size will not do."""
+    model = Sequential([BatchNorm(), Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    X, Y = np.random.default_rng(1).standard_normal((3, m)), np.ones((1, m))
+    if refused:
+        with pytest.raises(ShapeError, match=r"layer 1 \(BatchNorm\).* a batch_size that leaves no single one over"):
+            model.fit(X, Y, batch_size=4)
+    else:
+        assert np.isfinite(model.fit(X, Y, batch_size=4)["loss"]).all()
 
 
 # Numerics --------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import pytest
 
 import tinynet as tn
 from tinynet import _out, schedules
+from tinynet.batches import ArrayBatches
 from tinynet.optimizers import base
-from tinynet.training import _Batches
 
 OPTIMIZERS = [
     tn.SGD(0.1),
@@ -70,9 +70,11 @@ def test_a_step_allocates_no_array(hidden, optimizer):
     assert left < 200, f"a step left {left} bytes behind"
 
 
-@pytest.mark.parametrize("hidden", ["elu", "gelu", "mish", "silu", "leaky_relu", "selu"])
+@pytest.mark.parametrize(
+    "hidden", ["elu", "gelu", "hard_sigmoid", "leaky_relu", "mish", "selu", "silu", "softmax", "softplus"]
+)
 def test_formulas_in_blocks_hold_blocks(hidden):
-    """An activation that needs arrays on the way holds only some as large as a block."""
+    """An activation that needs arrays on the way computes in `out`, or holds only some as large as a block."""
     activation = tn.Activation.get(hidden)
     Z = np.random.default_rng(1).standard_normal((1000, 500)).astype(np.float32)
     A, dZ = activation.forward(Z), np.empty_like(Z)
@@ -81,7 +83,9 @@ def test_formulas_in_blocks_hold_blocks(hidden):
         assert peak < Z.nbytes / 2, f"it held {peak:,} bytes for an array of {Z.nbytes:,}"
 
 
-@pytest.mark.parametrize(("outputs", "loss"), [("tanh", "mean_squared_error"), ("sigmoid", "huber")])
+@pytest.mark.parametrize(("outputs", "loss"), [
+    ("tanh", "mean_squared_error"), ("sigmoid", "huber"), ("tanh", "mean_absolute_error"),
+])  # fmt: skip
 def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
     """Where back-propagation begins at dA[L], that too is written into an array that is there."""
     model, X, Y = network("tanh", outputs, loss)
@@ -145,12 +149,18 @@ def test_the_odd_last_batch_keeps_its_caches():
     assert model._arrays.caches(56) is odd
 
 
+@pytest.mark.parametrize(("l2", "expected"), [(0.0, {"dZ_mean"}), (0.1, {"dZ_mean", "l2_W"})])
+def test_room_only_for_what_is_computed(l2, expected):
+    """A layer without a penalty asks for no array as large as W."""
+    assert expected == tn.Dense(3, l2=l2).scratch((4,), 5).keys()
+
+
 def test_rows_are_not_copied():
     """X.T of an array with an example in each row is gathered from where it lies; columns are copied once."""
     rows = np.random.default_rng(1).random((50, 7))
     Y = np.ones((1, 50))
-    assert np.shares_memory(_Batches(rows.T, Y, 10, None).rows[0], rows)
-    assert not np.shares_memory(_Batches(np.ascontiguousarray(rows.T), Y, 10, None).rows[0], rows)
+    assert np.shares_memory(ArrayBatches([rows.T, Y], 10).rows[0], rows)
+    assert not np.shares_memory(ArrayBatches([np.ascontiguousarray(rows.T), Y], 10).rows[0], rows)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

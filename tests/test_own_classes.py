@@ -1,5 +1,7 @@
 """A user's class may return what it likes: it is put where it belongs, or refused, never believed."""
 
+import re
+
 import attrs
 import numpy as np
 import pytest
@@ -265,6 +267,37 @@ def test_parameters_stay_where_they_are():
     for name, hint in (("W", r"model.W\[1\] = M"), ("b", r"model.b\[1\] = v"), ("params", r"model.params\[:\] = v")):
         with pytest.raises(AttributeError, match=hint):
             setattr(ours, name, np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("activations", "loss", "call", "named"),
+    [
+        (["short", "relu"], "huber", lambda ours: ours.predict(X), "A"),
+        (["short", "relu"], "huber", lambda ours: ours.forward_layer(1, X), "A[1]"),
+        (["short_back", "relu"], "huber", lambda ours: ours.fit(X, X), "dZ"),
+        (["relu", "short_back"], "huber", lambda ours: ours.fit(X, X), "dZ[L]"),
+        (["relu", "short_back"], "huber", lambda ours: (ours.forward(X), ours.back_layer(2, X)), "dZ[2]"),
+        (["relu", "relu"], "short_loss", lambda ours: ours.fit(X, X), "dA[L]"),
+    ],
+)
+def test_a_wrong_shape_from_a_method_with_out(activations, loss, call, named):
+    """It is refused by the name of the array that it was to fill, with both shapes."""
+
+    class Short(tn.activations.Identity):
+        def forward(self, Z, out=None):
+            return Z[:1]
+
+    class ShortBack(tn.activations.Identity):
+        def back(self, dA, Z, A, out=None):
+            return dA[:1]
+
+    class ShortLoss(tn.losses.Poisson):
+        def back(self, A, Y, out=None):
+            return A[:1]
+
+    ours = model(*(tn.Dense(4, activation) for activation in activations), loss=loss)
+    with pytest.raises(ShapeError, match=rf"^{re.escape(named)} has shape \(4, 6\); got .* \(1, 6\)"):
+        call(ours)
 
 
 def test_a_wider_dense():

@@ -545,7 +545,7 @@ def db_forgotten():
     return Faulty(2)
 
 
-@fault(r"dW\[1\] of layer 1 \(Faulty\) does not match the cost: .*\b4 times as much")
+@fault(r"dW\[1\] of layer 1 \(Faulty\) does not match the cost: .*\b7 times as much")
 def one_over_m_forgotten_in_dW():
     class Faulty(Plain, Dense):
         def back(self, dZ, cache):
@@ -556,7 +556,7 @@ def one_over_m_forgotten_in_dW():
     return Faulty(2)
 
 
-@fault(r"db\[1\] of layer 1 \(Faulty\) does not match the cost: .*\b4 times as much")
+@fault(r"db\[1\] of layer 1 \(Faulty\) does not match the cost: .*\b7 times as much")
 def one_over_m_forgotten_in_db():
     class Faulty(Plain, Dense):
         def back(self, dZ, cache):
@@ -567,7 +567,7 @@ def one_over_m_forgotten_in_db():
     return Faulty(2)
 
 
-@fault(r"dW\[1\] .* does not match the cost: .*\b0.25 times as much")
+@fault(r"dW\[1\] .* does not match the cost: .*\b0.1429 times as much")
 def one_over_m_twice():
     class Faulty(Plain, Dense):
         def back(self, dZ, cache):
@@ -578,7 +578,7 @@ def one_over_m_twice():
     return Faulty(2)
 
 
-@fault(r"dA\[0\], from layer 1,? does not match the cost: .*\b0.25 times as much.*for each example, so do not divide")
+@fault(r"dA\[0\], from layer 1,? does not match the cost: .*\b0.1429 times as much.*for each example, so do not divide")
 def one_over_m_in_dA_prev():
     class Faulty(Plain, Dense):
         def back(self, dZ, cache):
@@ -640,7 +640,7 @@ def gradients_added_to_the_last_ones():
     return Faulty(2)
 
 
-@fault(r"Faulty.back returns shape \(4, 3\); .*\(3, 4\)")
+@fault(r"Faulty.back returns shape \(7, 3\); .*\(3, 7\)")
 def dA_prev_transposed():
     class Faulty(Plain, Dense):
         def back(self, dZ, cache):
@@ -649,7 +649,7 @@ def dA_prev_transposed():
     return Faulty(2)
 
 
-@fault(r"Faulty.forward returns shape \(4, 2\); .*\(2, 4\)")
+@fault(r"Faulty.forward returns shape \(7, 2\); .*\(2, 7\)")
 def Z_transposed():
     class Faulty(Plain, Dense):
         def forward(self, A_prev, cache):
@@ -687,7 +687,7 @@ def layer_depends_on_its_last_pass():
     return Faulty(2)
 
 
-@fault(r"dW\[1\] .* 4 times .*a mean over the examples\. db\[1\] .* 4 times .*: divide by m")
+@fault(r"dW\[1\] .* 7 times .*a mean over the examples\. db\[1\] .* 7 times .*: divide by m")
 def one_over_m_forgotten_in_both():
     class Faulty(Plain, Dense):
         def back(self, dZ, cache):
@@ -697,17 +697,6 @@ def one_over_m_forgotten_in_both():
             return dA_prev
 
     return Faulty(2)
-
-
-@fault(r"db\[1\] .* it is dZ added up over the units: add up over the examples, axis=1")
-def db_over_the_wrong_axis():
-    class Faulty(Plain, Dense):
-        def back(self, dZ, cache):
-            dA_prev = super().back(dZ, cache)
-            cache.db = dZ.sum(axis=0).reshape(-1, 1) / dZ.shape[1]
-            return dA_prev
-
-    return Faulty(4)
 
 
 @fault(r"db\[1\] .* its entries are all the same: a sum over the examples")
@@ -945,7 +934,7 @@ def running_statistics_not_declared():
     return Faulty()
 
 
-@fault(r"Faulty.back changes a parameter or its state")
+@fault(r"Faulty.back changes cache.running_mean; it fills gradients alone")
 def running_statistics_changed_in_back():
     class Faulty(BatchNorm):
         def back(self, dZ, cache):
@@ -1738,7 +1727,7 @@ def test_checks_are_tests(check):
             "description results repeated out examples_apart memory_order slopes finite_far_out slopes_elsewhere",
         ),
         (Dense(2), (3,), "description passes examples gradients training chance copies"),
-        (Huber(), (), "description value_and_back mean ends partner"),
+        (Huber(), (), "description mean value_and_back ends partner"),
         (SGD(), (), "description way_down restart"),
         (Constant(0.1), (), "description rates"),
         (Zeros(), (), "description draws"),

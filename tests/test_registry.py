@@ -357,11 +357,35 @@ def test_different_descriptions_differ(one, other):
         (LeakyReLU(slope=0.3), "LeakyReLU(slope=0.3)"),
         (Dense(3, "relu"), "Dense(units=3, activation=ReLU(), init='auto', l2=0.0)"),
         (SGD(0.1), "SGD(learning_rate=0.1, momentum=0.0, dampening=0.0, nesterov=False)"),
+        (SGD(), "SGD(learning_rate=0.01, momentum=0.0, dampening=0.0, nesterov=False)"),
+        (tn.Adam(), "Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)"),
+        (Huber(), "Huber(delta=1.0)"),
+        (ELU(), "ELU(alpha=1.0)"),
     ],
 )
 def test_repr(thing, expected):
-    """A description prints as what would make it."""
+    """A description prints as what would make it, with the documented defaults."""
     assert expected == repr(thing)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "field", "others"),
+    [
+        (Activation, "leaky_relu", "slope", {}),
+        (Activation, "elu", "alpha", {}),
+        (Loss, "huber", "delta", {}),
+        (Layer, "dense", "l2", {"units": 3}),
+        (Optimizer, "sgd", "momentum", {}),
+        (Optimizer, "sgd", "dampening", {}),
+        (Optimizer, "adam", "beta1", {}),
+        (Optimizer, "adam", "epsilon", {}),
+    ],
+)
+@pytest.mark.parametrize("half", [np.float32(0.5), np.array(0.5), "0.5"])
+def test_settings_become_plain_numbers(family, name, field, others, half):
+    """A number of NumPy's is kept as a float, which a file can hold and every dtype takes for its own."""
+    config = family.get(name, **{field: half}, **others).config()
+    assert (float, 0.5) == (type(config[field]), config[field])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The model owns its arrays: views, passes, copies, files, and training against computations by hand."""
 
 import copy
+import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet import SGD, Activation, Dense, Loss, Sequential
+from tinynet import SGD, Activation, Dense, Layer, Loss, Sequential
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 
 DTYPES = ["float32", "float64"]
@@ -26,6 +27,29 @@ ENDS = [
     ("huber", "gelu"),
     ("poisson", "softplus"),
 ]
+
+
+class _Flat(Layer):
+    """Turn images into columns."""
+
+    def output_shape(self, input_shape):
+        return (math.prod(input_shape),)
+
+    def forward(self, A_prev, cache):
+        return A_prev.reshape(-1, A_prev.shape[-1])
+
+    def back(self, dZ, cache):
+        return dZ.reshape(cache.A_prev.shape)
+
+
+class _Same(Layer):
+    """Declare nothing, and change nothing."""
+
+    def forward(self, A_prev, cache):
+        return A_prev.copy()
+
+    def back(self, dZ, cache):
+        return dZ.copy()
 
 
 def network(dtype="float64", loss="categorical_crossentropy", output="softmax", l2=0.1, seed=1):
@@ -176,6 +200,14 @@ def test_copies_carve_their_own_views(make, used):
     assert_same(expected, passed(model, X, Y))
 
 
+def test_a_pickle_holds_no_pass():
+    """What is written of a model that has been used is what is written of a new one: no batch, no targets."""
+    used, fresh = network(), network()
+    passed(used, *data())
+    used.grads[:] = 0
+    assert pickle.dumps(fresh) == pickle.dumps(used)
+
+
 @pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
 def test_copies_train_apart(make):
     """Training one of two copies leaves the other as it is, and then both take the same course."""
@@ -219,6 +251,32 @@ def test_layer_by_layer(loss, output, dtype):
         actual |= {f"dA[{l - 1}]": dA, f"dW[{l}]": dW, f"db[{l}]": db}
         np.testing.assert_array_equal(dW, model.dW[l])
     assert_close({name: expected[name] for name in actual}, actual, dtype)
+    assert_same(expected, passed(model, X, Y))
+
+
+def test_gradients_are_of_the_last_pass_of_one_layer():
+    """After `forward_layer` there is no gradient yet; after `back_layer` its dZ and dA are there to look at."""
+    model, (X, Y) = network(), data()
+    passed(model, X, Y)
+    for l in (1, 2, 3):
+        X = model.forward_layer(l, X).copy()
+        with pytest.raises(NotBuiltError, match=r"call model\.back"):
+            model.dZ  # noqa: B018
+    dA = np.full((2, 6), 7.0)
+    model.back_layer(3, dA)
+    np.testing.assert_array_equal(dA, model.dA[3])
+    np.testing.assert_array_equal(model.layers[2].activation.back(dA, model.Z[3], model.A[3]), model.dZ[3])
+
+
+def test_dA_of_the_last_layer():
+    """dA[L] is that of the loss, or what the last layer was last taken back from; the layers below do not touch it."""
+    model, (X, Y) = network(), data()
+    model.forward(X)
+    model.back(Y)
+    model.back_layer(1, np.ones((5, 6)))
+    np.testing.assert_array_equal(model.loss.back(model.A[3], Y), model.dA[3])
+    model.back_layer(3, np.full((2, 6), 7.0))
+    np.testing.assert_array_equal(np.full((2, 6), 7.0), model.dA[3])
 
 
 @pytest.mark.parametrize("l", [0, 4, -1, "1"])
@@ -245,6 +303,15 @@ def test_dA_on_demand(loss, output):
     np.testing.assert_allclose(model.W[1].T @ model.dZ[1], model.dA[0], rtol=1e-12)
     model.back(Y)
     assert 0 not in model.dA, "a dA[0] that was not asked for is a stale one"
+
+
+def test_dA_0_only_where_it_was_asked_for():
+    """A layer that computes dA_prev in any case does not make dA[0] appear."""
+    model, (X, Y) = Sequential([_Same()], "mean_squared_error", 2, "float64"), data(n=2)
+    for input_gradient, expected in ((False, [1]), (True, [0, 1]), (False, [1])):
+        model.forward(X)
+        model.back(Y, input_gradient=input_gradient)
+        assert expected == sorted(model.dA)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -307,8 +374,12 @@ def test_dtype_is_kept(dtype, other):
     given = (X.tolist(), Y.tolist()) if other == "list" else (X.astype(other), Y.astype(other))
     results = passed(model, *given)
     results |= {"predict": model.predict(given[0]), "layer": model.forward_layer(1, given[0])}
+    results |= {"back_layer": model.back_layer(1, np.ones((5, 6)))[0], "dA of it": model.dA[1]}
+    results |= dict(zip("XY", model.admit(*given), strict=True))
     model.fit(*given, optimizer=SGD(0.1, momentum=0.9), epochs=2, batch_size=4, validation_data=given)
     results |= {"params": model.params, "grads": model.grads, "W": model.W[1]}
+    unbuilt = Sequential([Dense(2)], dtype=dtype)
+    results |= {"output of one unbuilt": unbuilt.forward(given[0]), "parameters of one unbuilt": unbuilt.params}
     assert {name: np.dtype(dtype) for name in results if name != "J"} == {
         name: array.dtype for name, array in results.items() if name != "J"
     }
@@ -416,6 +487,86 @@ def test_predict_labels(A, threshold, expected):
     actual = model.predict_labels(np.array(A), threshold=threshold)
     np.testing.assert_array_equal(expected, actual)
     assert actual.dtype.kind == "i"
+    if threshold == 0.5:
+        np.testing.assert_array_equal(expected, model.predict_labels(np.array(A)), err_msg="the default is 0.5")
+
+
+def test_examples_of_more_than_one_axis():
+    """Images, with the examples on the last axis, go every way that their columns go."""
+    rng = np.random.default_rng(4)
+    images, Y = rng.standard_normal((2, 3, 7)), rng.standard_normal((1, 7))
+    columns = images.reshape(6, 7)
+    flat = Sequential([_Flat(), Dense(1)], "mean_squared_error", (2, 3), "float64", seed=1)
+    plain = Sequential([_Flat(), Dense(1)], "mean_squared_error", 6, "float64", seed=1)
+    for model, X in ((flat, images), (plain, columns)):
+        model.forward_layer(1, X)
+        model.fit(X, Y, SGD(0.1), epochs=2, batch_size=4)
+    np.testing.assert_array_equal(plain.params, flat.params)
+    for batch_size in (None, 3):
+        np.testing.assert_array_equal(plain.predict(columns, batch_size), flat.predict(images, batch_size))
+    same = Sequential([_Same()], inputs=(2, 3), dtype="float64")
+    np.testing.assert_array_equal(images, same.predict(images, batch_size=3))
+
+
+def test_a_layer_that_declares_nothing_adds_nothing():
+    """It has no parameters, keeps the shape, and costs nothing."""
+    model, (X, Y) = Sequential([_Same()], "mean_squared_error", 2, "float64"), data(n=2)
+    assert model.n_params == 0
+    assert model.outputs == model.inputs == (2,)
+    assert model.loss.value(model.forward(X), Y) == model.cost(Y)
+
+
+# What it says of itself ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layers", "settings", "expected"),
+    [
+        (
+            [Dense(1000, "relu"), Dense(1, "sigmoid")], {"loss": "binary_crossentropy", "inputs": 20},
+            "<Sequential 20 → 1000 relu → 1 sigmoid; binary_crossentropy; float32; 22,001 parameters>",
+        ),
+        (
+            [_Flat(), Dense(1)], {"inputs": (3, 4), "dtype": "float64"},
+            "<Sequential 3×4 → 12 identity → 1 identity; no loss; float64; 13 parameters>",
+        ),
+        (
+            [Dense(3, "tanh"), Dense(1)], {"loss": "huber"},
+            "<Sequential ? → ? tanh → ? identity; huber; float32; not built>",
+        ),
+    ],
+)  # fmt: skip
+def test_repr(layers, settings, expected):
+    """The sizes from the inputs to the outputs, the activations, the loss, the dtype and the number of parameters."""
+    assert expected == repr(Sequential(layers, **settings))
+
+
+def test_summary():
+    """A line on the model, and a table with a line a layer; no line ends in blanks."""
+    model = Sequential([_Flat(), Dense(1000, "relu"), Dense(1, "sigmoid")], "binary_crossentropy", (2, 3))
+    expected = [
+        "Sequential 2×3 → 6 identity → 1000 relu → 1 sigmoid; binary_crossentropy; float32; 8,001 parameters",
+        "l  layer  activation  Z, A       parameters",
+        "1  _Flat  identity    (6, m)     none",
+        "2  Dense  relu        (1000, m)  W 6,000 + b 1,000",
+        "3  Dense  sigmoid     (1, m)     W 1,000 + b 1",
+    ]
+    assert expected == model.summary().split("\n")
+
+
+def test_the_first_that_is_not_finite():
+    """It is named with its layer, forward before back; where all arrays are finite, it is none of them."""
+    model, (X, Y) = Sequential([_Same(), Dense(2)], "mean_squared_error", 4, "float64", seed=1), data()
+    passed(model, X, Y)
+    assert model.first_nonfinite() is None
+    for kind, l, expected in (
+        ("dW", 2, "dW[2] of layer 2 (Dense)"),
+        ("dZ", 2, "dZ[2] of layer 2 (Dense)"),
+        ("A", 2, "A[2] of layer 2 (Dense)"),
+        ("Z", 1, "Z[1] of layer 1 (_Same)"),
+    ):
+        getattr(model, kind)[l][:] = np.inf
+        assert expected == model.first_nonfinite()
 
 
 # Files ---------------------------------------------------------------------------------
@@ -712,7 +863,7 @@ def test_arrays_that_no_pass_has_filled_are_refused():
     model = Sequential([Dense(4), Dense(1)], "mean_squared_error", 2, seed=1)
     model.forward_layer(1, np.ones((2, 3)))
     for call in (model.cost, model.back):
-        with pytest.raises(NotBuiltError, match="the last layer has not gone forward"):
+        with pytest.raises(NotBuiltError, match=r"^the last layer has not gone forward; call model\.forward\(X\)"):
             call(np.ones((1, 3)))
     with pytest.raises(TypeError, match=r"A is filled by passes"):
         model.A[1] = np.ones((4, 3))

@@ -3,25 +3,42 @@
 import attrs as _attrs  # noqa: F401  first, so that an import's time is told of what took it
 import numpy as _numpy  # noqa: F401, ICN001
 
-from tinynet import activations, datasets, errors, functional, initializers, layers, losses, metrics, testing
+from tinynet import (
+    activations,
+    batches,
+    callbacks,
+    datasets,
+    errors,
+    functional,
+    initializers,
+    layers,
+    losses,
+    schedules,
+    testing,
+)
+from tinynet import metrics as metrics
 from tinynet import optimizers as optimizers
-from tinynet import schedules as schedules
 from tinynet._version import __version__
 from tinynet.activations import Activation
-from tinynet.datasets import load_digits
+from tinynet.callbacks import Callback, CSVLogger, EarlyStopping, LearningRateLogger, ModelCheckpoint
+from tinynet.datasets import Rows, load_digits, open_rows
+from tinynet.history import History
 from tinynet.initializers import Initializer
 from tinynet.layers import Activate, BatchNorm, Dense, Dropout, Flatten, Layer, LayerNorm, Parameter, Reshape
 from tinynet.losses import Loss
 from tinynet.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
+from tinynet.progress import ProgressBar
 from tinynet.schedules import Schedule
 from tinynet.sequential import Sequential
-from tinynet.training import History
 
 load = Sequential.load
+resume = Sequential.resume
 
 __all__ = [
-    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "BatchNorm", "Dense", "Dropout", "Flatten", "History",
-    "Initializer", "Layer", "LayerNorm", "Loss", "Nadam", "Optimizer", "Parameter", "RMSprop", "Reshape", "Schedule",
-    "Sequential", "__version__", "activations", "datasets", "errors", "functional", "initializers", "layers", "load",
-    "load_digits", "losses", "metrics", "optimizers", "schedules", "testing",
+    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "BatchNorm", "CSVLogger", "Callback", "Dense",
+    "Dropout", "EarlyStopping", "Flatten", "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss",
+    "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop", "Reshape", "Rows", "Schedule",
+    "Sequential", "__version__", "activations", "batches", "callbacks", "datasets", "errors", "functional",
+    "initializers", "layers", "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
+    "schedules", "testing",
 ]  # fmt: skip

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinynet._buffers import Array, Cache, Shape, carve, write
+from tinynet._random import Random
 from tinynet.errors import ShapeError
-from tinynet.initializers import Random
+from tinynet.initializers import Initializer
 from tinynet.layers import Layer, Parameter
 
 _BATCH_SIZES_KEPT = 4
@@ -31,11 +32,22 @@ class Declared:
         self.states: list[dict[str, Parameter]] = []
         for l, layer in enumerate(layers, 1):
             try:
-                self.parameters.append(layer.parameters(self.shapes[-1]))
-                self.states.append(layer.state(self.shapes[-1]))
+                self.parameters.append(_admitted(l, layer, layer.parameters(self.shapes[-1])))
+                self.states.append(_admitted(l, layer, layer.state(self.shapes[-1])))
                 self.shapes.append(layer.output_shape(self.shapes[-1]))
             except ShapeError as error:
                 raise ShapeError(f"{title(l, layer)}: {error}") from error
+
+
+def _admitted(l: int, layer: Layer, declared: Any) -> dict[str, Parameter]:
+    """Return what a layer declares, initializers by name too."""
+    told = f'{title(l, layer)}: it must declare {{"W": Parameter(shape, init), ...}}'
+    if not isinstance(declared, Mapping):
+        raise TypeError(f"{told}; got {declared!r}")
+    for name, parameter in declared.items():
+        if not isinstance(parameter, Parameter):
+            raise TypeError(f"{told}; got {parameter!r} for {name}")
+    return {name: Parameter(tuple(shape), Initializer.get(init)) for name, (shape, init) in declared.items()}
 
 
 class Arrays:

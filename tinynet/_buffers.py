@@ -41,7 +41,7 @@ def write(view: Array, value: Any, name: str, where: str = "") -> None:
         return
     value = np.asarray(value)
     if value.shape != view.shape:
-        mend = _mend(view, value)
+        mend = _mend(view, value) or (_MEND_SUM if name.startswith("d") and value.size > 1 else "")
         raise ShapeError(f"{name} has shape {view.shape}{where}; got an array of shape {value.shape}{mend}")
     view[...] = value
 
@@ -51,9 +51,10 @@ def _mend(view: Array, value: Array) -> str:
         return "; it looks transposed: write .T behind it"
     if value.size == view.size:
         return f"; write .reshape{view.shape} behind it, or keepdims=True in a sum or mean"
-    if view.ndim == 2 and view.shape[1] == 1 and value.size > 1:
-        return "; a sum over the examples is one along the last axis: np.sum(..., axis=1, keepdims=True)"
     return ""
+
+
+_MEND_SUM = "; a sum over the examples is one along the last axis: np.sum(..., axis=1, keepdims=True)"
 
 
 def into(buffer: Array, result: Any, name: str) -> Array:
@@ -66,8 +67,11 @@ def into(buffer: Array, result: Any, name: str) -> Array:
 def shaped(result: Any, like: Array | None, name: str, cache: Cache) -> Any:
     """Return what a layer returned, if it has the shape of `like`: an array that broadcasts hides a mistake."""
     if like is not None and getattr(result, "shape", None) != like.shape:
-        mend = _mend(like, np.asarray(result))
-        raise ShapeError(f"{name} has shape {np.shape(result)}{cache.in_layer}; needed is {like.shape}{mend}")
+        if not isinstance(result, np.ndarray):
+            kind = "None (is a return missing?)" if result is None else f"a {type(result).__name__}"
+            raise ShapeError(f"{name} is {kind}{cache.in_layer}; needed is an array of shape {like.shape}")
+        mend = _mend(like, result)
+        raise ShapeError(f"{name} has shape {result.shape}{cache.in_layer}; needed is {like.shape}{mend}")
     return result
 
 

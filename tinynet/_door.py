@@ -13,6 +13,8 @@ from tinynet.errors import NonFiniteError, ShapeError
 if TYPE_CHECKING:
     from tinynet.losses import Loss
 
+_MOST_DIMENSIONS = 64  # of an array of NumPy
+
 
 def written(shape: tuple[Any, ...], m: str = "m") -> str:
     """Return the shape of an array of examples as people write it: (n, m)."""
@@ -22,6 +24,8 @@ def written(shape: tuple[Any, ...], m: str = "m") -> str:
 def example_shape(inputs: Any) -> Shape:
     """Return the shape of an example from a number or a tuple."""
     given = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    if len(given) >= _MOST_DIMENSIONS:
+        raise ValueError(f"inputs has {len(given)} dimensions; an array of examples has at most {_MOST_DIMENSIONS}")
     return tuple(whole("inputs", n) for n in given)
 
 
@@ -69,6 +73,8 @@ def misfit(Y: Array, needed: Shape, also: str = "", rows: int = 0) -> ShapeError
 def _mend_targets(Y: Array, needed: Shape, rows: int) -> str:
     if Y.shape == needed[::-1]:
         return "; it looks transposed (examples are columns): write Y.T"
+    if Y.shape == (needed[-1], 1):
+        return "; for labels write Y.ravel()"
     if Y.size == math.prod(needed):
         return f"; write Y.reshape({needed[0]}, -1)"
     if rows and rows in Y.shape:
@@ -90,17 +96,6 @@ def class_numbers(Y: Array, outputs: int) -> Array:
             f"from 0 to {outputs - 1}; give the last layer more units or renumber the labels"
         )
     return labels
-
-
-def weights(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array:
-    """Return a weight for each example, (m,)."""
-    w = numbers(sample_weight, "sample_weight")
-    if w.shape not in ((m,), (1, m)):
-        raise ShapeError(f"sample_weight has shape {w.shape}; needed is a weight for each example, ({m},)")
-    check_finite("sample_weight", w)
-    if (w < 0).any():
-        raise ValueError(f"sample_weight[{int(np.argmin(w))}] is {w.min():g}; a weight is at least 0")
-    return w.reshape(-1).astype(dtype, copy=False)
 
 
 @np.errstate(over="ignore", invalid="ignore")

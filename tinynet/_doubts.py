@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet._arrays import title
 from tinynet._buffers import Array, Cache
-from tinynet.activations import Softmax
+from tinynet.activations import Activation, Softmax
 from tinynet.layers import Activate, Dropout, Layer, Normalization, Reshape
 from tinynet.optimizers import Optimizer
 
@@ -33,14 +33,18 @@ class Doubts:
 
     def __init__(self, model: Sequential, optimizer: Optimizer) -> None:
         self.model, self.optimizer = model, optimizer
-        self.costs: list[float] = []
+        self.costs: list[float] = []  # of the first steps
+        self.losses: list[float] = []  # of all epochs
+        self.start: Array | None = model.params.copy()
         self.still, self.steps = self._layers(), 0  # the layers that no step of this epoch has moved yet
         told = [*_misfits(model), *_same_units(model)]
-        self.told_of_still = bool(told)  # for these may be why
+        self.told_of_still = self.told_of_growth = False
+        if hasattr(optimizer, "learning_rate") and all(Optimizer.rate(optimizer, later) == 0 for later in range(10)):
+            told.append(f"the learning rate of {optimizer!r} is 0, so the parameters will not change")
+        if told:
+            self.told_of_still, self.start = True, None  # for these may be why
         for doubt in told:
             _say(doubt)
-        if hasattr(optimizer, "learning_rate") and all(Optimizer.rate(optimizer, later) == 0 for later in range(10)):
-            _say(f"the learning rate of {optimizer!r} is 0, so the parameters will not change")
 
     def step(self, J: float) -> None:
         """Look at a step that went well, and cost J before it."""
@@ -52,13 +56,21 @@ class Doubts:
             self.costs.append(J)
             if len(self.costs) == 1:
                 _say(_faint_gradient(self.model))
-            if len(self.costs) == _FIRST:
-                _say(_diverging(self.costs, self.optimizer))
+            if len(self.costs) == _FIRST and _grows(self.costs, _GROWTH):
+                self.told_of_growth = True
+                _say(f"the cost grows from step to step: {course(self.costs)}. {too_large(self.optimizer)}")
 
-    def epoch(self) -> None:
-        """Look back at the steps since the last epoch."""
+    def epoch(self, loss: float) -> None:
+        """Look back at the steps since the last epoch, whose loss this was."""
+        self.losses.append(loss)
+        if not self.told_of_growth and _grows(self.losses[:1] + self.losses[-4:], _GROWTH**2):
+            self.told_of_growth = True
+            _say(f"the loss grows from epoch to epoch: {course(self.losses[-5:])}. {too_large(self.optimizer)}")
         if self.steps == 1 and self.still != self._layers():
             return  # the next step may move them: so with a last layer that begins at 0
+        if self.start is not None and self.still != self._layers():
+            _say(_without_effect(self.optimizer, self.start, self.model.params))
+        self.start = None
         if self.still and not self.told_of_still:
             _say(_why_still(self.model, self.still))
             self.told_of_still = True
@@ -100,6 +112,8 @@ def _misfits(model: Sequential) -> Iterator[str]:
     elif model.loss and type(last.activation) in model.loss.misfits:
         name = last.activation.registered_name
         yield f"{where}, ends in {name}, but {model.loss!r} {model.loss.misfits[type(last.activation)]}"
+    elif model.loss and np.isfinite(model.loss.domain).any():
+        yield from _outside(model, last.activation, where)
     if below and isinstance(last.activation, Softmax) and isinstance(below[-1][1].activation, Softmax):
         yield (
             f"{title(*below[-1])} ends in softmax, and so does {where}: it sees numbers between 0 and 1 only, "
@@ -112,6 +126,21 @@ def _acting(model: Sequential) -> list[tuple[int, Layer]]:
     layers = list(enumerate(model.layers, 1))
     acting = [(l, layer) for l, layer in layers if not isinstance(layer, (Dropout, Reshape))]
     return acting or layers[:1]
+
+
+def _outside(model: Sequential, activation: Activation, where: str) -> Iterator[str]:
+    """Yield whether the last activation gives numbers that the loss does not take."""
+    assert model.loss is not None, "who calls has one"
+    low, high = model.loss.domain
+    Z = np.linspace(-30, 30, 7) * np.ones((*model.outputs, 1))
+    with np.errstate(all="ignore"):
+        A = activation.forward(Z)
+    if A.min() < low or A.max() > high:
+        partner = f'; write "{model.loss.partner.registered_name}" there' if model.loss.partner else ""
+        yield (
+            f"{where}, ends in {activation.registered_name}, whose A goes from {A.min():.3g} to {A.max():.3g} and "
+            f"further, but {model.loss!r} takes an A[L] from {low:g} to {high:g}{partner}"
+        )
 
 
 def _same_units(model: Sequential) -> Iterator[str]:
@@ -141,29 +170,45 @@ def _faint_gradient(model: Sequential) -> str | None:
     """Say so, if next to nothing of the gradient at layer L reaches layer 1, or far too much of it."""
     sizes = [_size(cache.dZ) for cache in model.caches]
     share = sizes[0] / sizes[-1] if sizes[-1] else 1.0
-    if share == 0 or _FAINT < share < 1 / _FAINT:  # 0 may be chance, in few examples: an epoch tells
-        return None
+    if share == 0 or not math.isfinite(share) or _FAINT < share < 1 / _FAINT:
+        return None  # 0 may be chance, in few examples: an epoch tells
     spread = ", ".join(f"{float(np.std(cache.Z)):.2g}" for cache in model.caches)
-    course = f"the standard deviation of Z goes {spread} from layer 1 to {len(sizes)}"
+    told = f"the standard deviation of Z goes {spread} from layer 1 to {len(sizes)}{_unscaled(model)}"
     if share > 1:
         return (
-            f"the gradients grow on their way down: dZ[1] is {share:.1g} times as large as dZ[{len(sizes)}]; {course}. "
+            f"the gradients grow on their way down: dZ[1] is {share:.1g} times as large as dZ[{len(sizes)}]; {told}. "
             'The weights are too large for so many layers: draw them with init="auto"'
         )
     return (
         f"next to nothing of the gradient reaches {title(1, model.layers[0])}: dZ[1] is {share:.1g} times "
-        f"dZ[{len(sizes)}]; {course}. The first layers will hardly learn. If the weights were drawn too small, write "
+        f"dZ[{len(sizes)}]; {told}. The first layers will hardly learn. If the weights were drawn too small, write "
         'init="auto"; if the activations are flat (sigmoid in many layers), take "relu" or fewer layers'
     )
+
+
+def _unscaled(model: Sequential) -> str:
+    large = float(np.std(model.caches[0].A_prev)) > 100
+    return "; X itself is large: scale it to numbers around 1, as in X / X.max()" if large else ""
 
 
 def _size(array: Array) -> float:
     return math.sqrt(float(np.mean(np.square(array, dtype=np.float64))))
 
 
-def _diverging(costs: list[float], optimizer: Optimizer) -> str | None:
-    grows = all(J_next > J for J, J_next in pairwise(costs)) and costs[-1] > _GROWTH * abs(costs[0])
-    return f"the cost grows from step to step: {course(costs)}. {too_large(optimizer)}" if grows else None
+def _grows(costs: list[float], factor: float) -> bool:
+    """Tell whether each number is larger than the one before, and the last far larger than the first."""
+    rising = all(J_next > J for J, J_next in pairwise(costs))
+    return len(costs) >= _FIRST and rising and costs[-1] > factor * abs(costs[0])
+
+
+def _without_effect(optimizer: Optimizer, before: Array, after: Array) -> str | None:
+    if not np.array_equal(before, after):
+        return None
+    return (
+        f"{optimizer!r} left every parameter as it was for a whole epoch, though the gradients are not 0: an update "
+        "moves params in place (params -= ..., for params = params - ... makes another array); or its steps are too "
+        f"small to be seen in {after.dtype}"
+    )
 
 
 def course(costs: Any) -> str:
@@ -178,20 +223,35 @@ def too_large(optimizer: Optimizer) -> str:
 
 def _why_still(model: Sequential, still: list[int]) -> str | None:
     """Say what stopped the gradients on their way down to the layers where all were exactly 0."""
-    names = " and ".join(title(l, model.layers[l - 1]) for l in still)
-    told = f"all gradients of {names} were exactly 0 for a whole epoch, so nothing changed there"
-    for l, (layer, cache) in reversed(list(enumerate(zip(model.layers, model.caches, strict=True), 1))):
-        if l == len(model.layers) and not (cache.dZ.any() or model.dA[l].any()):
-            return None  # A[L] is Y: there is nothing left to learn
-        if not cache.dZ.any():
-            dead, name = cache.dZ[..., 0].size, layer.activation.registered_name
+    last = model.caches[-1]
+    if not last.dZ.any() and (model.begins_at_dZ or not model.dA[len(model.layers)].any()):
+        return None  # A[L] is Y: there is nothing left to learn
+    told = f"all gradients of {_named(model, still)} were exactly 0 for a whole epoch, so nothing changed there"
+    for l, (layer, cache) in enumerate(zip(model.layers, model.caches, strict=True), 1):
+        if _flat(layer, cache).all():
+            name, units = layer.activation.registered_name, cache.Z[..., 0].size
             return (
-                f"{told}: all {dead} units of {title(l, layer)} are dead ({name} is flat there, for every example of "
-                'the last batch). Draw the parameters anew with init="auto", take a smaller learning rate, or an '
-                'activation that is nowhere flat, such as "leaky_relu"'
+                f"{told}: all {units} units of {title(l, layer)} are dead ({name} is flat there, for every "
+                f"example of the last batch{_unscaled(model)}). Draw the parameters anew with init=\"auto\", take a "
+                'smaller learning rate, or an activation that is nowhere flat, such as "leaky_relu"'
             )
-        if l > 1 and not model.dA[l - 1].any():
-            if "W" not in cache.parameters:
-                return f"{told}: {title(l, layer)} lets no gradient through to the layers below"
+    for l in range(len(model.layers), 1, -1):
+        if not model.dA[l - 1].any():
+            if "W" not in model.caches[l - 1].parameters:
+                return f"{told}: {title(l, model.layers[l - 1])} lets no gradient through to the layers below"
             return f'{told}: W[{l}] lets no gradient through to the layers below; if it is 0, draw it with init="auto"'
     return f"{told}; look at model.dZ and model.A"
+
+
+def _flat(layer: Layer, cache: Cache) -> Array:
+    """Return for each unit whether its activation has the slope 0 for every example."""
+    dA = np.ones_like(cache.A)
+    dA[::2] *= -2  # softmax has a slope of 0 in the direction of all ones
+    dZ = layer.activation.back(dA, cache.Z, cache.A)
+    return np.asarray(~dZ.reshape(len(dZ), -1).any(axis=1))
+
+
+def _named(model: Sequential, layers: list[int]) -> str:
+    if len(layers) > 3 and layers == list(range(layers[0], layers[-1] + 1)):
+        return f"layers {layers[0]} to {layers[-1]}"
+    return " and ".join(title(l, model.layers[l - 1]) for l in layers)

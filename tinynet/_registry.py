@@ -198,7 +198,8 @@ def _import_plugin(family: type[Registered], name: str) -> None:
 def _nearest_first(name: str, known: Mapping[str, Any]) -> list[str]:
     from difflib import SequenceMatcher  # costs 3 ms, and only an error needs it
 
-    return sorted(sorted(known), key=lambda other: -SequenceMatcher(None, name.lower(), other).ratio())
+    name = name.lower()[:100]  # a file may ask for one of a million letters
+    return sorted(sorted(known), key=lambda other: -SequenceMatcher(None, name, other).ratio())
 
 
 def _encode(value: Any) -> Any:

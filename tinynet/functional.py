@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinynet._buffers import Array, Cache
+from tinynet._random import generator
 from tinynet.activations import Activation
-from tinynet.initializers import Initializer, Normal, generator
+from tinynet.initializers import Initializer, Normal
 from tinynet.layers import Dense
 from tinynet.losses import BinaryCrossentropy
 from tinynet.optimizers import SGD

@@ -8,22 +8,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TypeAlias
 
 import attrs
 import numpy as np
 
 from tinynet._buffers import Array, Shape
+from tinynet._random import Random
 from tinynet._registry import Registered
-
-Random: TypeAlias = "np.random.Generator | np.random.RandomState"  # numpy.random costs 16 ms to import
-
-
-def generator(seed: int | Random | None) -> Random:
-    """Return a generator for a seed; one that is handed in comes back as it is."""
-    if isinstance(seed, (np.random.Generator, np.random.RandomState)):
-        return seed
-    return np.random.default_rng(seed)
 
 
 class Initializer(Registered, ABC):

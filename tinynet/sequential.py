@@ -9,27 +9,31 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from tinynet import _door, training
+from tinynet import _door, checkpoints, training
 from tinynet._arrays import Arrays, Declared, fill, title
 from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped, whole
-from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
-from tinynet.initializers import Random, generator
+from tinynet._random import Random, generator
+from tinynet._weights import nonnegative
+from tinynet.activations import Activation
+from tinynet.errors import FileFormatError, NotBuiltError, ShapeError, UnknownNameError
 from tinynet.layers import Dense, Layer
 from tinynet.losses import Loss
 from tinynet.metrics import labels
-from tinynet.serialization import opened, write_file
+from tinynet.serialization import Archive, opened, write_file
+
+_DTYPES = ("float32", "float64")
 
 
 def _stays(instead: str) -> Callable[[Any, Any], None]:
     """Return what refuses to put another array in the place of one that the model owns."""
 
     def refuse(*_: Any) -> None:
-        raise AttributeError(f"a model's arrays stay where they are; to change what is in them write {instead}")
+        raise AttributeError(f"what a model is made of stays where it is; write {instead}")
 
     return refuse
 
@@ -70,14 +74,18 @@ class Sequential:
         dtype: Any = "float32",
         seed: int | Random | None = None,
     ) -> None:
-        self.layers = tuple(map(Layer.get, layers))
+        self._layers = tuple(map(Layer.get, layers))
         if not self.layers:
             raise ValueError("a model needs at least one layer: Sequential([Dense(1)])")
-        self.loss = None if loss is None else Loss.get(loss)
+        for l, layer in enumerate(self.layers, 1):
+            if not isinstance(layer.activation, Activation):
+                hint = f"write tn.Activation.get({layer.activation!r})"
+                raise TypeError(f"{title(l, layer)}: its activation is {layer.activation!r}, no Activation; {hint}")
+        self._loss = None if loss is None else Loss.get(loss)
         # Where the loss's own class names the output activation as partner, a pass back begins at dZ[L].
         self._partners = vars(type(self.loss)).get("partner") == self.layers[-1].activation
         self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
+        if self.dtype not in map(np.dtype, _DTYPES):
             raise ValueError(f'dtype must be "float32" or "float64"; got {dtype!r}')
         self.rng: Random = generator(seed)
         self._arrays: Arrays | None = None
@@ -196,30 +204,33 @@ class Sequential:
         self._went_back, self._Y = True, None if l == len(self.layers) else self._Y
         return dA_prev, *self._built().grad_views[l - 1].values()
 
-    def passes(self, X: Array, batch_size: int | None) -> Iterator[tuple[slice, list[Cache]]]:
-        """Go forward part by part in caches of their own, and leave the model as it is."""
-        m = X.shape[-1]
-        size = m if batch_size is None else whole("batch_size", batch_size)
-        for start in range(0, m, size):
-            part = slice(start, min(start + size, m))
-            caches = self._built().forward_caches(part.stop - part.start)
-            self._propagate(X[..., part], caches)
-            yield part, caches
+    def pass_of_its_own(self, X: Array) -> list[Cache]:
+        """Go forward in caches that nobody else has, and leave the model as it is."""
+        caches = self._built().forward_caches(X.shape[-1])
+        self._propagate(X, caches)
+        return caches
 
     def predict(self, X: Any, batch_size: int | None = None) -> Array:
         """Return A[L] for X (n_0, m), `batch_size` examples at a time (None is all).
 
         It writes nothing into a model that is built, so threads may share one.
         """
-        outputs = [caches[-1].A for _, caches in self.passes(self._admit(X), batch_size)]
+        X = self._admit(X)
+        m = X.shape[-1]
+        size = m if batch_size is None else whole("batch_size", batch_size)
+        outputs = [self.pass_of_its_own(X[..., start : start + size])[-1].A for start in range(0, m, size)]
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
 
     def predict_labels(self, X: Any, threshold: float = 0.5, batch_size: int | None = None) -> Array:
         """Return classes, integers of shape (m,): A[L] > threshold for one output, the largest of several."""
         return labels(self.predict(X, batch_size), threshold)
 
+    layers = property(lambda self: self._layers, _stays("Sequential([...]), a new model"), doc="The layers, a tuple.")
+    loss = property(lambda self: self._loss, _stays("Sequential(..., loss=...), a new model"), doc="The loss, or None.")
+    begins_at_dZ = property(lambda self: self._partners, doc="Whether a pass back begins at dZ[L] = A[L] - Y.")
     fit = training.fit
     evaluate = training.evaluate
+    resume = classmethod(training.resume)
 
     # What a learner looks at: a mapping a quantity, whose keys are the layers' numbers. To assign to W[l] copies.
 
@@ -256,6 +267,7 @@ class Sequential:
     params = property(lambda self: self._built().params, _stays("model.params[:] = v"), doc="All parameters, flat.")
     state = property(lambda self: self._built().state, doc="What layers keep beside parameters, flat.")
     grads = property(lambda self: self._built().grads, doc="All gradients, flat.")
+    values = property(lambda self: self._built().values, doc="Parameters and state, all that training changes, flat.")
     n_params = property(lambda self: self.params.size, doc="How many numbers are trained.")
     weights = property(
         lambda self: [view for held in self._built().param_views for name, view in held.items() if name[0] == "W"],
@@ -312,7 +324,7 @@ class Sequential:
 
     def _admit_weights(self, sample_weight: Any) -> Array | None:
         m = self.caches[-1].A.shape[-1]
-        return None if sample_weight is None else _door.weights(sample_weight, m, self.dtype)
+        return None if sample_weight is None else nonnegative("sample_weight", sample_weight, m).astype(self.dtype)
 
     def _needed_loss(self) -> Loss:
         if self.loss is None:
@@ -324,16 +336,18 @@ class Sequential:
             raise IndexError(f"there is no layer {l!r}; layers are numbered from 1 to {len(self.layers)}")
         return self.layers[l - 1]
 
-    def first_nonfinite(self) -> str:
-        """Name the first array of the last pass that is not finite."""
+    def first_nonfinite(self) -> str | None:
+        """Name the first array of the last passes that is not finite, in the order in which they are computed."""
         named = list(enumerate(self.caches, 1))
         order = [(l, name) for l, _ in named for name in ("Z", "A")]
-        order += [(l, name) for l, c in reversed(named) for name in ("dZ", *(f"d{name}" for name in c.parameters))]
+        for l, cache in reversed(named):
+            back = [] if self._partners and l == len(named) else ["dA"]
+            order += [(l, name) for name in (*back, "dZ", *(f"d{name}" for name in cache.parameters))]
         order += [(l, name) for l, cache in named for name in cache.parameters]
         for l, name in order:
             if not np.isfinite(getattr(self.caches[l - 1], name)).all():
                 return f"{name}[{l}] of {title(l, self.layers[l - 1])}"
-        return "the cost"
+        return None
 
     def __repr__(self) -> str:
         shapes = self._arrays.shapes if self._arrays else [("?",)] * (len(self.layers) + 1)
@@ -366,40 +380,69 @@ class Sequential:
             self._arrays.values[:], self._arrays.grads[:] = values, grads
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write description, parameters and state to one ``.npz`` file, which holds data only; `load` reads it."""
-        description = {
+        """Write description, parameters and state to one ``.npz`` file, which holds data only; `load` reads it.
+
+        The file is complete, or as it was before: also when the disk is full or the process is killed.
+        """
+        write_file(path, self.description(), self.named_arrays())
+
+    def description(self) -> dict[str, Any]:
+        """Return what a file says of the model beside its arrays, as plain data."""
+        return {
             "layers": [layer.config() for layer in self.layers],
             "loss": self.loss and self.loss.config(),
             "inputs": self.inputs,
             "dtype": self.dtype.name,
         }
+
+    def named_arrays(self) -> dict[str, Array]:
+        """Return parameters and state by the names they have in a file: W1, b1 and so on."""
         arrays = self._built()
-        named = [*enumerate(arrays.param_views, 1), *enumerate(arrays.state_views, 1)]
-        write_file(path, description, {f"{name}{l}": view for l, views in named for name, view in views.items()})
+        views = [*enumerate(arrays.param_views, 1), *enumerate(arrays.state_views, 1)]
+        named = [(f"{name}{l}", view) for l, held in views for name, view in held.items()]
+        if len(dict(named)) < len(named):  # W1 of layer 1, and W of layer 11
+            raise ValueError("two parameters would have one name in the file; let no parameter's name end in a digit")
+        return dict(named)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the model that `save` wrote to `path`; anything else there is a `FileFormatError`."""
+        """Return the model that `save` wrote to `path`; anything else there is a `FileFormatError`.
+
+        A file is not trusted: nothing in it is run, and nothing is read that is larger than the file.
+        A name that is not known is an `UnknownNameError`, which says in which layer.
+        """
         with opened(path) as file:
-            told = file.description
-            layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]
-            model = cls(layers, told["loss"], dtype=told["dtype"])
-            inputs = _door.example_shape(told["inputs"])
-            declared = Declared(model.layers, inputs)
-            params, state = (
-                [
-                    {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
-                    for l, held in enumerate(named, 1)
-                ]
-                for named in (declared.parameters, declared.states)
-            )
+            model = cls.from_archive(file)
+            file.done(checkpoints.array_names(file))
+        return model
+
+    @classmethod
+    def from_archive(cls, file: Archive) -> Self:
+        """Return the model of an open file, whose arrays are made when all that fill them have been read."""
+        told = file.description
+        if told["dtype"] not in _DTYPES:  # NumPy makes a dtype of much else, and may compile it
+            raise FileFormatError(f"its dtype is {told['dtype']!r}, not one of {', '.join(_DTYPES)}")
+        layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]
+        model = cls(layers, told["loss"], dtype=told["dtype"])
+        inputs = _door.example_shape(told["inputs"])
+        declared = Declared(model.layers, inputs)
+        params, state = (
+            [
+                {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
+                for l, held in enumerate(named, 1)
+            ]
+            for named in (declared.parameters, declared.states)
+        )
         model._arrays = Arrays(model.layers, inputs, model.dtype, None)
         fill(model._arrays.param_views, params)
         fill(model._arrays.state_views, state)
+        file.check(model.description())
         return model
 
 
 def _layer_from(l: int, config: Any) -> Layer:
+    if not isinstance(config, dict):
+        raise FileFormatError(f"its layer {l} is {config!r}, and no description")
     try:
         return Layer.get(config)
     except UnknownNameError as error:

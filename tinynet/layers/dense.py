@@ -60,7 +60,7 @@ class Dense(Layer):
         if len(input_shape) != 1:
             raise ShapeError(
                 f"it takes columns (n_prev, m), not arrays ({', '.join(map(str, input_shape))}, m); "
-                "put Flatten() before it, or write X.reshape(-1, X.shape[-1]), to turn examples into columns"
+                "write X.reshape(-1, X.shape[-1]) to turn examples into columns, or put Flatten() before it"
             )
         init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
         return {"W": Parameter((self.units, *input_shape), init), "b": Parameter((self.units, 1), Zeros())}

@@ -9,7 +9,7 @@ import numpy as np
 from attrs.validators import ge, lt
 
 from tinynet._buffers import Array, Cache, Shape
-from tinynet.initializers import Random
+from tinynet._random import Random
 from tinynet.layers.base import Layer
 
 _BLOCK = 1 << 12  # numbers drawn at a time: small enough to need no array as large as a batch

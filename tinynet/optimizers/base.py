@@ -122,7 +122,7 @@ class Optimizer(Registered, ABC):
                 "write params.reshape(-1) and grads.reshape(-1)"
             )
         vectors, size = (params, grads, *[self.recall(name, params) for name in memory]), params.size
-        scratch = self._scratch.get((rooms, params.dtype), ())
+        scratch = self._scratch.get((rooms, params.dtype))
         if not scratch or scratch[0].size < min(size, _BLOCK):
             scratch = [np.empty(min(size, _BLOCK), params.dtype) for _ in range(rooms)]
             self._scratch[rooms, params.dtype] = scratch

@@ -43,32 +43,32 @@ _OF_SINGLE_NUMBERS = ("truth value of an array", "only length-1 arrays", "only 0
 
 def check_activation(activation: Activation) -> None:
     """Check an activation: shapes, dtypes, manners, finite up to |Z| = 1e4, and back against forward."""
-    _run(activation)
+    _run(activation, Activation)
 
 
 def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     """Check a layer on examples of a shape, in training and outside: gradients, shapes, dtypes, state, manners."""
-    _run(layer, input_shape)
+    _run(layer, Layer, input_shape)
 
 
 def check_loss(loss: Loss) -> None:
     """Check a loss: back against value, a mean, finite at the ends, manners, and that its partner is one."""
-    _run(loss)
+    _run(loss, Loss)
 
 
 def check_optimizer(optimizer: Optimizer) -> None:
     """Check an optimizer: down a slope it goes, in place, with its memory to itself."""
-    _run(optimizer)
+    _run(optimizer, Optimizer)
 
 
 def check_schedule(schedule: Schedule) -> None:
     """Check a schedule: finite numbers of at least 0, by t and by nothing else."""
-    _run(schedule)
+    _run(schedule, Schedule)
 
 
 def check_initializer(init: Initializer) -> None:
     """Check an initializer: shape, finite numbers, drawn from its generator alone."""
-    _run(init)
+    _run(init, Initializer)
 
 
 def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
@@ -118,6 +118,8 @@ def _named(check: Callable[..., None], thing: Registered, *arguments: Any) -> Ca
     return run
 
 
-def _run(thing: Registered, *arguments: Any) -> None:
+def _run(thing: Registered, family: type[Any], *arguments: Any) -> None:
+    if not isinstance(thing, (family, type)):
+        raise TypeError(f"{thing!r} is no {family.family}")
     for check in checks(thing, *arguments):
         check()

@@ -7,14 +7,13 @@ import itertools
 import math
 import pickle
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinynet._arrays import Arrays
-from tinynet._buffers import Array
+from tinynet._buffers import Array, Shape
 from tinynet._door import example_shape
 from tinynet.layers import Layer
 from tinynet.sequential import Sequential
@@ -26,12 +25,18 @@ _ERRORS = 6  # standard errors that a mean of draws may be away
 _LOOK = "look at cache.training first"
 
 
+def _examples(shapes: list[Shape]) -> int:
+    """Return a number of examples that is not one of units too, so that the two are not taken for each other."""
+    return next(m for m in (7, 8, 9, 5, 6, 10, 11) if not any(m in shape for shape in shapes))
+
+
 def _problem(layer: Layer, input_shape: int | tuple[int, ...]) -> tuple[Sequential, Array, Array]:
-    """Return a model of the layer alone, its parameters drawn anew, and X and Y of 4 examples."""
+    """Return a model of the layer alone, its parameters drawn anew, and X and Y."""
     rng = np.random.default_rng(0)
     model = Sequential([layer], "mean_squared_error", input_shape, "float64", seed=0)
     model.params[:] = rng.standard_normal(model.n_params)
-    X, Y = (rng.standard_normal((*shape, 4)) for shape in (model.inputs, model.outputs))
+    shapes = [model.inputs, model.outputs]
+    X, Y = (rng.standard_normal((*shape, _examples(shapes))) for shape in shapes)
     return model, X, Y
 
 
@@ -51,8 +56,9 @@ def _check_passes(layer: Layer, input_shape: tuple[int, ...], dtype: np.dtype[An
     name, rng, chance = type(layer).__name__, np.random.default_rng(0), np.random.default_rng(1)
     arrays = Arrays([layer], input_shape, dtype, rng)
     arrays.params[:] = rng.standard_normal(arrays.params.size)
-    X, Y = (rng.standard_normal((*shape, 4)).astype(dtype) for shape in arrays.shapes)
-    (cache,) = arrays.caches(4)
+    m = _examples(arrays.shapes)
+    X, Y = (rng.standard_normal((*shape, m)).astype(dtype) for shape in arrays.shapes)
+    (cache,) = arrays.caches(m)
     cache.A_prev, cache.dA_prev, cache.training, cache.rng = X, np.empty_like(X), training, chance
     before, not_drawn = arrays.values.copy(), _drawn(chance)
     Z = kept(f"{name}.forward", lambda A_prev: layer.forward(A_prev, cache), A_prev=X)
@@ -61,12 +67,15 @@ def _check_passes(layer: Layer, input_shape: tuple[int, ...], dtype: np.dtype[An
     drawn = _drawn(chance)
     hint = f"at prediction nothing is by chance: {_LOOK}"
     expect(training or drawn == not_drawn, f"{name}.forward draws from cache.rng outside of training; {hint}")
-    first, after = np.copy(Z), arrays.values.copy()
+    first = np.copy(Z)
+    held = {what: getattr(cache, what).copy() for what in ("A_prev", *cache.parameters, *arrays.state_views[0])}
     dA_prev = kept(f"{name}.back", lambda dZ: layer.back(dZ, cache), dZ=Y)
     expect_array(f"{name}.back", dA_prev, X.shape, dtype)
     hint = "forward has drawn the mask: keep it in the cache, and use that one"
     expect(_drawn(chance) == drawn, f"{name}.back draws from cache.rng; {hint}")
-    expect(np.array_equal(arrays.values, after), f"{name}.back changes a parameter or its state")
+    for what, array in held.items():
+        same = np.array_equal(getattr(cache, what), array)
+        expect(same, f"{name}.back changes cache.{what}; it fills gradients alone")
     arrays.values[:], chance.bit_generator.state = before, not_drawn
     again = layer.forward(X, cache)
     hint = "in training, draw from cache.rng and from nothing else" if training else f"if that is by chance, {_LOOK}"
@@ -153,10 +162,10 @@ def check_chance(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
         draw[...] = model.Z[1]
     factors = np.tensordot(draws, Z, Z.ndim) / np.vdot(Z, Z)
     factor, error = factors.mean(), factors.std() / math.sqrt(_DRAWS)
-    off = np.abs(draws.mean(axis=0) - factor * Z)
-    scaled = abs(factor - 1) > _ERRORS * error and (off <= _ERRORS * draws.std(axis=0) / math.sqrt(_DRAWS) + 1e-9).all()
+    off, errors = np.abs(draws.mean(axis=0) - factor * Z), draws.std(axis=0) / math.sqrt(_DRAWS)
+    scaled = bool((off <= _ERRORS * errors + 1e-9).all())  # else it is moved in another way, and may well be
     expect(
-        not scaled,
+        not scaled or abs(factor - 1) <= _ERRORS * error + 1e-9,
         f"in training, Z of {type(layer).__name__} is on average {factor:.3g} times what it is at prediction; "
         "divide what is kept by the probability to be kept, 1 - rate",
     )
@@ -164,6 +173,8 @@ def check_chance(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
 
 def check_copies(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     """See that what training leaves in a layer is in every copy and file of the model, and serves any batch."""
+    import tempfile  # costs 10 ms, and only files need it
+
     name = type(layer).__name__
     model, X, _ = _problem(layer, input_shape)
     for shift in range(3):

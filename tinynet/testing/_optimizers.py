@@ -30,8 +30,14 @@ def check_way_down(optimizer: Optimizer) -> None:
                 expect(np.isfinite(params).all(), f"{name} makes parameters that are not finite: {params}")
             runs.append(params)
             far = np.linalg.norm(params - lowest)
-            expect(far < 2.69, f"{name} does not go down: 2.69 from the lowest point at first, then {far:.3g}")
+            hint = "is the sign right?" if far > 2.7 else ""
+            if np.array_equal(params, np.array([3.0, -2.0, 0.5], dtype)):
+                hint = "params are as before: move them in place, params -= ..., for params = params - ... makes others"
+            told = f"{name} does not go down: 2.69 from the lowest point at first, then {far:.3g}"
+            expect(far < 2.69, told + f"; {hint}" * bool(hint))
             for what, memory in other.memory.items():
+                hint = "write into the array that recall returns: v *= ..., v += ..., not v = ..."
+                expect(memory.ndim == 0 or memory.any(), f"{name} never writes its memory {what!r}; {hint}")
                 fits = memory.dtype == dtype or memory.ndim == 0  # a single number is not the parameters' precision
                 expect(fits, f"{name} remembers {what} in {memory.dtype} for parameters in {dtype}")
             expect((other, repr(other)) == (fresh, repr(fresh)), f"{name}: its memory shows in equality or repr")

@@ -1,0 +1,62 @@
+"""What a training has measured, a number an epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 40  # signs of a plot; of more epochs, some are shown
+
+
+class History(dict[str, list[float]]):
+    """What was measured: ``history["loss"]`` is a list with a number an epoch.
+
+    It is a dictionary of lists of numbers, so ``json.dumps(history)`` works, and ``History(...)``
+    of what comes back is equal to it.
+
+    >>> history = History(loss=[2.0, 1.0, 0.5, 0.25], accuracy=[0.5, 0.75, 1.0, 1.0])
+    >>> history
+    History of 4 epochs
+    loss      2 → 0.25  █▄▂▁
+    accuracy  0.5 → 1   ▁▅██
+    >>> history.epochs, history.to_dict()["accuracy"]
+    (4, [0.5, 0.75, 1.0, 1.0])
+    """
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs have been recorded."""
+        return max(map(len, self.values()), default=0)
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return a plain dictionary, which shares no list with this one."""
+        return {name: list(values) for name, values in self.items()}
+
+    def record(self, measured: dict[str, float]) -> None:
+        """Append the numbers of an epoch."""
+        for name, value in measured.items():
+            self.setdefault(name, []).append(value)
+
+    def __repr__(self) -> str:
+        rows = [(name, f"{values[0]:.4g} → {values[-1]:.4g}", plot(values)) for name, values in self.items() if values]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join([f"History of {self.epochs} epochs", *lines])
+
+
+def plot(values: Sequence[float], width: int = _WIDTH) -> str:
+    """Return a line of signs, the higher the larger; a number that is not finite is a question mark.
+
+    >>> plot([0, 1, 2, 3, float("nan")])
+    '▁▃▆█?'
+    """
+    n = len(values)
+    shown = values if n <= width else [values[i * (n - 1) // (width - 1)] for i in range(width)]
+    finite = [value for value in shown if math.isfinite(value)]
+    low, span = min(finite, default=0.0), max(finite, default=0.0) - min(finite, default=0.0)
+    return "".join(_bar((value - low) / span if span else value - value) for value in shown)
+
+
+def _bar(share: float) -> str:
+    return _BARS[min(int(share * len(_BARS)), len(_BARS) - 1)] if math.isfinite(share) else "?"
