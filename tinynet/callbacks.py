@@ -103,7 +103,7 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str
-        What is watched: "loss", "val_loss", a metric, or "val_" and a metric.
+        What is watched: "loss", "val_loss", a metric, or ``val_`` before its name.
     patience : int
         Epochs without a better value after which to stop; at least 0.
     min_delta : float
