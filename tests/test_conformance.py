@@ -16,12 +16,17 @@ EXTRA = {
         "elu": [{"alpha": 0.5}, {"alpha": 2.0}],
     },
     Layer: {
+        "activate": [{"activation": "relu"}, {"activation": "softmax"}],
+        "batch_norm": [{"momentum": 0.0, "epsilon": 0.1}, {"momentum": 0.5, "activation": "sigmoid"}],
         "dense": [
             {"units": 3},
             {"units": 1, "activation": "sigmoid"},
             {"units": 4, "activation": "relu", "l2": 0.1},
             {"units": 2, "activation": {"name": "leaky_relu", "slope": 0.1}, "init": "orthogonal", "l2": 1.0},
         ],
+        "dropout": [{"rate": 0.0}, {"rate": 0.1}, {"rate": 0.9}],
+        "layer_norm": [{"epsilon": 0.1, "activation": "relu"}],
+        "reshape": [{"shape": 6}, {"shape": (1, 6)}, {"shape": (3, -1, 2)}],
     },
     Loss: {"huber": [{"delta": 0.1}, {"delta": 10.0}]},
     Optimizer: {
@@ -69,7 +74,7 @@ EXTRA = {
     },
 }
 # The input of a layer, where columns of 4 numbers are not what it takes.
-INPUT_SHAPES = {}
+INPUT_SHAPES = {"flatten": (2, 3, 2), "reshape": (2, 3)}
 
 
 def registered(family):

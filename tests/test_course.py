@@ -9,12 +9,13 @@ printed numbers (eight decimals), nothing may be computed from Z in their place.
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import SGD, Activation, Adam, Dense, Initializer, Loss, Sequential, functional
+from tinynet import SGD, Activation, Adam, Dense, Dropout, Initializer, Loss, Sequential, functional
 
 RTOL = 1e-10
 
@@ -208,6 +209,16 @@ def _dense_back(dZ, A_prev, W, l2=0.0):
     return model.back_layer(1, dZ)
 
 
+def _dropout_back(dA, mask, keep_prob):
+    """Return dA_prev of dropout that has drawn this mask."""
+    rng = SimpleNamespace(random=lambda size: 1.0 - mask.ravel())  # below keep_prob where the mask is 1
+    model = Sequential([Dropout(1 - keep_prob)], inputs=len(dA), dtype="float64")
+    model.rng = rng
+    model.forward_layer(1, np.zeros(dA.shape), training=True)
+    (dA_prev,) = model.back_layer(1, dA)
+    return dA_prev
+
+
 def _stepped(given, l, optimizer):
     """Return a model of layer l alone, after a step with the given gradients: the exercise's layers make no network."""
     parameters, grads = given["parameters"], given["grads"]
@@ -374,6 +385,36 @@ class ByClasses:
         """All gradients from printed activations."""
         return _backward_from_caches(given, _dense_back)
 
+    @staticmethod
+    def forward_dropout(given):
+        """Z and A of every layer, A after dropout, with the masks that the course's seed draws."""
+        parameters, layers = given["parameters"], []
+        for l, name in enumerate(given["activations"], 1):
+            layers += [Dense(len(parameters[f"W{l}"]), name, init="zeros"), Dropout(1 - given["keep_prob"])]
+        seed = np.random.RandomState(given["seed"])
+        model = Sequential(layers[:-1], "binary_crossentropy", parameters["W1"].shape[1], "float64", seed)
+        for l, (at, W) in enumerate(model.W.items(), 1):
+            W[:], model.b[at] = parameters[f"W{l}"], parameters[f"b{l}"]
+        model.forward(given["X"], training=True)
+        computed = {f"Z{l}": model.Z[at] for l, at in enumerate(model.W, 1)} | {"A3": model.A[5]}
+        for l, at in ((1, 2), (2, 4)):
+            computed |= {f"A{l}": model.A[at], f"mask{l}": model.caches[at - 1].mask > 0}
+        return computed
+
+    @staticmethod
+    def backward_dropout(given):
+        """All gradients from printed activations and masks; dA1 and dA2 have gone back through dropout."""
+        dZ, grads = given["A3"] - given["Y"], {}
+        for l in (3, 2, 1):
+            A_prev = given[f"A{l - 1}"] if l > 1 else given["X"]
+            dA, dW, db = _dense_back(dZ, A_prev, given[f"W{l}"])
+            grads |= {f"dZ{l}": dZ, f"dW{l}": dW.copy(), f"db{l}": db.copy()}
+            if l > 1:
+                dA = _dropout_back(dA, given[f"mask{l - 1}"], given["keep_prob"])
+                dZ = Activation.get("relu").back(dA, given[f"Z{l - 1}"], A_prev)
+                grads[f"dA{l - 1}"] = dA
+        return grads
+
 
 @pytest.mark.parametrize("case", exercises(*vars(ByFunctions)))
 def test_functions(case):
@@ -383,7 +424,7 @@ def test_functions(case):
 
 @pytest.mark.parametrize("case", exercises(*vars(ByClasses)))
 def test_classes(case):
-    """Sequential, Dense, activations, losses, initializers and SGD give the course's values."""
+    """Sequential, the layers, activations, losses, initializers and SGD give the course's values."""
     assert_agree(outcome(case), getattr(ByClasses, case["function"])(arrays(case["given"])))
 
 

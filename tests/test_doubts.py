@@ -7,7 +7,19 @@ import warnings
 import numpy as np
 import pytest
 
-from tinynet import SGD, Dense, Initializer, Optimizer, Sequential
+from tinynet import (
+    SGD,
+    Activate,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    Initializer,
+    LayerNorm,
+    Optimizer,
+    Reshape,
+    Sequential,
+)
 from tinynet.schedules import Constant, Polynomial, Step, Warmup
 
 X = np.random.default_rng(1).standard_normal((3, 8))
@@ -41,8 +53,28 @@ def trained(layers, loss, Y, optimizer=None):
             [Dense(2, "softmax")], "binary_crossentropy", np.eye(2)[:, LABELS % 2],
             r'ends in softmax, but BinaryCrossentropy\(\) takes .* write loss="categorical_crossentropy"',
         ),
+        (
+            [Dense(4, "softmax"), Dropout(0.1), Dense(3, "softmax")], "categorical_crossentropy", LABELS,
+            r"layer 1 \(Dense\) ends in softmax, and so does the last layer, layer 3 \(Dense\)",
+        ),
+        (
+            [Dense(3, "softmax"), Activate("softmax")], "categorical_crossentropy", LABELS,
+            r"layer 1 \(Dense\) ends in softmax, and so does the last layer, layer 2 \(Activate\)",
+        ),
+        (
+            [Dense(3), Activate("sigmoid")], "categorical_crossentropy", LABELS,
+            r"layer 2 \(Activate\), ends in sigmoid, but CategoricalCrossentropy\(\) takes",
+        ),
+        (
+            [Dense(3, "sigmoid"), Flatten()], "categorical_crossentropy", LABELS,
+            r"layer 1 \(Dense\), ends in sigmoid, but CategoricalCrossentropy\(\) takes",
+        ),
+        (
+            [Dense(2), Dropout()], "mean_squared_error", X[:2],
+            r"layer 2 \(Dropout\) is the last layer, so outputs are dropped in training",
+        ),
     ],
-    ids=["one unit", "twice", "sigmoid", "binary"],
+    ids=["one unit", "twice", "sigmoid", "binary", "dropout between", "apart", "apart sigmoid", "flatten", "dropout"],
 )  # fmt: skip
 def test_a_doubt_is_a_warning(layers, loss, Y, told):
     """What may be meant is warned of, by layer, and training goes on."""
@@ -79,6 +111,14 @@ YES_OR_NO = np.tile([[0, 1]], 4)
             r"all 3 units of layer 2 \(Dense\) have the same weights",
         ),
         (
+            [Dense(4, init=same(0.5)), Activate("tanh"), Dense(1, "sigmoid", init=same(0.5))],
+            r"all 4 units of layer 1 \(Dense\) have the same weights, in W\[1\] and in W\[3\]",
+        ),
+        (
+            [Dense(4, init=same(0.5)), BatchNorm(activation="tanh"), LayerNorm(), Dense(1, "sigmoid", init=same(0.5))],
+            r"all 4 units of layer 1 \(Dense\) have the same weights, in W\[1\] and in W\[4\]",
+        ),
+        (
             [*[Dense(20, "relu", init=NORMAL)] * 8, Dense(1, "sigmoid")],
             r'reaches layer 1 \(Dense\): dZ\[1\] is \de-\d+ times dZ\[9\]; .* from layer 1 to 9.* init="auto"',
         ),
@@ -92,7 +132,7 @@ YES_OR_NO = np.tile([[0, 1]], 4)
             r"the gradients grow on their way down: dZ\[1\] is .* times as large as dZ\[10\]",
         ),
     ],
-    ids=["constant", "zeros", "small", "sigmoid", "linear", "large"],
+    ids=["constant", "zeros", "activate", "normalized", "small", "sigmoid", "linear", "large"],
 )
 def test_an_initialization_that_stalls(layers, told):
     """What keeps a deep network from learning is told by layer, before or at the first step, once."""
@@ -129,6 +169,30 @@ def test_dead_units(activations, b, told):
         model.fit(X, YES_OR_NO, epochs=4, batch_size=4)
     np.testing.assert_array_equal(before, model.W[1])
     assert len(doubts) == 1
+
+
+@pytest.mark.parametrize(
+    ("between", "told"),
+    [
+        ([Activate("relu")], r"of layer 1 \(Dense\) .*: all 5 units of layer 2 \(Activate\) are dead \(relu is flat"),
+        ([Activate("relu"), Dropout(0.1)], r"of layer 1 \(Dense\) .*: all 5 units of layer 2 \(Activate\) are dead"),
+        ([Reshape((5, 1)), Activate("relu"), Flatten()], r"all 5 units of layer 3 \(Activate\) are dead \(relu"),
+    ],
+)
+def test_dead_units_of_a_layer_apart(between, told):
+    """Where the activation is a layer of its own, it is that one that is named, with its units."""
+    model = Sequential([Dense(5), *between, Dense(1, "sigmoid")], "binary_crossentropy", inputs=3, seed=1)
+    model.b[1][:] = -100
+    with pytest.warns(UserWarning, match=told) as doubts:
+        model.fit(X, YES_OR_NO, epochs=3, batch_size=4)
+    assert len(doubts) == 1
+
+
+def test_a_layer_without_W_that_lets_nothing_through():
+    """LayerNorm of a single unit is always beta: it is named, and no W of it."""
+    model = Sequential([Dense(1), LayerNorm(), Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    with pytest.warns(UserWarning, match=r"of layer 1 \(Dense\) .*: layer 2 \(LayerNorm\) lets no gradient through"):
+        model.fit(X, X[:1], epochs=2)
 
 
 def test_weights_that_let_nothing_through():
@@ -252,6 +316,11 @@ def test_a_schedule_that_is_over():
         ([*[Dense(9, "sigmoid")] * 4, Dense(1, "sigmoid")], "binary_crossentropy", LABELS[None] > 0),
         ([Dense(4, "relu"), Dense(3, "softmax")], "categorical_crossentropy", LABELS),
         ([Dense(4, "softmax"), Dense(2)], "mean_squared_error", X[:2]),
+        ([Dense(4), Activate("relu"), Dropout(0.1), Dense(3), Activate("softmax")], "categorical_crossentropy", LABELS),
+        ([Dense(4, "softmax"), BatchNorm(), Dense(3, "softmax"), Flatten()], "categorical_crossentropy", LABELS),
+        ([Dense(4), LayerNorm(activation="relu"), Dense(1, "sigmoid")], "binary_crossentropy", LABELS[None] > 0),
+        ([Dense(4, "sigmoid", init=same(0)), Dropout(), Dense(1, init=same(0))], "mean_squared_error", X[:1]),
+        ([Dropout(0.1), Reshape((3, 1)), Flatten(), Dense(2)], "mean_squared_error", X[:2]),
         ([Dense(1, "sigmoid")], "binary_crossentropy", np.full((1, 8), 0.3)),
         ([Dense(3, "softmax")], "categorical_crossentropy", np.full((3, 8), 1 / 3)),
         ([Dense(3, "softmax")], "categorical_crossentropy", np.full((3, 8), 0.3333)),

@@ -98,6 +98,31 @@ def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
     assert peak < NUMPY_BUFFER
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        tn.Activate("relu"), tn.BatchNorm(), tn.BatchNorm(activation="relu"), tn.Dropout(0.2), tn.LayerNorm(),
+        tn.Reshape((20, 10)),
+    ],
+    ids=repr,
+)  # fmt: skip
+@pytest.mark.parametrize("training", [False, True])
+def test_a_pass_of_every_layer_allocates_no_array(layer, training):
+    """Neither forward nor back needs an array as large as a batch, at the first layer or within."""
+    dense = [tn.Dense(200), tn.Flatten() if isinstance(layer, tn.Reshape) else tn.Dropout(0.1), tn.Dense(170)]
+    model = tn.Sequential([layer, *dense[1:], *dense[:1], layer, *dense[1:]], "mean_squared_error", inputs=200, seed=1)
+    rng = np.random.default_rng(1)
+    X, Y = rng.random((200, 256), np.float32), rng.random((170, 256), np.float32)
+
+    def step():
+        model.forward(X, training=training)
+        model.back(Y)
+
+    peak, left = held_by(step)
+    assert peak < NUMPY_BUFFER, f"a step held {peak:,} bytes"
+    assert left < 200, f"a step left {left} bytes behind"
+
+
 def test_ten_thousand_steps_leave_nothing():
     """Memory does not grow."""
     model = tn.Sequential([tn.Dense(4, "relu"), tn.Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)

@@ -6,7 +6,21 @@ import attrs
 import numpy as np
 import pytest
 
-from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer, Parameter, Sequential, testing
+from tinynet import (
+    SGD,
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Initializer,
+    Layer,
+    LayerNorm,
+    Loss,
+    Optimizer,
+    Parameter,
+    Sequential,
+    testing,
+)  # fmt: skip
 from tinynet.activations import Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from tinynet.initializers import HeNormal, LecunNormal, Zeros
 from tinynet.losses import BinaryCrossentropy, Huber, MeanSquaredError
@@ -736,6 +750,219 @@ def layer_mixes_examples():
     return Faulty(2)
 
 
+# Layers that do in training what they do not at prediction ------------------------------
+
+
+@fault(r"Faulty.forward draws from cache.rng outside of training; at prediction nothing is by chance")
+def dropout_active_at_prediction():
+    class Faulty(Dropout):
+        def forward(self, A_prev, cache):
+            self._draw(cache.mask, cache.rng)
+            return A_prev * cache.mask
+
+    return Faulty()
+
+
+@fault(r"gives another Z for the same A_prev the second time; if that is by chance, look at cache.training first")
+def dropout_active_at_prediction_by_a_generator_of_its_own():
+    rng = np.random.default_rng(1)
+
+    class Faulty(Dropout):
+        def forward(self, A_prev, cache):
+            self._draw(cache.mask, rng)
+            return A_prev * cache.mask
+
+    return Faulty()
+
+
+@fault(r"another Z .* the second time; in training, draw from cache.rng and from nothing else")
+def dropout_by_a_generator_of_its_own():
+    class Faulty(Dropout):
+        def forward(self, A_prev, cache):
+            cache.rng = np.random.default_rng()
+            return super().forward(A_prev, cache)
+
+    return Faulty()
+
+
+@fault(r"Faulty.back draws from cache.rng; forward has drawn the mask: keep it in the cache, and use that one")
+def mask_drawn_again_in_back():
+    class Faulty(Dropout):
+        def back(self, dZ, cache):
+            if cache.training:
+                self._draw(cache.mask, cache.rng)
+            return super().back(dZ, cache)
+
+    return Faulty()
+
+
+@fault(r"in training, dA\[0\].* does not match the cost.*back goes by what forward drew: the same mask")
+def mask_lost_between_the_passes():
+    class Faulty(Dropout):
+        def back(self, dZ, cache):
+            mask = np.random.default_rng(1).random(dZ.shape) > self.rate if cache.training else 1
+            return dZ * mask / (1 - self.rate if cache.training else 1)
+
+    return Faulty()
+
+
+@fault(r"in training, dA\[0\].* does not match the cost.*the same mask, kept in the cache, with its factor")
+def back_without_the_mask():
+    class Faulty(Dropout):
+        def back(self, dZ, cache):
+            return dZ.copy()
+
+    return Faulty()
+
+
+@fault(r"in training, dA\[0\].* 0\.75 times the slope everywhere.* with its factor")
+def back_without_the_factor():
+    class Faulty(Dropout):
+        def back(self, dZ, cache):
+            return dZ * (cache.mask > 0) if cache.training else dZ.copy()
+
+    return Faulty(0.25)
+
+
+@fault(r"in training, Z of Faulty is on average 0\.[789]\d* times .* at prediction; divide what is kept by .* 1 - rate")
+def kept_units_not_scaled():
+    class Faulty(Dropout):
+        def forward(self, A_prev, cache):
+            Z = super().forward(A_prev, cache)
+            return Z * (1 - self.rate) if cache.training else Z
+
+        def back(self, dZ, cache):
+            dA_prev = super().back(dZ, cache)
+            return dA_prev * (1 - self.rate) if cache.training else dA_prev
+
+    return Faulty(0.2)
+
+
+@fault(r"in training, Z of Faulty is on average \d+(\.\d+)? times")
+def rate_and_keep_mixed_up():
+    class Faulty(Dropout):
+        def _draw(self, mask, rng):
+            mask[:] = (rng.random(mask.shape) < self.rate) / (1 - self.rate)
+
+    return Faulty(0.3)
+
+
+@fault(r"Faulty.forward writes into the A_prev of the pass before; .* return a copy")
+def dropout_returns_A_prev_itself():
+    class Faulty(Dropout):
+        def forward(self, A_prev, cache):
+            return super().forward(A_prev, cache) if cache.training else A_prev
+
+    return Faulty()
+
+
+@fault(r"in training, dA\[0\].* an example's Z depends on the others, as through mean and variance")
+def mean_and_variance_as_constants_in_back():
+    class Faulty(BatchNorm):
+        def back_from(self, dZ, cache):
+            return dZ * (cache.gamma / cache.std)
+
+    return Faulty()
+
+
+@fault(r"in training, dA\[0\].* an example's Z depends on the others")
+def variance_as_a_constant_in_back():
+    class Faulty(BatchNorm):
+        def back_from(self, dZ, cache):
+            dA_prev = dZ - cache.dbeta if cache.training else dZ
+            return dA_prev * (cache.gamma / cache.std)
+
+    return Faulty()
+
+
+@fault(r"dA\[0\].* does not match the cost")
+def gradient_of_training_at_prediction():
+    class Faulty(BatchNorm):
+        def back_from(self, dZ, cache):
+            return (dZ - cache.dbeta - cache.A_hat * cache.dgamma) * (cache.gamma / cache.std)
+
+    return Faulty()
+
+
+@fault(r"forward differs for the first example alone; outside of training")
+def statistics_of_the_batch_at_prediction():
+    class Faulty(BatchNorm):
+        def normalize(self, A_prev, cache):
+            variance = A_prev.var(axis=-1, keepdims=True) + self.epsilon
+            cache.std[:] = np.sqrt(variance)
+            cache.A_hat[:] = (A_prev - A_prev.mean(axis=-1, keepdims=True)) / cache.std
+
+    return Faulty()
+
+
+@fault(r"Faulty.forward changes its state, running_mean, outside of training; look at cache.training first")
+def running_statistics_changed_at_prediction():
+    class Faulty(BatchNorm):
+        def normalize(self, A_prev, cache):
+            super().normalize(A_prev, cache)
+            if not cache.training:
+                self._follow(cache.running_mean, A_prev.mean(axis=-1, keepdims=True))
+
+    return Faulty()
+
+
+@fault(r"changes running_mean, which the layer declares as a parameter; .* is declared in state")
+def running_statistics_counted_as_parameters():
+    class Faulty(BatchNorm):
+        def parameters(self, input_shape):
+            return super().parameters(input_shape) | super().state(input_shape)
+
+        def state(self, input_shape):
+            return {}
+
+    return Faulty()
+
+
+@fault(r"Faulty: after training, predict is not what forward is; what is to last .* is declared in state")
+def running_statistics_not_declared():
+    class Faulty(BatchNorm):
+        def state(self, input_shape):
+            return {}
+
+        def normalize(self, A_prev, cache):
+            if not hasattr(cache, "running_mean"):
+                cache.running_mean, cache.running_variance = (
+                    p.init.draw(p.shape, None) for p in super().state(A_prev.shape[:-1]).values()
+                )
+            super().normalize(A_prev, cache)
+
+    return Faulty()
+
+
+@fault(r"Faulty.back changes cache.running_mean; it fills gradients alone")
+def running_statistics_changed_in_back():
+    class Faulty(BatchNorm):
+        def back(self, dZ, cache):
+            cache.running_mean *= self.momentum
+            return super().back(dZ, cache)
+
+    return Faulty()
+
+
+@fault(r"Faulty.forward gives float64 for float32")
+def float64_in_training_only():
+    class Faulty(Dropout):
+        def forward(self, A_prev, cache):
+            return A_prev * (cache.rng.random(A_prev.shape) < 0.5) * np.float64(2) if cache.training else A_prev.copy()
+
+    return Faulty()
+
+
+@fault(r"dA\[0\].* does not match the cost")
+def layer_norm_with_gamma_outside_the_means():
+    class Faulty(LayerNorm):
+        def back_from(self, dZ, cache):
+            mean, mean_product = dZ.mean(axis=0), (dZ * cache.A_hat).mean(axis=0)
+            return cache.gamma * (dZ - mean - cache.A_hat * mean_product) / cache.std
+
+    return Faulty()
+
+
 # Losses ------------------------------------------------------------------------------
 
 
@@ -1242,6 +1469,82 @@ def layer_that_mixes_two():
 
 
 @right
+def dropout_as_the_course_has_it():
+    @attrs.frozen
+    class KeepProb(Layer):
+        keep_prob: float = 0.8
+
+        def forward(self, A_prev, cache):
+            if not cache.training:
+                return A_prev
+            cache.D = cache.rng.random(A_prev.shape) < self.keep_prob
+            return A_prev * cache.D / self.keep_prob
+
+        def back(self, dZ, cache):
+            return dZ * cache.D / self.keep_prob if cache.training else dZ
+
+    return KeepProb(0.7)
+
+
+@right
+def dropout_scaled_at_prediction():
+    class AtPrediction(Layer):
+        def forward(self, A_prev, cache):
+            cache.factor = cache.rng.random(A_prev.shape) < 0.7 if cache.training else 0.7
+            return A_prev * cache.factor
+
+        def back(self, dZ, cache):
+            return dZ * cache.factor
+
+    return AtPrediction()
+
+
+@right
+def noise_in_training():
+    class Noise(Layer):
+        def forward(self, A_prev, cache):
+            noise = cache.rng.standard_normal(A_prev.shape) if cache.training else np.zeros(A_prev.shape)
+            return A_prev + noise.astype(A_prev.dtype)
+
+        def back(self, dZ, cache):
+            return dZ
+
+    return Noise()
+
+
+@right
+def noise_that_shifts():
+    class Shifting(Layer):
+        def forward(self, A_prev, cache):
+            cache.kept = cache.rng.random(A_prev.shape) < 0.8 if cache.training else np.ones(A_prev.shape, bool)
+            return np.where(cache.kept, A_prev, A_prev.dtype.type(-1.5))
+
+        def back(self, dZ, cache):
+            return dZ * cache.kept
+
+    return Shifting()
+
+
+@right
+def centring_by_a_running_mean():
+    class Centring(Layer):
+        def state(self, input_shape):
+            return {"mean": Parameter((*input_shape, 1), Zeros())}
+
+        def forward(self, A_prev, cache):
+            if not cache.training:
+                return A_prev - cache.mean
+            mean = A_prev.mean(axis=-1, keepdims=True)
+            cache.mean = 0.9 * cache.mean + 0.1 * mean
+            return A_prev - mean
+
+        def back(self, dZ, cache):
+            return dZ - dZ.mean(axis=-1, keepdims=True) if cache.training else dZ
+
+    return Centring()
+
+
+@right
 def loss_without_a_partner():
     class LogCosh(Loss):
         def value(self, A, Y):
@@ -1423,7 +1726,7 @@ def test_checks_are_tests(check):
             Tanh(), (),
             "description results repeated out examples_apart memory_order slopes finite_far_out slopes_elsewhere",
         ),
-        (Dense(2), (3,), "description passes examples gradients"),
+        (Dense(2), (3,), "description passes examples gradients training chance copies"),
         (Huber(), (), "description mean value_and_back ends partner"),
         (SGD(), (), "description way_down restart"),
         (Constant(0.1), (), "description rates"),

@@ -30,7 +30,7 @@ def test_page(page, monkeypatch, tmp_path):
     "name",
     [
         "README.rst", "docs/index.rst", "docs/notation.rst", "docs/data.rst", "docs/optimizers.rst",
-        "docs/metrics.rst", "docs/extending.rst",
+        "docs/metrics.rst", "docs/extending.rst", "docs/layers.rst",
     ],
 )
 def test_page_has_examples(name):

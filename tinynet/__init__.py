@@ -24,7 +24,7 @@ from tinynet.callbacks import Callback, CSVLogger, EarlyStopping, LearningRateLo
 from tinynet.datasets import Rows, load_digits, open_rows
 from tinynet.history import History
 from tinynet.initializers import Initializer
-from tinynet.layers import Dense, Layer, Parameter
+from tinynet.layers import Activate, BatchNorm, Dense, Dropout, Flatten, Layer, LayerNorm, Parameter, Reshape
 from tinynet.losses import Loss
 from tinynet.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
 from tinynet.progress import ProgressBar
@@ -35,9 +35,10 @@ load = Sequential.load
 resume = Sequential.resume
 
 __all__ = [
-    "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Dense", "EarlyStopping", "History",
-    "Initializer", "Layer", "LearningRateLogger", "Loss", "ModelCheckpoint", "Nadam", "Optimizer", "Parameter",
-    "ProgressBar", "RMSprop", "Rows", "Schedule", "Sequential", "__version__", "activations", "batches", "callbacks",
-    "datasets", "errors", "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics",
-    "open_rows", "optimizers", "resume", "schedules", "testing",
+    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "BatchNorm", "CSVLogger", "Callback", "Dense",
+    "Dropout", "EarlyStopping", "Flatten", "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss",
+    "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop", "Reshape", "Rows", "Schedule",
+    "Sequential", "__version__", "activations", "batches", "callbacks", "datasets", "errors", "functional",
+    "initializers", "layers", "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
+    "schedules", "testing",
 ]  # fmt: skip

@@ -16,8 +16,8 @@ import numpy as np
 
 from tinynet._arrays import title
 from tinynet._buffers import Array, Cache
-from tinynet.activations import Softmax
-from tinynet.layers import Layer
+from tinynet.activations import Activation, Softmax
+from tinynet.layers import Activate, Dropout, Layer, Normalization, Reshape
 from tinynet.optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -96,8 +96,13 @@ def _say(doubt: str | None) -> None:
 
 def _misfits(model: Sequential) -> Iterator[str]:
     """Yield which activations do not go with the loss, or with one another."""
-    *below, last = model.layers
-    L = len(model.layers)
+    last = model.layers[-1]
+    if isinstance(last, Dropout):
+        yield (
+            f"{title(len(model.layers), last)} is the last layer, so outputs are dropped in training, and not the "
+            "units of a hidden layer; put it before the last layer that has parameters"
+        )
+    *below, (L, last) = _acting(model)
     where = f"the last layer, {title(L, last)}"
     if isinstance(last.activation, Softmax) and model.outputs[0] == 1:
         yield (
@@ -108,18 +113,25 @@ def _misfits(model: Sequential) -> Iterator[str]:
         name = last.activation.registered_name
         yield f"{where}, ends in {name}, but {model.loss!r} {model.loss.misfits[type(last.activation)]}"
     elif model.loss and np.isfinite(model.loss.domain).any():
-        yield from _outside(model, where)
-    if below and isinstance(last.activation, Softmax) and isinstance(below[-1].activation, Softmax):
+        yield from _outside(model, last.activation, where)
+    if below and isinstance(last.activation, Softmax) and isinstance(below[-1][1].activation, Softmax):
         yield (
-            f"{title(L - 1, below[-1])} ends in softmax, and so does {where}: it sees numbers between 0 and 1 only, "
+            f"{title(*below[-1])} ends in softmax, and so does {where}: it sees numbers between 0 and 1 only, "
             'and can hardly prefer a class; give the layer before the last another activation, such as "relu"'
         )
 
 
-def _outside(model: Sequential, where: str) -> Iterator[str]:
+def _acting(model: Sequential) -> list[tuple[int, Layer]]:
+    """Return the layers by number, without those that only pass numbers on; the first, if all of them do."""
+    layers = list(enumerate(model.layers, 1))
+    acting = [(l, layer) for l, layer in layers if not isinstance(layer, (Dropout, Reshape))]
+    return acting or layers[:1]
+
+
+def _outside(model: Sequential, activation: Activation, where: str) -> Iterator[str]:
     """Yield whether the last activation gives numbers that the loss does not take."""
     assert model.loss is not None, "who calls has one"
-    activation, (low, high) = model.layers[-1].activation, model.loss.domain
+    low, high = model.loss.domain
     Z = np.linspace(-30, 30, 7) * np.ones((*model.outputs, 1))
     with np.errstate(all="ignore"):
         A = activation.forward(Z)
@@ -136,11 +148,18 @@ def _same_units(model: Sequential) -> Iterator[str]:
     weights = model.W
     for l, after in pairwise(weights):
         W, W_after = weights[l], weights[after]
-        if after == l + 1 and len(W) > 1 and _all_one(W) and _all_one(W_after.T):
+        treated_alike = all(_treats_units_alike(model, k) for k in range(l + 1, after))
+        if treated_alike and len(W) > 1 and _all_one(W) and _all_one(W_after.T):
             yield (
                 f"all {len(W)} units of {title(l, model.layers[l - 1])} have the same weights, in W[{l}] and in "
                 f'W[{after}], so they get the same gradients and stay one unit for ever; draw W at random: init="auto"'
             )
+
+
+def _treats_units_alike(model: Sequential, l: int) -> bool:
+    """Tell whether units that are the same leave layer l the same; with dropout they do not."""
+    views = model.parameters[l - 1].values()
+    return isinstance(model.layers[l - 1], (Activate, Normalization)) and all(map(_all_one, views))
 
 
 def _all_one(rows: Array) -> bool:
@@ -210,14 +229,16 @@ def _why_still(model: Sequential, still: list[int]) -> str | None:
     told = f"all gradients of {_named(model, still)} were exactly 0 for a whole epoch, so nothing changed there"
     for l, (layer, cache) in enumerate(zip(model.layers, model.caches, strict=True), 1):
         if _flat(layer, cache).all():
-            name = layer.activation.registered_name
+            name, units = layer.activation.registered_name, cache.Z[..., 0].size
             return (
-                f"{told}: all {len(cache.Z)} units of {title(l, layer)} are dead ({name} is flat there, for every "
+                f"{told}: all {units} units of {title(l, layer)} are dead ({name} is flat there, for every "
                 f"example of the last batch{_unscaled(model)}). Draw the parameters anew with init=\"auto\", take a "
                 'smaller learning rate, or an activation that is nowhere flat, such as "leaky_relu"'
             )
     for l in range(len(model.layers), 1, -1):
         if not model.dA[l - 1].any():
+            if "W" not in model.caches[l - 1].parameters:
+                return f"{told}: {title(l, model.layers[l - 1])} lets no gradient through to the layers below"
             return f'{told}: W[{l}] lets no gradient through to the layers below; if it is 0, draw it with init="auto"'
     return f"{told}; look at model.dZ and model.A"
 

@@ -21,7 +21,7 @@ from tinynet._random import Random, generator
 from tinynet._weights import nonnegative
 from tinynet.activations import Activation
 from tinynet.errors import FileFormatError, NotBuiltError, ShapeError, UnknownNameError
-from tinynet.layers import Layer
+from tinynet.layers import Dense, Layer
 from tinynet.losses import Loss
 from tinynet.metrics import labels
 from tinynet.serialization import Archive, opened, write_file
@@ -52,7 +52,7 @@ class Sequential:
     dtype : {"float32", "float64"}
         In which everything is stored and computed.
     seed : int, numpy.random.Generator or numpy.random.RandomState, optional
-        For the first parameters and the order of mini-batches.
+        For the first parameters, the order of mini-batches, and what layers draw in training.
 
     Examples
     --------
@@ -104,7 +104,8 @@ class Sequential:
             cache.A_prev = A
             cache.Z = Z = shaped(layer.forward(A, cache), cache.A, "the Z that forward returns", cache)
             A = into(cache.A, layer.activation.forward(Z, out=cache.A), "A")
-        if not all_finite(caches[0].Z[0]):  # one unit sees every input
+        Z = caches[0].Z
+        if not all_finite(Z[0] if isinstance(self.layers[0], Dense) else Z):  # one unit of Dense sees every input
             _door.check_finite("X", X)
         return A
 

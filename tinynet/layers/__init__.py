@@ -1,6 +1,15 @@
 """Layers: how A_prev becomes Z, and how dZ becomes dA_prev and the layer's own gradients."""
 
+from tinynet.layers.activate import Activate
 from tinynet.layers.base import Layer, Parameter
+from tinynet.layers.batch_norm import BatchNorm
 from tinynet.layers.dense import Dense
+from tinynet.layers.dropout import Dropout
+from tinynet.layers.layer_norm import LayerNorm
+from tinynet.layers.normalization import Normalization
+from tinynet.layers.reshape import Flatten, Reshape
 
-__all__ = ["Dense", "Layer", "Parameter"]
+__all__ = [
+    "Activate", "BatchNorm", "Dense", "Dropout", "Flatten", "Layer", "LayerNorm", "Normalization", "Parameter",
+    "Reshape",
+]  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from tinynet._buffers import Array, Cache, Shape
 from tinynet._registry import Registered
@@ -66,3 +69,16 @@ class Layer(Registered, ABC):
 
         ``cache.dA_prev`` is None when nobody needs dA_prev: then None may be returned.
         """
+
+
+def as_activation(value: Any) -> Activation:
+    """Return the activation that a field is given."""
+    return Activation.get(value)
+
+
+@functools.lru_cache(maxsize=16)
+def means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return 1/m, and a column of m times 1/m: the product with it is the mean over the examples."""
+    column = np.full((m, 1), 1 / m, dtype)
+    column.flags.writeable = False
+    return column[0, ..., 0], column

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -14,15 +13,11 @@ from tinynet._buffers import Array, Cache, Shape, whole
 from tinynet.activations import Activation, Identity
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
-from tinynet.layers.base import Layer, Parameter
+from tinynet.layers.base import Layer, Parameter, as_activation, means
 
 
 def _units(value: Any) -> int:
     return whole("units", value)
-
-
-def _activation(value: Any) -> Activation:
-    return Activation.get(value)
 
 
 def _init(value: Any) -> Any:
@@ -56,7 +51,7 @@ class Dense(Layer):
     """
 
     units: int = attrs.field(converter=_units)
-    activation: Activation = attrs.field(default=Identity(), converter=_activation)
+    activation: Activation = attrs.field(default=Identity(), converter=as_activation)
     init: Any = attrs.field(default="auto", converter=_init)
     l2: float = attrs.field(default=0.0, converter=float, validator=[ge(0), lt(math.inf)])
 
@@ -65,7 +60,7 @@ class Dense(Layer):
         if len(input_shape) != 1:
             raise ShapeError(
                 f"it takes columns (n_prev, m), not arrays ({', '.join(map(str, input_shape))}, m); "
-                "write X.reshape(-1, X.shape[-1]) to turn examples into columns"
+                "write X.reshape(-1, X.shape[-1]) to turn examples into columns, or put Flatten() before it"
             )
         init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
         return {"W": Parameter((self.units, *input_shape), init), "b": Parameter((self.units, 1), Zeros())}
@@ -89,7 +84,7 @@ class Dense(Layer):
     def back(self, dZ: Array, cache: Cache) -> Any:
         """Fill dW and db, and return dA_prev (n_prev, m) where it is wanted, for dZ (n, m)."""
         W, dW = cache.W, cache.dW
-        one_mth, mean = _means(dZ.shape[-1], dZ.dtype)
+        one_mth, mean = means(dZ.shape[-1], dZ.dtype)
         if dZ.size < dW.size:  # the 1/m goes onto the smaller of the two; not in place, for dZ is public
             np.multiply(dZ, one_mth, out=cache.dZ_mean).dot(cache.A_prev.T, out=dW)
         else:
@@ -102,11 +97,3 @@ class Dense(Layer):
     def penalty(self, cache: Cache) -> float:
         """Return l2/2 · Σ W²."""
         return 0.5 * self.l2 * float(np.vdot(cache.W, cache.W)) if self.l2 else 0.0
-
-
-@functools.lru_cache(maxsize=16)
-def _means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Return 1/m, and a column of m times 1/m: the product with it is the mean over the examples."""
-    column = np.full((m, 1), 1 / m, dtype)
-    column.flags.writeable = False
-    return column[0, ..., 0], column

@@ -47,7 +47,7 @@ def check_activation(activation: Activation) -> None:
 
 
 def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
-    """Check a layer on examples of a shape: gradients, shapes, dtypes, manners."""
+    """Check a layer on examples of a shape, in training and outside: gradients, shapes, dtypes, state, manners."""
     _run(layer, Layer, input_shape)
 
 
@@ -79,7 +79,7 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
 
     >>> import tinynet as tn
     >>> [check.__name__ for check in tn.testing.checks(tn.Dense(3), 4)]
-    ['description', 'passes', 'examples', 'gradients']
+    ['description', 'passes', 'examples', 'gradients', 'training', 'chance', 'copies']
 
     With pytest::
 
