@@ -1,7 +1,7 @@
 """MNIST's handwritten digits: 98.3 % of the test images and more, with dense layers alone.
 
 Run it with the path of the data, an ``.npz`` with the arrays x_train (60000, 28, 28), y_train (60000,),
-x_test (10000, 28, 28) and y_test (10000,), images as numbers from 0 to 255::
+x_test (10000, 28, 28) and y_test (10000,), or train_x and so on, with pixels from 0 to 255::
 
     python examples/mnist.py mnist.npz
 
@@ -22,10 +22,12 @@ from tinynet.schedules import Cosine, Warmup
 def load(path):
     """Return X_train (784, m), y_train (m,), X_test and y_test, pixels from 0 to 1."""
     with np.load(path) as data:
-        images, labels = [data[f"x_{part}"] for part in ("train", "test")], [data[f"y_{part}"] for part in ("train", "test")]
+        named = {"_".join(sorted(name.split("_"))): data[name] for name in data.files}  # train_x, for x_train too
     # An example is a row in memory, and a column of the transposed view that fit takes.
-    X_train, X_test = (np.divide(x.reshape(len(x), -1), 255, dtype=np.float32).T for x in images)
-    return X_train, labels[0].astype(int), X_test, labels[1].astype(int)
+    X_train, X_test = (
+        np.divide(named[f"{part}_x"].reshape(-1, 784), 255, dtype=np.float32).T for part in ("train", "test")
+    )
+    return X_train, named["train_y"].astype(int), X_test, named["test_y"].astype(int)
 
 
 def build(seed, units=512):

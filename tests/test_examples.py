@@ -57,6 +57,24 @@ def test_classes_of_ones_own(name, check, low, high, capsys):
     assert f"{check} finds nothing wrong" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "names", [("x_train", "y_train", "x_test", "y_test"), ("train_x", "train_y", "test_x", "test_y")]
+)
+def test_mnist(names, tmp_path, capsys):
+    """The recipe runs on images of the form of MNIST, whatever the file calls them, and goes on from its checkpoint."""
+    rng = np.random.default_rng(1)
+    patterns = rng.integers(0, 256, (10, 28, 28))
+    y = rng.integers(10, size=400)
+    images = np.clip(patterns[y] + rng.integers(-60, 60, (400, 28, 28)), 0, 255).astype(np.uint8)
+    arrays = (images[:300], y[:300], images[300:], y[300:])
+    np.savez(tmp_path / "mnist.npz", **dict(zip(names, arrays, strict=True)))
+    mnist, kept = imported("mnist"), tmp_path / "run.npz"
+    accuracy = mnist.main(tmp_path / "mnist.npz", epochs=6, checkpoint=kept)
+    assert accuracy > 0.9
+    assert accuracy == mnist.main(tmp_path / "mnist.npz", epochs=6, checkpoint=kept)
+    assert "epoch 6/6" in capsys.readouterr().out
+
+
 def test_every_example_is_run():
     """No example is left out of these tests."""
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"digits", "own_layer", "own_loss", "own_optimizer"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"digits", "mnist", "own_layer", "own_loss", "own_optimizer"}
