@@ -16,6 +16,7 @@ import pytest
 
 import tinynet as tn
 from tinynet import SGD, Activation, Adam, Dense, Dropout, Initializer, Loss, Sequential, functional
+from tinynet.batches import batches_of
 
 RTOL = 1e-10
 
@@ -485,3 +486,54 @@ def test_every_exercise_is_used():
     """No exercise of the file is passed over."""
     used = vars(ByFunctions).keys() | vars(ByClasses).keys() | {"gradient_check"}
     assert set() == {case["function"] for case in CASES.values()} - used
+
+
+def course_moons():
+    """Return the course's two moons: 300 points that scikit-learn draws after a seed of 3, with noise 0.2."""
+    rng, half = np.random.RandomState(3), np.linspace(0, np.pi, 150)
+    X = np.hstack([[np.cos(half), np.sin(half)], [1 - np.cos(half), 0.5 - np.sin(half)]])
+    order = np.arange(300)
+    rng.shuffle(order)
+    X = X[:, order].T
+    return (X + rng.normal(scale=0.2, size=X.shape)).T, (order >= 150).astype(int)[np.newaxis]
+
+
+class CourseBatches:
+    """The course's mini-batches of 64: in epoch e the permutation of the seed 10 + e."""
+
+    def __init__(self, X, Y):
+        self.X, self.Y, self.seed = X, Y, 10
+
+    def __iter__(self):
+        self.seed += 1
+        order = np.random.RandomState(self.seed).permutation(self.X.shape[1])
+        for start in range(0, order.size, 64):
+            chosen = order[start : start + 64]
+            yield self.X[:, chosen], self.Y[:, chosen]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "costs"),
+    [
+        (SGD(0.0007), {0: 0.7024046849828726, 1000: 0.66810064295887}),
+        (Adam(0.0007), {0: 0.7021655222604548, 1000: 0.16784505282581158, 2000: 0.14131619792956462}),
+    ],
+    ids=["gd", "adam"],
+)
+def test_moons(optimizer, costs):
+    """`fit` gives the published costs of the course's optimization exercise, given its permutations."""
+    layers = [Dense(5, "relu", "he_normal"), Dense(2, "relu", "he_normal"), Dense(1, "sigmoid", "he_normal")]
+    model = Sequential(layers, "binary_crossentropy", 2, "float64", seed=np.random.RandomState(3))
+    history = model.fit(CourseBatches(*course_moons()), optimizer=optimizer, epochs=max(costs) + 1)
+    np.testing.assert_allclose(list(costs.values()), [history["loss"][epoch] for epoch in costs], rtol=1e-9)
+
+
+def test_mini_batches():
+    """A RandomState shuffles and cuts as the course's random_mini_batches does: batches of 64, 64 and 20."""
+    X = np.random.RandomState(1).standard_normal((1, 148))
+    model = Sequential([Dense(1)], "mean_squared_error", 1, "float64", seed=np.random.RandomState(0))
+    batches = batches_of(model, X, X, batch_size=64)
+    model.rng = np.random.RandomState(0)
+    taken = [batch[0][0].copy() for batch in batches.epoch(model.rng)]
+    assert [batch.size for batch in taken] == [64, 64, 20]
+    np.testing.assert_allclose([0.9008559492644118, -0.7612069008951028, 0.23441569781709215], taken[0][:3], rtol=1e-12)
