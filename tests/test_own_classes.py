@@ -273,10 +273,10 @@ def test_parameters_stay_where_they_are():
     ("activations", "loss", "call", "named"),
     [
         (["short", "relu"], "huber", lambda ours: ours.predict(X), "A"),
-        (["short", "relu"], "huber", lambda ours: ours.forward_layer(1, X), "A[1]"),
+        (["short", "relu"], "huber", lambda ours: ours.forward_layer(1, X), "A"),
         (["short_back", "relu"], "huber", lambda ours: ours.fit(X, X), "dZ"),
         (["relu", "short_back"], "huber", lambda ours: ours.fit(X, X), "dZ[L]"),
-        (["relu", "short_back"], "huber", lambda ours: (ours.forward(X), ours.back_layer(2, X)), "dZ[2]"),
+        (["relu", "short_back"], "huber", lambda ours: (ours.forward(X), ours.back_layer(2, X)), "dZ"),
         (["relu", "relu"], "short_loss", lambda ours: ours.fit(X, X), "dA[L]"),
     ],
 )
@@ -296,7 +296,8 @@ def test_a_wrong_shape_from_a_method_with_out(activations, loss, call, named):
             return A[:1]
 
     ours = model(*(tn.Dense(4, activation) for activation in activations), loss=loss)
-    with pytest.raises(ShapeError, match=rf"^{re.escape(named)} has shape \(4, 6\); got .* \(1, 6\)"):
+    told = rf"^{re.escape(named)} has shape \(4, 6\)( in layer [12] \(Dense\))?; got .* \(1, 6\)"
+    with pytest.raises(ShapeError, match=told):
         call(ours)
 
 

@@ -41,7 +41,7 @@ def write(view: Array, value: Any, name: str, where: str = "") -> None:
         return
     value = np.asarray(value)
     if value.shape != view.shape:
-        mend = _mend(view, value) or (_MEND_SUM if name.startswith("d") and value.size > 1 else "")
+        mend = _mend(view, value) or (_MEND_SUM if name[0] == "d" and view.shape[-1] == 1 < value.size else "")
         raise ShapeError(f"{name} has shape {view.shape}{where}; got an array of shape {value.shape}{mend}")
     view[...] = value
 
@@ -57,10 +57,10 @@ def _mend(view: Array, value: Array) -> str:
 _MEND_SUM = "; a sum over the examples is one along the last axis: np.sum(..., axis=1, keepdims=True)"
 
 
-def into(buffer: Array, result: Any, name: str) -> Array:
+def into(buffer: Array, result: Any, name: str, where: str = "") -> Array:
     """Return `buffer` with `result` in it: who was told to write there may have returned another array."""
     if result is not buffer:
-        write(buffer, result, name)
+        write(buffer, result, name, where)
     return buffer
 
 

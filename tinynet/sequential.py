@@ -29,6 +29,26 @@ from tinynet.serialization import Archive, opened, write_file
 _DTYPES = ("float32", "float64")
 
 
+# The four lines of the mathematics, for one layer. What a layer or activation returns may be another array
+# than the one it was told to write to, and must have its shape.
+
+
+def _Z(layer: Layer, A_prev: Array, cache: Cache) -> Array:
+    return shaped(layer.forward(A_prev, cache), cache.A, "the Z that forward returns", cache)
+
+
+def _A(layer: Layer, Z: Array, cache: Cache) -> Array:
+    return into(cache.A, layer.activation.forward(Z, out=cache.A), "A", cache.in_layer)
+
+
+def _dZ(layer: Layer, dA: Array, cache: Cache) -> Array:
+    return into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), "dZ", cache.in_layer)
+
+
+def _dA_prev(layer: Layer, dZ: Array, cache: Cache) -> Any:
+    return shaped(layer.back(dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
+
+
 def _stays(instead: str) -> Callable[[Any, Any], None]:
     """Return what refuses to put another array in the place of one that the model owns."""
 
@@ -102,8 +122,8 @@ class Sequential:
         A = X
         for layer, cache in zip(self._layers, caches, strict=True):
             cache.A_prev = A
-            cache.Z = Z = shaped(layer.forward(A, cache), cache.A, "the Z that forward returns", cache)
-            A = into(cache.A, layer.activation.forward(Z, out=cache.A), "A")
+            cache.Z = Z = _Z(layer, A, cache)
+            A = _A(layer, Z, cache)
         Z = caches[0].Z
         if not all_finite(Z[0] if isinstance(self.layers[0], Dense) else Z):  # one unit of Dense sees every input
             _door.check_finite("X", X)
@@ -158,11 +178,11 @@ class Sequential:
         caches[0].dA_prev = np.empty(caches[0].A_prev.shape, self.dtype) if input_gradient else None
         *below, (layer, cache) = zip(self._layers, caches, strict=True)
         dZ = into(cache.dZ, self._output_dZ(cache, Y, w), "dZ[L]")
-        dA = shaped(layer.back(dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
+        dA = _dA_prev(layer, dZ, cache)
         for layer, cache in reversed(below):
             cache.dA = dA
-            dZ = into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), "dZ")
-            dA = shaped(layer.back(dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
+            dZ = _dZ(layer, dA, cache)
+            dA = _dA_prev(layer, dZ, cache)
         caches[0].dA_prev = dA if input_gradient else None
         self._went_back, self._Y, self._w = True, Y, w
 
@@ -189,8 +209,8 @@ class Sequential:
         cache = self._caches[l - 1]
         self._tell([cache], training)
         cache.A_prev = A_prev
-        cache.Z = shaped(layer.forward(A_prev, cache), cache.A, "the Z that forward returns", cache)
-        return into(cache.A, layer.activation.forward(cache.Z, out=cache.A), f"A[{l}]")
+        cache.Z = _Z(layer, A_prev, cache)
+        return _A(layer, cache.Z, cache)
 
     def back_layer(self, l: int, dA: Any) -> tuple[Array, ...]:
         """Take layer l alone back: return dA[l-1], dW[l] and db[l] for dA[l]."""
@@ -202,8 +222,7 @@ class Sequential:
             raise ShapeError(f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}")
         cache.dA = dA = dA.copy()
         asked, cache.dA_prev = cache.dA_prev, np.empty(cache.A_prev.shape, self.dtype)
-        into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), f"dZ[{l}]")
-        dA_prev = shaped(layer.back(cache.dZ, cache), cache.dA_prev, "the dA_prev that back returns", cache)
+        dA_prev = _dA_prev(layer, _dZ(layer, dA, cache), cache)
         cache.dA_prev = asked
         self._went_back, self._Y = True, None if l == len(self.layers) else self._Y
         return dA_prev, *self._built().grad_views[l - 1].values()
