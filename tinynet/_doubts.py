@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tinynet.sequential import Sequential
 
 _FAINT = 1e-5  # of the gradient at layer L: what reaches layer 1 of networks that do not learn (ten layers of sigmoid)
+_ROUNDING = 1e-6  # by which a function with values up to 1 may come out above it
 _FIRST = 5  # steps whose costs tell whether a training diverges
 _GROWTH = 10.0  # how many times as large the cost may become in them
 
@@ -135,7 +136,7 @@ def _outside(model: Sequential, activation: Activation, where: str) -> Iterator[
     Z = np.linspace(-30, 30, 7) * np.ones((*model.outputs, 1))
     with np.errstate(all="ignore"):
         A = activation.forward(Z)
-    if A.min() < low or A.max() > high:
+    if A.min() < low - _ROUNDING or A.max() > high + _ROUNDING:
         partner = f'; write "{model.loss.partner.registered_name}" there' if model.loss.partner else ""
         yield (
             f"{where}, ends in {activation.registered_name}, whose A goes from {A.min():.3g} to {A.max():.3g} and "
