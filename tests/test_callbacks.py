@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import SGD, Callback, CSVLogger, Dense, EarlyStopping, History, LearningRateLogger, ModelCheckpoint
+from tinynet import (
+    SGD,
+    Callback,
+    CSVLogger,
+    Dense,
+    EarlyStopping,
+    History,
+    LearningRateLogger,
+    ModelCheckpoint,
+    callbacks,
+)
 from tinynet.errors import NonFiniteError, UnknownNameError
 from tinynet.history import plot
 from tinynet.schedules import Step
@@ -116,6 +126,27 @@ def test_which_values_are_better(monitor, larger):
     assert history.epochs == 5
 
 
+def own(Y, A):
+    """Return a number that might be anything."""
+    return float(A.mean())
+
+
+@pytest.mark.parametrize("name", ["top_k_accuracy(k=1)", "accuracy(x=2)"])
+def test_metrics_with_settings_have_a_direction(name):
+    """A partial of an accuracy is better when larger."""
+    assert callbacks._sign("auto", f"val_{name}") == -1
+
+
+def test_a_direction_that_is_not_known():
+    """Of a function of one's own nobody knows which way is better: it must be said, before the first step."""
+    model = network()
+    before = model.params.copy()
+    with pytest.raises(ValueError, match=r"whether a larger 'own' is better is not known; write mode="):
+        model.fit(X, Y, metrics=[own], callbacks=[EarlyStopping("own")])
+    np.testing.assert_array_equal(before, model.params)
+    model.fit(X, Y, metrics=[own], callbacks=[EarlyStopping("own", mode="max")])
+
+
 @pytest.mark.parametrize("make", [lambda: EarlyStopping("val_f2"), lambda: ModelCheckpoint("m.npz", "val_f2")])
 def test_what_is_not_measured_is_not_watched(make):
     """A name that is not measured is refused before the first step, with the names that are."""
@@ -148,10 +179,13 @@ def test_csv_logger(tmp_path):
 
 
 def test_learning_rate_logger():
-    """It records the rate of the step to come, after each epoch."""
+    """It records the rate of the last step of each epoch."""
     optimizer = SGD(Step(0.8, drop=0.5, every=1, by="epoch"))
     history = network().fit(X, Y, optimizer, epochs=3, callbacks=[LearningRateLogger()])
-    assert history["learning_rate"] == [0.4, 0.2, 0.1]
+    assert history["learning_rate"] == [0.8, 0.4, 0.2]
+    by_step = SGD(Step(0.8, drop=0.5, every=1))
+    history = network().fit(X, Y, by_step, epochs=2, batch_size=30, callbacks=[LearningRateLogger()])
+    assert history["learning_rate"] == [0.4, 0.1]
 
 
 @pytest.mark.parametrize("thing", [print, EarlyStopping, object(), "early_stopping"])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet import SGD, Activation, Dense, Layer, Loss, Sequential
+from tinynet import SGD, Activation, BatchNorm, Dense, Dropout, Layer, Loss, Sequential
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 
 DTYPES = ["float32", "float64"]
@@ -887,3 +887,43 @@ def test_a_loss_with_another_value_does_not_inherit_the_partner():
         model.back(Y)
     np.testing.assert_allclose(7 * plain.grads, seven.grads, rtol=1e-12)
     np.testing.assert_allclose(7 * plain.cost(Y), seven.cost(Y), rtol=1e-12)
+
+
+# What comes back, and what kind of pass it is ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "view", [lambda A: A, lambda A: A[:, :], lambda A: A.reshape(A.shape), lambda A: A.T.T], ids=["itself", "slice", "reshape", "T"]
+)
+@pytest.mark.parametrize("kind", ["A", "dA", "dZ", "Z"])
+def test_what_a_pass_wrote_may_be_its_input(kind, view):
+    """Arrays of the last pass, and views of them, can be handed in again: the pass reads before it writes."""
+    model, (X, _) = Sequential([Dense(4, "tanh"), Dense(4)], "mean_squared_error", 4, "float64", seed=1), data()
+    model.forward(X)
+    model.back(np.ones((4, X.shape[1])))
+    given = getattr(model, kind)[2]
+    copied = given.copy()
+    expected = Sequential([Dense(4, "tanh"), Dense(4)], "mean_squared_error", 4, "float64", seed=1)
+    for other, handed_in in ((expected, copied), (model, view(given))):
+        other.forward(handed_in)
+        other.back(np.ones((4, X.shape[1])))
+    np.testing.assert_array_equal(expected.grads, model.grads)
+
+
+@pytest.mark.parametrize("l", [1, 2, 3])
+def test_training_mode_is_of_one_pass(l):
+    """After a layer was taken forward as in training, a plain pass is a plain pass."""
+    layers = [Dense(6, "relu"), BatchNorm(), Dropout(0.5), Dense(3)]
+    model = Sequential(layers, "mean_squared_error", 4, seed=1)
+    X = np.random.default_rng(1).standard_normal((4, 8))
+    model.fit(X, X[:3])
+    expected, state = model.predict(X), model.state.copy()
+    model.forward(X, training=True)
+    model.state[:] = state
+    model.forward_layer(l, np.ones((model.caches[l - 1].A_prev.shape[0], 8)), training=True)
+    model.state[:] = state
+    np.testing.assert_array_equal(expected, model.forward(X))
+    np.testing.assert_array_equal(state, model.state)
+    model.forward_layer(l, np.ones((model.caches[l - 1].A_prev.shape[0], 8)))
+    np.testing.assert_array_equal(expected, model.forward(X))
+    np.testing.assert_array_equal(state, model.state)

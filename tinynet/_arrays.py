@@ -88,6 +88,8 @@ class Arrays:
             caches = self._by_m[m] = self._new_caches(m, ("Z", "A", "dZ", "dA"), _unfilled)
             for below, cache in itertools.pairwise(caches):
                 cache.dA_prev = below.dA
+            # What a pass writes to: an X that lies there would be gone before it has been read.
+            caches[0].written = {id(array) for c in caches for array in (c.Z, c.A, c.dZ, c.dA)}
         return caches
 
     def forward_caches(self, m: int) -> list[Cache]:

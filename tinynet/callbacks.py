@@ -75,14 +75,18 @@ def _check_measured(callback: Callback, name: str) -> None:
         raise UnknownNameError(f"{told}; measured: {', '.join(callback.run.names)}{hint}")
 
 
-_LARGER_IS_BETTER = ("accuracy", "precision", "recall", "f1", "r2")
+_LARGER_IS_BETTER = {"accuracy", "top_k_accuracy", "binary_accuracy", "precision", "recall", "f1", "r2"}
+_SMALLER_IS_BETTER = {"loss", "mean_absolute_error", "mean_squared_error"}
 
 
 def _sign(mode: str, monitor: str) -> float:
     """Return 1 where smaller is better, -1 where larger is."""
-    if mode == "auto":
-        mode = "max" if monitor.endswith(_LARGER_IS_BETTER) else "min"
-    return 1.0 if mode == "min" else -1.0
+    name = monitor.removeprefix("val_").split("(")[0]  # top_k_accuracy(k=3) is a top_k_accuracy
+    if mode == "max" or (mode == "auto" and name in _LARGER_IS_BETTER):
+        return -1.0
+    if mode == "min" or name in _SMALLER_IS_BETTER:
+        return 1.0
+    raise ValueError(f'whether a larger {monitor!r} is better is not known; write mode="max" or mode="min"')
 
 
 _MODE = attrs.field(default="auto", validator=in_(("auto", "min", "max")))
@@ -109,7 +113,7 @@ class EarlyStopping(Callback):
     min_delta : float
         By how much a value must be better to count; at least 0.
     mode : {"auto", "min", "max"}
-        Which values are better; "auto" takes larger ones for accuracy, precision, recall, f1 and r2.
+        Which values are better; "auto" knows it of the loss and of tinynet's metrics.
     restore_best : bool
         Whether the model ends with the parameters (and state) of the best epoch.
 
@@ -125,11 +129,12 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         _check_measured(self, self.monitor)
+        self.sign = _sign(self.mode, self.monitor)
         if not self.run.resumed:
             self.best, self.best_epoch, self.values = math.inf, -1, self.model.values.copy()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        value = _sign(self.mode, self.monitor) * float(logs[self.monitor])
+        value = self.sign * float(logs[self.monitor])
         if value < self.best - self.min_delta or (self.best_epoch < 0 and not math.isnan(value)):
             self.best, self.best_epoch = value, epoch
             self.values[:] = self.model.values
@@ -172,6 +177,7 @@ class ModelCheckpoint(Callback):
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         if self.best_only:
             _check_measured(self, self.monitor)
+            self.sign = _sign(self.mode, self.monitor)
         if not self.run.resumed:
             self.best = math.inf
 
@@ -179,7 +185,7 @@ class ModelCheckpoint(Callback):
         if (epoch + 1) % self.every:
             return
         if self.best_only:
-            value = _sign(self.mode, self.monitor) * float(logs[self.monitor])
+            value = self.sign * float(logs[self.monitor])
             if not value < self.best:
                 return
             self.best = value
@@ -219,7 +225,20 @@ class CSVLogger(Callback):
 
 @attrs.define(slots=False, eq=False)
 class LearningRateLogger(Callback):
-    """Record the learning rate at the end of each epoch, as "learning_rate" in the history."""
+    """Record the learning rate of the last step of each epoch, as "learning_rate" in the history."""
+
+    def on_train_begin(self, logs: Mapping[str, Any]) -> None:
+        if not hasattr(self.run.optimizer, "learning_rate"):
+            raise TypeError(f"{self.run.optimizer!r} has no learning_rate to record; leave LearningRateLogger out")
+
+    def on_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
+        self.rate = float(self.run.optimizer.rate())
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        self.run.history.record({"learning_rate": float(self.run.optimizer.rate())})
+        self.run.history.record({"learning_rate": self.rate})
+
+    def state(self) -> Mapping[str, Any]:
+        return {"rate": self.rate} if hasattr(self, "rate") else {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.rate = state.get("rate", math.nan)

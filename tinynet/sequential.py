@@ -117,22 +117,15 @@ class Sequential:
 
     @np.errstate(over="ignore", invalid="ignore")  # what comes of it is looked at, in X and in the cost
     def _propagate(self, X: Array, caches: Sequence[Cache], training: bool = False) -> Array:
-        if training or caches[0].training:
-            self._tell(caches, training)
         A = X
         for layer, cache in zip(self._layers, caches, strict=True):
-            cache.A_prev = A
+            cache.A_prev, cache.training, cache.rng = A, training, self.rng
             cache.Z = Z = _Z(layer, A, cache)
             A = _A(layer, Z, cache)
         Z = caches[0].Z
         if not all_finite(Z[0] if isinstance(self.layers[0], Dense) else Z):  # one unit of Dense sees every input
             _door.check_finite("X", X)
         return A
-
-    def _tell(self, caches: Sequence[Cache], training: bool) -> None:
-        """Let the layers know what kind of pass this is."""
-        for cache in caches:
-            cache.training, cache.rng = training, self.rng
 
     def forward(self, X: Any, training: bool = False) -> Array:
         """Return A[L], and fill Z[l] and A[l], valid until the next pass, for X (n_0, m).
@@ -143,7 +136,8 @@ class Sequential:
         """
         X = self._admit(X)
         caches = self._built().caches(X.shape[-1])
-        X = X.copy() if any(X is cache.A for cache in caches) else X  # what it returned may come back to it
+        if id(X if X.base is None else X.base) in caches[0].written:  # what it returned may come back to it
+            X = X.copy()
         self._caches, self._Y, self._went_back = None, None, False  # should this pass fail, there is no last one
         A = self._propagate(X, caches, training)
         self._caches = caches
@@ -207,8 +201,7 @@ class Sequential:
         _door.check_finite(f"A[{l - 1}]", A_prev)
         self._caches, self._Y, self._went_back = arrays.caches(A_prev.shape[-1]), None, False
         cache = self._caches[l - 1]
-        self._tell([cache], training)
-        cache.A_prev = A_prev
+        cache.A_prev, cache.training, cache.rng = A_prev, training, self.rng
         cache.Z = _Z(layer, A_prev, cache)
         return _A(layer, cache.Z, cache)
 
@@ -366,6 +359,7 @@ class Sequential:
             back = [] if self._partners and l == len(named) else ["dA"]
             order += [(l, name) for name in (*back, "dZ", *(f"d{name}" for name in cache.parameters))]
         order += [(l, name) for l, cache in named for name in cache.parameters]
+        order += [(l, name) for l, held in enumerate(self._built().state_views, 1) for name in held]
         for l, name in order:
             if not np.isfinite(getattr(self.caches[l - 1], name)).all():
                 return f"{name}[{l}] of {title(l, self.layers[l - 1])}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -17,17 +16,20 @@ _NOTHING_YET = np.zeros(())
 
 
 class _Moments(Optimizer):
-    """Base of rules with v and s, the running means of grads and grads², and fields beta1, beta2 and epsilon."""
+    """Base of rules with v and s, the running means of grads and grads², and these fields."""
+
+    beta1: float
+    beta2: float
+    epsilon: float
 
     def _move(self, params: Array, grads: Array, of_mean: float, of_gradient: float = 0.0) -> None:
         """Take grads into v and s, then step by (of_mean · v + of_gradient · grads) / (√ŝ + epsilon)."""
-        its: Any = cast(Any, self)
-        root = math.sqrt(1 - its.beta2 ** self.number())
+        root = math.sqrt(1 - self.beta2 ** self.number())
         # √ŝ = √s / root: numerator and denominator times root, and a pass is spared
-        of_mean, of_gradient, epsilon = of_mean * root, of_gradient * root, its.epsilon * root
+        of_mean, of_gradient, epsilon = of_mean * root, of_gradient * root, self.epsilon * root
         for p, g, v, s, step, spread in self.blocks(params, grads, "v", "s", rooms=2):
-            average(v, its.beta1, g, step)
-            average(s, its.beta2, np.square(g, out=step), step)
+            average(v, self.beta1, g, step)
+            average(s, self.beta2, np.square(g, out=step), step)
             step = np.multiply(v, of_mean, out=step)
             if of_gradient:
                 step += np.multiply(g, of_gradient, out=spread)
