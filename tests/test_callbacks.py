@@ -279,7 +279,7 @@ def test_a_bar_in_a_terminal(monkeypatch, capsys):
     bars = []
 
     class Bar:
-        def __init__(self, total, initial, leave):
+        def __init__(self, total, initial, leave, desc):
             self.total, self.n, self.open = total, initial, True
             bars.append(self)
 

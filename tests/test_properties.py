@@ -23,8 +23,9 @@ MANY = settings(
 OF_LAYERS = ("dZ_mean", "l2_W", "A_hat", "dA_hat", "std", "mask")
 # What may follow upon a Dense; normalization with an epsilon at which one or two units or examples are no edge.
 BETWEEN = [
-    [], [], [], [tn.Activate("tanh")], [tn.BatchNorm(epsilon=0.1)], [tn.LayerNorm(0.1, activation="sigmoid")],
-    [tn.Dropout(0.3)], [tn.Reshape((1, -1, 1)), tn.BatchNorm(0.5, epsilon=1.0, activation="softplus"), tn.Flatten()],
+    [], [], [], [tn.Activate("tanh")], [tn.BatchNorm(epsilon=0.1)], [tn.LayerNorm(epsilon=0.1, activation="sigmoid")],
+    [tn.Dropout(0.3)],
+    [tn.Reshape((1, -1, 1)), tn.BatchNorm(momentum=0.5, epsilon=1.0, activation="softplus"), tn.Flatten()],
 ]  # fmt: skip
 
 

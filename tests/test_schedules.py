@@ -218,7 +218,7 @@ BAD = {
     "rate negative": (lambda: Constant(-0.1), ValueError, "'rate' must be >= 0: -0.1"),
     "rate NaN": (lambda: Constant(math.nan), ValueError, "'rate' must be >= 0: nan"),
     "rate infinite": (lambda: Constant(math.inf), ValueError, "'rate' must be < inf: inf"),
-    "by what": (lambda: Constant(0.1, by="batch"), ValueError, r"'by' must be in \('step', 'epoch'\).*'batch'"),
+    "by what": (lambda: Constant(0.1, by="batch"), ValueError, r"by must be 'step' or 'epoch'; got 'batch'"),
     "drop 0": (lambda: Step(0.1, 0, 5), ValueError, "'drop' must be > 0: 0"),
     "drop 2": (lambda: Step(0.1, 2, 5), ValueError, "'drop' must be <= 1: 2"),
     "every 0": (lambda: Step(0.1, 0.5, 0), ValueError, "every must be a whole number of at least 1; got 0"),

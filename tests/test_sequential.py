@@ -893,7 +893,9 @@ def test_a_loss_with_another_value_does_not_inherit_the_partner():
 
 
 @pytest.mark.parametrize(
-    "view", [lambda A: A, lambda A: A[:, :], lambda A: A.reshape(A.shape), lambda A: A.T.T], ids=["itself", "slice", "reshape", "T"]
+    "view",
+    [lambda A: A, lambda A: A[:, :], lambda A: A.reshape(A.shape), lambda A: A.T.T],
+    ids=["itself", "slice", "reshape", "T"],
 )
 @pytest.mark.parametrize("kind", ["A", "dA", "dZ", "Z"])
 def test_what_a_pass_wrote_may_be_its_input(kind, view):

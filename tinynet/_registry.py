@@ -66,10 +66,12 @@ class Registered:
         for name in _undecorated(cls):
             raise TypeError(f"{cls.__name__} has the field {name}, but no @attrs.frozen above the class: write that")
         known = [f.alias for f in attrs.fields(cls) if f.init]
-        for name in fields.keys() - set(known) if _made_by_attrs(cls) else ():
-            has = f"its fields are {', '.join(known)}" if known else "it has no fields"
-            hint = f"to declare one write {name}: float = 0.1 in the class, under @attrs.frozen"
-            raise TypeError(f"{cls.__name__} has no field {name!r}; {has}; {hint}")
+        for name in sorted(fields.keys() - set(known)) if _made_by_attrs(cls) else ():
+            nearest = ", ".join(_nearest_first(name, dict.fromkeys(known)))
+            has = f"its fields are {nearest}" if known else "it has no fields"
+            hint = f"; to declare one write {name}: float = 0.1 in the class, under @attrs.frozen"
+            ours = cls.__module__.startswith("tinynet.")
+            raise TypeError(f"{cls.__name__} has no field {name!r}; {has}{'' if ours else hint}")
         return super().__new__(cls)
 
     def __repr__(self) -> str:
@@ -109,6 +111,10 @@ class Registered:
             if spec.get("family", cls.family) == cls.family:
                 return cls._named(spec["name"])(**given, **fields)
         hint = f"; write {spec.__name__}()" if isinstance(spec, type) and issubclass(spec, cls) else ""
+        if callable(spec) and not hint:
+            hint = f'; give a name, such as "{cls.names()[0]}", or make it one: class Own(tn.{cls.__name__})'
+        if isinstance(spec, Registered) and not isinstance(spec, cls):
+            hint = f"; it is of the family {spec.family}"
         hint = "; an instance takes no further fields" if isinstance(spec, cls) else hint
         raise TypeError(f"{spec!r} is not the name, config or instance of a tinynet {cls.family}{hint}")
 
@@ -200,6 +206,17 @@ def _nearest_first(name: str, known: Mapping[str, Any]) -> list[str]:
 
     name = name.lower()[:100]  # a file may ask for one of a million letters
     return sorted(sorted(known), key=lambda other: -SequenceMatcher(None, name, other).ratio())
+
+
+def one_of(*options: str) -> Callable[[Any, Any, Any], None]:
+    """Return a validator for a field that holds one of these words."""
+
+    def check(thing: Any, field: attrs.Attribute[Any], value: Any) -> None:
+        if value not in options:
+            known = " or ".join(repr(option) for option in options)
+            raise ValueError(f"{type(thing).__name__}: {field.name} must be {known}; got {value!r}")
+
+    return check
 
 
 def _encode(value: Any) -> Any:

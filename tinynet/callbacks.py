@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs.validators import ge, in_
+from attrs.validators import ge
 
 from tinynet._buffers import whole
+from tinynet._registry import one_of
 from tinynet.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _sign(mode: str, monitor: str) -> float:
     raise ValueError(f'whether a larger {monitor!r} is better is not known; write mode="max" or mode="min"')
 
 
-_MODE = attrs.field(default="auto", validator=in_(("auto", "min", "max")))
+_MODE = attrs.field(default="auto", validator=one_of("auto", "min", "max"))
 
 
 def _patience(value: Any) -> int:

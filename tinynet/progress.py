@@ -17,7 +17,7 @@ class ProgressBar(Callback):
     """
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        self.bar = _bar(self.run.batches.steps, self.run.step)
+        self.bar = _bar(epoch, self.run.batches.steps, self.run.step)
 
     def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
         if self.bar is not None:
@@ -28,6 +28,7 @@ class ProgressBar(Callback):
         epochs = self.run.settings["epochs"]
         told = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         sys.stdout.write(f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}  {told}\n")
+        sys.stdout.flush()  # a log that is read while the training goes on, or was killed
 
     def on_train_end(self, logs: Mapping[str, Any]) -> None:
         self._close()
@@ -40,7 +41,7 @@ class ProgressBar(Callback):
             self.bar = None
 
 
-def _bar(steps: int | None, taken: int) -> Any:
+def _bar(epoch: int, steps: int | None, taken: int) -> Any:
     """Return a bar of tqdm's, or None where there is no tqdm, or nobody to see it."""
     if not sys.stderr.isatty():
         return None
@@ -48,4 +49,4 @@ def _bar(steps: int | None, taken: int) -> Any:
         from tqdm.auto import tqdm  # an extra, and slow to import
     except ImportError:
         return None
-    return tqdm(total=steps, initial=taken, leave=False)
+    return tqdm(total=steps, initial=taken, leave=False, desc=f"epoch {epoch + 1}")

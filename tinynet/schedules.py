@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from attrs.validators import ge, gt, in_, le, lt
+from attrs.validators import ge, gt, le, lt
 
 from tinynet._buffers import whole
-from tinynet._registry import Registered
+from tinynet._registry import Registered, one_of
 
 
 @attrs.frozen(slots=False)
@@ -34,7 +34,7 @@ class Schedule(Registered, ABC):
     """
 
     family = "schedule"
-    by: str = attrs.field(default="step", kw_only=True, validator=in_(("step", "epoch")))
+    by: str = attrs.field(default="step", kw_only=True, validator=one_of("step", "epoch"))
 
     @abstractmethod
     def at(self, t: int) -> float:

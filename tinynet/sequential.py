@@ -94,6 +94,8 @@ class Sequential:
         dtype: Any = "float32",
         seed: int | Random | None = None,
     ) -> None:
+        if isinstance(layers, (Layer, Mapping, str)):
+            raise TypeError(f"layers are given as a list; write Sequential([{layers!r}])")
         self._layers = tuple(map(Layer.get, layers))
         if not self.layers:
             raise ValueError("a model needs at least one layer: Sequential([Dense(1)])")

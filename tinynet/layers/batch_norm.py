@@ -56,10 +56,10 @@ class BatchNorm(Normalization):
     internal covariate shift", ICML 2015, algorithms 1 and 2, https://arxiv.org/abs/1502.03167.
 
     >>> BatchNorm(activation="relu")
-    BatchNorm(momentum=0.9, epsilon=1e-05, activation=ReLU())
+    BatchNorm(activation=ReLU())
     """
 
-    momentum: float = attrs.field(default=0.9, converter=float, validator=[ge(0), lt(1)])
+    momentum: float = attrs.field(default=0.9, kw_only=True, converter=float, validator=[ge(0), lt(1)])
     epsilon: float = epsilon_field()
 
     def state(self, input_shape: Shape) -> dict[str, Parameter]:

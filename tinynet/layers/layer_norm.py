@@ -38,7 +38,7 @@ class LayerNorm(Normalization):
     J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016, https://arxiv.org/abs/1607.06450.
 
     >>> LayerNorm()
-    LayerNorm(epsilon=1e-05)
+    LayerNorm()
     """
 
     epsilon: float = epsilon_field()

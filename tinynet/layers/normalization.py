@@ -18,7 +18,7 @@ from tinynet.layers.base import Layer, Parameter, as_activation, means
 
 def epsilon_field() -> Any:
     """Return the field for what is added to a variance, so that its root is not 0."""
-    return attrs.field(default=1e-5, converter=float, validator=[gt(0), lt(math.inf)])
+    return attrs.field(default=1e-5, kw_only=True, converter=float, validator=[gt(0), lt(math.inf)])
 
 
 @attrs.frozen

@@ -92,6 +92,8 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
     families = [family for family in _CHECKS if isinstance(thing, family)]
     if not families:
         raise TypeError(f"{thing!r} is no activation, layer, loss, optimizer, schedule or initializer of tinynet")
+    if families[0] is Layer and not arguments:
+        raise TypeError(f"a layer is checked with an input of a shape: write checks({thing!r}, 4)")
     return [_named(check_description, thing), *(_named(check, thing, *arguments) for check in _CHECKS[families[0]])]
 
 

@@ -45,8 +45,8 @@ def compare(name: str, J: Callable[[], float], array: Array, gradient: Array) ->
         return math.inf, f"{name} is not filled, or not finite: back must write every entry of it, {hint}"
     noise = float(np.finfo(np.float64).eps) * abs(J()) / max(STEPS)  # all that differences of so large a number see
     pairs = list(differences(J, array, gradient))
-    scale = max([_FLOOR, *map(abs, sum(pairs, ()))])
-    error, given, slope = max((max(0, abs(given - slope) - noise) / scale, given, slope) for given, slope in pairs)
+    scale = max([_FLOOR, *map(abs, sum(pairs, ()))]) + noise / TOLERANCE
+    error, given, slope = max((abs(given - slope) / scale, given, slope) for given, slope in pairs)
     ratio = f" ({given / slope:.4g} times as much)" if slope else ""
     told = f"{name} does not match the cost: along a direction it gives {given:.8g}{ratio}, the slope is {slope:.8g}"
     return error, told
