@@ -639,6 +639,17 @@ def fails_late():
     yield from spoilt(3, (X10[:2], Y10))
 
 
+@pytest.mark.parametrize("batch_size", [None, 3, 100])
+@pytest.mark.parametrize("source", [opened, mapped_rows])
+def test_predictions_of_what_is_on_disk(source, batch_size, tmp_path):
+    """What is on disk is predicted in parts, as what is in memory."""
+    model = network()
+    expected = model.predict(X10)
+    X = source(tmp_path, X10, Y10)[0]
+    np.testing.assert_allclose(expected, model.predict(X, batch_size), rtol=1e-12)
+    np.testing.assert_array_equal((expected[0] > 0.5).astype(int), model.predict_labels(X, batch_size=batch_size))
+
+
 REFUSED = {
     "shuffle": (lambda d, m: batches_of(m, X10, Y10, shuffle="block"), ValueError, '"whole"; got \'block\''),
     "shuffle None": (lambda d, m: m.fit(X10, Y10, shuffle=None), ValueError, "shuffle must be True, False"),
@@ -680,7 +691,7 @@ REFUSED = {
     "strings on disk": (
         lambda d, m: m.fit(np.load(saved(d / "s.npy", X10.astype(str)), mmap_mode="r"), Y10), TypeError, "real numbers",
     ),
-    "rows as an array": (lambda d, m: m.predict(opened(d, X10, Y10)[0]), TypeError, r"rows\[:\]\.T is all of them"),
+    "rows as an array": (lambda d, m: np.sum(opened(d, X10, Y10)[0]), TypeError, r"rows\[:\]\.T is all of them"),
     "rows by name": (lambda d, m: opened(d, X10, Y10)[0]["a"], IndexError, "a slice, a number or an array"),
     "rows by flags": (lambda d, m: opened(d, X10, Y10)[0][[True]], IndexError, "a slice, a number or an array"),
     "row 10": (lambda d, m: opened(d, X10, Y10)[0][10], IndexError, "range"),

@@ -420,6 +420,19 @@ def ordered(
     return ArraySlices([X, Y] if w is None else [X, Y, w], batch_size)
 
 
+def inputs_of(model: Sequential, X: Any, batch_size: int | None) -> Iterator[Array]:
+    """Yield X alone, in parts and in order, as columns that are checked and cast."""
+    batch_size = None if batch_size is None else whole("batch_size", batch_size)
+    if not _on_disk(X):
+        X = model.admit_inputs(X)
+        size = batch_size or X.shape[-1]
+        yield from (X[..., at : at + size] for at in range(0, X.shape[-1], size))
+        return
+    rows, size = _by_examples("X", X), batch_size or _JUDGED
+    for at in range(0, len(rows), size):
+        yield model.admit_inputs(_columns(rows, rows[at : at + size]))
+
+
 def _is_stream(X: Any, Y: Any) -> bool:
     """Tell whether X gives whole batches, and so comes without Y."""
     if Y is None and (hasattr(X, "__array__") or X is None):

@@ -24,6 +24,8 @@ class History(dict[str, list[float]]):
     (4, [0.5, 0.75, 1.0, 1.0])
     """
 
+    stopped = ""  # why the training ended before its last epoch, if it did
+
     @property
     def epochs(self) -> int:
         """How many epochs have been recorded."""

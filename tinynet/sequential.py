@@ -16,10 +16,11 @@ import numpy as np
 
 from tinynet import _door, checkpoints, training
 from tinynet._arrays import Arrays, Declared, fill, title
-from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped, whole
+from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped
 from tinynet._random import Random, generator
 from tinynet._weights import nonnegative
 from tinynet.activations import Activation
+from tinynet.batches import inputs_of
 from tinynet.errors import FileFormatError, NotBuiltError, ShapeError, UnknownNameError
 from tinynet.layers import Dense, Layer
 from tinynet.losses import Loss
@@ -136,7 +137,7 @@ class Sequential:
         Raises `ShapeError` for an X that is 1-D, empty or has other features than the model,
         and `NonFiniteError` for one with NaN or infinite entries.
         """
-        X = self._admit(X)
+        X = self.admit_inputs(X)
         caches = self._built().caches(X.shape[-1])
         if id(X if X.base is None else X.base) in caches[0].written:  # what it returned may come back to it
             X = X.copy()
@@ -229,14 +230,11 @@ class Sequential:
         return caches
 
     def predict(self, X: Any, batch_size: int | None = None) -> Array:
-        """Return A[L] for X (n_0, m), `batch_size` examples at a time (None is all).
+        """Return A[L] for X (n_0, m), `batch_size` examples at a time (None is all, or 1024 of those on disk).
 
         It writes nothing into a model that is built, so threads may share one.
         """
-        X = self._admit(X)
-        m = X.shape[-1]
-        size = m if batch_size is None else whole("batch_size", batch_size)
-        outputs = [self.pass_of_its_own(X[..., start : start + size])[-1].A for start in range(0, m, size)]
+        outputs = [self.pass_of_its_own(part)[-1].A for part in inputs_of(self, X, batch_size)]
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
 
     def predict_labels(self, X: Any, threshold: float = 0.5, batch_size: int | None = None) -> Array:
@@ -318,9 +316,10 @@ class Sequential:
         Y = _door.targets(Y, (*shapes[-1], X.shape[-1]), self.dtype, self._needed_loss(), len(X))
         _door.check_finite("X", X)
         _door.check_finite("Y", Y)
-        return self._admit(X), Y
+        return self.admit_inputs(X), Y
 
-    def _admit(self, X: Any) -> Array:
+    def admit_inputs(self, X: Any) -> Array:
+        """Return X checked and cast, as columns; the first one builds the model."""
         X, shapes = self._checked(X)
         if self._arrays is None:
             self._arrays = Arrays(self.layers, shapes[0], self.dtype, self.rng)
