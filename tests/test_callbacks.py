@@ -209,6 +209,15 @@ def test_stopping_from_a_callback():
     assert noted.calls[-2:] == [("batch end", 0, ["loss"]), ("train end", 1, ["loss"])]
 
 
+@pytest.fixture
+def ctrl_c():
+    """Let SIGINT do what it does in a terminal, also where the tests run in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("how", ["signal", "exception"])
 def test_interrupted(how, capsys):
     """Ctrl-C ends the training after the step: history and parameters are kept, and it is said."""
@@ -229,6 +238,7 @@ def test_interrupted(how, capsys):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_interrupted_twice():
     """A second Ctrl-C ends it at once, as Python does."""
 
