@@ -211,7 +211,7 @@ class Run:
 
     def go(self) -> History:
         """Train until the last epoch, or until something stops it."""
-        self.doubts = Doubts(self.model, self.optimizer)
+        self.doubts = Doubts(self.model, self.optimizer, self.resumed)
         self.recent: deque[float] = deque(maxlen=5)  # costs
         self.before = self.model.values.copy()
         self._tell("on_train_begin", {})
