@@ -175,7 +175,7 @@ def _settings(told: Mapping[str, Any], model: Sequential) -> dict[str, Any]:
     made = settings(**told["settings"])
     pairs = made["class_weight"]
     if pairs not in (None, "balanced"):
-        made["class_weight"] = dict(pairs)
+        made["class_weight"] = {whole("a label", label, 0): weight for label, weight in pairs}
         of_classes(made["class_weight"], np.zeros(max(model.outputs[0], 2), int))
     same("settings", told["settings"], made | {"class_weight": _pairs(made["class_weight"])})
     return made
@@ -185,7 +185,8 @@ def _optimizer(told: Mapping[str, Any], arrays: Mapping[str, Mapping[str, Array]
     """Return the optimizer with its memory, which must be one that it can go on with."""
     optimizer, memory = Optimizer.get(told["optimizer"]), arrays["optimizer"]
     same("optimizer", told["optimizer"], optimizer.config())
-    _see(not any(array.ndim == 0 and array < 0 for array in memory.values()), "a count below 0 in its optimizer")
+    counts = [int(array) for array in memory.values() if array.ndim == 0 and array.dtype.kind == "i"]
+    _see(min(counts, default=0) >= 0, "a count below 0 in its optimizer")
     needed, trial = _tried(optimizer, {}, model).keys(), _tried(optimizer, memory, model)
     missing = ", ".join(sorted(needed - memory.keys()))
     begun = any(array.any() for array in memory.values())  # to ask for the rate makes a count of 0
@@ -197,17 +198,17 @@ def _optimizer(told: Mapping[str, Any], arrays: Mapping[str, Mapping[str, Array]
 
 
 def _tried(optimizer: Optimizer, memory: Mapping[str, Array], model: Sequential) -> dict[str, Array]:
-    """Return what the optimizer remembers after a step by zero gradients; the model is left as it was.
+    """Return what the optimizer remembers after a step by small gradients; the model is left as it was.
 
     So whatever an optimizer cannot go on with shows itself, also where it is a user's own.
     """
     trial, before = Optimizer.get(optimizer.config()), model.values.copy()
     trial.memory.update({name: array.copy() for name, array in memory.items()})
-    model.grads[:] = 0
+    model.grads[:] = 1e-3  # not 0, for a rule may divide by their norm
     with np.errstate(all="ignore"):
         trial.step(model)
     _see(all_finite(model.values), "a memory of its optimizer with which no step is finite")
-    model.values[:] = before
+    model.values[:], model.grads[:] = before, 0
     return trial.memory
 
 
@@ -292,7 +293,7 @@ def measured(metrics: Iterable[str], validated: bool) -> list[str]:
 
 
 def restore(callback: Callback, state: Mapping[str, Any], path: str | os.PathLike[str] | None) -> None:
-    """Give a callback back what it remembered; what it cannot take back is a fault of the file."""
+    """Give a callback back what it remembered; what it cannot take is a fault of the file."""
     kind = type(callback)
     with refusing(path or ""):
         _see(not state or kind.state is not Callback.state, f"a state of {kind.__name__}, which remembers nothing")

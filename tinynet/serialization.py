@@ -234,5 +234,5 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
 def _refuse(path: str | os.PathLike[str], error: Exception) -> NoReturn:
     told = str(error) or type(error).__name__
     told = told if len(told) <= _LONGEST_MESSAGE else f"{told[:_LONGEST_MESSAGE]} …"
-    hint = "give a file that model.save wrote"
+    hint = "give a file that model.save, or fit(..., checkpoint=...), wrote"
     raise FileFormatError(f"{os.fspath(path)!r} is not a whole tinynet file: {told}; {hint}") from error
