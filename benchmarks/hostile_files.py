@@ -1,11 +1,16 @@
 """Damaged and hostile files: each loads equal or is refused, in little time and memory, and runs nothing.
 
     python benchmarks/hostile_files.py --count 200000
+    python benchmarks/hostile_files.py --count 200000 --runs
+
+The files are models as `save` writes them, or runs as ``fit(..., checkpoint=...)`` does, which are
+both loaded as a model and gone on with, for two steps.
 
 A file is made from its number alone, so that one which was found wrong can be made again::
 
     python benchmarks/hostile_files.py --show 4711 > hostile.npz
 """
+
 
 import argparse
 import collections
@@ -17,12 +22,14 @@ import json
 import os
 import pickle
 import random
+import re
 import resource
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -30,7 +37,7 @@ from pathlib import Path
 import numpy as np
 
 import tinynet as tn
-from tinynet.errors import FileFormatError, UnknownNameError
+from tinynet.errors import FileFormatError, NonFiniteError, UnknownNameError
 
 MOST_SECONDS, MOST_MEMORY = 2.0, 200 << 20
 ADDRESSES = 4 << 30  # bytes of address space: what would take more fails, and shows itself as a MemoryError
@@ -60,15 +67,94 @@ def wholes():
         return files
 
 
-def members(whole):
-    """Return the members of a file by name."""
+DATA = tn.datasets.make_moons(40, seed=1)
+
+
+def stream():
+    """Yield batches for ever."""
+    while True:
+        yield from ((DATA[0][:, at : at + 8], DATA[1][:, at : at + 8]) for at in range(0, 40, 8))
+
+
+class Looks(tn.Callback):
+    """Ends a run after so many steps, and keeps its file as it was when it was begun or taken up."""
+
+    def __init__(self, path, steps=2):
+        self.path, self.steps, self.found = path, steps, None
+
+    def look(self, *_):
+        """Read the file, the first time."""
+        self.found = self.found or Path(self.path).read_bytes()
+
+    on_epoch_begin = on_train_end = look
+
+    def on_batch_end(self, batch, logs):
+        self.steps -= 1
+        if not self.steps:
+            self.run.stop("enough")
+
+
+def _of_runs(path):
+    """Yield what is fitted, how, and what is given to resume."""
+    optimizers, schedules, random = tn.optimizers, tn.schedules, np.random
+    dropped = [tn.Dense(4, "relu"), tn.BatchNorm(), tn.Dropout(0.2), tn.Dense(1, "sigmoid")]
+    plain = [tn.Dense(3, "tanh"), tn.Dense(1, "sigmoid")]
+    warmed = schedules.Warmup(5, schedules.Cosine(0.05, 20))
+    stops = [tn.EarlyStopping("loss"), tn.ModelCheckpoint(path.with_name("best.npz"), "loss")]
+    by_epoch = schedules.Exponential(0.1, 0.9, by="epoch")
+    yield dropped, random.default_rng(1), (
+        {"optimizer": optimizers.AdamW(warmed), "batch_size": 8, "class_weight": {0: 1.0, 1: 2.0}, "metrics": ["f1"]},
+        {"X": DATA[0], "Y": DATA[1], "callbacks": [tn.LearningRateLogger()]},
+    )
+    yield plain, random.RandomState(2), (
+        {"optimizer": optimizers.SGD(by_epoch, momentum=0.9), "batch_size": 8, "validation_split": 0.25},
+        {"X": DATA[0], "Y": DATA[1], "callbacks": stops},
+    )
+    yield plain, random.Generator(random.Philox(3)), (
+        {"optimizer": optimizers.Nadam(), "steps_per_epoch": 5},
+        {"X": stream, "Y": None, "validation_data": DATA, "callbacks": []},
+    )
+    yield plain, random.Generator(random.SFC64(4)), (
+        {"optimizer": optimizers.RMSprop(centered=True, clip_norm=1.0), "metrics": ["accuracy"], "batch_size": 16},
+        {"X": DATA[0], "Y": DATA[1], "callbacks": []},
+    )
+
+
+@functools.cache
+def _runs():
+    """Return files as `fit` writes them, and what is given to go on with each."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+        path = Path(folder, "run.npz")
+        for layers, rng, (how, given) in _of_runs(path):
+            model = tn.Sequential(layers, "binary_crossentropy", seed=rng)
+            callbacks = [*given["callbacks"], Looks(path, 12)]
+            model.fit(**how | given | {"callbacks": callbacks}, epochs=4, checkpoint=path, checkpoint_every=1)
+            found[path.read_bytes()] = given
+    return found
+
+
+def runs():
+    """Return files as `fit` writes them."""
+    return list(_runs())
+
+
+def given(whole, path):
+    """Return what is given to go on with a run, which then ends after two steps."""
+    others = _runs()[whole]
+    return others | {"callbacks": [*others["callbacks"], Looks(path)]}
+
+
+def members(whole, wanted=None):
+    """Return the members of a file by name, of which not all may be wanted."""
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+        return {name: archive.read(name) for name in archive.namelist() if wanted is None or wanted(name)}
 
 
 def described(whole):
     """Return what a file's description says."""
-    return json.loads(str(np.load(io.BytesIO(members(whole)["description.npy"]))))
+    description = members(whole, "description.npy".__eq__)["description.npy"]
+    return json.loads(str(np.load(io.BytesIO(description))))
 
 
 def npy(array, **how):
@@ -139,7 +225,7 @@ def truncated(chance, whole):
 def overwritten(chance, whole):
     """Put zeros, noise, a piece of the same or of another file in some place."""
     a, length = chance.randrange(len(whole)), chance.choice((1, 4, 16, 64, 512))
-    other = chance.choice(wholes())
+    other = chance.choice([*wholes(), whole])
     b = chance.randrange(len(other))
     piece = chance.choice((bytes(length), b"\xff" * length, chance.randbytes(length), other[b : b + length]))
     return whole[:a] + piece + whole[a + chance.choice((0, len(piece))) :]
@@ -259,11 +345,13 @@ def other_numbers(chance, whole):
     array = np.load(io.BytesIO(parts[name])).copy()
     what = chance.randrange(4)
     if what == 0:
-        array.flat[chance.randrange(array.size)] = chance.choice((np.nan, np.inf, -np.inf, -0.0, 1e-45, 7))
+        number = chance.choice((np.nan, np.inf, -np.inf, -0.0, 1e-45, 7))
+        array.flat[chance.randrange(array.size)] = number if array.dtype.kind == "f" else 7
     elif what == 1:
         array = array.astype(chance.choice(("f2", "f4", "f8", "i4", "i8", "?", "c8", "S4", "U4", ">f4", ">f8")))
     elif what == 2:
-        array = chance.choice((array.T, array.ravel(), array[None], array[:0], array[0], array.sum()))
+        row = np.atleast_1d(array)
+        array = chance.choice((array.T, array.ravel(), array[None], row[:0], row[0], array.sum()))
     else:
         data = bytearray(array.tobytes())
         data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
@@ -342,6 +430,101 @@ def very_large(chance, whole):
     return zipped(parts.items())
 
 
+RUN_VALUES = (
+    '"MT19937"', '"PCG64"', '"RandomState"', '"Generator"', '"adam"', '"val_loss"', '"accuracy"', '"loss"',
+    '"balanced"',
+    '"int64"', '"complex128"', "[0, 2]", "[[0, 1.0], [0, 2.0]]", "[[0, 1.0], [1, -1.0]]", "[[0, NaN], [1, 1.0]]",
+    "4294967296", "18446744073709551616", "340282366920938463463374607431768211456", "[0, 0, 0, 0]", "[-1, 1, 1, 1]",
+    '{"family": "optimizer", "name": "adam", "learning_rate": "0.1"}', '{"name": "adam"}',
+    '{"family": "schedule", "name": "constant", "rate": 0.1}', '{"family": "optimizer", "name": "adem"}',
+    '{"kind": "Looks", "state": {"a": 1}}', '[{"kind": "Looks", "state": {}}]',
+)  # fmt: skip
+
+
+def _nearby(chance, value):
+    """Return a value of the same kind, or one that is equal and of another."""
+    if isinstance(value, bool):
+        return chance.choice((not value, int(value), float(value)))
+    if isinstance(value, (int, float)):
+        return chance.choice((value + 1, value - 1, -value, value * 10**9, float(value), str(value), bool(value), -1))
+    if isinstance(value, list):
+        return chance.choice((value[:-1], value * 2, value[::-1], dict(enumerate(value)), [value]))
+    if isinstance(value, dict):
+        return chance.choice((list(value), list(value.items()), {**value, "more": 1}, dict([*value.items()][1:])))
+    return f"{value}s" if value else chance.choice(("why", False, 0))
+
+
+def run_told_otherwise(chance, whole):
+    """Have the description of a run say something else somewhere: as likely in a small part of it as in a large."""
+    parts, told = members(whole), copy.deepcopy(described(whole))
+    inner, key = told, "run"
+    while isinstance(inner[key], (dict, list)) and inner[key] and (inner is told or chance.random() < 0.75):
+        inner = inner[key]
+        key = chance.choice(list(inner) if isinstance(inner, dict) else range(len(inner)))
+    mark, what = "the place to be filled", chance.random()
+    if what < 0.4:
+        inner[key] = mark
+    elif what < 0.8:
+        inner[key] = _nearby(chance, inner[key])
+    elif what < 0.9:
+        del inner[key]
+    elif isinstance(inner, dict):
+        inner[chance.choice(("name", "colour", "", "__class__", "W", "Y", "t", "start", "callback0"))] = mark
+    else:
+        inner.insert(key, mark)
+    text = json.dumps(told).replace(f'"{mark}"', chance.choice(VALUES + RUN_VALUES))
+    parts["description.npy"] = text_member(text)
+    return zipped(parts.items())
+
+
+@np.errstate(all="ignore")
+def other_arrays(chance, whole):
+    """Change an array of a run, leave it out, name it otherwise or add another, and have the description say so."""
+    parts, told = members(whole), copy.deepcopy(described(whole))
+    whose, held = chance.choice([item for item in told["run"]["arrays"].items() if item[1]])
+    name = chance.choice(list(held))
+    array = np.load(io.BytesIO(parts.pop(f"{whose}.{name}.npy")))
+    del held[name]
+    row, what = np.atleast_1d(array), chance.randrange(10)
+    dtypes = ("float16", "float32", "float64", "int64", "int8", "uint8", "bool", ">f8", "complex64")
+    made = [
+        array.astype(chance.choice(dtypes)),
+        chance.choice((array.T, row, array[None], row[:0], row[0], row[:-1], np.concatenate([row, row]))),
+        -array, array * 0, array * np.nan, array + 1, array * 1e300,
+    ]  # fmt: skip
+    if what < len(made):
+        array = made[what]
+    elif what == 8:
+        name = chance.choice(("", "v", "s", "Y", "a b", "../W1", "loss", "val_loss", "x" * 300))
+    elif what == 9:
+        parts[f"{whose}.more.npy"] = npy(array)
+        held["more"] = [list(array.shape), array.dtype.name]
+    if what != 7:
+        parts[f"{whose}.{name}.npy"], held[name] = npy(array), [list(array.shape), array.dtype.name]
+    parts["description.npy"] = text_member(json.dumps(told))
+    return zipped(parts.items())
+
+
+def very_large_run(chance, whole):
+    """Fill a run's description with a million characters, or have it tell of very many arrays."""
+    parts, told = members(whole), copy.deepcopy(described(whole))
+    run, count = told["run"], chance.choice((900, 20_000, 60_000))
+    pieces = ({"kind": "Looks", "state": {}}, [0, 1.0], "accuracy", 1, run["rng"]["now"])
+    lists = [[piece] * (1_000_000 // len(json.dumps(piece))) for piece in pieces]
+    what = chance.random()
+    if what < 0.5:
+        run[chance.choice(list(run))] = chance.choice(lists)
+    elif what < 0.8:
+        inner = chance.choice((run["settings"], run["rng"]["now"]["state"], run["optimizer"], run["rng"]))
+        inner[chance.choice(list(inner))] = chance.choice(lists)
+    else:
+        data = npy(np.zeros(1))
+        run["arrays"][chance.choice(("history", "optimizer"))] |= {f"a{i}": [[1], "float64"] for i in range(count)}
+        parts |= {f"history.a{i}.npy": data for i in range(count)}
+    parts["description.npy"] = text_member(json.dumps(told))
+    return zipped(parts.items())
+
+
 DAMAGES = (flipped, truncated, overwritten)  # what they leave must be equal to what was there
 MUTATIONS = {
     flipped: 20, truncated: 6, overwritten: 10, lying: 14, lain_over: 3, shuffled: 8, compressed: 3, headed_wrong: 10,
@@ -349,11 +532,16 @@ MUTATIONS = {
 }  # fmt: skip
 
 
-def hostile(number, mutations=MUTATIONS):
+RUN_MUTATIONS = MUTATIONS | {
+    run_told_otherwise: 60, other_arrays: 30, very_large: 0.1, very_large_run: 0.4,
+}  # fmt: skip
+
+
+def hostile(number, mutations=MUTATIONS, files=wholes):
     """Return the mutation, the whole file and the hostile file of this number."""
     chance = random.Random(number)
     (mutation,) = chance.choices(list(mutations), list(mutations.values()))
-    whole = chance.choice(wholes())
+    whole = chance.choice(files())
     return mutation, whole, mutation(chance, whole)
 
 
@@ -378,16 +566,63 @@ def outcome(path, mutation, whole, load=tn.load):
     return f"wrong: {wrong}" if wrong else "equal"
 
 
+TELLS = (told_otherwise, misspelt, very_large, run_told_otherwise, other_arrays, very_large_run)
+NOT_THIS_RUN = (
+    r"the run was begun with|class_weight has no label|steps_per_epoch is for|with a function that gives batches|"
+    r"(batch_size|class_weight|shuffle|batch_size and shuffle) cannot be chosen for|validation data is given, or split|"
+    r".* leaves none for validation|only arrays in memory can be split|f1 takes|top_k_accuracy needs"
+)
+
+
+def outcome_of_run(path, mutation, whole, resume=tn.resume):
+    """Return what comes of going on with a run: as `outcome`, and ``ValueError`` where the data are another run's."""
+    before, others = path.read_bytes(), given(whole, path)
+    looks = others["callbacks"][-1]
+    try:
+        resume(path, **others)
+    except FileFormatError:
+        came = "FileFormatError"
+    except UnknownNameError as error:
+        came = "UnknownNameError" if mutation in TELLS and " is called " in str(error) else f"wrong: {error!r}"
+    except NonFiniteError as error:  # it was begun, with numbers from which training leads nowhere
+        came = "" if looks.found else f"wrong: {error!r}"
+    except BaseException as error:
+        right = type(error) is ValueError and mutation in TELLS and re.match(NOT_THIS_RUN, str(error))
+        came = "ValueError" if right else f"wrong: {type(error).__name__}: {str(error)[:300]}"
+    else:
+        came = ""
+    if came:
+        changed = not looks.found and path.read_bytes() != before
+        return f"wrong: {came}, and the file has changed" if changed else came
+    wrong = runs_differ(whole if mutation in DAMAGES else before, looks.found)
+    return f"wrong: {wrong}" if wrong else "equal"
+
+
+def runs_differ(data, written):
+    """Return in what a run, as it is written when it is taken up, is not what its file says."""
+    parts, others = members(data), members(written)
+    told, made = described(data), described(written)
+    for run in (told["run"], made["run"]):
+        del run["finished"], run["stopped"]
+    told = {key: value for key, value in told.items() if key in made} | {"format": made["format"]}
+    if _said(told, made) != json.dumps(told, sort_keys=True):
+        return f"the description says {json.dumps(told)}, and not {json.dumps(made)}"
+    names = (parts.keys() | others) - {"description.npy"}
+    wrong = [name for name in names if parts.get(name) != others.get(name)]
+    return f"other arrays: {', '.join(wrong)}" if wrong else None
+
+
 def differs(model, data):
     """Return in what a model is not what a file says, as NumPy and JSON read it."""
-    parts = members(data)
     told = described(data)
+    # A model is loaded from a run's file without a look at the run's arrays, which have a dot in their name.
+    parts = members(data, (lambda name: "." not in name[:-4]) if "run" in told else None)
     made = {"layers": [layer.config() for layer in model.layers], "loss": model.loss and model.loss.config()}
     made |= {"inputs": list(model.inputs), "dtype": model.dtype.name}
     for key, value in json.loads(json.dumps(made)).items():
         if _said(told[key], value) != json.dumps(told[key], sort_keys=True):
             return f"{key} is {value!r}, not {told[key]!r}"
-    arrays = {f"{name}{l}.npy": view for l, views in enumerate(model.parameters, 1) for name, view in views.items()}
+    arrays = {f"{name}.npy": view for name, view in model.named_arrays().items()}
     if {"description.npy", *arrays} != parts.keys():
         return f"the file has {list(parts)}, the model {list(arrays)}"
     wrong = [name for name, view in arrays.items() if not parts[name].endswith(view.tobytes())]
@@ -419,21 +654,32 @@ class Watch:
     """Loads files, and knows of the last one how long that took, in how much memory, and what it ran."""
 
     def __init__(self):
-        self.seconds, self.memory, self.ran, self.on = 0.0, 0, [], False
+        self.seconds, self.memory, self.ran, self.on, self.folder = 0.0, 0, [], False, None
         sys.addaudithook(self.hear)
 
     def hear(self, event, arguments):
         """Note what Python says that it does."""
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES
-        if self.on and (event in RUNS or writes):
+        own = self.folder and event in ("open", "os.rename", "os.remove") and str(arguments[0]).startswith(self.folder)
+        if self.on and (event in RUNS or writes) and not own:  # a run writes its own file
             self.ran.append(f"{event} {arguments!r}"[:200])
 
     def load(self, path):
+        """Load a file, as it is said at `watched`."""
+        self.folder = None
+        return self.watched(tn.load, path)
+
+    def resume(self, path, **given):
+        """Go on with a run, which may write to its folder."""
+        self.folder = str(path.parent)
+        return self.watched(tn.resume, path, **given)
+
+    def watched(self, load, *arguments, **given):
         """Load a file; Linux tells the most memory that the process had meanwhile."""
         Path("/proc/self/clear_refs").write_text("5", "ascii")
         self.ran, self.on, start = [], True, time.perf_counter()
         try:
-            return tn.load(path)
+            return load(*arguments, **given)
         finally:
             self.seconds, self.on = time.perf_counter() - start, False
             told = Path("/proc/self/status").read_text("ascii")
@@ -446,27 +692,34 @@ class Watch:
         return [*slow, *large, *(f"ran {what}" for what in self.ran)]
 
 
-def work(numbers, out):
+def work(numbers, out, of_runs=False):
     """Load the files of these numbers under limits, and write what came of them as JSON."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     counts, wrong, slowest, largest = collections.Counter(), [], (0.0, 0), (0, 0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.npz")
         unknown = text_member('{"format": 1, "layers": [{"name": "unknown"}], "dtype": "float32"}')
+        warnings.simplefilter("ignore")  # a run may tell of its doubts
         for data in (*wholes(), zipped([("description.npy", unknown)])):
             path.write_bytes(data)  # what is imported when it is first needed is imported now
             with contextlib.suppress(UnknownNameError):
                 tn.load(path)
+        for whole in runs() if of_runs else ():
+            path.write_bytes(whole)
+            outcome_of_run(path, flipped, whole)
         watch = Watch()
+        ways = ((outcome, watch.load), *([(outcome_of_run, watch.resume)] if of_runs else []))
         for number in numbers:
-            mutation, whole, data = hostile(number)
+            mutation, whole, data = hostile(number, *((RUN_MUTATIONS, runs) if of_runs else ()))
             path.write_bytes(data)
             del data
-            came = outcome(path, mutation, whole, watch.load)
-            slowest, largest = max(slowest, (watch.seconds, number)), max(largest, (watch.memory, number))
-            counts[f"{mutation.__name__} {came.partition(':')[0]}"] += 1
-            reasons = [*([came] if came.startswith("wrong") else []), *watch.faults()]
-            wrong += [(number, mutation.__name__, reason) for reason in reasons]
+            for way, load in ways:
+                came = way(path, mutation, whole, load)
+                slowest, largest = max(slowest, (watch.seconds, number)), max(largest, (watch.memory, number))
+                rows = (mutation.__name__, "resumed" if way is outcome_of_run else "loaded", "all")
+                counts.update(f"{row} {came.partition(':')[0]}" for row in rows)
+                reasons = [*([came] if came.startswith("wrong") else []), *watch.faults()]
+                wrong += [(number, mutation.__name__, reason) for reason in reasons]
     json.dump({"counts": counts, "wrong": wrong, "slowest": slowest, "largest": largest}, out)
 
 
@@ -475,20 +728,20 @@ def _start(*arguments):
     return subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, env=few_threads)
 
 
-def run(count, workers, first=0):
+def run(count, workers, first=0, of_runs=False):
     """Share the files among processes, print what came of them, and return what is wrong."""
     numbers = [[str(first + part * count // workers) for part in (i, i + 1)] for i in range(workers)]
-    running = [_start("--part", *pair) for pair in numbers]
+    running = [_start("--part", *pair, *(["--runs"] if of_runs else [])) for pair in numbers]
     told = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running):
         return [("", "", "a process did not come to its end")]
     parts = list(map(json.loads, told))
     counts = sum((collections.Counter(part["counts"]) for part in parts), collections.Counter())
-    outcomes = ("equal", "FileFormatError", "UnknownNameError", "wrong")
-    print(f"{'':16}" + "".join(f"{name:>18}" for name in outcomes))
-    for name in (*(mutation.__name__ for mutation in MUTATIONS), ""):
-        row = [sum(n for key, n in counts.items() if key.startswith(name) and key.endswith(f" {o}")) for o in outcomes]
-        print(f"{name or 'all':16}" + "".join(f"{n:18,}" for n in row))
+    outcomes = ("equal", "FileFormatError", "UnknownNameError", *(["ValueError"] if of_runs else []), "wrong")
+    print(f"{'':18}" + "".join(f"{name:>18}" for name in outcomes))
+    mutations = [mutation.__name__ for mutation in (RUN_MUTATIONS if of_runs else MUTATIONS)]
+    for name in (*mutations, *(["loaded", "resumed"] if of_runs else []), "all"):
+        print(f"{name:18}" + "".join(f"{counts[f'{name} {came}']:18,}" for came in outcomes))
     (seconds, slowest), (memory, largest) = (max(part[what] for part in parts) for what in ("slowest", "largest"))
     print(f"slowest: {seconds:.3f} s (file {slowest}); largest: {memory / 2**20:.0f} MB in all (file {largest})")
     return [reason for part in parts for reason in part["wrong"]]
@@ -501,14 +754,15 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="the number of the first file")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--show", type=int, metavar="NUMBER", help="write this file to standard output")
+    parser.add_argument("--runs", action="store_true", help="files of runs, each loaded and gone on with")
     parser.add_argument("--part", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
-        return work(range(*options.part), sys.stdout)
+        return work(range(*options.part), sys.stdout, options.runs)
     if options.show is not None:
-        sys.stdout.buffer.write(hostile(options.show)[2])
+        sys.stdout.buffer.write(hostile(options.show, *((RUN_MUTATIONS, runs) if options.runs else ()))[2])
         return None
-    wrong = run(options.count, options.workers, options.first)
+    wrong = run(options.count, options.workers, options.first, options.runs)
     for number, mutation, reason in wrong[:20]:
         print(f"file {number} ({mutation}): {reason}")
     return f"{len(wrong)} wrong" if wrong else None

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
+import attrs
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from tinynet._random import generator_of, set_state, state_of
 from tinynet.errors import FileFormatError
 from tinynet.optimizers import Adagrad, Adam, AdamW, Nadam, RMSprop
 from tinynet.schedules import Cosine, Exponential, Warmup
+from tinynet.serialization import opened, write_file
 
 X, Y = tn.datasets.make_moons(90, seed=1)
 X_VAL, Y_VAL = tn.datasets.make_moons(40, seed=2)
@@ -145,6 +148,110 @@ def test_callbacks_go_on(tmp_path):
     np.testing.assert_array_equal(tn.load(tmp_path / "plain/best.npz").params, tn.load(ours / "best.npz").params)
     again, once_more = tn.resume(path, X, Y, callbacks=[*callbacks(ours), Kills(0)], **given)
     compare(plain, history, again, once_more)
+
+
+def test_killed_between_the_last_step_and_the_end_of_its_epoch(tmp_path):
+    """A run goes on where all steps of its epoch are taken, and nothing is measured of it yet."""
+
+    class Ends(Callback):
+        def __init__(self, at):
+            self.at = at
+
+        def on_epoch_end(self, epoch, logs):
+            if epoch == self.at:
+                raise Killed
+
+    plain, path = network(), tmp_path / "run.npz"
+    history = plain.fit(X, Y, epochs=4, batch_size=16, metrics=["accuracy"])
+    how = {"epochs": 4, "batch_size": 16, "metrics": ["accuracy"], "checkpoint": path, "checkpoint_every": 3}
+    with pytest.raises(Killed):
+        network().fit(X, Y, callbacks=[Ends(1)], **how)
+    with opened(path) as file:
+        assert (file.description["run"]["epoch"], file.description["run"]["step"]) == (1, 6)
+    compare(plain, history, *tn.resume(path, X, Y, callbacks=[Ends(-1)]))
+
+
+def test_a_step_that_is_broken_off_is_not_written(tmp_path, monkeypatch):
+    """Where Ctrl-C comes amidst a step, the file is the one of the step before."""
+    plain, path = network(), tmp_path / "run.npz"
+    history = plain.fit(X, Y, tn.Adam(), epochs=3, batch_size=16)
+    step, taken = tn.Adam.step, []
+
+    def breaks_off(self, model):
+        step(self, model)
+        taken.append(1)
+        if len(taken) == 9:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tn.Adam, "step", breaks_off)
+        network().fit(X, Y, tn.Adam(), epochs=3, batch_size=16, checkpoint=path, checkpoint_every=1)
+    compare(plain, history, *tn.resume(path, X, Y))
+
+
+def test_labels_of_class_weights_come_back(tmp_path):
+    """JSON knows only strings as keys, and yet labels are whole numbers again."""
+
+    class Looks(Callback):
+        def on_train_begin(self, logs):
+            self.found = self.run.settings["class_weight"]
+
+    looks, path = Looks(), tmp_path / "run.npz"
+    network().fit(X, Y, class_weight={np.int64(0): 1, 1: 2.5}, callbacks=[looks], checkpoint=path)
+    tn.resume(path, X, Y, callbacks=[looks])
+    assert looks.found == {0: 1.0, 1: 2.5}
+    assert [int, int] == list(map(type, looks.found))
+
+
+def test_metrics_of_any_name(tmp_path):
+    """A metric's name may hold signs that no file's name has."""
+    metric = partial(tn.metrics.binary_accuracy, threshold=0.25)
+    plain, path = network(), tmp_path / "run.npz"
+    history = plain.fit(X, Y, epochs=3, metrics=[metric])
+    network().fit(X, Y, epochs=2, metrics=[metric], checkpoint=path)
+    compare(plain, history, *tn.resume(path, X, Y, metrics=[metric], epochs=3))
+    assert "binary_accuracy(threshold=0.25)" in history
+
+
+def test_an_optimizer_of_ones_own_goes_on(tmp_path):
+    """Memory of any shape, of a name that comes late, is kept; a class of one's own need say nothing for it."""
+
+    @attrs.frozen
+    class Looking(tn.Optimizer, name="looking_back"):
+        def update(self, params, grads):
+            params -= 0.1 * grads
+            rows = self.recall("rows", np.zeros((2, 3)))
+            rows[...] += 1
+            if self.number() % 4 == 0:
+                slow = self.recall("slow", params)
+                slow += params
+                params -= 0.01 * slow
+
+    plain, path = network(), tmp_path / "run.npz"
+    history = plain.fit(X, Y, Looking(), epochs=3, batch_size=16)
+    with pytest.raises(Killed):
+        network().fit(
+            X, Y, Looking(), epochs=3, batch_size=16, callbacks=[Kills(4)], checkpoint=path, checkpoint_every=1
+        )
+    compare(plain, history, *tn.resume(path, X, Y, callbacks=[Kills(0)]))
+
+
+def test_a_history_of_20_000_epochs(tmp_path):
+    """What grows with a run's length does not outgrow its file."""
+    path, epochs = tmp_path / "run.npz", 20_000
+    model = network()
+    model.fit(X, Y, epochs=1, metrics=["accuracy"], validation_data=(X_VAL, Y_VAL), checkpoint=path)
+    with opened(path) as file:
+        description, arrays = file.description, dict(np.load(path))
+    history = {name: array.repeat(epochs) for name, array in arrays.items() if name.startswith("history.")}
+    description["run"] |= {"epoch": epochs}
+    description["run"]["settings"] |= {"epochs": epochs}
+    for told in description["run"]["arrays"]["history"].values():
+        told[0] = [epochs]
+    del arrays["description"]
+    write_file(path, description, arrays | history)
+    _, resumed = tn.resume(path, X, Y, validation_data=(X_VAL, Y_VAL), epochs=epochs + 1)
+    assert resumed.epochs == epochs + 1
 
 
 def test_a_run_that_is_over_can_be_made_longer(tmp_path):

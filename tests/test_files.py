@@ -604,13 +604,195 @@ def test_some_mutations(tmp_path, mutation):
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the memory of a while")
-def test_hostile_files_within_limits():
+@pytest.mark.parametrize("runs", [[], ["--runs"]], ids=["models", "runs"])
+def test_hostile_files_within_limits(runs):
     """The program that loads very many of them finds none that is slow or large, or runs anything."""
-    command = [sys.executable, hostile.__file__, "--count", "200", "--workers", "1"]
+    command = [sys.executable, hostile.__file__, "--count", "200", "--workers", "1", *runs]
     tested = os.environ | {"PYTHONPATH": str(Path(tn.__file__).parents[1])}
     done = subprocess.run(command, capture_output=True, text=True, env=tested, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"all +\d+ +\d+ +\d+ +0\n", done.stdout)
+    assert re.search(r"all( +\d+)+ +0\n", done.stdout)
+
+
+# Files of runs
+
+
+def _told(**said):
+    """Return an edit by which a run says something else at the top."""
+    return lambda run, parts: run.update(said)
+
+
+def _setting(**said):
+    return lambda run, parts: run["settings"].update(said)
+
+
+def _drawing(*way, **said):
+    """Return an edit of the generator's state as it is now."""
+    return lambda run, parts: functools.reduce(dict.get, way, run["rng"]["now"]["state"]).update(said)
+
+
+def _held(whose, name, change):
+    """Return an edit of an array, of which the description says what is true."""
+
+    def edit(run, parts):
+        member = f"{whose}.{name}.npy"
+        array = np.asarray(change(np.load(io.BytesIO(parts[member]))))
+        parts[member] = hostile.npy(array)
+        run["arrays"][whose][name] = [list(array.shape), array.dtype.name]
+
+    return edit
+
+
+def _without(whose, name):
+    def edit(run, parts):
+        del parts[f"{whose}.{name}.npy"], run["arrays"][whose][name]
+
+    return edit
+
+
+def _of_callback(**said):
+    return lambda run, parts: run["callbacks"][0]["state"].update(said)
+
+
+def _many_arrays(run, parts):
+    run["arrays"]["history"] |= {f"a{i}": [[1], "float64"] for i in range(20_000)}
+    parts |= {f"history.a{i}.npy": hostile.npy(np.zeros(1)) for i in range(20_000)}
+
+
+ADAMW, STOPS, STREAM, SFC = range(4)  # the runs of hostile_files
+HOSTILE_RUNS = {
+    "a run a list": (ADAMW, lambda run, parts: run.clear(), "a run that tells of"),
+    "more than a run": (ADAMW, _told(more=1), "a run that tells of .*more"),
+    "epochs as text": (ADAMW, _setting(epochs="4"), "epochs must be a whole number"),
+    "epochs below 0": (ADAMW, _setting(epochs=-1), "epochs must be a whole number of at least 0"),
+    "a batch size of 0": (ADAMW, _setting(batch_size=0), "batch_size must be"),
+    "a batch size true": (ADAMW, _setting(batch_size=True), "batch_size must be"),
+    "verbose a text": (ADAMW, _setting(verbose="yes"), "settings says"),
+    "verbose, and nothing to be seen": (ADAMW, _setting(verbose=True), "no progress bar"),
+    "shuffle a number": (ADAMW, _setting(shuffle=7), "shuffle must be"),
+    "a setting too many": (ADAMW, _setting(colour=1), "colour"),
+    "a setting too few": (ADAMW, lambda run, parts: run["settings"].pop("epochs"), "epochs"),
+    "all of the data split off": (STOPS, _setting(validation_split=1.0), "between 0 and 1"),
+    "split off, and not told how": (ADAMW, _setting(validation_split=0.2), "generator of its start"),
+    "steps of 0": (STREAM, _setting(steps_per_epoch=0), "steps_per_epoch"),
+    "a weight below 0": (ADAMW, _setting(class_weight=[[0, -1.0], [1, 1.0]]), "at least 0"),
+    "a weight NaN": (ADAMW, _setting(class_weight=[[0, float("nan")], [1, 1.0]]), "finite"),
+    "a label twice": (ADAMW, _setting(class_weight=[[0, 1.0], [0, 2.0]]), "settings says"),
+    "a label 7": (ADAMW, _setting(class_weight=[[7, 1.0]]), "has label 7"),
+    "a label 0.0": (ADAMW, _setting(class_weight=[[0.0, 1.0], [1, 1.0]]), "label must be"),
+    "weights a number": (ADAMW, _setting(class_weight=3), "int"),
+    "an optimizer a name": (ADAMW, _told(optimizer="adamw"), "optimizer says"),
+    "a rate a list": (SFC, lambda run, parts: run["optimizer"].update(learning_rate=[1]), "float"),
+    "memory of another size": (ADAMW, _held("optimizer", "v", lambda v: v[:-1]), "remembers parameters of shape"),
+    "memory that broadcasts": (ADAMW, _held("optimizer", "v", lambda v: v[0]), "remembers parameters of shape|count"),
+    "memory in float64": (ADAMW, _held("optimizer", "v", lambda v: v.astype(float)), "dtype float64"),
+    "memory of complex numbers": (ADAMW, _held("optimizer", "v", lambda v: v.astype(complex)), "dtype 'complex128'"),
+    "memory NaN": (ADAMW, _held("optimizer", "v", lambda v: v * np.nan), "no step is finite"),
+    "squares below 0": (ADAMW, _held("optimizer", "s", lambda s: -s - 1), "no step is finite"),
+    "a step number below 0": (ADAMW, _held("optimizer", "t", lambda t: -t), "a count below 0"),
+    "a step number at the end of all": (ADAMW, _held("optimizer", "t", lambda t: np.int64(2**63 - 1)), "too large"),
+    "memory left out": (ADAMW, _without("optimizer", "s"), "no s in its optimizer"),
+    "epoch a fraction": (ADAMW, _told(epoch=1.0), "epoch must be"),
+    "an epoch that never was": (ADAMW, _told(epoch=10**9), "another history of loss"),
+    "an epoch below 0": (ADAMW, _told(epoch=-1), "epoch must be"),
+    "a step beyond the last": (ADAMW, _told(step=6), "a step 6 of 5"),
+    "a step beyond the stream": (STREAM, _told(step=6), "a step 6 of 5"),
+    "another step": (ADAMW, _told(step=1), "examples in 1 step"),
+    "stopped true": (ADAMW, _told(stopped=True), "stopped says"),
+    "finished a number": (ADAMW, _told(finished=0), "finished says"),
+    "finished in between": (ADAMW, _told(finished=True, stopped=""), "finished before its end"),
+    "costs infinite": (ADAMW, _told(measured=[float("inf"), 16]), "a sum of costs"),
+    "costs of no example": (ADAMW, _told(measured=[1.0, 0]), "m must be|examples in"),
+    "predictions left out": (ADAMW, _without("so_far", "A"), "other predictions"),
+    "predictions too few": (ADAMW, _held("so_far", "A", lambda A: A[:, 1:]), "another shape or dtype"),
+    "targets that are none": (ADAMW, _held("so_far", "Y", lambda Y: Y + 5), "takes 0 and 1"),
+    "a history too long": (ADAMW, _held("history", "loss", lambda loss: loss.repeat(2)), "another history of loss"),
+    "a history of integers": (ADAMW, _held("history", "f1", lambda f1: f1.astype(int)), "another history of f1"),
+    "a history by columns": (ADAMW, _held("history", "learning_rate", lambda rate: rate[None]), "no list of numbers"),
+    "a metric twice": (ADAMW, _told(metrics=["f1", "f1"]), "metrics says"),
+    "metrics a text": (ADAMW, _told(metrics="f1"), "metrics says"),
+    "a metric that is the loss": (ADAMW, _told(metrics=["loss"]), "a metric called loss"),
+    "callbacks a number": (ADAMW, _told(callbacks=2), "int"),
+    "a callback a number": (ADAMW, _told(callbacks=[2, 2]), "int"),
+    "a state a list": (STOPS, lambda run, parts: run["callbacks"][0].update(state=[]), "callback 0"),
+    "a callback with more": (STOPS, lambda run, parts: run["callbacks"][0].update(more=1), "more"),
+    "a state that nobody keeps": (ADAMW, _of_callback(best=1.0), "LearningRateLogger, which remembers nothing"),
+    "a best value as text": (STOPS, _of_callback(best="0.1"), "EarlyStopping cannot go on.*best: str"),
+    "a best epoch that never was": (STOPS, _of_callback(best_epoch=9), "EarlyStopping cannot go on.*best epoch is 9"),
+    "a state with more": (STOPS, _of_callback(more=1), "EarlyStopping cannot go on"),
+    "best values too few": (STOPS, _held("callback0", "values", lambda v: v[:1]), "EarlyStopping cannot go on"),
+    "best values NaN": (STOPS, _held("callback0", "values", lambda v: v * np.nan), "finite numbers"),
+    "a place beyond the state": (STOPS, _drawing("state", pos=10**9), "pos of a generator"),
+    "a place before the state": (STOPS, _drawing("state", pos=-1), "pos of a generator"),
+    "a state of zeros": (STOPS, _drawing("state", key=[1] + [0] * 623), "not all zeros"),
+    "a state of 3 numbers": (STOPS, _drawing("state", key=[1, 2, 3]), "reshape"),
+    "a state of fractions": (STOPS, _drawing("state", key=[1.5] * 624), "rng says"),
+    "a Gaussian NaN": (STOPS, _drawing(gauss=float("nan")), "gauss"),
+    "a buffer's place": (STREAM, _drawing(buffer_pos=-1), "buffer_pos of a generator"),
+    "an even increment": (ADAMW, _drawing("state", inc=2), "inc of a generator is odd"),
+    "a number of 129 bits": (ADAMW, _drawing("state", state=2**128), "rng says|large|big"),
+    "half of 32 bits": (ADAMW, _drawing(has_uint32=7), "has_uint32 of a generator"),
+    "a counter too many": (SFC, _drawing("state", state=[1] * 5), "reshape"),
+    "another generator": (ADAMW, _drawing(bit_generator="Xoshiro"), "there is no generator"),
+    "another kind": (ADAMW, lambda run, parts: run["rng"]["now"].update(kind="object"), "no kind of generator"),
+    "two kinds": (ADAMW, lambda run, parts: run["rng"]["epoch"].update(kind="RandomState"), "rng|gauss|kinds"),
+    "no generator of the epoch": (ADAMW, lambda run, parts: run["rng"].update(epoch=None), "no generator of its epoch"),
+    "one generator more": (ADAMW, lambda run, parts: run["rng"].update(more=None), "rng says"),
+    "data of another shape": (ADAMW, _told(data=[40, [3]]), "data says"),
+    "no data": (ADAMW, _told(data=[0, [2]]), "m must be"),
+    "validated a number": (ADAMW, _told(validated=0), "validated says"),
+    "20,000 arrays": (ADAMW, _many_arrays, "over 1000 arrays"),
+    "arrays of something else": (ADAMW, lambda run, parts: run["arrays"].update(more={}), "arrays of other things"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_RUNS)
+def test_a_hostile_run(tmp_path, what):
+    """Each is refused in words, soon, and the file stays as it is."""
+    which, edit, told = HOSTILE_RUNS[what]
+    whole, path = hostile.runs()[which], tmp_path / "run.npz"
+    parts, description = hostile.members(whole), hostile.described(whole)
+    edit(description["run"], parts)
+    before = _described(json.dumps(description))(parts)
+    path.write_bytes(before)
+    start = time.perf_counter()
+    with pytest.raises(FileFormatError, match=told) as caught:
+        tn.resume(path, **hostile.given(whole, path))
+    assert time.perf_counter() - start < 2
+    assert path.read_bytes() == before
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_run_with_an_unknown_optimizer(tmp_path):
+    """A name that is not known here is no fault of the file."""
+    whole, path = hostile.runs()[ADAMW], tmp_path / "run.npz"
+    description = hostile.described(whole)
+    description["run"]["optimizer"]["name"] = "adem"
+    path.write_bytes(_described(json.dumps(description))(hostile.members(whole)))
+    with pytest.raises(UnknownNameError, match="no optimizer is called 'adem'; known, nearest first: adam"):
+        tn.resume(path, **hostile.given(whole, path))
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_whole_run(tmp_path, which):
+    """What the hostile runs are made from goes on."""
+    whole, path = hostile.runs()[which], tmp_path / "run.npz"
+    path.write_bytes(whole)
+    assert hostile.outcome_of_run(path, hostile.flipped, whole) == "equal"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("mutation", hostile.RUN_MUTATIONS)
+def test_some_mutations_of_runs(tmp_path, mutation):
+    """Files of runs that are made at random go on equal or are refused, as a run and as a model."""
+    count = 2 if mutation in (hostile.very_large, hostile.very_large_run) else 75
+    path, wrong = tmp_path / "run.npz", []
+    for number in range(count):
+        _, whole, data = hostile.hostile(f"{mutation.__name__} {number}", {mutation: 1}, hostile.runs)
+        path.write_bytes(data)
+        came = [way(path, mutation, whole) for way in (hostile.outcome, hostile.outcome_of_run)]
+        wrong += [(number, one) for one in came if one.startswith("wrong")]
+    assert [] == wrong, f"{len(wrong)} of {count}"
 
 
 # Files of older versions

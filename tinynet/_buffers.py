@@ -86,6 +86,11 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return number
 
 
+def whole_or_none(name: str, value: Any) -> int | None:
+    """Return `value` as an int of at least 1, or None."""
+    return None if value is None else whole(name, value)
+
+
 def all_finite(array: Array) -> bool:
     """Tell whether no number is NaN or infinite."""
     # The sum of squares needs no array; it is finite only if every number is, but not whenever they are.

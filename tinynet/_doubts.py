@@ -32,8 +32,9 @@ _GROWTH = 10.0  # how many times as large the cost may become in them
 class Doubts:
     """Looks on while a model is trained, and warns once of each thing that is likely a mistake."""
 
-    def __init__(self, model: Sequential, optimizer: Optimizer) -> None:
+    def __init__(self, model: Sequential, optimizer: Optimizer, resumed: bool = False) -> None:
         self.model, self.optimizer = model, optimizer
+        self.first = 0 if resumed else _FIRST  # near a minimum the cost may well rise from step to step
         self.costs: list[float] = []  # of the first steps
         self.losses: list[float] = []  # of all epochs
         self.start: Array | None = model.params.copy()
@@ -53,7 +54,7 @@ class Doubts:
         if self.still:
             caches = self.model.caches
             self.still = [l for l in self.still if not _moves(caches[l - 1])]
-        if len(self.costs) < _FIRST:
+        if len(self.costs) < self.first:
             self.costs.append(J)
             if len(self.costs) == 1:
                 _say(_faint_gradient(self.model))
@@ -67,6 +68,8 @@ class Doubts:
         if not self.told_of_growth and _grows(self.losses[:1] + self.losses[-4:], _GROWTH**2):
             self.told_of_growth = True
             _say(f"the loss grows from epoch to epoch: {course(self.losses[-5:])}. {too_large(self.optimizer)}")
+        if self.steps == 0:
+            return  # all were taken before the run was interrupted
         if self.steps == 1 and self.still != self._layers():
             return  # the next step may move them: so with a last layer that begins at 0
         if self.start is not None and self.still != self._layers():

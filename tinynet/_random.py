@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -9,6 +10,9 @@ import numpy as np
 
 Random: TypeAlias = "np.random.Generator | np.random.RandomState"  # numpy.random costs 16 ms to import
 
+_RANGES = {  # NumPy's setters take any, and then read beyond the state
+    "pos": (0, 624), "buffer_pos": (0, 4), "has_uint32": (0, 1), "has_gauss": (0, 1),
+}  # fmt: skip
 _KINDS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")  # NumPy's own, the only ones that a file may ask for
 
 
@@ -39,14 +43,32 @@ def set_state(rng: Random, kept: Mapping[str, Any]) -> None:
 
 
 def generator_of(kept: Mapping[str, Any]) -> Random:
-    """Return a new generator in a state that `state_of` returned."""
+    """Return a new generator in a state that `state_of` returned; any other is a ValueError, or what NumPy raises."""
     name = kept["state"]["bit_generator"]
     if name not in _KINDS:
         raise ValueError(f"there is no generator {name!r}; known: {', '.join(_KINDS)}")
+    if kept["kind"] not in ("Generator", "RandomState"):
+        raise ValueError(f"there is no kind of generator {kept['kind']!r}")
+    _check_ranges(kept["state"])
     bits = getattr(np.random, name)(0)
     rng: Random = np.random.RandomState(bits) if kept["kind"] == "RandomState" else np.random.Generator(bits)
     set_state(rng, kept)
     return rng
+
+
+def _check_ranges(state: Mapping[str, Any]) -> None:
+    """Refuse a state from which NumPy would read beyond its end, or draw the same number for ever."""
+    inner = state["state"] if isinstance(state["state"], Mapping) else {}
+    for name, (least, most) in _RANGES.items():
+        value = {**state, **inner}.get(name, least)
+        if not least <= value <= most:
+            raise ValueError(f"the {name} of a generator goes from {least} to {most}; got {value!r}")
+    if "inc" in inner and inner["inc"] % 2 == 0:
+        raise ValueError("the inc of a generator is odd")
+    if state["bit_generator"] == "MT19937" and not (any(inner["key"][1:]) or inner["key"][0] >> 31):
+        raise ValueError("the key of a generator is not all zeros")
+    if not math.isfinite(state.get("gauss", 0)):
+        raise ValueError("the gauss of a generator is finite")
 
 
 def _plain(value: Any) -> Any:

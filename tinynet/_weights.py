@@ -31,7 +31,7 @@ def weights(
                 "and 1; write sample_weight=..., a weight an example"
             )
         of_all = np.concatenate([part for part in of_parts if part is not None])
-        w = w * _of_classes(class_weight, np.bincount(of_all, minlength=max(model.outputs[0], 2)))[of_all]
+        w = w * of_classes(class_weight, np.bincount(of_all, minlength=max(model.outputs[0], 2)))[of_all]
     if not w.any():
         raise ValueError("all weights are 0, so no example counts; give one at least a larger weight")
     w = w / w.max()  # or the sum of large ones would be infinite
@@ -58,7 +58,7 @@ def classes(Y: Array) -> Array | None:
     return labels(Y)
 
 
-def _of_classes(class_weight: Any, counts: Array) -> Array:
+def of_classes(class_weight: Any, counts: Array) -> Array:
     """Return what each class counts for, for how often it occurs."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         return counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))

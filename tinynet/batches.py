@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tinynet._buffers import Array, Shape, whole
+from tinynet._buffers import Array, Shape, whole_or_none
 from tinynet._door import numbers, targets
 from tinynet._random import Random
 from tinynet._weights import classes, nonnegative, weights
@@ -382,9 +382,7 @@ def batches_of(
     steps_per_epoch : int, optional
         Batches an epoch; needed for a function, and a limit for an iterable.
     """
-    if shuffle not in (True, False, "blocks", "whole"):
-        raise ValueError(f'shuffle must be True, False, "blocks" or "whole"; got {shuffle!r}')
-    batch_size = None if batch_size is None else whole("batch_size", batch_size)
+    shuffle, batch_size = shuffling(shuffle), whole_or_none("batch_size", batch_size)
     if _is_stream(X, Y):
         given = (batch_size != BATCH_SIZE, sample_weight, class_weight, shuffle if isinstance(shuffle, str) else None)
         return _stream(model, X, given, steps_per_epoch)
@@ -395,6 +393,20 @@ def batches_of(
     X, Y = _admitted(model, X, Y)
     w = weights(model, sample_weight, class_weight, X.shape[-1], iter((Y,)))
     return ArrayBatches([X, Y] if w is None else [X, Y, w], batch_size, shuffle)
+
+
+def shuffling(shuffle: Any) -> bool | str:
+    """Return how to shuffle, if it is a way to."""
+    if shuffle not in (True, False, "blocks", "whole"):
+        raise ValueError(f'shuffle must be True, False, "blocks" or "whole"; got {shuffle!r}')
+    return shuffle if isinstance(shuffle, str) else bool(shuffle)
+
+
+def check_share(share: Any) -> float:
+    """Return the share of validation data, if it is one."""
+    if not isinstance(share, (int, float)) or not 0 < share < 1:
+        raise ValueError(f"the share of validation data must lie between 0 and 1, as 0.2; got {share!r}")
+    return share
 
 
 def ordered(
@@ -410,7 +422,7 @@ def ordered(
     The arguments are as for `batches_of`, `steps` for steps_per_epoch. With `batch_size` None,
     arrays in memory are one batch, and arrays on disk are batches of 1024.
     """
-    batch_size = None if batch_size is None else whole("batch_size", batch_size)
+    batch_size = whole_or_none("batch_size", batch_size)
     streams = _is_stream(X, Y)
     if streams or _on_disk(X) or _on_disk(Y) or steps is not None:
         usual = BATCH_SIZE if streams else _JUDGED
@@ -465,8 +477,7 @@ def _stream(model: Sequential, X: Any, given: Sequence[Any], steps_per_epoch: in
         raise TypeError(f"without Y, X must be an iterable of batches (X, Y) or a function; got {X!r}")
     if steps_per_epoch is None and not _is_iterable(X):
         raise ValueError("with a function that gives batches write steps_per_epoch=..., how many make an epoch")
-    limit = None if steps_per_epoch is None else whole("steps_per_epoch", steps_per_epoch)
-    return StreamBatches(model, X, limit)
+    return StreamBatches(model, X, whole_or_none("steps_per_epoch", steps_per_epoch))
 
 
 def validation_split(
@@ -478,8 +489,7 @@ def validation_split(
     example at least stays to train on, if Y are labels, one-hot columns or (1, m) of 0 and 1; else
     of all examples. Each part is in the order of the data.
     """
-    if not isinstance(share, (int, float)) or not 0 < share < 1:
-        raise ValueError(f"the share of validation data must lie between 0 and 1, as 0.2; got {share!r}")
+    check_share(share)
     if _on_disk(X) or _on_disk(Y) or _is_stream(X, Y):
         raise ValueError("only arrays in memory can be split; with data on disk or a stream write validation_data=...")
     X, Y = model.admit(X, Y)

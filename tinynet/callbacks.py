@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
 from attrs.validators import ge
 
-from tinynet._buffers import whole
+from tinynet._buffers import all_finite, whole
 from tinynet._registry import one_of
 from tinynet.errors import UnknownNameError
 
@@ -74,6 +75,15 @@ def _check_measured(callback: Callback, name: str) -> None:
         hint = "; give fit validation_data or validation_split" if name.startswith("val_") else ""
         told = f"{type(callback).__name__} watches {name!r}, which is not measured"
         raise UnknownNameError(f"{told}; measured: {', '.join(callback.run.names)}{hint}")
+
+
+def _held(state: Mapping[str, Any], **kinds: type) -> list[Any]:
+    """Return what a state holds under these names, if it is just that, and each of its kind."""
+    found = {name: type(value) for name, value in state.items()}
+    if found != kinds:
+        told = ", ".join(f"{name}: {kind.__name__}" for name, kind in found.items())
+        raise ValueError(f"a state of {', '.join(kinds)} is needed, each of its type; got {told or 'none'}")
+    return [state[name] for name in kinds]
 
 
 _LARGER_IS_BETTER = {"accuracy", "top_k_accuracy", "binary_accuracy", "precision", "recall", "f1", "r2"}
@@ -150,7 +160,13 @@ class EarlyStopping(Callback):
         return {"best": self.best, "best_epoch": self.best_epoch, "values": self.values}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.best, self.best_epoch, self.values = state["best"], state["best_epoch"], state["values"]
+        best, best_epoch, values = _held(state, best=float, best_epoch=int, values=np.ndarray)
+        like = self.model.values
+        if (values.shape, values.dtype) != (like.shape, like.dtype) or not all_finite(values):
+            raise ValueError(f"the best values are not {like.size} finite numbers of {like.dtype}")
+        if not -1 <= best_epoch < self.run.epoch:
+            raise ValueError(f"the best epoch is {best_epoch}, and {self.run.epoch} are finished")
+        self.best, self.best_epoch, self.values = best, best_epoch, values
 
 
 @attrs.define(slots=False, eq=False)
@@ -196,7 +212,7 @@ class ModelCheckpoint(Callback):
         return {"best": self.best}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.best = state["best"]
+        (self.best,) = _held(state, best=float)
 
 
 @attrs.define(slots=False, eq=False)

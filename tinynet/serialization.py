@@ -145,8 +145,7 @@ class Archive:
     def check(self, made: Mapping[str, Any]) -> None:
         """Refuse a description that says otherwise than what was `made` of it, such as units of "2" for 2."""
         for key, value in made.items():
-            if not _agree(self.description[key], value):
-                raise FileFormatError(f"its {key} says {self.description[key]!r}, of which was made {value!r}")
+            check_same(key, self.description[key], value)
 
     def _header(self, name: str) -> tuple[Shape, np.dtype[Any], int]:
         """Return the shape and dtype that a member's header claims, and where its data begins."""
@@ -192,6 +191,12 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     return members
 
 
+def check_same(what: str, told: Any, made: Any) -> None:
+    """Refuse what a file tells, if what was made of it says otherwise."""
+    if not _agree(told, made):
+        raise FileFormatError(f"its {what} says {told!r}, of which was made {made!r}")
+
+
 def _agree(told: Any, made: Any) -> bool:
     """Tell whether two descriptions say the same; a field that `told` lacks has its default in `made`."""
     if isinstance(told, dict):
@@ -211,18 +216,23 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Archive]:
     """
     import zipfile
 
-    with open(path, "rb") as file:  # a file that cannot be opened is Python's own error
-        try:
-            with zipfile.ZipFile(file) as archive:
-                yield Archive(archive, os.fstat(file.fileno()).st_size)
-        except (UnknownNameError, ImportError, MemoryError):
-            raise
-        except Exception as error:  # a damaged archive shows itself in every kind of error
-            _refuse(path, error)
+    with open(path, "rb") as file, refusing(path), zipfile.ZipFile(file) as archive:
+        yield Archive(archive, os.fstat(file.fileno()).st_size)
+
+
+@contextlib.contextmanager
+def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what goes wrong with what a file holds into a `FileFormatError`, as `opened` does."""
+    try:
+        yield
+    except (UnknownNameError, ImportError, MemoryError):
+        raise
+    except Exception as error:  # a damaged archive shows itself in every kind of error
+        _refuse(path, error)
 
 
 def _refuse(path: str | os.PathLike[str], error: Exception) -> NoReturn:
     told = str(error) or type(error).__name__
     told = told if len(told) <= _LONGEST_MESSAGE else f"{told[:_LONGEST_MESSAGE]} …"
-    hint = "give a file that model.save wrote"
+    hint = "give a file that model.save, or fit(..., checkpoint=...), wrote"
     raise FileFormatError(f"{os.fspath(path)!r} is not a whole tinynet file: {told}; {hint}") from error

@@ -96,17 +96,10 @@ def fit(
     included. Ctrl-C ends it after the step. Raises `NonFiniteError`, `ShapeError`, `ValueError` or
     `TypeError` when X, Y, a setting or training itself is wrong, and leaves the parameters as before that step.
     """
-    settings = {
-        "epochs": whole("epochs", epochs, least=0),
-        "batch_size": None if batch_size is None else whole("batch_size", batch_size),
-        "shuffle": shuffle,
-        "verbose": bool(verbose),
-        "class_weight": class_weight,
-        "validation_split": validation_split,
-        "steps_per_epoch": steps_per_epoch,
-        "checkpoint_every": None if checkpoint_every is None else whole("checkpoint_every", checkpoint_every),
-        "detect_anomaly": bool(detect_anomaly),
-    }
+    settings = checkpoints.settings(
+        epochs, batch_size, shuffle, verbose, class_weight, validation_split, steps_per_epoch, checkpoint_every,
+        detect_anomaly,
+    )  # fmt: skip
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     data = (X, Y, sample_weight, validation_data)
     return Run(model, optimizer, data, measures(metrics), callbacks, settings, checkpoint).go()
@@ -153,7 +146,8 @@ def resume(
     5
     """
     with opened(path) as file:
-        model, kept = cls.from_archive(file), checkpoints.read(file)
+        model = cls.from_archive(file)
+        kept = checkpoints.read(file, model)
         file.done()
     settings = kept.settings | ({} if epochs is None else {"epochs": whole("epochs", epochs, least=0)})
     functions = measures(kept.told["metrics"] if metrics is None else metrics)
@@ -184,7 +178,7 @@ class Run:
         self.model, self.optimizer, self.metrics, self.settings = model, optimizer, metrics, settings
         self.checkpoint, self.resumed = checkpoint, False
         self.history, self.epoch, self.step = History(), 0, 0
-        self.stopped, self.finished = "", False
+        self.stopped, self.finished, self.under_way = "", False, False
         self.batches, self.validation, self.rng_at_start = _data(model, *data, settings)
         self.rng_at_epoch: dict[str, Any] | None = None
         self.measured = Measured(metrics)
@@ -203,8 +197,8 @@ class Run:
         self.batches.skip(self.epoch)
         total, m = told["measured"]
         self.measured.take_up(total, m, kept.arrays["so_far"])
-        for i, (callback, of_callback) in enumerate(zip(self.callbacks, told["callbacks"], strict=True)):
-            callback.restore({**of_callback["state"], **kept.arrays[f"callback{i}"]})
+        for callback, state in zip(self.callbacks, kept.states, strict=True):
+            checkpoints.restore(callback, state, self.checkpoint)
 
     def stop(self, why: str) -> None:
         """End the training after the step, or epoch, under way."""
@@ -213,12 +207,11 @@ class Run:
     @property
     def names(self) -> list[str]:
         """What an epoch measures."""
-        names = ["loss", *self.metrics]
-        return names + [f"val_{name}" for name in names] * (self.validation is not None)
+        return checkpoints.measured(self.metrics, self.validation is not None)
 
     def go(self) -> History:
         """Train until the last epoch, or until something stops it."""
-        self.doubts = Doubts(self.model, self.optimizer)
+        self.doubts = Doubts(self.model, self.optimizer, self.resumed)
         self.recent: deque[float] = deque(maxlen=5)  # costs
         self.before = self.model.values.copy()
         self._tell("on_train_begin", {})
@@ -235,8 +228,9 @@ class Run:
         self._tell("on_epoch_begin", self.epoch, {})
         for X, Y, w in self._batches():
             self._tell("on_batch_begin", self.step, {})
+            self.under_way = True
             J = self._train_step(X, Y, w)
-            self.step += 1
+            self.step, self.under_way = self.step + 1, False
             self.doubts.step(J)
             self._tell("on_batch_end", self.step - 1, {"loss": J})
             if self.stopped:
@@ -291,6 +285,7 @@ class Run:
         return NonFiniteError(f"{where}; the parameters are as before this step. {why}")
 
     def _end_epoch(self) -> None:
+        self.under_way = True
         measured = self.measured.numbers()
         self.measured = Measured(self.metrics)
         if self.validation is not None:
@@ -299,7 +294,7 @@ class Run:
         self.history.record(measured)
         self.optimizer.end_epoch()
         self.doubts.epoch(measured["loss"])
-        self.epoch, self.step = self.epoch + 1, 0
+        self.epoch, self.step, self.under_way = self.epoch + 1, 0, False
         self._tell("on_epoch_end", self.epoch - 1, measured)
         self._write()
 
@@ -308,7 +303,7 @@ class Run:
             getattr(callback, hook)(*arguments)
 
     def _write(self) -> None:
-        if self.checkpoint:
+        if self.checkpoint and not self.under_way:  # a step that Ctrl-C broke off: the file of one before is whole
             checkpoints.write(self, self.checkpoint)
 
 
