@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import signal
+
 import pytest
 
 from tinynet._registry import FAMILIES
@@ -13,6 +15,14 @@ def _registries():
     for family, classes in kept.items():
         family._classes.clear()
         family._classes.update(classes)
+
+@pytest.fixture
+def ctrl_c():
+    """Let SIGINT do what it does in a terminal, also where the tests run in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
 
 # A package of its own, which test_plugins.py installs; and what only mutmut loads.
 collect_ignore = ["plugin", "mutation.py"]

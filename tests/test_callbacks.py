@@ -209,14 +209,6 @@ def test_stopping_from_a_callback():
     assert noted.calls[-2:] == [("batch end", 0, ["loss"]), ("train end", 1, ["loss"])]
 
 
-@pytest.fixture
-def ctrl_c():
-    """Let SIGINT do what it does in a terminal, also where the tests run in the background and it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("how", ["signal", "exception"])
 def test_interrupted(how, capsys):
@@ -362,6 +354,90 @@ def test_anomalies_are_named_where_they_begin(spoilt, named):
     told = rf"epoch 2, step 2: {named}"
     with pytest.warns(UserWarning, match="learning rate"), pytest.raises(NonFiniteError, match=told):
         train(detect_anomaly=True)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"class_weight": {0: 1.0}}, {"callbacks": [EarlyStopping]}, {"validation_data": (X_VAL[:1], Y_VAL)},
+        {"sample_weight": np.ones(3)}, {"validation_split": 2.0}, {"batch_size": 0},
+    ],
+    ids=lambda refused: next(iter(refused)),
+)  # fmt: skip
+def test_a_refused_fit_changes_nothing(refused):
+    """It builds no model, and draws nothing: the next fit is that of a new model."""
+    layers = [Dense(6, "tanh"), Dense(1, "sigmoid")]
+    models = [tn.Sequential(layers, "binary_crossentropy", seed=3) for _ in range(2)]
+    with pytest.raises((ValueError, TypeError)):
+        models[0].fit(X, Y, **{"validation_split": 0.2} | refused if "validation_data" not in refused else refused)
+    assert not models[0].is_built
+    for model in models:
+        model.fit(X, Y, validation_split=0.2)
+    np.testing.assert_array_equal(models[0].params, models[1].params)
+
+
+def test_a_step_that_went_into_the_optimizer_is_told():
+    """Where the step itself overflows, parameters are taken back, and the optimizer's memory is not kept."""
+    model = tn.Sequential([Dense(1)], "mean_squared_error", inputs=2, seed=1)
+    before, optimizer = model.params.copy(), tn.SGD(1e38, momentum=0.9)
+    with pytest.raises(NonFiniteError, match=r"and the optimizer begins anew.*learning rate is likely too large"):
+        model.fit(100 * X, Y, optimizer)
+    np.testing.assert_array_equal(before, model.params)
+    assert not optimizer.memory
+
+
+def test_a_batch_too_small_for_a_layer():
+    """A last batch of one example is refused before the first step, not at the end of an epoch."""
+    layers = [Dense(4), tn.BatchNorm(), Dense(1, "sigmoid")]
+    model = tn.Sequential(layers, "binary_crossentropy", inputs=2, seed=1)
+    with pytest.raises(tn.errors.ShapeError, match=r"layer 2 \(BatchNorm\) needs 2 examples .* of 57 examples has 1"):
+        model.fit(X[:, :57], Y[:, :57], batch_size=8)
+    assert model.fit(X[:, :57], Y[:, :57], batch_size=9).epochs == 1
+
+
+@pytest.mark.parametrize(
+    "data", [(X_VAL, Y_VAL), [X_VAL, Y_VAL], (X_VAL, Y_VAL, np.ones(40)), [(X_VAL, Y_VAL)], ([(X_VAL, Y_VAL)],)]
+)
+def test_ways_to_give_validation_data(data):
+    """X and Y, with weights or without, in a tuple or list; or an iterable of batches, alone or in a tuple."""
+    history = network().fit(X, Y, epochs=2, validation_data=data)
+    expected = network().fit(X, Y, epochs=2, validation_data=(X_VAL, Y_VAL))
+    assert expected["val_loss"] == pytest.approx(history["val_loss"])
+
+
+def test_passes_of_a_callback_do_no_harm():
+    """A callback may use the model, though no gradient passes a layer and it is asked why."""
+
+    class Blocks(tn.Layer):
+        def forward(self, A_prev, cache):
+            return A_prev.copy()
+
+        def back(self, dZ, cache):
+            return 0 * dZ
+
+    class Looks(Callback):
+        def on_batch_end(self, batch, logs):
+            self.model.forward(X)
+
+    model = tn.Sequential([Dense(4, "tanh"), Blocks(), Dense(1)], "mean_squared_error", inputs=2, seed=1)
+    with pytest.warns(UserWarning, match=r"layer 2 \(Blocks\) lets no gradient through"):
+        model.fit(X, Y, epochs=2, batch_size=8, callbacks=[Looks()])
+
+
+def test_an_activation_of_single_precision():
+    """No doubt asks an activation for what the model does not."""
+
+    class Single(tn.Activation):
+        def forward(self, Z):
+            assert Z.dtype == np.float32
+            assert len(Z) == 12
+            return (1 + np.tanh(Z)) / 2
+
+        def back(self, dA, Z, A):
+            return 2 * dA * A * (1 - A)
+
+    model = tn.Sequential([Dense(12, Single()), tn.Reshape((3, 4))], "binary_crossentropy", inputs=2, seed=1)
+    assert model.fit(X, np.ones((3, 4, 60)), epochs=2).epochs == 2
 
 
 def test_history():

@@ -185,8 +185,92 @@ def test_a_step_that_is_broken_off_is_not_written(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(tn.Adam, "step", breaks_off)
-        network().fit(X, Y, tn.Adam(), epochs=3, batch_size=16, checkpoint=path, checkpoint_every=1)
+        model = network()
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, Y, tn.Adam(), epochs=3, batch_size=16, checkpoint=path, checkpoint_every=1)
+    np.testing.assert_array_equal(tn.load(path).params, model.params, "the step is taken back")
     compare(plain, history, *tn.resume(path, X, Y))
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("epochs", [4, 9])
+def test_the_best_parameters_are_not_gone_on_from(epochs, tmp_path):
+    """Early stopping may end a fit with the best parameters; a run goes on from its last ones."""
+
+    def stopping():
+        return EarlyStopping("loss", patience=100, mode="max")  # the first epoch is the best
+
+    def interrupting(at):
+        class Interrupts(Callback):
+            def on_batch_end(self, batch, logs):
+                if (self.run.epoch, batch) == at:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        return Interrupts()
+
+    how, path = {"batch_size": 16, "optimizer": "adam"}, tmp_path / "run.npz"
+    plain = network()
+    history = plain.fit(X, Y, epochs=9, callbacks=[stopping(), interrupting(None)], **how)
+    cut = network()
+    at = (3, 2) if epochs == 9 else None
+    begun = cut.fit(X, Y, epochs=epochs, callbacks=[stopping(), interrupting(at)], checkpoint=path, **how)
+    assert begun.stopped == ("interrupted" if at else "")
+    compare(plain, history, *tn.resume(path, X, Y, callbacks=[stopping(), interrupting(None)], epochs=9))
+
+
+def test_broken_off_in_validation(tmp_path):
+    """Where Ctrl-C comes while the epoch is judged, it is judged once more by who goes on."""
+    calls = []
+
+    def judged(Y, A):
+        calls.append(1)
+        if len(calls) == 6:  # the validation data first, then twice an epoch
+            raise KeyboardInterrupt
+        return float(A.mean())
+
+    how = {"epochs": 4, "batch_size": 16, "validation_data": (X_VAL, Y_VAL)}
+    plain, path = network(), tmp_path / "run.npz"
+    calls[:] = [1] * 6
+    history = plain.fit(X, Y, metrics=[judged], **how)
+    calls.clear()
+    begun = network().fit(X, Y, metrics=[judged], checkpoint=path, **how)
+    assert (begun.stopped, begun.epochs) == ("interrupted", 2)
+    given = {"validation_data": (X_VAL, Y_VAL), "metrics": [judged]}
+    compare(plain, history, *tn.resume(path, X, Y, **given))
+
+
+def accuracy(Y, A):
+    """Return a number under the name of a metric that is known."""
+    return -1.0
+
+
+def test_functions_are_asked_for_again(tmp_path):
+    """A function is not taken for the library's metric of the same name."""
+    path = tmp_path / "run.npz"
+    network().fit(X, Y, epochs=1, metrics=[accuracy], checkpoint=path)
+    with pytest.raises(ValueError, match=r"measured functions, .*write resume\(..., metrics=.*, with accuracy"):
+        tn.resume(path, X, Y, epochs=2)
+    _, history = tn.resume(path, X, Y, epochs=2, metrics=[accuracy])
+    assert history["accuracy"] == [-1.0, -1.0]
+
+
+def test_numbers_of_numpy_in_a_state(tmp_path):
+    """What a callback remembers may be NumPy's numbers, and settings too."""
+
+    class Remembers(Callback):
+        def state(self):
+            return {"count": np.int64(3), "share": np.float32(0.5), "yes": np.True_, "many": np.arange(3)}
+
+        def restore(self, state):
+            self.restored = state
+
+    ours, path = Remembers(), tmp_path / "run.npz"
+    settings = {"epochs": np.int64(1), "batch_size": np.int32(16), "shuffle": np.True_}
+    network().fit(X, Y, callbacks=[ours], checkpoint=path, **settings)
+    tn.resume(path, X, Y, callbacks=[ours])
+    many = ours.restored.pop("many")
+    assert ours.restored == {"count": 3, "share": 0.5, "yes": True}
+    np.testing.assert_array_equal(np.arange(3), many)
 
 
 def test_labels_of_class_weights_come_back(tmp_path):
@@ -266,13 +350,14 @@ def test_a_run_that_is_over_can_be_made_longer(tmp_path):
     compare(plain, history, *tn.resume(path, X, Y, epochs=5))
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_interrupted_and_resumed(tmp_path):
     """After Ctrl-C the file is of the last step, and the run goes on from there."""
 
     class Interrupts(Callback):
         def on_batch_end(self, batch, logs):
             if (self.run.epoch, batch) == (1, 2):
-                raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGINT)
 
     plain, path = network(), tmp_path / "run.npz"
     history = plain.fit(X, Y, epochs=3, batch_size=16)

@@ -226,10 +226,10 @@ def test_an_update_without_effect(optimizer):
 @pytest.mark.parametrize(
     ("last", "loss", "told"),
     [
-        (Dense(1), "binary_crossentropy", r'ends in identity, whose A goes from -30 .*from 0 to 1; write "sigmoid"'),
-        (Dense(1, "tanh"), "binary_crossentropy", r'ends in tanh, whose A goes from -1 to 1 .*; write "sigmoid" there'),
-        (Dense(1, "relu"), "binary_crossentropy", r"ends in relu, whose A goes from 0 to 30"),
-        (Dense(1), "poisson", r"ends in identity, .* an A\[L\] from 0 to inf$"),
+        (Dense(1), "binary_crossentropy", r'ends in identity, and A\[L\] goes from -\d.*from 0 to 1; write "sigmoid"'),
+        (Dense(1, "tanh"), "binary_crossentropy", r'ends in tanh, and A\[L\] goes from -0.*; write "sigmoid" there'),
+        (Dense(1, "softplus", init=Initializer.get("normal", scale=9.0)), "binary_crossentropy", "ends in softplus"),
+        (Dense(1), "poisson", r"ends in identity, .* takes it from 0 to inf$"),
     ],
 )
 def test_an_output_that_the_loss_does_not_take(last, loss, told):

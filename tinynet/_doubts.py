@@ -16,9 +16,10 @@ import numpy as np
 
 from tinynet._arrays import title
 from tinynet._buffers import Array, Cache
-from tinynet.activations import Activation, Softmax
+from tinynet.activations import Softmax
 from tinynet.layers import Activate, Dropout, Layer, Normalization, Reshape
 from tinynet.optimizers import Optimizer
+from tinynet.schedules import Schedule
 
 if TYPE_CHECKING:
     from tinynet.sequential import Sequential
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _FAINT = 1e-5  # of the gradient at layer L: what reaches layer 1 of networks that do not learn (ten layers of sigmoid)
 _ROUNDING = 1e-6  # by which a function with values up to 1 may come out above it
 _FIRST = 5  # steps whose costs tell whether a training diverges
-_GROWTH = 10.0  # how many times as large the cost may become in them
+_GROWTH = 100.0  # how many times as large the cost may become in them
 
 
 class Doubts:
@@ -36,38 +37,47 @@ class Doubts:
         self.model, self.optimizer = model, optimizer
         self.first = 0 if resumed else _FIRST  # near a minimum the cost may well rise from step to step
         self.costs: list[float] = []  # of the first steps
-        self.losses: list[float] = []  # of all epochs
+        self.losses: list[float] = []  # of the first epoch, and of the last ones
         self.start: Array | None = model.params.copy()
         self.still, self.steps = self._layers(), 0  # the layers that no step of this epoch has moved yet
-        told = [*_misfits(model), *_same_units(model)]
+        self.why_still: str | None = None
+        told = [*_misfits(model), *_same_units(model), *_no_rate(optimizer)]
         self.told_of_still = self.told_of_growth = False
-        if hasattr(optimizer, "learning_rate") and all(Optimizer.rate(optimizer, later) == 0 for later in range(10)):
-            told.append(f"the learning rate of {optimizer!r} is 0, so the parameters will not change")
+        self.told_of_output = bool(told) or model.loss is None or not np.isfinite(model.loss.domain).any()
         if told:
             self.told_of_still, self.start = True, None  # for these may be why
         for doubt in told:
             _say(doubt)
 
     def step(self, J: float) -> None:
-        """Look at a step that went well, and cost J before it."""
+        """Look at a step that went well, and cost J before it; its passes are still there to be looked at."""
         self.steps += 1
         if self.still:
             caches = self.model.caches
             self.still = [l for l in self.still if not _moves(caches[l - 1])]
+            if self.still and not self.told_of_still and self.why_still is None:
+                self.why_still = _why_still(self.model)
         if len(self.costs) < self.first:
-            self.costs.append(J)
-            if len(self.costs) == 1:
-                _say(_faint_gradient(self.model))
-            if len(self.costs) == _FIRST and _grows(self.costs, _GROWTH):
-                self.told_of_growth = True
-                _say(f"the cost grows from step to step: {course(self.costs)}. {too_large(self.optimizer)}")
+            self._first_step(J)
+
+    def _first_step(self, J: float) -> None:
+        """Look at one of the first steps."""
+        self.costs.append(J)
+        if len(self.costs) == 1:
+            _say(_faint_gradient(self.model))
+        if not self.told_of_output and (doubt := _outside(self.model)):
+            self.told_of_output = True
+            _say(doubt)
+        if len(self.costs) == _FIRST and _grows(self.costs, _GROWTH):
+            self.told_of_growth = True
+            _say(f"the cost grows from step to step: {course(self.costs)}. {too_large(self.optimizer)}")
 
     def epoch(self, loss: float) -> None:
         """Look back at the steps since the last epoch, whose loss this was."""
-        self.losses.append(loss)
-        if not self.told_of_growth and _grows(self.losses[:1] + self.losses[-4:], _GROWTH**2):
+        self.losses = [*self.losses[:1], *self.losses[1:][-3:], loss]
+        if not self.told_of_growth and _grows(self.losses, _GROWTH):
             self.told_of_growth = True
-            _say(f"the loss grows from epoch to epoch: {course(self.losses[-5:])}. {too_large(self.optimizer)}")
+            _say(f"the loss grows from epoch to epoch: {course(self.losses)}. {too_large(self.optimizer)}")
         if self.steps == 0:
             return  # all were taken before the run was interrupted
         if self.steps == 1 and self.still != self._layers():
@@ -75,13 +85,22 @@ class Doubts:
         if self.start is not None and self.still != self._layers():
             _say(_without_effect(self.optimizer, self.start, self.model.params))
         self.start = None
-        if self.still and not self.told_of_still:
-            _say(_why_still(self.model, self.still))
+        if self.still and not self.told_of_still and self.why_still:
+            names = _named(self.model, self.still)
+            told = f"all gradients of {names} were exactly 0 for a whole epoch, so nothing changed there"
+            _say(f"{told}: {self.why_still}")
             self.told_of_still = True
-        self.still, self.steps = self._layers(), 0
+        self.still, self.steps, self.why_still = self._layers(), 0, None
 
     def _layers(self) -> list[int]:
         return [l for l, held in enumerate(self.model.parameters, 1) if held]
+
+
+def _no_rate(optimizer: Optimizer) -> Iterator[str]:
+    """Yield whether the learning rate is 0, and stays so."""
+    rate = getattr(optimizer, "learning_rate", None)
+    if isinstance(rate, (float, int, Schedule)) and all(Optimizer.rate(optimizer, later) == 0 for later in range(10)):
+        yield f"the learning rate of {optimizer!r} is 0, so the parameters will not change"
 
 
 def _moves(cache: Cache) -> bool:
@@ -116,8 +135,6 @@ def _misfits(model: Sequential) -> Iterator[str]:
     elif model.loss and type(last.activation) in model.loss.misfits:
         name = last.activation.registered_name
         yield f"{where}, ends in {name}, but {model.loss!r} {model.loss.misfits[type(last.activation)]}"
-    elif model.loss and np.isfinite(model.loss.domain).any():
-        yield from _outside(model, last.activation, where)
     if below and isinstance(last.activation, Softmax) and isinstance(below[-1][1].activation, Softmax):
         yield (
             f"{title(*below[-1])} ends in softmax, and so does {where}: it sees numbers between 0 and 1 only, "
@@ -132,19 +149,19 @@ def _acting(model: Sequential) -> list[tuple[int, Layer]]:
     return acting or layers[:1]
 
 
-def _outside(model: Sequential, activation: Activation, where: str) -> Iterator[str]:
-    """Yield whether the last activation gives numbers that the loss does not take."""
-    assert model.loss is not None, "who calls has one"
-    low, high = model.loss.domain
-    Z = np.linspace(-30, 30, 7) * np.ones((*model.outputs, 1))
-    with np.errstate(all="ignore"):
-        A = activation.forward(Z)
-    if A.min() < low - _ROUNDING or A.max() > high + _ROUNDING:
-        partner = f'; write "{model.loss.partner.registered_name}" there' if model.loss.partner else ""
-        yield (
-            f"{where}, ends in {activation.registered_name}, whose A goes from {A.min():.3g} to {A.max():.3g} and "
-            f"further, but {model.loss!r} takes an A[L] from {low:g} to {high:g}{partner}"
-        )
+def _outside(model: Sequential) -> str | None:
+    """Say so, if A[L] is where the loss does not take it."""
+    loss, A = model.loss, model.caches[-1].A
+    assert loss is not None, "what is trained has one"
+    low, high = loss.domain
+    if low - _ROUNDING <= A.min() and A.max() <= high + _ROUNDING:
+        return None
+    L, last = _acting(model)[-1]
+    partner = f'; write "{loss.partner.registered_name}" there' if loss.partner else ""
+    return (
+        f"the last layer, {title(L, last)}, ends in {last.activation.registered_name}, and A[L] goes from "
+        f"{A.min():.3g} to {A.max():.3g}, but {loss!r} takes it from {low:g} to {high:g}{partner}"
+    )
 
 
 def _same_units(model: Sequential) -> Iterator[str]:
@@ -225,26 +242,25 @@ def too_large(optimizer: Optimizer) -> str:
     return f"The learning rate is likely too large for model and data: {optimizer!r}"
 
 
-def _why_still(model: Sequential, still: list[int]) -> str | None:
-    """Say what stopped the gradients on their way down to the layers where all were exactly 0."""
+def _why_still(model: Sequential) -> str:
+    """Say what stops the gradients on their way down; nothing, if there is nothing left to learn."""
     last = model.caches[-1]
-    if not last.dZ.any() and (model.begins_at_dZ or not model.dA[len(model.layers)].any()):
-        return None  # A[L] is Y: there is nothing left to learn
-    told = f"all gradients of {_named(model, still)} were exactly 0 for a whole epoch, so nothing changed there"
+    if not last.dZ.any() and (model.begins_at_dZ or not last.dA.any()):
+        return ""  # A[L] is Y
     for l, (layer, cache) in enumerate(zip(model.layers, model.caches, strict=True), 1):
         if _flat(layer, cache).all():
             name, units = layer.activation.registered_name, cache.Z[..., 0].size
             return (
-                f"{told}: all {units} units of {title(l, layer)} are dead ({name} is flat there, for every "
-                f"example of the last batch{_unscaled(model)}). Draw the parameters anew with init=\"auto\", take a "
-                'smaller learning rate, or an activation that is nowhere flat, such as "leaky_relu"'
+                f"all {units} units of {title(l, layer)} are dead ({name} is flat there, for every example of a "
+                f"batch{_unscaled(model)}). Draw the parameters anew with init=\"auto\", take a smaller learning rate, "
+                'or an activation that is nowhere flat, such as "leaky_relu"'
             )
     for l in range(len(model.layers), 1, -1):
-        if not model.dA[l - 1].any():
+        if not model.caches[l - 2].dA.any():
             if "W" not in model.caches[l - 1].parameters:
-                return f"{told}: {title(l, model.layers[l - 1])} lets no gradient through to the layers below"
-            return f'{told}: W[{l}] lets no gradient through to the layers below; if it is 0, draw it with init="auto"'
-    return f"{told}; look at model.dZ and model.A"
+                return f"{title(l, model.layers[l - 1])} lets no gradient through to the layers below"
+            return f'W[{l}] lets no gradient through to the layers below; if it is 0, draw it with init="auto"'
+    return "look at model.dZ and model.A"
 
 
 def _flat(layer: Layer, cache: Cache) -> Array:

@@ -31,7 +31,7 @@ def state_of(rng: Random) -> dict[str, Any]:
         state = rng.bit_generator.state
     if state["bit_generator"] not in _KINDS:
         raise TypeError(f"the state of {rng!r} cannot be kept; give the model a seed of one of NumPy's: {_KINDS}")
-    return {"kind": type(rng).__name__, "state": _plain(state)}
+    return {"kind": type(rng).__name__, "state": plain(state)}
 
 
 def set_state(rng: Random, kept: Mapping[str, Any]) -> None:
@@ -40,6 +40,14 @@ def set_state(rng: Random, kept: Mapping[str, Any]) -> None:
         rng.set_state(_like(kept["state"], rng.get_state(legacy=False)))
     else:
         rng.bit_generator.state = _like(kept["state"], rng.bit_generator.state)
+
+
+def set_back(rng: Random, before: Random) -> None:
+    """Take a generator back to the state of a copy that was made before, whatever kind it is."""
+    if isinstance(rng, np.random.RandomState) and isinstance(before, np.random.RandomState):
+        rng.set_state(before.get_state(legacy=False))
+    elif isinstance(rng, np.random.Generator) and isinstance(before, np.random.Generator):
+        rng.bit_generator.state = before.bit_generator.state
 
 
 def generator_of(kept: Mapping[str, Any]) -> Random:
@@ -71,9 +79,10 @@ def _check_ranges(state: Mapping[str, Any]) -> None:
         raise ValueError("the gauss of a generator is finite")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return what JSON can hold in the place of NumPy's numbers and arrays."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 

@@ -41,11 +41,12 @@ class Batches(ABC):
     """Where batches come from.
 
     ``m`` is the number of examples an epoch, and ``steps`` that of batches, each None where it is
-    not known beforehand; ``shape`` is that of an example.
+    not known beforehand, as is ``smallest``, the least of examples in a batch; ``shape`` is that of an example.
     """
 
     m: int | None = None
     steps: int | None = None
+    smallest: int | None = None
     shape: Shape
 
     @abstractmethod
@@ -71,6 +72,7 @@ class _Counted(Batches):
         self.m, self.shape, self.shuffle = m, shape, shuffle
         self.size = m if batch_size is None else min(batch_size, m)
         self.steps = -(-m // self.size)
+        self.smallest = m - (self.steps - 1) * self.size
 
     def _shuffled_by(self, rng: Random | None) -> Random | None:
         """Return `rng` if it is to be drawn from: the order within a full batch would change nothing."""
@@ -434,7 +436,7 @@ def ordered(
 
 def inputs_of(model: Sequential, X: Any, batch_size: int | None) -> Iterator[Array]:
     """Yield X alone, in parts and in order, as columns that are checked and cast."""
-    batch_size = None if batch_size is None else whole("batch_size", batch_size)
+    batch_size = whole_or_none("batch_size", batch_size)
     if not _on_disk(X):
         X = model.admit_inputs(X)
         size = batch_size or X.shape[-1]

@@ -16,8 +16,8 @@ from tinynet._registry import one_of
 from tinynet.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from tinynet.running import Run
     from tinynet.sequential import Sequential
-    from tinynet.training import Run
 
 
 class Callback:
@@ -258,4 +258,5 @@ class LearningRateLogger(Callback):
         return {"rate": self.rate} if hasattr(self, "rate") else {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.rate = state.get("rate", math.nan)
+        if state:
+            (self.rate,) = _held(state, rate=float)

@@ -17,22 +17,23 @@ import attrs
 import numpy as np
 
 from tinynet._buffers import Array, all_finite, whole, whole_or_none
-from tinynet._random import Random, generator_of, state_of
+from tinynet._random import Random, generator_of, plain, state_of
 from tinynet._weights import of_classes
 from tinynet.batches import check_share, shuffling
 from tinynet.callbacks import Callback
 from tinynet.errors import FileFormatError
+from tinynet.metrics import is_known
 from tinynet.optimizers import Optimizer
 from tinynet.serialization import Archive, refusing, write_file
 from tinynet.serialization import check_same as same
 
 if TYPE_CHECKING:
+    from tinynet.running import Run
     from tinynet.sequential import Sequential
-    from tinynet.training import Run
 
 _DTYPES = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _SAID = {
-    "settings", "metrics", "validated", "data", "optimizer", "epoch", "step", "stopped", "finished", "measured",
+    "settings", "metrics", "validated", "data", "optimizer", "epoch", "step", "stopped", "functions", "measured",
     "rng", "callbacks", "arrays",
 }  # fmt: skip
 _MOST_ARRAYS = 1000  # to look one up takes time
@@ -48,13 +49,13 @@ def write(run: Run, path: str | os.PathLike[str]) -> None:
     described = {
         "settings": run.settings | {"class_weight": _pairs(run.settings["class_weight"])},
         "metrics": list(run.metrics),
+        "functions": [name for name, metric in run.metrics.items() if not is_known(name, metric)],
         "validated": run.validation is not None,
         "data": [run.batches.m, list(run.batches.shape)],
         "optimizer": run.optimizer.config(),
         "epoch": run.epoch,
         "step": run.step,
         "stopped": run.stopped,
-        "finished": run.finished,
         "measured": [run.measured.total, run.measured.m],
         "rng": {"now": state_of(run.model.rng), "epoch": run.rng_at_epoch, "start": run.rng_at_start},
         "callbacks": [
@@ -83,7 +84,7 @@ def _arrays_of(state: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def _plain_of(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if not isinstance(value, np.ndarray)}
+    return {name: plain(value) for name, value in state.items() if not isinstance(value, np.ndarray)}
 
 
 def _pairs(class_weight: Any) -> Any:
@@ -241,13 +242,11 @@ def _check_place(told: Mapping[str, Any], settings: Mapping[str, Any], model: Se
     """See that the run is somewhere in the data it tells of."""
     m, _ = told["data"]
     same("data", told["data"], [whole_or_none("m", m), model.inputs])
-    epoch, step = whole("epoch", told["epoch"], 0), whole("step", told["step"], 0)
+    whole("epoch", told["epoch"], 0)
+    step = whole("step", told["step"], 0)
     most = settings["steps_per_epoch"] if m is None else -(-m // min(settings["batch_size"] or m, m))
     _see(most is None or step <= most, f"a step {step} of {most}")
     same("stopped", told["stopped"], str(told["stopped"]))
-    over = epoch >= settings["epochs"] or bool(told["stopped"])
-    same("finished", told["finished"], bool(told["finished"]))
-    _see(over or not told["finished"], "a run that is finished before its end")
     _see((step, told["rng"]["epoch"]) == (0, None) or told["rng"]["epoch"] is not None, "no generator of its epoch")
     same("validated", told["validated"], bool(told["validated"]))
     split = settings["validation_split"] is not None
@@ -278,6 +277,7 @@ def _check_history(told: Mapping[str, Any], history: Mapping[str, Array]) -> Non
     """See that each epoch has its numbers; what callbacks recorded may be of any length."""
     names = told["metrics"]
     same("metrics", names, list(map(str, dict.fromkeys(names))))
+    same("functions", told["functions"], [name for name in names if name in told["functions"]])
     _see("loss" not in names, "a metric called loss")
     for name in measured(names, told["validated"]):
         found = history.get(name, _NO_EPOCH)

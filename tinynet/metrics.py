@@ -218,6 +218,11 @@ _KNOWN: dict[str, Metric] = {
 }  # fmt: skip
 
 
+def is_known(name: str, metric: Metric) -> bool:
+    """Tell whether a metric is the one that its name stands for."""
+    return _KNOWN.get(name) is metric
+
+
 def measures(metrics: str | Metric | Iterable[str | Metric]) -> dict[str, Metric]:
     """Return functions by name, for names or functions, several or one alone.
 

@@ -7,9 +7,10 @@ views and the arrays of the last pass, made once for a batch size and used again
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from tinynet import _door, checkpoints, training
 from tinynet._arrays import Arrays, Declared, fill, title
 from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped
-from tinynet._random import Random, generator
+from tinynet._random import Random, generator, set_back
 from tinynet._weights import nonnegative
 from tinynet.activations import Activation
 from tinynet.batches import inputs_of
@@ -317,6 +318,17 @@ class Sequential:
         _door.check_finite("X", X)
         _door.check_finite("Y", Y)
         return self.admit_inputs(X), Y
+
+    @contextlib.contextmanager
+    def unchanged_if_refused(self) -> Iterator[None]:
+        """Be built, and draw from the generator, only if the block does not fail."""
+        arrays, before = self._arrays, copy.deepcopy(self.rng)
+        try:
+            yield
+        except Exception:
+            self._arrays = arrays
+            set_back(self.rng, before)
+            raise
 
     def admit_inputs(self, X: Any) -> Array:
         """Return X checked and cast, as columns; the first one builds the model."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Layer(Registered, ABC):
     """
 
     family = "layer"
+    least_examples: ClassVar[int] = 1  # that a batch must have in training
     activation: Activation = Identity()
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:

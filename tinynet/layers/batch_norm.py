@@ -59,6 +59,7 @@ class BatchNorm(Normalization):
     BatchNorm(activation=ReLU())
     """
 
+    least_examples = 2
     momentum: float = attrs.field(default=0.9, kw_only=True, converter=float, validator=[ge(0), lt(1)])
     epsilon: float = epsilon_field()
 
