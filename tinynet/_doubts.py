@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ class Doubts:
         self.model, self.optimizer = model, optimizer
         self.first = 0 if resumed else _FIRST  # near a minimum the cost may well rise from step to step
         self.costs: list[float] = []  # of the first steps
-        self.losses: list[float] = []  # of the first epoch, and of the last ones
+        self.first_loss, self.losses = math.nan, deque[float](maxlen=_FIRST - 1)  # of epochs, the last ones
         self.start: Array | None = model.params.copy()
         self.still, self.steps = self._layers(), 0  # the layers that no step of this epoch has moved yet
         self.why_still: str | None = None
@@ -74,12 +75,13 @@ class Doubts:
 
     def epoch(self, loss: float) -> None:
         """Look back at the steps since the last epoch, whose loss this was."""
-        self.losses = [*self.losses[:1], *self.losses[1:][-3:], loss]
-        if not self.told_of_growth and _grows(self.losses, _GROWTH):
-            self.told_of_growth = True
-            _say(f"the loss grows from epoch to epoch: {course(self.losses)}. {too_large(self.optimizer)}")
+        self._look_at_loss(loss)
         if self.steps == 0:
             return  # all were taken before the run was interrupted
+        if not self.still and self.start is None:
+            # Once all layers have moved, only what stops them all is looked for.
+            self.still, self.steps = [] if self.model.grads.any() else self._layers(), 0
+            return
         if self.steps == 1 and self.still != self._layers():
             return  # the next step may move them: so with a last layer that begins at 0
         if self.start is not None and self.still != self._layers():
@@ -91,6 +93,18 @@ class Doubts:
             _say(f"{told}: {self.why_still}")
             self.told_of_still = True
         self.still, self.steps, self.why_still = self._layers(), 0, None
+
+    def _look_at_loss(self, loss: float) -> None:
+        if self.told_of_growth:
+            return
+        if not self.losses and math.isnan(self.first_loss):
+            self.first_loss = loss
+            return
+        self.losses.append(loss)
+        if loss > _GROWTH * abs(self.first_loss) and _grows([self.first_loss, *self.losses], _GROWTH):
+            self.told_of_growth = True
+            losses = course([self.first_loss, *self.losses])
+            _say(f"the loss grows from epoch to epoch: {losses}. {too_large(self.optimizer)}")
 
     def _layers(self) -> list[int]:
         return [l for l, held in enumerate(self.model.parameters, 1) if held]
