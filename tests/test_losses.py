@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinynet import Dense, Loss, Sequential
+from tinynet import Activation, Dense, Loss, Sequential
 
 DTYPES = [np.float32, np.float64]
 LOG2, E = math.log(2), math.e
@@ -77,6 +77,34 @@ def test_cost_from_Z(loss, output, Z, Y, J, dtype):
     model.W[1] = np.eye(len(Z))
     model.forward(Z)
     np.testing.assert_allclose(J, model.cost(Y), rtol=4 * np.finfo(dtype).eps)
+
+
+class _Worst(Loss):
+    """A user's loss that is no sum of terms: the largest error of an example."""
+
+    partner = Activation.get("relu")
+
+    def value(self, A, Y):
+        return float(np.abs(A - Y).max(axis=tuple(range(A.ndim - 1))).mean())
+
+    def back(self, A, Y):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("Z", "A"),
+    [
+        ([[1, -2, 3], [0, 4, -1]], [[1, 0, 3], [0, 4, 0]]),
+        ([[[1, -2, 3], [0, 4, -1]]], [[[1, 0, 3], [0, 4, 0]]]),
+    ],
+)
+def test_the_loss_of_each_example(Z, A):
+    """It is left to `value`, an example at a time, from A as from Z, and for examples of more than one axis."""
+    loss, Z, A = _Worst(), np.array(Z), np.array(A)
+    for targets, expected in ((0, [1, 4, 3]), (1, [1, 3, 2])):
+        Y = np.full(A.shape, targets)
+        np.testing.assert_array_equal(expected, loss.each(A, Y))
+        np.testing.assert_array_equal(expected, loss.partner_each(Z, Y))
 
 
 def test_terms_are_added_up_in_float64():

@@ -113,8 +113,12 @@ def test_a_wrong_shape_from_a_layer_is_not_reread():
         model(tn.Dense(5, "relu"), Summed(), tn.Dense(3)).forward(X)
     ours = model(tn.Dense(5, "relu"), Summed(), tn.Dense(3))
     ours.forward_layer(1, X)
-    with pytest.raises(ShapeError, match=r"in layer 2 \(Summed\)"):
+    with pytest.raises(ShapeError, match=r"Z .* \(1, 6\) in layer 2 \(Summed\)"):
         ours.forward_layer(2, ours.A[1])
+    ours = model(tn.Dense(5, "elu"), Turned(), tn.Dense(3))
+    ours.forward(X)
+    with pytest.raises(ShapeError, match=r"dA_prev .* \(6, 5\) in layer 2 \(Turned\)"):
+        ours.back_layer(2, np.ones((5, 6)))
 
 
 @pytest.mark.parametrize(

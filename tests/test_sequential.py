@@ -287,6 +287,40 @@ def test_layer_by_layer_of_no_such_layer(l):
         model.forward_layer(l, data()[0])
 
 
+@pytest.mark.parametrize(
+    ("l", "shape", "others"),
+    [(1, (4, 5), "A[1] and A[3]"), (2, (2, 5), "A[0]"), (1, (9, 5), ""), (2, (4,), ""), (3, (3, 4, 5), "")],
+)
+def test_a_layer_that_is_handed_another_layers_array(l, shape, others):
+    """The refusal names the arrays that have this shape, if any has it."""
+    model = Sequential([Dense(4), Dense(3), Dense(4)], inputs=2)
+    with pytest.raises(ShapeError, match=rf"layer {l} \(Dense\)") as refused:
+        model.forward_layer(l, np.ones(shape))
+    assert others == str(refused.value).partition("this is the shape of ")[2]
+
+
+def test_activations_write_into_the_models_arrays():
+    """Whichever way a pass goes, an activation is handed an array of the model as out, so that it need make none."""
+    given = []
+
+    class Watching(Activation):
+        def forward(self, Z, out=None):
+            given.append(out)
+            return np.positive(Z, out=out)
+
+        def back(self, dA, Z, A, out=None):
+            given.append(out)
+            return np.positive(dA, out=out)
+
+    model, X = Sequential([Dense(2, Watching())], "huber", inputs=2, seed=1), np.ones((2, 3))
+    model.forward(X)
+    model.back(X)
+    expected = [model.A[1], model.dZ[1]] * 2
+    model.forward_layer(1, X)
+    model.back_layer(1, X)
+    assert list(map(id, expected)) == list(map(id, given))
+
+
 @pytest.mark.parametrize(("loss", "output"), ENDS)
 def test_dA_on_demand(loss, output):
     """dA[L] is there whether or not the pass began at dZ[L], and dA[0] if it was asked for."""
@@ -560,6 +594,7 @@ def test_the_first_that_is_not_finite():
     passed(model, X, Y)
     assert model.first_nonfinite() is None
     for kind, l, expected in (
+        ("dA", 1, "dA[1] of layer 1 (_Same)"),
         ("dW", 2, "dW[2] of layer 2 (Dense)"),
         ("dZ", 2, "dZ[2] of layer 2 (Dense)"),
         ("A", 2, "A[2] of layer 2 (Dense)"),
