@@ -4,9 +4,9 @@ mutmut puts in each method's place a function of ``*args, **kwargs`` that calls 
 package looks at a method's arguments to see whether it takes ``out``, and would otherwise give it another one:
 what a method does with its own ``out`` would never be run.
 
-And mutmut forks when all has been imported: what runs while classes are made, such as the functions that make
-their fields, would never be run again with a mutant. Where the mutant is one of a function, or of
-``__init_subclass__``, all is imported anew.
+And mutmut forks when all has been imported: what runs while classes and the tests' tables are made, such as the
+functions that make fields, would never be run again with a mutant. Where the mutant is one of a function, or of a
+method such as ``__init_subclass__``, all is imported anew.
 """
 
 import functools
@@ -46,7 +46,7 @@ trampoline.wrap_in_trampoline = naming_out
 
 def _runs_while_importing():
     mutant = os.environ.get("MUTANT_UNDER_TEST", "")
-    return ".x_" in mutant or "__init_subclass__" in mutant
+    return ".x_" in mutant or "ǁ__" in mutant
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,6 +1,7 @@
 """The rules of the optimizers, against plain arithmetic, number by number, and PyTorch; and what is around them."""
 
 import copy
+import functools
 import math
 import pickle
 from unittest import mock
@@ -497,7 +498,7 @@ def test_an_update_that_is_watched():
 
 
 def test_ways_to_write_update():
-    """A static method, a borrowed one and a decorated one are clipped like any other."""
+    """A static method, a borrowed one, a partial and a decorated one are clipped like any other."""
 
     class Static(Optimizer):
         @staticmethod
@@ -506,6 +507,12 @@ def test_ways_to_write_update():
 
     class Borrowed(Optimizer):
         update = Plain.update
+
+    class Partial(Optimizer):
+        def _move(self, params, grads, factor):
+            params += factor * self.clip_norm * grads
+
+        update = functools.partialmethod(_move, factor=-1)
 
     @attrs.frozen(slots=False)
     class WithDict(Plain):
@@ -518,7 +525,7 @@ def test_ways_to_write_update():
         def update(self, params, grads):
             params -= self.rate() * grads
 
-    for cls in (Static, Borrowed, WithDict, Slotted):
+    for cls in (Static, Borrowed, Partial, WithDict, Slotted):
         np.testing.assert_allclose(seen(cls(clip_norm=1), np.array([3.0, -4.0])), [0.6, -0.8])
         assert repr(cls(clip_norm=1)).endswith("clip_norm=1.0)")
 
