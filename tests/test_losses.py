@@ -71,12 +71,13 @@ def test_outputs_at_the_edge(name, A, Y, right, dtype):
     ],
 )
 def test_cost_from_Z(loss, output, Z, Y, J, dtype):
-    """With its partner at the end, the cost of a model is exact far out, where A is 0 or 1 to the last digit."""
+    """With its partner at the end, the cost is exact far out, where A is 0 or 1 to the last digit; weighted, too."""
     Z = np.array(Z, dtype)
     model = Sequential([Dense(len(Z), output)], loss, inputs=len(Z), dtype=dtype)
     model.W[1] = np.eye(len(Z))
     model.forward(Z)
     np.testing.assert_allclose(J, model.cost(Y), rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(3 * J, model.cost(Y, sample_weight=[3] * Z.shape[1]), rtol=4 * np.finfo(dtype).eps)
 
 
 class _Worst(Loss):
@@ -108,10 +109,10 @@ def test_the_loss_of_each_example(Z, A):
 
 
 def test_terms_are_added_up_in_float64():
-    """The mean of many equal terms in float32 is that term, to more digits than float32 has."""
-    A = np.full((1, 100_000), 0.1, np.float32)
-    actual = Loss.get("mean_absolute_error").value(A, np.zeros_like(A))
-    np.testing.assert_allclose(float(A[0, 0]), actual, rtol=1e-12)
+    """The mean and the sum of many equal terms in float32 have more digits than float32 has."""
+    loss, A = Loss.get("mean_absolute_error"), np.full((1, 100_000), 0.1, np.float32)
+    np.testing.assert_allclose(float(A[0, 0]), loss.value(A, np.zeros_like(A)), rtol=1e-12)
+    np.testing.assert_allclose([float(A[0, 0]) * 100_000], loss.each(A.T, np.zeros_like(A.T)), rtol=1e-12)
 
 
 def test_examples_are_the_last_axis():

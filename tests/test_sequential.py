@@ -370,6 +370,25 @@ def test_the_four_lines(dtype):
     assert expected.keys() == actual.keys()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("loss", "output"), ENDS)
+def test_weights_of_examples(loss, output, dtype):
+    """Each example's part in the cost and in all gradients is times its weight; the mean is over all examples."""
+    model, (X, Y), w = network(dtype, loss, output, l2=0.0), data(dtype=dtype), np.array([2, 0, 1, 0.5, 1, 3])
+    each = [passed(model, X[:, [i]], Y[:, [i]]) for i in range(len(w))]
+    model.forward(X)
+    model.back(Y, sample_weight=w)
+    parts = {name: [k * one[name] for k, one in zip(w, each, strict=True)] for name in ("J", "grads", "dZ[3]", "dA[3]")}
+    expected = {name: np.mean(parts[name], axis=0) for name in ("J", "grads")}
+    expected |= {name: np.hstack(parts[name]) for name in ("dZ[3]", "dA[3]")}
+    J = model.cost(Y, sample_weight=w)
+    actual = {"J": J, "grads": model.grads, "dZ[3]": model.dZ[3], "dA[3]": model.dA[3]}
+    assert_close(expected, actual, dtype)
+    for call in (model.cost, model.back):
+        with pytest.raises(ValueError, match=r"^sample_weight\[2\] is -1"):
+            call(Y, sample_weight=[1, 1, -1, 1, 1, 1])
+
+
 def test_back_is_idempotent():
     """Going back twice gives the same gradients as once: none is added to the last ones."""
     model, (X, Y) = network(), data()
