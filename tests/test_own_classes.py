@@ -121,6 +121,22 @@ def test_a_wrong_shape_from_a_layer_is_not_reread():
         ours.back_layer(2, np.ones((5, 6)))
 
 
+def test_an_activation_that_is_none():
+    """A layer whose activation is still a name is refused with its number and what to write."""
+
+    class Named(tn.Layer):
+        activation = "relu"
+
+        def forward(self, A_prev, cache):
+            return A_prev.copy()
+
+        def back(self, dZ, cache):
+            return dZ.copy()
+
+    with pytest.raises(TypeError, match=r"^layer 2 \(Named\): .*'relu'.*Activation\.get\('relu'\)"):
+        model(tn.Dense(3), Named())
+
+
 @pytest.mark.parametrize(
     ("db", "told"),
     [
