@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinynet import Activation, Dense, Loss, Sequential
+from tinynet.errors import ShapeError
 
 DTYPES = [np.float32, np.float64]
 LOG2, E = math.log(2), math.e
@@ -119,6 +120,13 @@ def test_examples_are_the_last_axis():
     """Outputs may have more than one axis: J is the sum over all of them, and the mean over the last."""
     A, expected = np.ones((2, 3, 4)), 0.5 * 2 * 3
     assert expected == Loss.get("mean_squared_error").value(A, np.zeros_like(A))
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "poisson"])
+def test_targets_of_another_shape(name):
+    """They are refused with both shapes, for NumPy would broadcast them."""
+    with pytest.raises(ShapeError, match=r"^Y has shape \(3,\).*\(1, 3\)"):
+        Loss.get(name).value(np.ones((1, 3)), np.ones(3))
 
 
 @pytest.mark.parametrize(
