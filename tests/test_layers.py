@@ -336,6 +336,13 @@ def test_what_does_not_fit_is_told(make, error, told):
         make()
 
 
+@pytest.mark.parametrize("layer", [BatchNorm(np.float32(0.5), 1), LayerNorm(1), Dropout(0)], ids=repr)
+def test_settings_are_floats(layer):
+    """A whole number or one of NumPy's is kept as a float, which any file and any repr holds."""
+    numbers = [value for name, value in layer.config().items() if name in ("momentum", "epsilon", "rate")]
+    assert {float} == set(map(type, numbers))
+
+
 def test_batch_norm_of_one_example():
     """One example has no variance: training refuses it with what to do, prediction takes it."""
     model = Sequential([Dense(3), BatchNorm()], "mean_squared_error", inputs=2, seed=1)

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tinynet import Dense, Loss, Sequential
+from tinynet import Activation, Dense, Loss, Sequential
+from tinynet.errors import ShapeError
 
 DTYPES = [np.float32, np.float64]
 LOG2, E = math.log(2), math.e
@@ -71,25 +72,61 @@ def test_outputs_at_the_edge(name, A, Y, right, dtype):
     ],
 )
 def test_cost_from_Z(loss, output, Z, Y, J, dtype):
-    """With its partner at the end, the cost of a model is exact far out, where A is 0 or 1 to the last digit."""
+    """With its partner at the end, the cost is exact far out, where A is 0 or 1 to the last digit; weighted, too."""
     Z = np.array(Z, dtype)
     model = Sequential([Dense(len(Z), output)], loss, inputs=len(Z), dtype=dtype)
     model.W[1] = np.eye(len(Z))
     model.forward(Z)
     np.testing.assert_allclose(J, model.cost(Y), rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(3 * J, model.cost(Y, sample_weight=[3] * Z.shape[1]), rtol=4 * np.finfo(dtype).eps)
+
+
+class _Worst(Loss):
+    """A user's loss that is no sum of terms: the largest error of an example."""
+
+    partner = Activation.get("relu")
+
+    def value(self, A, Y):
+        return float(np.abs(A - Y).max(axis=tuple(range(A.ndim - 1))).mean())
+
+    def back(self, A, Y):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("Z", "A"),
+    [
+        ([[1, -2, 3], [0, 4, -1]], [[1, 0, 3], [0, 4, 0]]),
+        ([[[1, -2, 3], [0, 4, -1]]], [[[1, 0, 3], [0, 4, 0]]]),
+    ],
+)
+def test_the_loss_of_each_example(Z, A):
+    """It is left to `value`, an example at a time, from A as from Z, and for examples of more than one axis."""
+    loss, Z, A = _Worst(), np.array(Z), np.array(A)
+    for targets, expected in ((0, [1, 4, 3]), (1, [1, 3, 2])):
+        Y = np.full(A.shape, targets)
+        np.testing.assert_array_equal(expected, loss.each(A, Y))
+        np.testing.assert_array_equal(expected, loss.partner_each(Z, Y))
 
 
 def test_terms_are_added_up_in_float64():
-    """The mean of many equal terms in float32 is that term, to more digits than float32 has."""
-    A = np.full((1, 100_000), 0.1, np.float32)
-    actual = Loss.get("mean_absolute_error").value(A, np.zeros_like(A))
-    np.testing.assert_allclose(float(A[0, 0]), actual, rtol=1e-12)
+    """The mean and the sum of many equal terms in float32 have more digits than float32 has."""
+    loss, A = Loss.get("mean_absolute_error"), np.full((1, 100_000), 0.1, np.float32)
+    np.testing.assert_allclose(float(A[0, 0]), loss.value(A, np.zeros_like(A)), rtol=1e-12)
+    np.testing.assert_allclose([float(A[0, 0]) * 100_000], loss.each(A.T, np.zeros_like(A.T)), rtol=1e-12)
 
 
 def test_examples_are_the_last_axis():
     """Outputs may have more than one axis: J is the sum over all of them, and the mean over the last."""
     A, expected = np.ones((2, 3, 4)), 0.5 * 2 * 3
     assert expected == Loss.get("mean_squared_error").value(A, np.zeros_like(A))
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "poisson"])
+def test_targets_of_another_shape(name):
+    """They are refused with both shapes, for NumPy would broadcast them."""
+    with pytest.raises(ShapeError, match=r"^Y has shape \(3,\).*\(1, 3\)"):
+        Loss.get(name).value(np.ones((1, 3)), np.ones(3))
 
 
 @pytest.mark.parametrize(

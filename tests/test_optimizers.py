@@ -1,6 +1,7 @@
 """The rules of the optimizers, against plain arithmetic, number by number, and PyTorch; and what is around them."""
 
 import copy
+import functools
 import math
 import pickle
 from unittest import mock
@@ -296,6 +297,37 @@ def test_a_restart_from_memory(optimizer):
         np.testing.assert_array_equal(params, after[t - 1])
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "names"),
+    [
+        (SGD(), set()),
+        (SGD(momentum=0.9), {"velocity"}),
+        (RMSprop(), {"mean_square"}),
+        (RMSprop(momentum=0.9, centered=True), {"mean_square", "mean", "velocity"}),
+        (Adagrad(), {"sum_of_squares"}),
+        (Adam(), {"t", "v", "s"}),
+        (Nadam(), {"t", "v", "s", "lost"}),
+        (SGD(Exponential(0.1, 0.5)), {"t"}),
+        (SGD(Exponential(0.1, 0.5, by="epoch")), {"epoch"}),
+    ],
+    ids=repr,
+)
+def test_names_in_memory(optimizer, names):
+    """A checkpoint keeps the memory by these names, so they stay as they are."""
+    moved(optimizer, gradients(2))
+    assert set(optimizer.memory) == names
+
+
+def test_a_rate_that_is_no_float():
+    """A user's rate of another type, not converted, is the rate all the same."""
+
+    @attrs.frozen
+    class Unconverted(Plain):
+        learning_rate: int = 2
+
+    assert Unconverted().rate() == Unconverted().rate(later=3) == 2
+
+
 def test_equal_gradients_for_long():
     """A centered RMSprop whose gradients never change divides by epsilon in the end, and by nothing less."""
     params, optimizer = np.zeros(5), RMSprop(1e-9, decay=0.5, centered=True)
@@ -466,7 +498,7 @@ def test_an_update_that_is_watched():
 
 
 def test_ways_to_write_update():
-    """A static method, a borrowed one and a decorated one are clipped like any other."""
+    """A static method, a borrowed one, a partial and a decorated one are clipped like any other."""
 
     class Static(Optimizer):
         @staticmethod
@@ -475,6 +507,12 @@ def test_ways_to_write_update():
 
     class Borrowed(Optimizer):
         update = Plain.update
+
+    class Partial(Optimizer):
+        def _move(self, params, grads, factor):
+            params += factor * self.clip_norm * grads
+
+        update = functools.partialmethod(_move, factor=-1)
 
     @attrs.frozen(slots=False)
     class WithDict(Plain):
@@ -487,7 +525,7 @@ def test_ways_to_write_update():
         def update(self, params, grads):
             params -= self.rate() * grads
 
-    for cls in (Static, Borrowed, WithDict, Slotted):
+    for cls in (Static, Borrowed, Partial, WithDict, Slotted):
         np.testing.assert_allclose(seen(cls(clip_norm=1), np.array([3.0, -4.0])), [0.6, -0.8])
         assert repr(cls(clip_norm=1)).endswith("clip_norm=1.0)")
 
@@ -533,6 +571,21 @@ def test_only_weights_decay_in_a_model(decaying, plain):
     plain.update(expected, bare.grads)
     decaying.update(bare.params, bare.grads)
     np.testing.assert_allclose(bare.params, expected, rtol=1e-14)
+
+
+def test_a_rule_that_forgets_while_it_steps():
+    """A reset within an update leaves nothing for the step to clear away."""
+
+    @attrs.frozen
+    class Forgetful(Decaying):
+        def update(self, params, grads):
+            super().update(params, grads)
+            self.reset()
+
+    ours, other = model_and_batch(), model_and_batch()
+    Forgetful(0.1).step(ours)
+    Decaying(0.1).step(other)
+    np.testing.assert_array_equal(ours.params, other.params)
 
 
 def test_weights():

@@ -97,10 +97,14 @@ def test_a_wrong_shape_from_a_layer_is_not_reread():
         def back(self, dZ, cache):
             return np.ascontiguousarray(dZ.T)
 
-    ours = model(tn.Dense(5, "elu"), Turned(), tn.Dense(3))
-    ours.forward(X)
-    with pytest.raises(ShapeError, match=r"dA_prev .* \(6, 5\) in layer 2 \(Turned\); needed .*\(5, 6\); .*transposed"):
-        ours.back(np.ones((3, 6)))
+    told = r"^the dA_prev .* \(6, 5\) in layer 2 \(Turned\); needed .*\(5, 6\); .*transposed"
+    for above in ([tn.Dense(5)], []):
+        ours = model(tn.Dense(5, "elu"), Turned(), *above)
+        ours.forward(X)
+        with pytest.raises(ShapeError, match=told):
+            ours.back(np.ones((5, 6)))
+        with pytest.raises(ShapeError, match=told):
+            ours.back_layer(2, np.ones((5, 6)))
 
     class Summed(tn.Layer):
         def forward(self, A_prev, cache):
@@ -109,12 +113,28 @@ def test_a_wrong_shape_from_a_layer_is_not_reread():
         def back(self, dZ, cache):
             return None
 
-    with pytest.raises(ShapeError, match=r"Z .* \(1, 6\) in layer 2 \(Summed\); needed is \(5, 6\)"):
+    with pytest.raises(ShapeError, match=r"^the Z .* \(1, 6\) in layer 2 \(Summed\); needed is \(5, 6\)"):
         model(tn.Dense(5, "relu"), Summed(), tn.Dense(3)).forward(X)
     ours = model(tn.Dense(5, "relu"), Summed(), tn.Dense(3))
     ours.forward_layer(1, X)
-    with pytest.raises(ShapeError, match=r"in layer 2 \(Summed\)"):
+    with pytest.raises(ShapeError, match=r"^the Z .* \(1, 6\) in layer 2 \(Summed\)"):
         ours.forward_layer(2, ours.A[1])
+
+
+def test_an_activation_that_is_none():
+    """A layer whose activation is still a name is refused with its number and what to write."""
+
+    class Named(tn.Layer):
+        activation = "relu"
+
+        def forward(self, A_prev, cache):
+            return A_prev.copy()
+
+        def back(self, dZ, cache):
+            return dZ.copy()
+
+    with pytest.raises(TypeError, match=r"^layer 2 \(Named\): .*'relu'.*Activation\.get\('relu'\)"):
+        model(tn.Dense(3), Named())
 
 
 @pytest.mark.parametrize(

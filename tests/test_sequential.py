@@ -287,6 +287,40 @@ def test_layer_by_layer_of_no_such_layer(l):
         model.forward_layer(l, data()[0])
 
 
+@pytest.mark.parametrize(
+    ("l", "shape", "others"),
+    [(1, (4, 5), "A[1] and A[3]"), (2, (2, 5), "A[0]"), (1, (9, 5), ""), (2, (4,), ""), (3, (3, 4, 5), "")],
+)
+def test_a_layer_that_is_handed_another_layers_array(l, shape, others):
+    """The refusal names the arrays that have this shape, if any has it."""
+    model = Sequential([Dense(4), Dense(3), Dense(4)], inputs=2)
+    with pytest.raises(ShapeError, match=rf"layer {l} \(Dense\)") as refused:
+        model.forward_layer(l, np.ones(shape))
+    assert others == str(refused.value).partition("this is the shape of ")[2]
+
+
+def test_activations_write_into_the_models_arrays():
+    """Whichever way a pass goes, an activation is handed an array of the model as out, so that it need make none."""
+    given = []
+
+    class Watching(Activation):
+        def forward(self, Z, out=None):
+            given.append(out)
+            return np.positive(Z, out=out)
+
+        def back(self, dA, Z, A, out=None):
+            given.append(out)
+            return np.positive(dA, out=out)
+
+    model, X = Sequential([Dense(2, Watching())], "huber", inputs=2, seed=1), np.ones((2, 3))
+    model.forward(X)
+    model.back(X)
+    expected = [model.A[1], model.dZ[1]] * 2
+    model.forward_layer(1, X)
+    model.back_layer(1, X)
+    assert list(map(id, expected)) == list(map(id, given))
+
+
 @pytest.mark.parametrize(("loss", "output"), ENDS)
 def test_dA_on_demand(loss, output):
     """dA[L] is there whether or not the pass began at dZ[L], and dA[0] if it was asked for."""
@@ -334,6 +368,25 @@ def test_the_four_lines(dtype):
     actual.pop("grads")
     assert_close(expected, {name: actual[name] for name in expected}, dtype)
     assert expected.keys() == actual.keys()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("loss", "output"), ENDS)
+def test_weights_of_examples(loss, output, dtype):
+    """Each example's part in the cost and in all gradients is times its weight; the mean is over all examples."""
+    model, (X, Y), w = network(dtype, loss, output, l2=0.0), data(dtype=dtype), np.array([2, 0, 1, 0.5, 1, 3])
+    each = [passed(model, X[:, [i]], Y[:, [i]]) for i in range(len(w))]
+    model.forward(X)
+    model.back(Y, sample_weight=w)
+    parts = {name: [k * one[name] for k, one in zip(w, each, strict=True)] for name in ("J", "grads", "dZ[3]", "dA[3]")}
+    expected = {name: np.mean(parts[name], axis=0) for name in ("J", "grads")}
+    expected |= {name: np.hstack(parts[name]) for name in ("dZ[3]", "dA[3]")}
+    J = model.cost(Y, sample_weight=w)
+    actual = {"J": J, "grads": model.grads, "dZ[3]": model.dZ[3], "dA[3]": model.dA[3]}
+    assert_close(expected, actual, dtype)
+    for call in (model.cost, model.back):
+        with pytest.raises(ValueError, match=r"^sample_weight\[2\] is -1"):
+            call(Y, sample_weight=[1, 1, -1, 1, 1, 1])
 
 
 def test_back_is_idempotent():
@@ -560,6 +613,7 @@ def test_the_first_that_is_not_finite():
     passed(model, X, Y)
     assert model.first_nonfinite() is None
     for kind, l, expected in (
+        ("dA", 1, "dA[1] of layer 1 (_Same)"),
         ("dW", 2, "dW[2] of layer 2 (Dense)"),
         ("dZ", 2, "dZ[2] of layer 2 (Dense)"),
         ("A", 2, "A[2] of layer 2 (Dense)"),
