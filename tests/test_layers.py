@@ -336,7 +336,10 @@ def test_what_does_not_fit_is_told(make, error, told):
         make()
 
 
-@pytest.mark.parametrize("layer", [BatchNorm(np.float32(0.5), 1), LayerNorm(1), Dropout(0)], ids=repr)
+SETTLED = [BatchNorm(momentum=np.float32(0.5), epsilon=1), LayerNorm(epsilon=1), Dropout(0)]
+
+
+@pytest.mark.parametrize("layer", SETTLED, ids=repr)
 def test_settings_are_floats(layer):
     """A whole number or one of NumPy's is kept as a float, which any file and any repr holds."""
     numbers = [value for name, value in layer.config().items() if name in ("momentum", "epsilon", "rate")]
@@ -407,7 +410,7 @@ def assert_as_torch(torch, layer, theirs, shape, modes, rtol):
 def test_batch_norm_as_torch(torch, shape, momentum, epsilon):
     """Forward, gradients and running statistics are PyTorch's, in training and outside."""
     theirs = torch.nn.BatchNorm1d(int(np.prod(shape)), eps=epsilon, momentum=1 - momentum)
-    assert_as_torch(torch, BatchNorm(momentum, epsilon), theirs, shape, [True, True, False, True, False], 1e-9)
+    assert_as_torch(torch, BatchNorm(momentum=momentum, epsilon=epsilon), theirs, shape, [True, True, False, True, False], 1e-9)
 
 
 def test_defaults_are_those_of_torch(torch):
@@ -420,4 +423,4 @@ def test_defaults_are_those_of_torch(torch):
 @pytest.mark.parametrize("epsilon", [1e-5, 0.1])
 def test_layer_norm_as_torch(torch, shape, epsilon):
     """Forward and gradients are PyTorch's, over all entries of an example."""
-    assert_as_torch(torch, LayerNorm(epsilon), torch.nn.LayerNorm(shape, eps=epsilon), shape, [True, False], 1e-9)
+    assert_as_torch(torch, LayerNorm(epsilon=epsilon), torch.nn.LayerNorm(shape, eps=epsilon), shape, [True, False], 1e-9)
