@@ -239,6 +239,15 @@ def test_an_output_that_the_loss_does_not_take(last, loss, told):
         model.fit(X, YES_OR_NO)
 
 
+def test_a_memory_that_is_lost():
+    """Gradients whose squares are infinite leave a parameter where it is for ever, and that is told."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=1, seed=1)
+    with pytest.warns(UserWarning, match=r"Adam\(.*remembers as 's' is not finite any more.*clip_norm") as doubts:
+        model.fit([[3e10]], [[0.0]], Adam(0.1), epochs=3)
+    assert len(doubts) == 1
+    Sequential([Dense(1)], "mean_squared_error", inputs=1, seed=1).fit([[3e10]], [[0.0]], Adam(0.1, clip_norm=1.0))
+
+
 def test_a_loss_that_grows_from_epoch_to_epoch():
     """Slow divergence, less than tenfold in the first steps, is told by the losses of the epochs."""
     model = Sequential([Dense(1)], "mean_squared_error", inputs=3, seed=1)

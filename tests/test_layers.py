@@ -410,7 +410,8 @@ def assert_as_torch(torch, layer, theirs, shape, modes, rtol):
 def test_batch_norm_as_torch(torch, shape, momentum, epsilon):
     """Forward, gradients and running statistics are PyTorch's, in training and outside."""
     theirs = torch.nn.BatchNorm1d(int(np.prod(shape)), eps=epsilon, momentum=1 - momentum)
-    assert_as_torch(torch, BatchNorm(momentum=momentum, epsilon=epsilon), theirs, shape, [True, True, False, True, False], 1e-9)
+    ours = BatchNorm(momentum=momentum, epsilon=epsilon)
+    assert_as_torch(torch, ours, theirs, shape, [True, True, False, True, False], 1e-9)
 
 
 def test_defaults_are_those_of_torch(torch):
@@ -423,4 +424,5 @@ def test_defaults_are_those_of_torch(torch):
 @pytest.mark.parametrize("epsilon", [1e-5, 0.1])
 def test_layer_norm_as_torch(torch, shape, epsilon):
     """Forward and gradients are PyTorch's, over all entries of an example."""
-    assert_as_torch(torch, LayerNorm(epsilon=epsilon), torch.nn.LayerNorm(shape, eps=epsilon), shape, [True, False], 1e-9)
+    theirs = torch.nn.LayerNorm(shape, eps=epsilon)
+    assert_as_torch(torch, LayerNorm(epsilon=epsilon), theirs, shape, [True, False], 1e-9)

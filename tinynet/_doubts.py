@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet._arrays import title
-from tinynet._buffers import Array, Cache
+from tinynet._buffers import Array, Cache, all_finite
 from tinynet.activations import Softmax
 from tinynet.layers import Activate, Dropout, Layer, Normalization, Reshape
 from tinynet.optimizers import Optimizer
@@ -43,7 +43,7 @@ class Doubts:
         self.still, self.steps = self._layers(), 0  # the layers that no step of this epoch has moved yet
         self.why_still: str | None = None
         told = [*_misfits(model), *_same_units(model), *_no_rate(optimizer)]
-        self.told_of_still = self.told_of_growth = False
+        self.told_of_still = self.told_of_growth = self.told_of_memory = False
         self.told_of_output = bool(told) or model.loss is None or not np.isfinite(model.loss.domain).any()
         if told:
             self.told_of_still, self.start = True, None  # for these may be why
@@ -75,6 +75,9 @@ class Doubts:
 
     def epoch(self, loss: float) -> None:
         """Look back at the steps since the last epoch, whose loss this was."""
+        if not self.told_of_memory and (doubt := _lost_memory(self.optimizer)):
+            self.told_of_memory = True
+            _say(doubt)
         self._look_at_loss(loss)
         if self.steps == 0:
             return  # all were taken before the run was interrupted
@@ -115,6 +118,16 @@ def _no_rate(optimizer: Optimizer) -> Iterator[str]:
     rate = getattr(optimizer, "learning_rate", None)
     if isinstance(rate, (float, int, Schedule)) and all(Optimizer.rate(optimizer, later) == 0 for later in range(10)):
         yield f"the learning rate of {optimizer!r} is 0, so the parameters will not change"
+
+
+def _lost_memory(optimizer: Optimizer) -> str | None:
+    for name, array in optimizer.memory.items():
+        if array.ndim and not all_finite(array):
+            return (
+                f"what {optimizer!r} remembers as {name!r} is not finite any more, so some parameters will not move: "
+                'gradients were too large for their squares; scale X and Y, write clip_norm=1.0 or dtype="float64"'
+            )
+    return None
 
 
 def _moves(cache: Cache) -> bool:
