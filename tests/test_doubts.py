@@ -10,6 +10,7 @@ import pytest
 from tinynet import (
     SGD,
     Activate,
+    Adam,
     BatchNorm,
     Dense,
     Dropout,
