@@ -707,6 +707,7 @@ HOSTILE_RUNS = {
     "a history too long": (ADAMW, _held("history", "loss", lambda loss: loss.repeat(2)), "another history of loss"),
     "a history of integers": (ADAMW, _held("history", "f1", lambda f1: f1.astype(int)), "another history of f1"),
     "a history by columns": (ADAMW, _held("history", "learning_rate", lambda rate: rate[None]), "no list of numbers"),
+    "a history in half precision": (ADAMW, _held("history", "learning_rate", np.float16), "no list of numbers"),
     "a metric twice": (ADAMW, _told(metrics=["f1", "f1"]), "metrics says"),
     "metrics a text": (ADAMW, _told(metrics="f1"), "metrics says"),
     "a metric that is the loss": (ADAMW, _told(metrics=["loss"]), "a metric called loss"),

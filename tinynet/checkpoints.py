@@ -45,7 +45,8 @@ def write(run: Run, path: str | os.PathLike[str]) -> None:
     states = [dict(callback.state()) for callback in run.callbacks]
     arrays = {"optimizer": run.optimizer.memory, "so_far": run.measured.so_far()}
     arrays |= {f"callback{i}": _arrays_of(state) for i, state in enumerate(states)}
-    arrays["history"] = {name: np.array(values) for name, values in run.history.items()}  # it may be long
+    # A history may be long, and so it is arrays; it comes back as Python's own numbers, and so it is written.
+    arrays["history"] = {name: np.array(np.array(values).tolist()) for name, values in run.history.items()}
     described = {
         "settings": run.settings | {"class_weight": _pairs(run.settings["class_weight"])},
         "metrics": list(run.metrics),
@@ -283,7 +284,9 @@ def _check_history(told: Mapping[str, Any], history: Mapping[str, Array]) -> Non
         found = history.get(name, _NO_EPOCH)
         right = found.shape == (told["epoch"],) and found.dtype == np.float64
         _see(right, f"another history of {name} than its epochs")
-    _see(all(array.ndim == 1 for array in history.values()), "a history that is no list of numbers")
+    for name, array in history.items():
+        is_list = array.ndim == 1 and array.size > 0 and array.dtype.name in ("float64", "int64", "bool")
+        _see(is_list, f"a history of {name} that is no list of numbers")
 
 
 def measured(metrics: Iterable[str], validated: bool) -> list[str]:
