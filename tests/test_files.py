@@ -871,6 +871,7 @@ def test_a_path_of_any_kind(tmp_path, monkeypatch):
 
 
 def test_no_path():
+    """What is no path at all is Python's own error."""
     with pytest.raises(TypeError, match="NoneType"):
         _text(None)
 

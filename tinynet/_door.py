@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from tinynet._buffers import Array, Shape, all_finite, whole
 from tinynet.errors import NonFiniteError, ShapeError
-
-if TYPE_CHECKING:
-    from tinynet.losses import Loss
 
 _MOST_DIMENSIONS = 64  # of an array of NumPy
 
@@ -55,11 +53,16 @@ def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str, whose: str =
         return X.astype(dtype, copy=False)
 
 
-def targets(Y: Any, needed: Shape, dtype: np.dtype[Any], loss: Loss, rows: int = 0) -> Array:
-    """Return Y as columns of the `needed` shape in `dtype`; `rows` is how many X has, for the error's sake."""
+def targets(
+    Y: Any, needed: Shape, dtype: np.dtype[Any], as_columns: Callable[[Array, int], Array], rows: int = 0
+) -> Array:
+    """Return Y as columns of the `needed` shape in `dtype`.
+
+    `as_columns` is the loss's way with labels; `rows` is how many X has, for the error's sake.
+    """
     if isinstance(Y, np.ndarray) and Y.dtype == dtype and Y.shape == needed:
         return Y
-    Y = loss.targets(numbers(Y, "Y"), needed[0])
+    Y = as_columns(numbers(Y, "Y"), needed[0])
     if Y.shape != needed:
         raise misfit(Y, needed, rows=rows)
     return Y.astype(dtype, copy=False)

@@ -222,7 +222,7 @@ class FileBatches(_Counted):
         for at in range(0, self.m, self.pool):
             Y = _columns(rows, rows[at : at + self.pool])
             try:
-                yield targets(Y, (*outputs, Y.shape[-1]), self.model.dtype, loss)
+                yield targets(Y, (*outputs, Y.shape[-1]), self.model.dtype, loss.targets)
             except _FAULTS as error:
                 error.args = (f"among the examples from {at} on: {error}",)
                 raise

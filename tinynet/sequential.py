@@ -314,7 +314,7 @@ class Sequential:
     def admit(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns."""
         X, shapes = self._checked(X)
-        Y = _door.targets(Y, (*shapes[-1], X.shape[-1]), self.dtype, self._needed_loss(), len(X))
+        Y = _door.targets(Y, (*shapes[-1], X.shape[-1]), self.dtype, self._needed_loss().targets, len(X))
         _door.check_finite("X", X)
         _door.check_finite("Y", Y)
         return self.admit_inputs(X), Y
@@ -349,7 +349,7 @@ class Sequential:
     def _admit_targets(self, Y: Any, last: Cache) -> Array:
         if last.A_prev is None:
             raise NotBuiltError("the last layer has not gone forward; call model.forward(X) first")
-        return _door.targets(Y, last.A.shape, self.dtype, self._needed_loss())
+        return _door.targets(Y, last.A.shape, self.dtype, self._needed_loss().targets)
 
     def _admit_weights(self, sample_weight: Any) -> Array:
         return nonnegative("sample_weight", sample_weight, self.caches[-1].A.shape[-1]).astype(self.dtype)
