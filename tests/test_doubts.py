@@ -21,6 +21,7 @@ from tinynet import (
     Reshape,
     Sequential,
 )
+from tinynet.errors import TrainingWarning
 from tinynet.schedules import Constant, Polynomial, Step, Warmup
 
 X = np.random.default_rng(1).standard_normal((3, 8))
@@ -79,7 +80,7 @@ def trained(layers, loss, Y, optimizer=None):
 )  # fmt: skip
 def test_a_doubt_is_a_warning(layers, loss, Y, told):
     """What may be meant is warned of, by layer, and training goes on."""
-    with pytest.warns(UserWarning, match=told):
+    with pytest.warns(TrainingWarning, match=told):
         model, _ = trained(layers, loss, Y)
     assert model.is_built
 

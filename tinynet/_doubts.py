@@ -18,6 +18,7 @@ import numpy as np
 from tinynet._arrays import title
 from tinynet._buffers import Array, Cache, all_finite
 from tinynet.activations import Softmax
+from tinynet.errors import TrainingWarning
 from tinynet.layers import Activate, Dropout, Layer, Normalization, Reshape
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
@@ -141,7 +142,7 @@ def _say(doubt: str | None) -> None:
         frame, level = sys._getframe(1), 2
         while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
             frame, level = frame.f_back, level + 1
-        warnings.warn(doubt, stacklevel=level)
+        warnings.warn(doubt, TrainingWarning, stacklevel=level)
 
 
 def _misfits(model: Sequential) -> Iterator[str]:

@@ -19,3 +19,7 @@ class NonFiniteError(ArithmeticError):
 
 class FileFormatError(ValueError):
     """A file that is damaged, truncated, newer than this version, or was never a tinynet file."""
+
+
+class TrainingWarning(UserWarning):
+    """What is likely wrong with a training, where the code may be right all the same."""
