@@ -273,8 +273,9 @@ def too_large(optimizer: Optimizer) -> str:
 def _why_still(model: Sequential) -> str:
     """Say what stops the gradients on their way down; nothing, if there is nothing left to learn."""
     last = model.caches[-1]
-    if not last.dZ.any() and (model.begins_at_dZ or not last.dA.any()):
-        return ""  # A[L] is Y
+    error = last.dZ if model.begins_at_dZ else last.dA
+    if np.abs(error).max() <= _ROUNDING * max(1.0, np.abs(last.A).max()):
+        return ""  # A[L] is Y, to the last digits
     for l, (layer, cache) in enumerate(zip(model.layers, model.caches, strict=True), 1):
         if _flat(layer, cache).all():
             name, units = layer.activation.registered_name, cache.Z[..., 0].size
