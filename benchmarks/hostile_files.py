@@ -80,7 +80,7 @@ def stream():
 class Looks(tn.Callback):
     """Ends a run after so many steps, and keeps its file as it was when it was begun or taken up."""
 
-    def __init__(self, path, steps=2):
+    def __init__(self, path, steps):
         self.path, self.steps, self.found = path, steps, None
 
     def look(self, *_):
@@ -95,13 +95,12 @@ class Looks(tn.Callback):
             self.run.stop("enough")
 
 
-def _of_runs(path):
-    """Yield what is fitted, how, and what is given to resume."""
+def _of_runs():
+    """Yield what is fitted, how, and what is given to resume; ``None`` is for a `ModelCheckpoint`."""
     optimizers, schedules, random = tn.optimizers, tn.schedules, np.random
     dropped = [tn.Dense(4, "relu"), tn.BatchNorm(), tn.Dropout(0.2), tn.Dense(1, "sigmoid")]
     plain = [tn.Dense(3, "tanh"), tn.Dense(1, "sigmoid")]
     warmed = schedules.Warmup(5, schedules.Cosine(0.05, 20))
-    stops = [tn.EarlyStopping("loss"), tn.ModelCheckpoint(path.with_name("best.npz"), "loss")]
     by_epoch = schedules.Exponential(0.1, 0.9, by="epoch")
     yield dropped, random.default_rng(1), (
         {"optimizer": optimizers.AdamW(warmed), "batch_size": 8, "class_weight": {0: 1.0, 1: 2.0}, "metrics": ["f1"]},
@@ -109,7 +108,7 @@ def _of_runs(path):
     )
     yield plain, random.RandomState(2), (
         {"optimizer": optimizers.SGD(by_epoch, momentum=0.9), "batch_size": 8, "validation_split": 0.25},
-        {"X": DATA[0], "Y": DATA[1], "callbacks": stops},
+        {"X": DATA[0], "Y": DATA[1], "callbacks": [tn.EarlyStopping("loss"), None]},
     )
     yield plain, random.Generator(random.Philox(3)), (
         {"optimizer": optimizers.Nadam(), "steps_per_epoch": 5},
@@ -121,16 +120,21 @@ def _of_runs(path):
     )
 
 
+def _callbacks(given, path, steps):
+    best = tn.ModelCheckpoint(path.with_name("best.npz"), "loss")
+    return [*(callback or best for callback in given["callbacks"]), Looks(path, steps)]
+
+
 @functools.cache
 def _runs():
     """Return files as `fit` writes them, and what is given to go on with each."""
     found = {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         path = Path(folder, "run.npz")
-        for layers, rng, (how, given) in _of_runs(path):
+        for layers, rng, (how, given) in _of_runs():
             model = tn.Sequential(layers, "binary_crossentropy", seed=rng)
-            callbacks = [*given["callbacks"], Looks(path, 12)]
-            model.fit(**how | given | {"callbacks": callbacks}, epochs=4, checkpoint=path, checkpoint_every=1)
+            how |= given | {"callbacks": _callbacks(given, path, 12)}
+            model.fit(**how, epochs=4, checkpoint=path, checkpoint_every=1)
             found[path.read_bytes()] = given
     return found
 
@@ -143,7 +147,7 @@ def runs():
 def given(whole, path):
     """Return what is given to go on with a run, which then ends after two steps."""
     others = _runs()[whole]
-    return others | {"callbacks": [*others["callbacks"], Looks(path)]}
+    return others | {"callbacks": _callbacks(others, path, 2)}
 
 
 def members(whole, wanted=None):

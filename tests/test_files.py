@@ -643,6 +643,10 @@ def _held(whose, name, change):
     return edit
 
 
+def _shaped(whose, name, shape):
+    return lambda run, parts: run["arrays"][whose][name].__setitem__(0, shape)
+
+
 def _without(whose, name):
     def edit(run, parts):
         del parts[f"{whose}.{name}.npy"], run["arrays"][whose][name]
@@ -691,6 +695,8 @@ HOSTILE_RUNS = {
     "squares below 0": (ADAMW, _held("optimizer", "s", lambda s: -s - 1), "no step is finite"),
     "a step number below 0": (ADAMW, _held("optimizer", "t", lambda t: -t), "a count below 0"),
     "a step number at the end of all": (ADAMW, _held("optimizer", "t", lambda t: np.int64(2**63 - 1)), "too large"),
+    "a shape of text": (ADAMW, _shaped("optimizer", "t", ""), "a shape of optimizer.t says ''"),
+    "a shape by name": (ADAMW, _shaped("optimizer", "t", {}), "a shape of optimizer.t says {}"),
     "memory left out": (ADAMW, _without("optimizer", "s"), "no s in its optimizer"),
     "epoch a fraction": (ADAMW, _told(epoch=1.0), "epoch must be"),
     "an epoch that never was": (ADAMW, _told(epoch=10**9), "another history of loss"),

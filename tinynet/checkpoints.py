@@ -169,7 +169,9 @@ def _see(right: bool, otherwise: str) -> None:
 def _array(file: Archive, name: str, shape: Any, dtype: str) -> Array:
     if dtype not in _DTYPES:  # NumPy makes a dtype of much else, and may compile it
         raise FileFormatError(f"its {name} has the dtype {dtype!r}, not one of {', '.join(_DTYPES)}")
-    return np.array(file.array(name, shape, np.dtype(dtype), finite=False))
+    array = file.array(name, shape, np.dtype(dtype), finite=False)
+    same(f"a shape of {name}", shape, array.shape)  # not "" for ()
+    return np.array(array)
 
 
 def _settings(told: Mapping[str, Any], model: Sequential) -> dict[str, Any]:
