@@ -266,6 +266,17 @@ def test_nothing_left_to_learn():
     np.testing.assert_array_equal(before, model.params)
 
 
+@pytest.mark.parametrize(("error", "doubted"), [(2.0**-11, False), (0.5, True)])
+def test_gradients_that_cancel(error, doubted):
+    """Errors that cancel are a minimum; if they are small, nobody asks what stopped the gradients."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=1, seed=1)
+    model.W[1] = [[1.0]]
+    told = pytest.warns(TrainingWarning, match=r"look at model\.dZ") if doubted else contextlib.nullcontext()
+    with told:
+        model.fit([[1.0, 1.0]], [[1 - error, 1 + error]], optimizer=SGD(0.1), epochs=2)
+    assert model.W[1] == 1
+
+
 def test_one_epoch_alive_is_enough():
     """Units that are dead for one batch only, or for one example, are no matter."""
     model = Sequential([Dense(1, "relu"), Dense(1)], "mean_squared_error", inputs=1, seed=1)

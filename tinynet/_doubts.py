@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tinynet.sequential import Sequential
 
 _FAINT = 1e-5  # of the gradient at layer L: what reaches layer 1 of networks that do not learn (ten layers of sigmoid)
+_SMALL = 1e-3  # an error of an output of 1 with which little is left to learn
 _ROUNDING = 1e-6  # by which a function with values up to 1 may come out above it
 _FIRST = 5  # steps whose costs tell whether a training diverges
 _GROWTH = 100.0  # how many times as large the cost may become in them
@@ -273,8 +274,8 @@ def too_large(optimizer: Optimizer) -> str:
 def _why_still(model: Sequential) -> str:
     """Say what stops the gradients on their way down; nothing, if there is nothing left to learn."""
     last = model.caches[-1]
-    error = last.dZ if model.begins_at_dZ else last.dA
-    if np.abs(error).max() <= _ROUNDING * max(1.0, np.abs(last.A).max()):
+    error = np.abs(last.dZ if model.begins_at_dZ else last.dA).max() / max(1.0, np.abs(last.A).max())
+    if error <= _ROUNDING:
         return ""  # A[L] is Y, to the last digits
     for l, (layer, cache) in enumerate(zip(model.layers, model.caches, strict=True), 1):
         if _flat(layer, cache).all():
@@ -289,6 +290,8 @@ def _why_still(model: Sequential) -> str:
             if "W" not in model.caches[l - 1].parameters:
                 return f"{title(l, model.layers[l - 1])} lets no gradient through to the layers below"
             return f'W[{l}] lets no gradient through to the layers below; if it is 0, draw it with init="auto"'
+    if error <= _SMALL:
+        return ""  # so small that the terms of a gradient may cancel
     return "look at model.dZ and model.A"
 
 
