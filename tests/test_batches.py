@@ -812,3 +812,29 @@ def test_refused_before_it_is_built(tmp_path):
         with pytest.raises((ShapeError, NonFiniteError)):
             model.fit(X, Y)
         assert not model.is_built
+
+
+def test_evaluation_refuses_what_training_does():
+    """Targets that are none for the loss have no loss; a refused evaluation builds no model."""
+    model = Sequential([Dense(1, "sigmoid")], "binary_crossentropy", seed=1)
+    X, Y = tn.datasets.make_moons(20, seed=1)
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.evaluate(X, Y, sample_weight=[1.0])
+    with pytest.raises(ValueError, match="takes 0 and 1"):
+        model.evaluate(X, Y - 3)
+    assert not model.is_built
+
+
+def test_no_example_on_disk(tmp_path):
+    """It is refused as an array in memory is."""
+    np.save(tmp_path / "X.npy", np.zeros((4, N)))
+    X = np.load(tmp_path / "X.npy", mmap_mode="r").T[:, :0]
+    with pytest.raises(ShapeError, match="there is no example in it"):
+        network().predict(X)
+
+
+def test_a_share_of_numpy():
+    """A share may be one of NumPy's numbers."""
+    X, Y = tn.datasets.make_moons(20, seed=1)
+    model = Sequential([Dense(1, "sigmoid")], "binary_crossentropy", seed=1)
+    assert "val_loss" in model.fit(X, Y, validation_split=np.float32(0.2))

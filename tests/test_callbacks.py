@@ -209,6 +209,50 @@ def test_stopping_from_a_callback():
     assert noted.calls[-2:] == [("batch end", 0, ["loss"]), ("train end", 1, ["loss"])]
 
 
+@pytest.mark.parametrize("why", ["", None, 3, True, "interrupted"])
+def test_why_a_run_is_stopped(why):
+    """It is a text, which the history and a file of the run keep; nobody says that it was Ctrl-C."""
+
+    class Stops(Callback):
+        def on_epoch_end(self, epoch, logs):
+            self.run.stop(why)
+
+    with pytest.raises(ValueError, match=rf"say why the training stops.*got {why!r}"):
+        network().fit(X, Y, epochs=5, callbacks=[Stops()])
+
+
+def test_warnings_of_callbacks():
+    """What NumPy warns of in a callback is the callback's own."""
+
+    class Divides(Callback):
+        def on_epoch_end(self, epoch, logs):
+            np.ones(1) / np.zeros(1)
+
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        network().fit(X, Y, callbacks=[Divides()])
+
+
+def test_a_loss_of_numpy():
+    """A cost is one of Python's numbers, whatever a loss returns: JSON takes the history, and a file the run."""
+
+    class Halves(tn.losses.MeanSquaredError, name="halves"):
+        def value(self, A, Y):
+            return np.float32(super().value(A, Y))
+
+    model = tn.Sequential([Dense(1)], Halves(), inputs=2, seed=1)
+    history = model.fit(X, Y, epochs=2)
+    assert type(model.cost(Y[:, : model.A[1].shape[1]])) is float
+    assert json.loads(json.dumps(history)) == history
+
+
+def test_a_copy_of_a_history():
+    """It is a history, and knows why it ended."""
+    history = History(loss=[2.0, 1.0])
+    history.stopped = "enough"
+    copied = history.copy()
+    assert (type(copied), copied, copied.stopped) == (History, history, "enough")
+
+
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("how", ["signal", "exception"])
 def test_interrupted(how, capsys):
@@ -361,6 +405,9 @@ def test_anomalies_are_named_where_they_begin(spoilt, named):
     [
         {"class_weight": {0: 1.0}}, {"callbacks": [EarlyStopping]}, {"validation_data": (X_VAL[:1], Y_VAL)},
         {"sample_weight": np.ones(3)}, {"validation_split": 2.0}, {"batch_size": 0},
+        {"validation_data": (X_VAL, Y_VAL + 5)}, {"callbacks": [EarlyStopping("val_f1")]}, {"checkpoint_every": 2},
+        {"callbacks": [CSVLogger(os.path.join("no such folder", "log.csv"))]},
+        {"checkpoint": os.path.join("no such folder", "run.npz")},
     ],
     ids=lambda refused: next(iter(refused)),
 )  # fmt: skip
@@ -368,7 +415,7 @@ def test_a_refused_fit_changes_nothing(refused):
     """It builds no model, and draws nothing: the next fit is that of a new model."""
     layers = [Dense(6, "tanh"), Dense(1, "sigmoid")]
     models = [tn.Sequential(layers, "binary_crossentropy", seed=3) for _ in range(2)]
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError, UnknownNameError, FileNotFoundError)):
         models[0].fit(X, Y, **{"validation_split": 0.2} | refused if "validation_data" not in refused else refused)
     assert not models[0].is_built
     for model in models:

@@ -522,3 +522,16 @@ print(model.params.tobytes().hex())
 """
     told = {subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout for _ in range(2)}
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("kept", [[1, 2], None])
+def test_a_history_that_no_file_keeps(tmp_path, kept):
+    """A run that could not be gone on with is refused when it is written."""
+
+    class Records(Callback):
+        def on_epoch_end(self, epoch, logs):
+            self.run.history.record({"x": kept})
+
+    model = tn.Sequential([Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)
+    with pytest.raises(TypeError, match=r"a history of numbers; 'x' is \["):
+        model.fit(X, Y, callbacks=[Records()], checkpoint=tmp_path / "run.npz")

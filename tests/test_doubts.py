@@ -258,6 +258,15 @@ def test_a_loss_that_grows_from_epoch_to_epoch():
     assert len(doubts) == 1
 
 
+def test_a_first_cost_that_is_small_by_chance():
+    """A batch of one example may cost nearly nothing, and is no measure for those after it."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=1, seed=1)
+    model.W[1] = [[1.0]]
+    errors = [1e-4, 0.2, 0.25, 0.3, 0.35]
+    model.fit(np.ones((1, 5)), [[1 + error for error in errors]], SGD(1e-6), batch_size=1, shuffle=False)
+    assert model.cost([[2.0]]) > 0
+
+
 def test_nothing_left_to_learn():
     """A network that has A[L] = Y stands still, rightly."""
     model = Sequential([Dense(4, "tanh"), Dense(1)], "mean_squared_error", inputs=3, seed=1)

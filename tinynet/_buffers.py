@@ -92,7 +92,7 @@ def whole_or_none(name: str, value: Any) -> int | None:
 
 
 def all_finite(array: Array) -> bool:
-    """Tell whether no number is NaN or infinite."""
+    """Tell whether no number is NaN or infinite; NumPy may warn, unless `np.errstate` says otherwise."""
     # The sum of squares needs no array; it is finite only if every number is, but not whenever they are.
     flat = array.ravel("K")
     return math.isfinite(flat.dot(flat)) or bool(np.isfinite(array).all())

@@ -71,7 +71,8 @@ class Doubts:
         if not self.told_of_output and (doubt := _outside(self.model)):
             self.told_of_output = True
             _say(doubt)
-        if len(self.costs) == _FIRST and _grows(self.costs, _GROWTH):
+        # The first cost alone may be small by chance: that of a batch of one, say.
+        if len(self.costs) == _FIRST and _grows(self.costs, _GROWTH) and self.costs[-1] > _GROWTH * abs(self.costs[1]):
             self.told_of_growth = True
             _say(f"the cost grows from step to step: {course(self.costs)}. {too_large(self.optimizer)}")
 
@@ -122,6 +123,7 @@ def _no_rate(optimizer: Optimizer) -> Iterator[str]:
         yield f"the learning rate of {optimizer!r} is 0, so the parameters will not change"
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _lost_memory(optimizer: Optimizer) -> str | None:
     for name, array in optimizer.memory.items():
         if array.ndim and not all_finite(array):

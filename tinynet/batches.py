@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, pairwise
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -406,9 +407,9 @@ def shuffling(shuffle: Any) -> bool | str:
 
 def check_share(share: Any) -> float:
     """Return the share of validation data, if it is one."""
-    if not isinstance(share, (int, float)) or not 0 < share < 1:
+    if not isinstance(share, Real) or not 0 < float(share) < 1:
         raise ValueError(f"the share of validation data must lie between 0 and 1, as 0.2; got {share!r}")
-    return share
+    return float(share)
 
 
 def ordered(
@@ -429,7 +430,7 @@ def ordered(
     if streams or _on_disk(X) or _on_disk(Y) or steps is not None:
         usual = BATCH_SIZE if streams else _JUDGED
         return batches_of(model, X, Y, batch_size or usual, False, sample_weight, steps_per_epoch=steps)
-    X, Y = model.admit(X, Y)
+    X, Y = _admitted(model, X, Y)
     w = weights(model, sample_weight, None, X.shape[-1], iter(()))
     return ArraySlices([X, Y] if w is None else [X, Y, w], batch_size)
 
@@ -443,7 +444,7 @@ def inputs_of(model: Sequential, X: Any, batch_size: int | None) -> Iterator[Arr
         yield from (X[..., at : at + size] for at in range(0, X.shape[-1], size))
         return
     rows, size = _by_examples("X", X), batch_size or _JUDGED
-    for at in range(0, len(rows), size):
+    for at in range(0, max(len(rows), 1), size):  # none is refused there
         yield model.admit_inputs(_columns(rows, rows[at : at + size]))
 
 

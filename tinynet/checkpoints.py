@@ -47,6 +47,10 @@ def write(run: Run, path: str | os.PathLike[str]) -> None:
     arrays |= {f"callback{i}": _arrays_of(state) for i, state in enumerate(states)}
     # A history may be long, and so it is arrays; it comes back as Python's own numbers, and so it is written.
     arrays["history"] = {name: np.array(np.array(values).tolist()) for name, values in run.history.items()}
+    for name, values in arrays["history"].items():
+        if not _is_list(values):  # could not be read again
+            got = str(run.history[name])[:100]
+            raise TypeError(f"a run's file takes a history of numbers; {name!r} is {got}: let the callback keep it")
     described = {
         "settings": run.settings | {"class_weight": _pairs(run.settings["class_weight"])},
         "metrics": list(run.metrics),
@@ -138,6 +142,7 @@ class Kept:
         return [{**state, **self.arrays[f"callback{i}"]} for i, state in enumerate(plain)]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # its numbers may be of any size
 def read(file: Archive, model: Sequential) -> Kept:
     """Return what an open file says of a run of `model`, the one in the same file.
 
@@ -287,8 +292,11 @@ def _check_history(told: Mapping[str, Any], history: Mapping[str, Array]) -> Non
         right = found.shape == (told["epoch"],) and found.dtype == np.float64
         _see(right, f"another history of {name} than its epochs")
     for name, array in history.items():
-        is_list = array.ndim == 1 and array.size > 0 and array.dtype.name in ("float64", "int64", "bool")
-        _see(is_list, f"a history of {name} that is no list of numbers")
+        _see(_is_list(array), f"a history of {name} that is no list of numbers")
+
+
+def _is_list(array: Array) -> bool:
+    return array.ndim == 1 and array.size > 0 and array.dtype.name in ("float64", "int64", "bool")
 
 
 def measured(metrics: Iterable[str], validated: bool) -> list[str]:
@@ -297,6 +305,7 @@ def measured(metrics: Iterable[str], validated: bool) -> list[str]:
     return names + [f"val_{name}" for name in names] * validated
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def restore(callback: Callback, state: Mapping[str, Any], path: str | os.PathLike[str] | None) -> None:
     """Give a callback back what it remembered; what it cannot take is a fault of the file."""
     kind = type(callback)

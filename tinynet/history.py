@@ -35,6 +35,12 @@ class History(dict[str, list[float]]):
         """Return a plain dictionary, which shares no list with this one."""
         return {name: list(values) for name, values in self.items()}
 
+    def copy(self) -> History:
+        """Return a history equal to this one, with the same lists."""
+        copied = History(self)
+        copied.stopped = self.stopped
+        return copied
+
     def record(self, measured: dict[str, float]) -> None:
         """Append the numbers of an epoch."""
         for name, value in measured.items():

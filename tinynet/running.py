@@ -54,9 +54,8 @@ class Run:
         self.history, self.epoch, self.step = History(), 0, 0
         self.stopped, self.within_step = "", False
         self.callbacks = _admitted(callbacks) + ([ProgressBar()] if settings["verbose"] else [])
-        with model.unchanged_if_refused():
-            self.batches, self.validation, self.rng_at_start = _data(model, *data, settings)
-            _check_sizes(model, self.batches)
+        self.batches, self.validation, self.rng_at_start = _data(model, *data, settings)
+        _check_sizes(model, self.batches)
         self.rng_at_epoch: dict[str, Any] | None = None
         self.measured = Measured(metrics)
         for callback in self.callbacks:
@@ -77,22 +76,31 @@ class Run:
             checkpoints.restore(callback, state, self.checkpoint)
 
     def stop(self, why: str) -> None:
-        """End the training after the step, or epoch, under way."""
+        """End the training after the step, or epoch, under way; the history says why."""
+        if not isinstance(why, str) or why in ("", _INTERRUPTED):
+            raise ValueError(f"say why the training stops, as in run.stop('the cost is small enough'); got {why!r}")
         self.stopped = self.stopped or why
+
+    def interrupt(self) -> None:
+        """End the training after the step under way, to be gone on with."""
+        self.stopped = self.stopped or _INTERRUPTED
 
     @property
     def names(self) -> list[str]:
         """What an epoch measures."""
         return checkpoints.measured(self.metrics, self.validation is not None)
 
-    def go(self) -> History:
-        """Train until the last epoch, or until something stops it."""
+    def begin(self) -> None:
+        """Do what comes before the first step, and may be refused."""
         self.doubts = Doubts(self.model, self.optimizer, self.resumed)
         self.recent: deque[float] = deque(maxlen=5)  # costs
         self.before = self.model.values.copy()
         self._tell("on_train_begin", {})
         self._write()
-        with _interruptible(self), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+
+    def go(self) -> History:
+        """Train until the last epoch, or until something stops it."""
+        with _interruptible(self):
             while self.epoch < self.settings["epochs"] and not self.stopped:
                 self._train_epoch()
         # The file is of the last step: what on_train_end may put in its place, another run does not go on from.
@@ -129,6 +137,7 @@ class Run:
         set_state(rng, now)
         return batches
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite is an error of its own
     def _train_step(self, X: Array, Y: Array, w: Array | None) -> float:
         """Take a step, or none where a number is not finite; return the cost before it."""
         model = self.model
@@ -167,7 +176,8 @@ class Run:
     def _end_epoch(self) -> None:
         measured = self.measured.numbers()
         if self.validation is not None:
-            judged = judge(self.model, self.validation, self.metrics)
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                judged = judge(self.model, self.validation, self.metrics)
             measured |= {f"val_{name}": value for name, value in judged.items()}
         # Only now is anything changed: broken off until here, the epoch can be ended once more.
         self.measured.clear()
@@ -246,7 +256,7 @@ def _interruptible(run: Run) -> Iterator[None]:
 
     def interrupt(*_: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        run.stop(_INTERRUPTED)
+        run.interrupt()
 
     if ours:
         signal.signal(signal.SIGINT, interrupt)
@@ -257,13 +267,13 @@ def _interruptible(run: Run) -> Iterator[None]:
             run.model.values[:] = run.before
         if run.within_step or run.stopped == _INTERRUPTED:
             raise
-        run.stop(_INTERRUPTED)
+        run.interrupt()
     finally:
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
     if run.stopped == _INTERRUPTED:
         where = f"in epoch {run.epoch + 1}, after step {run.step}" if run.step else f"after epoch {run.epoch}"
-        sys.stderr.write(f"training was interrupted {where}: the parameters are those of this step, history is kept\n")
+        sys.stderr.write(f"training was interrupted {where}: the step under way was ended, history is kept\n")
 
 
 class Measured:

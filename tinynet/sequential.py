@@ -160,7 +160,7 @@ class Sequential:
             J = float(each.dot(w)) / w.size
         else:
             J = loss.partner_value(last.Z, Y) if self._partners else loss.value(last.A, Y)
-        return J + sum(layer.penalty(cache) for layer, cache in zip(self._layers, caches, strict=True))
+        return float(J + sum(layer.penalty(cache) for layer, cache in zip(self._layers, caches, strict=True)))
 
     def back(self, Y: Any, input_gradient: bool = False, sample_weight: Any = None) -> None:
         """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.

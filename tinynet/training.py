@@ -6,6 +6,7 @@ file holds the mathematics; the loop itself is in ``running.py``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,8 @@ def fit(
     sample_weight, class_weight : array_like of shape (m,), and dict or "balanced", optional
         Weights of examples, and of the examples of a class. They are scaled to a mean of 1.
     validation_split : float, optional
-        The share of the examples, drawn by chance (of each class alike), that is validation data.
+        The share of the examples, drawn by chance (of each class alike), that is validation data. Each fit
+        draws others: to go on training a model, split once and hand over `validation_data`.
     steps_per_epoch : int, optional
         Batches an epoch, where a function gives them; the most of an iterable.
     checkpoint : str or PathLike, optional
@@ -89,7 +91,12 @@ def fit(
     )  # fmt: skip
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     data = (X, Y, sample_weight, validation_data)
-    return Run(model, optimizer, data, measures(metrics), callbacks, settings, checkpoint).go()
+    if checkpoint_every is not None and checkpoint is None:
+        raise ValueError(f'checkpoint_every={checkpoint_every!r} needs a file to write: add checkpoint="run.npz"')
+    with model.unchanged_if_refused():
+        run = Run(model, optimizer, data, measures(metrics), callbacks, settings, checkpoint)
+        run.begin()
+    return run.go()
 
 
 def resume(
@@ -117,7 +124,8 @@ def resume(
     metrics : sequence of str or callable, optional
         Needed only where functions were among them.
     epochs : int, optional
-        Another number of epochs than the run was begun with; with it, a run that was stopped goes on too.
+        Another number of epochs than the run was begun with; with it, a run that was stopped goes on too,
+        until its callbacks stop it again.
 
     Raises `FileFormatError` for a file that holds no run, and `ValueError` for data of another shape, or other
     metrics or callbacks than the run's.
@@ -149,6 +157,7 @@ def resume(
     checkpoints.check_same(kept, run)
     run.take_up(kept)
     run.stopped = "" if epochs is not None else run.stopped
+    run.begin()
     return model, run.go()
 
 
@@ -168,4 +177,7 @@ def evaluate(
     them. It writes nothing into the model.
     """
     functions = measures(metrics)
-    return judge(model, ordered(model, X, Y, batch_size, sample_weight, steps), functions)
+    # Only what builds the model changes it: threads may share one that is built.
+    with contextlib.nullcontext() if model.is_built else model.unchanged_if_refused():
+        batches = ordered(model, X, Y, batch_size, sample_weight, steps)
+    return judge(model, batches, functions)
