@@ -838,3 +838,12 @@ def test_a_share_of_numpy():
     X, Y = tn.datasets.make_moons(20, seed=1)
     model = Sequential([Dense(1, "sigmoid")], "binary_crossentropy", seed=1)
     assert "val_loss" in model.fit(X, Y, validation_split=np.float32(0.2))
+
+
+@pytest.mark.parametrize("which", ["steps_per_epoch", "batch_size"])
+def test_more_than_can_be_counted(which):
+    """A number that no machine counts to is refused by its name."""
+    batch = np.zeros((N, 2)), np.zeros((1, 2))
+    arguments = batch if which == "batch_size" else [[batch]]
+    with pytest.raises(ValueError, match=rf"{which} must be a whole number of at most"):
+        network().fit(*arguments, **{which: 2**70})

@@ -678,6 +678,7 @@ HOSTILE_RUNS = {
     "a setting too few": (ADAMW, lambda run, parts: run["settings"].pop("epochs"), "epochs"),
     "all of the data split off": (STOPS, _setting(validation_split=1.0), "between 0 and 1"),
     "split off, and not told how": (ADAMW, _setting(validation_split=0.2), "generator of its start"),
+    "steps beyond counting": (STREAM, _setting(steps_per_epoch=2**70), "steps_per_epoch must be .* at most"),
     "steps of 0": (STREAM, _setting(steps_per_epoch=0), "steps_per_epoch"),
     "a weight below 0": (ADAMW, _setting(class_weight=[[0, -1.0], [1, 1.0]]), "at least 0"),
     "a weight NaN": (ADAMW, _setting(class_weight=[[0, float("nan")], [1, 1.0]]), "finite"),

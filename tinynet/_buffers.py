@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -76,13 +77,15 @@ def shaped(result: Any, like: Array | None, name: str, cache: Cache) -> Any:
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """Return `value` as an int, if it is one and not below `least`."""
+    """Return `value` as an int, if it is one, not below `least`, and no more than anything can be counted to."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be a whole number; got {value!r}") from None
     if number < least or isinstance(value, bool):
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+    if number > sys.maxsize:
+        raise ValueError(f"{name} must be a whole number of at most {sys.maxsize}; got {value!r}")
     return number
 
 

@@ -322,7 +322,8 @@ class StreamBatches(Batches):
 
     def skip(self, epochs: int) -> None:
         if self.goes_on and self.limit:
-            deque(islice(self.flow or (), epochs * self.limit), maxlen=0)
+            for _ in range(epochs):  # all of them together may be too many for islice
+                deque(islice(self.flow or (), self.limit), maxlen=0)
 
     def _endless(self) -> Iterator[Any]:
         while True:
