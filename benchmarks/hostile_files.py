@@ -514,7 +514,7 @@ def very_large_run(chance, whole):
     """Fill a run's description with a million characters, or have it tell of very many arrays."""
     parts, told = members(whole), copy.deepcopy(described(whole))
     run, count = told["run"], chance.choice((900, 20_000, 60_000))
-    pieces = ({"kind": "Looks", "state": {}}, [0, 1.0], "accuracy", 1, run["rng"]["now"])
+    pieces = ({"kind": "Looks", "state": {}}, [0, 1.0], "accuracy", 1, copy.deepcopy(run["rng"]["now"]))
     lists = [[piece] * (1_000_000 // len(json.dumps(piece))) for piece in pieces]
     what = chance.random()
     if what < 0.5:
