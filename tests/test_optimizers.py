@@ -240,18 +240,21 @@ def test_bad_settings(what):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "expected"),
+    ("optimizer", "again", "expected"),
     [
-        (SGD(0.1, clip_norm=1), "SGD(learning_rate=0.1, momentum=0.0, dampening=0.0, nesterov=False, clip_norm=1.0)"),
+        (SGD(0.1, clip_norm=1), SGD(learning_rate=0.1, momentum=0.0, dampening=0.0, nesterov=False, clip_norm=1.0),
+         "SGD(learning_rate=0.1, momentum=0.0, dampening=0.0, nesterov=False, clip_norm=1.0)"),
         (Adagrad(Constant(1), clip_value=2),
+         Adagrad(learning_rate=Constant(rate=1.0), epsilon=1e-10, clip_value=2.0),
          "Adagrad(learning_rate=Constant(rate=1.0), epsilon=1e-10, clip_value=2.0)"),
-        (AdamW(), "AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.01)"),
+        (AdamW(), AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.01),
+         "AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.01)"),
     ],
 )  # fmt: skip
-def test_repr(optimizer, expected):
-    """Clipping is told last, and only if there is any."""
+def test_repr(optimizer, again, expected):
+    """It is what makes an equal one; clipping is told last, and only if there is any."""
     assert repr(optimizer) == expected
-    assert eval(expected) == optimizer
+    assert again == optimizer
 
 
 @pytest.mark.parametrize("optimizer", [attrs.evolve(rule, clip_norm=0.5) for rule in RULES], ids=repr)

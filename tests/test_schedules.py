@@ -212,7 +212,9 @@ def test_repr():
     """What is counted is told last, and only where it is not steps."""
     assert repr(Step(0.1, 0.5, 10)) == "Step(rate=0.1, drop=0.5, every=10)"
     assert repr(Constant(0.1, by="epoch")) == "Constant(rate=0.1, by='epoch')"
-    assert eval(repr(Warmup(2, Step(0.1, 0.5, 10)))) == Warmup(2, Step(0.1, 0.5, 10))
+    warmup = Warmup(steps=2, then=Step(rate=0.1, drop=0.5, every=10), start=0.1)
+    assert repr(warmup) == "Warmup(steps=2, then=Step(rate=0.1, drop=0.5, every=10), start=0.1)"
+    assert warmup == Warmup(2, Step(0.1, 0.5, 10))
 
 
 BAD = {
