@@ -10,7 +10,13 @@ from pathlib import Path
 import networks
 
 HERE = Path(__file__).parent
-LIBRARIES = {"tinynet": "tinynet", "torch": "torch", "jax": "jax", "sklearn": "scikit-learn", "numpy": "numpy"}
+LIBRARIES = {
+    "tinynet": "tinynet",
+    "torch": "torch",
+    "jax": "jax",
+    "sklearn": "scikit-learn",
+    "numpy": "numpy",
+}
 
 # Linux resets the peak of resident memory to what is resident now, if told so.
 _TRAIN = """
@@ -40,7 +46,10 @@ def imports(peers, options):
 def installed(peers, _options):
     """Bytes on the disk of each library with all that it needs."""
     names = [name for name in LIBRARIES if _there(name, peers)]
-    yield {"name": "", "values": {name: sum(map(_bytes, _needed(LIBRARIES[name], set()))) for name in names}}
+    yield {
+        "name": "",
+        "values": {name: sum(map(_bytes, _needed(LIBRARIES[name], set()))) for name in names},
+    }
 
 
 def training(peers, options):
@@ -50,7 +59,10 @@ def training(peers, options):
     kinds = {"tinynet": "fit", "torch": "by hand", "sklearn": "fit"}
     program = {name: _TRAIN.format(here=str(HERE), examples=options.examples, peer=name, kind=kind)
                for name, kind in kinds.items() if name in peers}  # fmt: skip
-    yield {"name": str(networks.FIT[0]), "values": {name: int(_output_of(text)) for name, text in program.items()}}
+    yield {
+        "name": str(networks.FIT[0]),
+        "values": {name: int(_output_of(text)) for name, text in program.items()},
+    }
 
 
 def _there(name, peers):
@@ -58,7 +70,9 @@ def _there(name, peers):
 
 
 def _output_of(program):
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _seconds_to_import(name):
@@ -82,4 +96,8 @@ def _needed(distribution, seen):
 
 def _bytes(distribution):
     files = importlib.metadata.files(distribution) or []
-    return sum(path.stat().st_size for path in map(Path, (file.locate() for file in files)) if path.is_file())
+    return sum(
+        path.stat().st_size
+        for path in map(Path, (file.locate() for file in files))
+        if path.is_file()
+    )

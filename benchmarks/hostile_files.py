@@ -11,7 +11,6 @@ A file is made from its number alone, so that one which was found wrong can be m
     python benchmarks/hostile_files.py --show 4711 > hostile.npz
 """
 
-
 import argparse
 import collections
 import contextlib
@@ -40,7 +39,9 @@ import tinynet as tn
 from tinynet.errors import FileFormatError, NonFiniteError, UnknownNameError
 
 MOST_SECONDS, MOST_MEMORY = 2.0, 200 << 20
-ADDRESSES = 4 << 30  # bytes of address space: what would take more fails, and shows itself as a MemoryError
+ADDRESSES = (
+    4 << 30
+)  # bytes of address space: what would take more fails, and shows itself as a MemoryError
 
 
 # Whole files
@@ -50,9 +51,15 @@ def _models():
     Dense, Sequential = tn.Dense, tn.Sequential
     leaky = tn.Activation.get("leaky_relu", slope=0.1)
     yield Sequential([Dense(2, leaky, l2=0.1)], "huber", inputs=2, seed=1)
-    yield Sequential([Dense(3, "relu"), Dense(2, "softmax")], "categorical_crossentropy", inputs=4, seed=2)
-    yield Sequential([Dense(5, "gelu"), Dense(4, "elu"), Dense(1)], inputs=3, dtype="float64", seed=3)
-    yield Sequential([Dense(16, "tanh", init="orthogonal")] * 3, "mean_squared_error", inputs=40, seed=4)
+    yield Sequential(
+        [Dense(3, "relu"), Dense(2, "softmax")], "categorical_crossentropy", inputs=4, seed=2
+    )
+    yield Sequential(
+        [Dense(5, "gelu"), Dense(4, "elu"), Dense(1)], inputs=3, dtype="float64", seed=3
+    )
+    yield Sequential(
+        [Dense(16, "tanh", init="orthogonal")] * 3, "mean_squared_error", inputs=40, seed=4
+    )
 
 
 @functools.cache
@@ -102,21 +109,50 @@ def _of_runs():
     plain = [tn.Dense(3, "tanh"), tn.Dense(1, "sigmoid")]
     warmed = schedules.Warmup(5, schedules.Cosine(0.05, 20))
     by_epoch = schedules.Exponential(0.1, 0.9, by="epoch")
-    yield dropped, random.default_rng(1), (
-        {"optimizer": optimizers.AdamW(warmed), "batch_size": 8, "class_weight": {0: 1.0, 1: 2.0}, "metrics": ["f1"]},
-        {"X": DATA[0], "Y": DATA[1], "callbacks": [tn.LearningRateLogger()]},
+    yield (
+        dropped,
+        random.default_rng(1),
+        (
+            {
+                "optimizer": optimizers.AdamW(warmed),
+                "batch_size": 8,
+                "class_weight": {0: 1.0, 1: 2.0},
+                "metrics": ["f1"],
+            },
+            {"X": DATA[0], "Y": DATA[1], "callbacks": [tn.LearningRateLogger()]},
+        ),
     )
-    yield plain, random.RandomState(2), (
-        {"optimizer": optimizers.SGD(by_epoch, momentum=0.9), "batch_size": 8, "validation_split": 0.25},
-        {"X": DATA[0], "Y": DATA[1], "callbacks": [tn.EarlyStopping("loss"), None]},
+    yield (
+        plain,
+        random.RandomState(2),
+        (
+            {
+                "optimizer": optimizers.SGD(by_epoch, momentum=0.9),
+                "batch_size": 8,
+                "validation_split": 0.25,
+            },
+            {"X": DATA[0], "Y": DATA[1], "callbacks": [tn.EarlyStopping("loss"), None]},
+        ),
     )
-    yield plain, random.Generator(random.Philox(3)), (
-        {"optimizer": optimizers.Nadam(), "steps_per_epoch": 5},
-        {"X": stream, "Y": None, "validation_data": DATA, "callbacks": []},
+    yield (
+        plain,
+        random.Generator(random.Philox(3)),
+        (
+            {"optimizer": optimizers.Nadam(), "steps_per_epoch": 5},
+            {"X": stream, "Y": None, "validation_data": DATA, "callbacks": []},
+        ),
     )
-    yield plain, random.Generator(random.SFC64(4)), (
-        {"optimizer": optimizers.RMSprop(centered=True, clip_norm=1.0), "metrics": ["accuracy"], "batch_size": 16},
-        {"X": DATA[0], "Y": DATA[1], "callbacks": []},
+    yield (
+        plain,
+        random.Generator(random.SFC64(4)),
+        (
+            {
+                "optimizer": optimizers.RMSprop(centered=True, clip_norm=1.0),
+                "metrics": ["accuracy"],
+                "batch_size": 16,
+            },
+            {"X": DATA[0], "Y": DATA[1], "callbacks": []},
+        ),
     )
 
 
@@ -153,7 +189,11 @@ def given(whole, path):
 def members(whole, wanted=None):
     """Return the members of a file by name, of which not all may be wanted."""
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-        return {name: archive.read(name) for name in archive.namelist() if wanted is None or wanted(name)}
+        return {
+            name: archive.read(name)
+            for name in archive.namelist()
+            if wanted is None or wanted(name)
+        }
 
 
 def described(whole):
@@ -196,17 +236,44 @@ def zipped(parts, lies=None, ends=None):
         name = name if isinstance(name, bytes) else name.encode("utf-8", "surrogatepass")
         stored = lie.get("stored", data)
         crc, size = lie.get("crc", zlib.crc32(data)), lie.get("size", len(data))
-        packed, method, flags = lie.get("packed", len(stored)), lie.get("method", 0), lie.get("flags", 0x800)
-        local, extra, offset = lie.get("local_name", name), lie.get("extra", b""), lie.get("offset", len(out))
+        packed, method, flags = (
+            lie.get("packed", len(stored)),
+            lie.get("method", 0),
+            lie.get("flags", 0x800),
+        )
+        local, extra, offset = (
+            lie.get("local_name", name),
+            lie.get("extra", b""),
+            lie.get("offset", len(out)),
+        )
         local_size = lie.get("local_size", size)
         if not lie.get("absent"):
             head = (20, flags, method, 0, 33, crc, packed, local_size, len(local), 0)
             out += struct.pack("<4s5H3L2H", b"PK\3\4", *(n % 2**32 for n in head)) + local + stored
-        entry = (20, 20, flags, method, 0, 33, crc, packed, size, len(name), len(extra), 0, 0, 0, 0, offset)
+        entry = (
+            20,
+            20,
+            flags,
+            method,
+            0,
+            33,
+            crc,
+            packed,
+            size,
+            len(name),
+            len(extra),
+            0,
+            0,
+            0,
+            0,
+            offset,
+        )
         table += struct.pack("<4s6H3L5H2L", b"PK\1\2", *(n % 2**32 for n in entry)) + name + extra
     count, length = ends.get("count", len(parts)) % 65536, ends.get("length", len(table))
     start, comment = ends.get("start", len(out)), ends.get("comment", b"")
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, length % 2**32, start % 2**32, len(comment))
+    end = struct.pack(
+        "<4s4H2LH", b"PK\5\6", 0, 0, count, count, length % 2**32, start % 2**32, len(comment)
+    )
     return bytes(out + table) + end + comment
 
 
@@ -232,7 +299,9 @@ def overwritten(chance, whole):
     a, length = chance.randrange(len(whole)), chance.choice((1, 4, 16, 64, 512))
     other = chance.choice([*wholes(), whole])
     b = chance.randrange(len(other))
-    piece = chance.choice((bytes(length), b"\xff" * length, chance.randbytes(length), other[b : b + length]))
+    piece = chance.choice(
+        (bytes(length), b"\xff" * length, chance.randbytes(length), other[b : b + length])
+    )
     return whole[:a] + piece + whole[a + chance.choice((0, len(piece))) :]
 
 
@@ -260,7 +329,9 @@ def lying(chance, whole):
         {"extra": chance.choice((big, big[:9], b"\1\0\0\0", chance.randbytes(20)))} | {"size": 2**32 - 1},
         {"absent": True, "offset": chance.choice((0, 7, len(whole)))},
     ))  # fmt: skip
-    ends = chance.choice(({}, {}, {chance.choice(("count", "length", "start")): chance.choice(NUMBERS)}))
+    ends = chance.choice(
+        ({}, {}, {chance.choice(("count", "length", "start")): chance.choice(NUMBERS)})
+    )
     return zipped(parts, {i: lie}, ends)
 
 
@@ -297,7 +368,9 @@ def shuffled(chance, whole):
 def bomb(megabytes):
     """Return so many megabytes of zeros, deflated: a flush makes every megabyte the same piece."""
     pack = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return (pack.compress(bytes(1 << 20)) + pack.flush(zlib.Z_FULL_FLUSH)) * megabytes + pack.flush()
+    return (
+        pack.compress(bytes(1 << 20)) + pack.flush(zlib.Z_FULL_FLUSH)
+    ) * megabytes + pack.flush()
 
 
 def compressed(chance, whole):
@@ -334,12 +407,16 @@ def headed_wrong(chance, whole):
     parts = members(whole)
     name = chance.choice(list(parts))
     data = parts[name][128:]
-    n = chance.choice((0, 1, 4, 2**31, 2**45, 2**64, "9" * 400, "9" * 5000, "(" * 3000, "-" * 3000 + "1"))
+    n = chance.choice(
+        (0, 1, 4, 2**31, 2**45, 2**64, "9" * 400, "9" * 5000, "(" * 3000, "-" * 3000 + "1")
+    )
     header = chance.choice(HEADERS).format(n=n)
     version = chance.choice(((1, 0), (1, 0), (1, 0), (2, 0), (3, 0), (9, 9)))
     length = chance.choice((None, None, 0, 65535, len(header) - 1))
     pickled = npy(np.array([[print, 1], [2, 3]], dtype=object), allow_pickle=True)
-    parts[name] = chance.choice((headed(header, data, version, length), headed(header, data), pickled, pickle.dumps(1)))
+    parts[name] = chance.choice(
+        (headed(header, data, version, length), headed(header, data), pickled, pickle.dumps(1))
+    )
     return zipped(parts.items())
 
 
@@ -353,7 +430,9 @@ def other_numbers(chance, whole):
         number = chance.choice((np.nan, np.inf, -np.inf, -0.0, 1e-45, 7))
         array.flat[chance.randrange(array.size)] = number if array.dtype.kind == "f" else 7
     elif what == 1:
-        array = array.astype(chance.choice(("f2", "f4", "f8", "i4", "i8", "?", "c8", "S4", "U4", ">f4", ">f8")))
+        array = array.astype(
+            chance.choice(("f2", "f4", "f8", "i4", "i8", "?", "c8", "S4", "U4", ">f4", ">f8"))
+        )
     elif what == 2:
         row = np.atleast_1d(array)
         array = chance.choice((array.T, array.ravel(), array[None], row[:0], row[0], array.sum()))
@@ -382,8 +461,16 @@ VALUES = (
 
 def _places(told, so_far=()):
     """Return where something stands in a description, as ways through it."""
-    inner = told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ()
-    return [way for key, value in inner for way in ((*so_far, key), *_places(value, (*so_far, key)))]
+    inner = (
+        told.items()
+        if isinstance(told, dict)
+        else enumerate(told)
+        if isinstance(told, list)
+        else ()
+    )
+    return [
+        way for key, value in inner for way in ((*so_far, key), *_places(value, (*so_far, key)))
+    ]
 
 
 def told_otherwise(chance, whole):
@@ -398,7 +485,9 @@ def told_otherwise(chance, whole):
     elif what < 0.8:
         del inner[last]
     elif isinstance(inner, dict):
-        inner[chance.choice(("name", "units", "colour", "", "__class__", "format", "family", "W"))] = mark
+        inner[
+            chance.choice(("name", "units", "colour", "", "__class__", "format", "family", "W"))
+        ] = mark
     else:
         inner.insert(last, chance.choice((mark, inner[last])))
     text = json.dumps(told).replace(f'"{mark}"', chance.choice(VALUES))
@@ -413,9 +502,13 @@ def misspelt(chance, whole):
         at = chance.randrange(len(text))
         new = chance.choice((*'"{}[],:09-ex', "\0", "\ud800", "\U0010ffff", "", text))
         text = text[:at] + new + text[at + chance.choice((0, 1)) :]
-    no_text = text.encode("utf-32-le", "surrogatepass") + chance.choice((b"\xff" * 4, b"\0\0\x11\0", b"\0\xd8\0\0"))
+    no_text = text.encode("utf-32-le", "surrogatepass") + chance.choice(
+        (b"\xff" * 4, b"\0\0\x11\0", b"\0\xd8\0\0")
+    )
     again = text.replace("{", '{"format": 1, ', 1)
-    parts["description.npy"] = text_member(chance.choice((text, text, text, again, no_text, text[: len(text) // 2])))
+    parts["description.npy"] = text_member(
+        chance.choice((text, text, text, again, no_text, text[: len(text) // 2]))
+    )
     return zipped(parts.items())
 
 
@@ -424,12 +517,22 @@ def very_large(chance, whole):
     parts, told = members(whole), described(whole)
     size = chance.choice((1_000_000, 1_040_000, 3_000_000))
     layer = '{"family":"layer","name":"dense","units":1}'
-    lists = [f"[{','.join([piece] * (size // (len(piece) + 1)))}]" for piece in (layer, "{}", "1", "1.5")]
-    values = (*lists, '"' + "x" * size + '"', '"' + "f4," * (size // 3) + 'f4"', "[" * size, "9" * size)
+    lists = [
+        f"[{','.join([piece] * (size // (len(piece) + 1)))}]" for piece in (layer, "{}", "1", "1.5")
+    ]
+    values = (
+        *lists,
+        '"' + "x" * size + '"',
+        '"' + "f4," * (size // 3) + 'f4"',
+        "[" * size,
+        "9" * size,
+    )
     mark = "the place to be filled"
     place = chance.choice(("layers", "loss", "inputs", "dtype", "more", "units", "name"))
     (told["layers"][0] if place in ("units", "name") else told)[place] = mark
-    parts["description.npy"] = text_member(json.dumps(told).replace(f'"{mark}"', chance.choice(values)))
+    parts["description.npy"] = text_member(
+        json.dumps(told).replace(f'"{mark}"', chance.choice(values))
+    )
     if chance.random() < 0.2:
         return zipped([*members(whole).items(), *((f"W{i}.npy", b"") for i in range(100, 20_000))])
     return zipped(parts.items())
@@ -451,11 +554,15 @@ def _nearby(chance, value):
     if isinstance(value, bool):
         return chance.choice((not value, int(value), float(value)))
     if isinstance(value, (int, float)):
-        return chance.choice((value + 1, value - 1, -value, value * 10**9, float(value), str(value), bool(value), -1))
+        return chance.choice(
+            (value + 1, value - 1, -value, value * 10**9, float(value), str(value), bool(value), -1)
+        )
     if isinstance(value, list):
         return chance.choice((value[:-1], value * 2, value[::-1], dict(enumerate(value)), [value]))
     if isinstance(value, dict):
-        return chance.choice((list(value), list(value.items()), {**value, "more": 1}, dict([*value.items()][1:])))
+        return chance.choice(
+            (list(value), list(value.items()), {**value, "more": 1}, dict([*value.items()][1:]))
+        )
     return f"{value}s" if value else chance.choice(("why", False, 0))
 
 
@@ -463,7 +570,11 @@ def run_told_otherwise(chance, whole):
     """Have the description of a run say something else somewhere: as likely in a small part of it as in a large."""
     parts, told = members(whole), copy.deepcopy(described(whole))
     inner, key = told, "run"
-    while isinstance(inner[key], (dict, list)) and inner[key] and (inner is told or chance.random() < 0.75):
+    while (
+        isinstance(inner[key], (dict, list))
+        and inner[key]
+        and (inner is told or chance.random() < 0.75)
+    ):
         inner = inner[key]
         key = chance.choice(list(inner) if isinstance(inner, dict) else range(len(inner)))
     mark, what = "the place to be filled", chance.random()
@@ -474,7 +585,9 @@ def run_told_otherwise(chance, whole):
     elif what < 0.9:
         del inner[key]
     elif isinstance(inner, dict):
-        inner[chance.choice(("name", "colour", "", "__class__", "W", "Y", "t", "start", "callback0"))] = mark
+        inner[
+            chance.choice(("name", "colour", "", "__class__", "W", "Y", "t", "start", "callback0"))
+        ] = mark
     else:
         inner.insert(key, mark)
     text = json.dumps(told).replace(f'"{mark}"', chance.choice(VALUES + RUN_VALUES))
@@ -514,17 +627,27 @@ def very_large_run(chance, whole):
     """Fill a run's description with a million characters, or have it tell of very many arrays."""
     parts, told = members(whole), copy.deepcopy(described(whole))
     run, count = told["run"], chance.choice((900, 20_000, 60_000))
-    pieces = ({"kind": "Looks", "state": {}}, [0, 1.0], "accuracy", 1, copy.deepcopy(run["rng"]["now"]))
+    pieces = (
+        {"kind": "Looks", "state": {}},
+        [0, 1.0],
+        "accuracy",
+        1,
+        copy.deepcopy(run["rng"]["now"]),
+    )
     lists = [[piece] * (1_000_000 // len(json.dumps(piece))) for piece in pieces]
     what = chance.random()
     if what < 0.5:
         run[chance.choice(list(run))] = chance.choice(lists)
     elif what < 0.8:
-        inner = chance.choice((run["settings"], run["rng"]["now"]["state"], run["optimizer"], run["rng"]))
+        inner = chance.choice(
+            (run["settings"], run["rng"]["now"]["state"], run["optimizer"], run["rng"])
+        )
         inner[chance.choice(list(inner))] = chance.choice(lists)
     else:
         data = npy(np.zeros(1))
-        run["arrays"][chance.choice(("history", "optimizer"))] |= {f"a{i}": [[1], "float64"] for i in range(count)}
+        run["arrays"][chance.choice(("history", "optimizer"))] |= {
+            f"a{i}": [[1], "float64"] for i in range(count)
+        }
         parts |= {f"history.a{i}.npy": data for i in range(count)}
     parts["description.npy"] = text_member(json.dumps(told))
     return zipped(parts.items())
@@ -589,11 +712,17 @@ def outcome_of_run(path, mutation, whole, resume=tn.resume):
     except FileFormatError:
         came = "FileFormatError"
     except UnknownNameError as error:
-        came = "UnknownNameError" if mutation in TELLS and " is called " in str(error) else f"wrong: {error!r}"
+        came = (
+            "UnknownNameError"
+            if mutation in TELLS and " is called " in str(error)
+            else f"wrong: {error!r}"
+        )
     except NonFiniteError as error:  # it was begun, with numbers from which training leads nowhere
         came = "" if looks.found else f"wrong: {error!r}"
     except BaseException as error:
-        right = type(error) is ValueError and mutation in TELLS and re.match(NOT_THIS_RUN, str(error))
+        right = (
+            type(error) is ValueError and mutation in TELLS and re.match(NOT_THIS_RUN, str(error))
+        )
         came = "ValueError" if right else f"wrong: {type(error).__name__}: {str(error)[:300]}"
     else:
         came = ""
@@ -623,7 +752,10 @@ def differs(model, data):
     told = described(data)
     # A model is loaded from a run's file without a look at the run's arrays, which have a dot in their name.
     parts = members(data, (lambda name: "." not in name[:-4]) if "run" in told else None)
-    made = {"layers": [layer.config() for layer in model.layers], "loss": model.loss and model.loss.config()}
+    made = {
+        "layers": [layer.config() for layer in model.layers],
+        "loss": model.loss and model.loss.config(),
+    }
     made |= {"inputs": list(model.inputs), "dtype": model.dtype.name}
     for key, value in json.loads(json.dumps(made)).items():
         if _said(told[key], value) != json.dumps(told[key], sort_keys=True):
@@ -666,7 +798,11 @@ class Watch:
     def hear(self, event, arguments):
         """Note what Python says that it does."""
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES
-        own = self.folder and event in ("open", "os.rename", "os.remove") and str(arguments[0]).startswith(self.folder)
+        own = (
+            self.folder
+            and event in ("open", "os.rename", "os.remove")
+            and str(arguments[0]).startswith(self.folder)
+        )
         if self.on and (event in RUNS or writes) and not own:  # a run writes its own file
             self.ran.append(f"{event} {arguments!r}"[:200])
 
@@ -721,7 +857,10 @@ def work(numbers, out, of_runs=False):
             del data
             for way, load in ways:
                 came = way(path, mutation, whole, load)
-                slowest, largest = max(slowest, (watch.seconds, number)), max(largest, (watch.memory, number))
+                slowest, largest = (
+                    max(slowest, (watch.seconds, number)),
+                    max(largest, (watch.memory, number)),
+                )
                 rows = (mutation.__name__, "resumed" if way is outcome_of_run else "loaded", "all")
                 counts.update(f"{row} {came.partition(':')[0]}" for row in rows)
                 reasons = [*([came] if came.startswith("wrong") else []), *watch.faults()]
@@ -730,26 +869,44 @@ def work(numbers, out, of_runs=False):
 
 
 def _start(*arguments):
-    few_threads = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-    return subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, env=few_threads)
+    few_threads = os.environ | {
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
+    }
+    return subprocess.Popen(
+        [sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, env=few_threads
+    )
 
 
 def run(count, workers, first=0, of_runs=False):
     """Share the files among processes, print what came of them, and return what is wrong."""
-    numbers = [[str(first + part * count // workers) for part in (i, i + 1)] for i in range(workers)]
+    numbers = [
+        [str(first + part * count // workers) for part in (i, i + 1)] for i in range(workers)
+    ]
     running = [_start("--part", *pair, *(["--runs"] if of_runs else [])) for pair in numbers]
     told = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running):
         return [("", "", "a process did not come to its end")]
     parts = list(map(json.loads, told))
     counts = sum((collections.Counter(part["counts"]) for part in parts), collections.Counter())
-    outcomes = ("equal", "FileFormatError", "UnknownNameError", *(["ValueError"] if of_runs else []), "wrong")
+    outcomes = (
+        "equal",
+        "FileFormatError",
+        "UnknownNameError",
+        *(["ValueError"] if of_runs else []),
+        "wrong",
+    )
     print(f"{'':18}" + "".join(f"{name:>18}" for name in outcomes))
     mutations = [mutation.__name__ for mutation in (RUN_MUTATIONS if of_runs else MUTATIONS)]
     for name in (*mutations, *(["loaded", "resumed"] if of_runs else []), "all"):
         print(f"{name:18}" + "".join(f"{counts[f'{name} {came}']:18,}" for came in outcomes))
-    (seconds, slowest), (memory, largest) = (max(part[what] for part in parts) for what in ("slowest", "largest"))
-    print(f"slowest: {seconds:.3f} s (file {slowest}); largest: {memory / 2**20:.0f} MB in all (file {largest})")
+    (seconds, slowest), (memory, largest) = (
+        max(part[what] for part in parts) for what in ("slowest", "largest")
+    )
+    print(
+        f"slowest: {seconds:.3f} s (file {slowest}); largest: {memory / 2**20:.0f} MB in all (file {largest})"
+    )
     return [reason for part in parts for reason in part["wrong"]]
 
 
@@ -759,14 +916,20 @@ def main():
     parser.add_argument("--count", type=int, default=200_000)
     parser.add_argument("--first", type=int, default=0, help="the number of the first file")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--show", type=int, metavar="NUMBER", help="write this file to standard output")
-    parser.add_argument("--runs", action="store_true", help="files of runs, each loaded and gone on with")
+    parser.add_argument(
+        "--show", type=int, metavar="NUMBER", help="write this file to standard output"
+    )
+    parser.add_argument(
+        "--runs", action="store_true", help="files of runs, each loaded and gone on with"
+    )
     parser.add_argument("--part", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
         return work(range(*options.part), sys.stdout, options.runs)
     if options.show is not None:
-        sys.stdout.buffer.write(hostile(options.show, *((RUN_MUTATIONS, runs) if options.runs else ()))[2])
+        sys.stdout.buffer.write(
+            hostile(options.show, *((RUN_MUTATIONS, runs) if options.runs else ()))[2]
+        )
         return None
     wrong = run(options.count, options.workers, options.first, options.runs)
     for number, mutation, reason in wrong[:20]:

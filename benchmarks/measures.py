@@ -10,22 +10,34 @@ import timing
 
 def steps(peers, options, match=""):
     """One training step."""
-    for network in (network for network in _chosen(networks.STEPS, options) if match in f"{network}"):
+    for network in (
+        network for network in _chosen(networks.STEPS, options) if match in f"{network}"
+    ):
         X, y = network.batch()
-        functions = {name: peer.step(network, X, y) for name, peer in peers.items() if hasattr(peer, "step")}
-        yield _row(network, timing.medians({name: f for name, f in functions.items() if f}, options.rounds))
+        functions = {
+            name: peer.step(network, X, y) for name, peer in peers.items() if hasattr(peer, "step")
+        }
+        yield _row(
+            network, timing.medians({name: f for name, f in functions.items() if f}, options.rounds)
+        )
 
 
 def floor(peers, options):
     """One training step of tinynet, and the matrix products of that step, with no other library between."""
-    yield from steps({name: peers[name] for name in ("tinynet", "floor")}, options, match="relu sgd")
+    yield from steps(
+        {name: peers[name] for name in ("tinynet", "floor")}, options, match="relu sgd"
+    )
 
 
 def inference(peers, options):
     """One prediction, of one example and of many."""
     for network in _chosen(networks.INFERENCE, options):
         X, _ = network.batch()
-        functions = {name: peer.predictor(network, X) for name, peer in peers.items() if hasattr(peer, "predictor")}
+        functions = {
+            name: peer.predictor(network, X)
+            for name, peer in peers.items()
+            if hasattr(peer, "predictor")
+        }
         yield _row(network, timing.medians(functions, options.rounds))
 
 
@@ -42,7 +54,10 @@ def columns(peers, options):
     for network in _chosen(networks.FIT, options):
         X, y = networks.examples(options.examples, network.sizes[0], network.classes)
         columns = np.ascontiguousarray(X.T)
-        step, count = peers["tinynet"].step(network, *network.batch()), -(-options.examples // network.m)
+        step, count = (
+            peers["tinynet"].step(network, *network.batch()),
+            -(-options.examples // network.m),
+        )
         functions = {
             "bare steps": lambda step=step, count=count: [step() for _ in range(count)],
             "rows": peers["tinynet"].trainers(network, X, y)["fit"],
@@ -54,7 +69,9 @@ def columns(peers, options):
 def to_accuracy(peers, options, goal=0.975, most=20):
     """Train on MNIST until `goal` of the test images are read; only training is timed."""
     with np.load(options.mnist) as file:
-        X, test = (file[name].reshape(-1, 784).astype(np.float32) / 255 for name in ("train_x", "test_x"))
+        X, test = (
+            file[name].reshape(-1, 784).astype(np.float32) / 255 for name in ("train_x", "test_x")
+        )
         y, labels = file["train_y"].astype(int), file["test_y"]
     network = networks.Network((784, 128, 64, 10), 128, optimizer="adam")
     seconds = {}
@@ -88,7 +105,11 @@ def growth(peers, _options, count=10_000):
 
 def allocations(peers, options):
     """Most bytes that are held at one time during a step and not before it, by tracemalloc."""
-    some = [network for network in networks.STEPS if network.optimizer == "sgd" and network.hidden in ("relu", "gelu")]
+    some = [
+        network
+        for network in networks.STEPS
+        if network.optimizer == "sgd" and network.hidden in ("relu", "gelu")
+    ]
     for network in _chosen(some, options):
         step = peers["tinynet"].step(network, *network.batch())
         step()

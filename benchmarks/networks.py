@@ -43,16 +43,20 @@ class Network:
 
     def targets(self, y):
         """Return labels as columns: one-hot, or 0 and 1 for a single output."""
-        return (y[np.newaxis, :] == (np.arange(self.classes)[:, np.newaxis] if self.sizes[-1] > 1 else 1)).astype(
-            self.dtype
-        )
+        return (
+            y[np.newaxis, :]
+            == (np.arange(self.classes)[:, np.newaxis] if self.sizes[-1] > 1 else 1)
+        ).astype(self.dtype)
 
     def weights(self):
         """Return (W, b) of each layer, drawn at the He scale."""
         rng = np.random.default_rng(1)
         pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
         return [
-            ((rng.standard_normal((n, k)) * math.sqrt(2 / k)).astype(self.dtype), np.zeros((n, 1), self.dtype))
+            (
+                (rng.standard_normal((n, k)) * math.sqrt(2 / k)).astype(self.dtype),
+                np.zeros((n, 1), self.dtype),
+            )
             for k, n in pairs
         ]
 
@@ -61,7 +65,9 @@ def examples(m, n, classes, dtype="float32", seed=0):
     """Return m rows of n numbers between 0 and 1, and labels that can be learned from them."""
     rng = np.random.default_rng(seed)
     X = rng.random((m, n), np.float32).astype(dtype)
-    y = ((X - 0.5) @ np.random.default_rng(7).standard_normal((n, classes)).astype(dtype)).argmax(axis=1)
+    y = ((X - 0.5) @ np.random.default_rng(7).standard_normal((n, classes)).astype(dtype)).argmax(
+        axis=1
+    )
     return X, y
 
 

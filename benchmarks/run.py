@@ -40,7 +40,12 @@ TITLES = {
     "training": "Peak of memory, over data and parameters, of an epoch of 60,000 examples",
 }
 BYTES = ("growth", "allocations", "installed", "training")
-BASES = {"floor": "floor", "columns": "bare steps", "epochs": "tinynet fit", "to_accuracy": "tinynet fit"}
+BASES = {
+    "floor": "floor",
+    "columns": "bare steps",
+    "epochs": "tinynet fit",
+    "to_accuracy": "tinynet fit",
+}
 FOOTPRINT = ("imports", "installed", "training")
 ONCE = ("growth", "allocations", *FOOTPRINT)  # threads make no difference
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -64,21 +69,35 @@ def main():
             results["versions"] |= found["versions"]
             base = BASES.get(name, "tinynet")
             unit = "bytes" if name in BYTES else "seconds"
-            table = {"name": name, "title": TITLES[name], "threads": threads, "unit": unit, "base": base}
+            table = {
+                "name": name,
+                "title": TITLES[name],
+                "threads": threads,
+                "unit": unit,
+                "base": base,
+            }
             results["tables"].append(table | {"rows": found["rows"]})
     _write(results, Path(options.output))
 
 
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", help=f"some of the tables, with commas between: {', '.join(TITLES)}")
-    parser.add_argument("--peers", default="", help="only these, with commas between; tinynet is always there")
+    parser.add_argument(
+        "--only", help=f"some of the tables, with commas between: {', '.join(TITLES)}"
+    )
+    parser.add_argument(
+        "--peers", default="", help="only these, with commas between; tinynet is always there"
+    )
     parser.add_argument("--match", default="", help="only rows in whose name this stands")
     parser.add_argument("--threads", default="default,one", help="the tables with as many threads")
     parser.add_argument("--rounds", type=int, default=9, help="how often everything is timed")
-    parser.add_argument("--few", action="store_true", help="the first rows and little data, to see that it runs")
+    parser.add_argument(
+        "--few", action="store_true", help="the first rows and little data, to see that it runs"
+    )
     parser.add_argument("--mnist", help="an .npz file with train_x, train_y, test_x and test_y")
-    parser.add_argument("--output", default=str(HERE), help="the folder for results.json and results.txt")
+    parser.add_argument(
+        "--output", default=str(HERE), help="the folder for results.json and results.txt"
+    )
     parser.add_argument("--measure", choices=TITLES, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -98,11 +117,16 @@ def _measured(options):
     one = os.environ.get("OMP_NUM_THREADS") == "1"
     if one and hasattr(os, "sched_setaffinity"):  # not all peers heed a variable
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    found, name = peers.installed(options.peers.split(",") if options.peers else peers.NAMES), options.measure
+    found, name = (
+        peers.installed(options.peers.split(",") if options.peers else peers.NAMES),
+        options.measure,
+    )
     if one and "torch" in found:
         found["torch"].torch.set_num_threads(1)
     rows = getattr(footprint if name in FOOTPRINT else measures, name)(found, options)
-    versions = {"python": platform.python_version()} | {name: peer.VERSION for name, peer in found.items()}
+    versions = {"python": platform.python_version()} | {
+        name: peer.VERSION for name, peer in found.items()
+    }
     return {"versions": versions, "rows": list(rows)}
 
 

@@ -1,6 +1,9 @@
 """Results as text."""
 
-_UNITS = {"seconds": ((1, "s"), (1e-3, "ms"), (1e-6, "µs")), "bytes": ((1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))}
+_UNITS = {
+    "seconds": ((1, "s"), (1e-3, "ms"), (1e-6, "µs")),
+    "bytes": ((1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")),
+}
 
 
 def text(results):
@@ -18,10 +21,16 @@ def _lines(table):
     lines = [["", *columns]]
     for row in table["rows"]:
         ours = row["values"].get(table["base"])
-        lines.append([row["name"], *(_cell(row["values"].get(name), ours, table["unit"]) for name in columns)])
+        lines.append(
+            [
+                row["name"],
+                *(_cell(row["values"].get(name), ours, table["unit"]) for name in columns),
+            ]
+        )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
     ]
 
 

@@ -18,7 +18,10 @@ def medians(functions, rounds, least=0.02, pause=0.02):
         for name, function in functions.items():
             time.sleep(pause)
             times[name].append(_time(function, calls[name]))
-    return {name: statistics.median(held) / getattr(functions[name], "count", 1) for name, held in times.items()}
+    return {
+        name: statistics.median(held) / getattr(functions[name], "count", 1)
+        for name, held in times.items()
+    }
 
 
 def _time(function, calls):

@@ -26,7 +26,7 @@ napoleon_use_rtype = False
 
 nitpick_ignore = [
     ("py:class", "abc.ABC"),  # Python's own, and no inventory of it is kept here
-    ("py:class", "tinynet.batches._Counted"),
+    ("py:class", "tinynet.data.batches._Counted"),
     ("py:class", "tinynet.optimizers.adam._Moments"),
 ]
 
@@ -38,7 +38,9 @@ def prepare(*event):
     an example that follows a section has a heading of its own, or it would belong to the section.
     """
     lines = event[-1]
-    lines[:] = [line if line.lstrip().startswith(">>>") else line.replace("|", r"\|") for line in lines]
+    lines[:] = [
+        line if line.lstrip().startswith(">>>") else line.replace("|", r"\|") for line in lines
+    ]
     examples = next((n for n, line in enumerate(lines) if line.startswith(">>>")), 0)
     if "Examples" not in lines and any(line.startswith("---") for line in lines[:examples]):
         lines[examples:examples] = ["Examples", "--------"]

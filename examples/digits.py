@@ -26,10 +26,7 @@ def build_model(seed):
     which is why the loss does not go to zero where the accuracy goes to 1.
     """
     return Sequential(
-        [
-            Dense(256, "relu", l2=0.0003),
-            Dense(10, "softmax", l2=0.0003),
-        ],
+        [Dense(256, "relu", l2=0.0003), Dense(10, "softmax", l2=0.0003)],
         loss="categorical_crossentropy",
         inputs=64,
         seed=seed,
@@ -42,7 +39,15 @@ def train(model, X, y, verbose=True):
         if verbose:
             print(f"{epochs} epochs at learning rate {learning_rate}")
         optimizer = SGD(learning_rate, momentum=0.9)
-        model.fit(X, y, optimizer=optimizer, epochs=epochs, batch_size=16, metrics=["accuracy"], verbose=verbose)
+        model.fit(
+            X,
+            y,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=16,
+            metrics=["accuracy"],
+            verbose=verbose,
+        )
 
 
 def confusion_matrix(y, predicted):
@@ -87,7 +92,9 @@ def save_and_load(model):
 def main(seed=1):
     """Train, judge, check, save, load and predict again; return the accuracy on the test digits."""
     digits = tn.load_digits()
-    print(f"{digits.X_train.shape[1]:,} digits to train on, {digits.X_test.shape[1]} held out to test")
+    print(
+        f"{digits.X_train.shape[1]:,} digits to train on, {digits.X_test.shape[1]} held out to test"
+    )
 
     model = build_model(seed)
     print(model.summary())
@@ -113,6 +120,10 @@ def main(seed=1):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Train a small network to read handwritten digits.")
-    parser.add_argument("--seed", type=int, default=1, help="for the first parameters and the order of examples")
+    parser = argparse.ArgumentParser(
+        description="Train a small network to read handwritten digits."
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="for the first parameters and the order of examples"
+    )
     main(parser.parse_args().seed)

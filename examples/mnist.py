@@ -22,10 +22,13 @@ from tinynet.schedules import Cosine, Warmup
 def load(path):
     """Return X_train (784, m), y_train (m,), X_test and y_test, pixels from 0 to 1."""
     with np.load(path) as data:
-        named = {"_".join(sorted(name.split("_"))): data[name] for name in data.files}  # train_x, for x_train too
+        named = {
+            "_".join(sorted(name.split("_"))): data[name] for name in data.files
+        }  # train_x, for x_train too
     # An example is a row in memory, and a column of the transposed view that fit takes.
     X_train, X_test = (
-        np.divide(named[f"{part}_x"].reshape(-1, 784), 255, dtype=np.float32).T for part in ("train", "test")
+        np.divide(named[f"{part}_x"].reshape(-1, 784), 255, dtype=np.float32).T
+        for part in ("train", "test")
     )
     return X_train, named["train_y"].astype(int), X_test, named["test_y"].astype(int)
 

@@ -19,7 +19,9 @@ class Quantile(tn.Loss):
     Bassett 1978).
     """
 
-    q: float = attrs.field(default=0.5, converter=float, validator=[attrs.validators.gt(0), attrs.validators.lt(1)])
+    q: float = attrs.field(
+        default=0.5, converter=float, validator=[attrs.validators.gt(0), attrs.validators.lt(1)]
+    )
 
     def value(self, A, Y):
         """Return the mean over the examples of the sum over the outputs."""

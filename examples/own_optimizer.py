@@ -21,7 +21,9 @@ class Lion(tn.Optimizer):
         v      ← beta2 · v + (1 - beta2) · grads
     """
 
-    learning_rate: float = attrs.field(default=0.0001, converter=float, validator=attrs.validators.ge(0))
+    learning_rate: float = attrs.field(
+        default=0.0001, converter=float, validator=attrs.validators.ge(0)
+    )
     beta1: float = attrs.field(default=0.9, converter=float)
     beta2: float = attrs.field(default=0.99, converter=float)
 
@@ -37,7 +39,10 @@ def main():
     """Train with it on handwritten digits, and check it; return the accuracy on the test digits."""
     digits = tn.load_digits()
     model = tn.Sequential(
-        [tn.Dense(64, "relu"), tn.Dense(10, "softmax")], loss="categorical_crossentropy", inputs=64, seed=1
+        [tn.Dense(64, "relu"), tn.Dense(10, "softmax")],
+        loss="categorical_crossentropy",
+        inputs=64,
+        seed=1,
     )
     model.fit(digits.X_train, digits.y_train, optimizer=Lion(0.001), epochs=20)
     accuracy = model.evaluate(digits.X_test, digits.y_test, metrics=["accuracy"])["accuracy"]

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tinynet._registry import FAMILIES
+from tinynet._support.registry import FAMILIES
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +15,7 @@ def _registries():
     for family, classes in kept.items():
         family._classes.clear()
         family._classes.update(classes)
+
 
 @pytest.fixture
 def ctrl_c():

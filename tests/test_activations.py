@@ -12,7 +12,10 @@ from tinynet.errors import ShapeError
 
 DTYPES = [np.float32, np.float64]
 PRECISE = decimal.Context(prec=60, Emin=-999999, Emax=999999)
-SELU_SCALE, SELU_ALPHA = Decimal("1.0507009873554804934193349852946"), Decimal("1.6732632423543772848170429916717")
+SELU_SCALE, SELU_ALPHA = (
+    Decimal("1.0507009873554804934193349852946"),
+    Decimal("1.6732632423543772848170429916717"),
+)
 ROOT_TWO_PI = Decimal("2.50662827463100050241576528481104525300698674060993831663")
 
 # The standard normal's Φ(-z), computed with mpmath to 60 digits. Every z is exact in float32, too.
@@ -36,7 +39,23 @@ NORMAL_TAIL = {
     "38": "2.88542836006878430835097e-316",
     "38.5": "1.4081824631705174617701e-324",
 }
-FAR = ["40", "60.25", "86.5", "88", "90", "100", "104", "300", "700", "708.5", "712", "745", "746", "1000", "10000"]
+FAR = [
+    "40",
+    "60.25",
+    "86.5",
+    "88",
+    "90",
+    "100",
+    "104",
+    "300",
+    "700",
+    "708.5",
+    "712",
+    "745",
+    "746",
+    "1000",
+    "10000",
+]
 POINTS = [Decimal(sign + z) for z in (*NORMAL_TAIL, *FAR) for sign in ("", "-")]
 
 
@@ -54,7 +73,9 @@ def tanh(z):
 
 def softplus(z):
     small = exp(-abs(z))
-    return max(z, 0) + (small * (1 - small / 2) if small < Decimal("1e-25") else PRECISE.ln(1 + small))
+    return max(z, 0) + (
+        small * (1 - small / 2) if small < Decimal("1e-25") else PRECISE.ln(1 + small)
+    )
 
 
 def normal_cdf(z):
@@ -90,11 +111,25 @@ REFERENCES = {
     "softplus": (softplus, sigmoid, 3, 4),
     "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z)), 4, 20),
     "gelu": (lambda z: z * normal_cdf(z), lambda z: normal_cdf(z) + z * normal_pdf(z), 6, 6),
-    "mish": (lambda z: z * tanh_softplus(z), lambda z: tanh_softplus(z) + z * tanh_softplus_slope(z), 4, 4),
+    "mish": (
+        lambda z: z * tanh_softplus(z),
+        lambda z: tanh_softplus(z) + z * tanh_softplus_slope(z),
+        4,
+        4,
+    ),
     "elu": (elu, elu_slope, 3, 3),
-    "selu": (lambda z: SELU_SCALE * elu(z, SELU_ALPHA), lambda z: SELU_SCALE * elu_slope(z, SELU_ALPHA), 3, 3),
+    "selu": (
+        lambda z: SELU_SCALE * elu(z, SELU_ALPHA),
+        lambda z: SELU_SCALE * elu_slope(z, SELU_ALPHA),
+        3,
+        3,
+    ),
 }
-EVERY = sorted(name for name in Activation.names() if Activation._classes[name].__module__.startswith("tinynet."))
+EVERY = sorted(
+    name
+    for name in Activation.names()
+    if Activation._classes[name].__module__.startswith("tinynet.")
+)
 
 
 def row(numbers, dtype):
@@ -112,7 +147,9 @@ def assert_within(allowed, expected, actual, unit):
     """Assert that the actual numbers are off by no more than so many units, and say where they are not."""
     off = np.abs(actual.astype(float) - expected) / unit
     k = off.argmax()
-    assert off.max() <= allowed, f"at Z = {POINTS[k]}: {actual[0, k]!r}, off by {off.max():.3g} units"
+    assert off.max() <= allowed, (
+        f"at Z = {POINTS[k]}: {actual[0, k]!r}, off by {off.max():.3g} units"
+    )
 
 
 def units(Z, expected):
@@ -121,7 +158,9 @@ def units(Z, expected):
     It may come out as 0, and be a factor of Z: sigmoid's exp(-Z) is infinite there.
     """
     lost = np.finfo(Z.dtype).smallest_normal / 4  # three or more units are always allowed
-    return np.spacing(np.abs(expected).astype(Z.dtype)) + np.maximum(1, np.abs(Z).astype(float)) * lost
+    return (
+        np.spacing(np.abs(expected).astype(Z.dtype)) + np.maximum(1, np.abs(Z).astype(float)) * lost
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -142,17 +181,29 @@ def test_slopes(name, dtype):
     unit = np.full(Z.shape, float(np.finfo(dtype).eps))
     if name != "tanh":  # whose slope 1 - A² is small for want of digits in A
         unit = np.where(Z <= -3, units(Z, expected), unit)
-    assert_within(allowed, expected, activation.back(np.ones_like(Z), Z, activation.forward(Z)), unit)
+    assert_within(
+        allowed, expected, activation.back(np.ones_like(Z), Z, activation.forward(Z)), unit
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_softmax(dtype):
     """Softmax is right to a few ulps for classes that are far apart, and each column sums to 1."""
-    examples = [[0, 0, 0], [1, 2, 3], [-1e4, 0, 1e4], [1e4, 1e4, -1e4], [-50.5, 10, 0], [-1e4, -1e4, 1 - 1e4]]
+    examples = [
+        [0, 0, 0],
+        [1, 2, 3],
+        [-1e4, 0, 1e4],
+        [1e4, 1e4, -1e4],
+        [-50.5, 10, 0],
+        [-1e4, -1e4, 1 - 1e4],
+    ]
     columns = np.array(examples).T
     with decimal.localcontext(PRECISE):
         sums = [sum(exp(Decimal(z)) for z in column) for column in columns.T]
-        expected = [[float(exp(Decimal(z)) / total) for z, total in zip(zs, sums, strict=True)] for zs in columns]
+        expected = [
+            [float(exp(Decimal(z)) / total) for z, total in zip(zs, sums, strict=True)]
+            for zs in columns
+        ]
     A = Activation.get("softmax").forward(columns.astype(dtype))
     assert dtype == A.dtype
     np.testing.assert_array_max_ulp(np.array(expected, dtype), A, maxulp=4)
@@ -163,9 +214,14 @@ def test_softmax(dtype):
 def test_softmax_back(dtype):
     """Softmax's dZ is the Jacobian diag(A) - A Aᵀ times dA, in every column."""
     rng = np.random.default_rng(1)
-    softmax, Z, dA = Activation.get("softmax"), *(rng.standard_normal((4, 6)).astype(dtype) for _ in range(2))
+    softmax, Z, dA = (
+        Activation.get("softmax"),
+        *(rng.standard_normal((4, 6)).astype(dtype) for _ in range(2)),
+    )
     A = softmax.forward(Z)
-    expected = np.stack([(np.diag(a) - np.outer(a, a)) @ d for a, d in zip(A.T, dA.T, strict=True)], axis=1)
+    expected = np.stack(
+        [(np.diag(a) - np.outer(a, a)) @ d for a, d in zip(A.T, dA.T, strict=True)], axis=1
+    )
     np.testing.assert_allclose(expected, softmax.back(dA, Z, A), atol=4 * np.finfo(dtype).eps)
 
 
@@ -177,7 +233,13 @@ def test_softmax_back(dtype):
         ("leaky_relu", {}, [-100, 0, 2], [-1, 0, 2], [0.01, 0.01, 1]),
         ("leaky_relu", {"slope": 0.25}, [-4, 0, 2], [-1, 0, 2], [0.25, 0.25, 1]),
         ("elu", {"alpha": 2}, [-1e4, 0, 2], [-2, 0, 2], [0, 2, 1]),
-        ("hard_sigmoid", {}, [-1e4, -3, 0, 1.5, 3, 1e4], [0, 0, 0.5, 0.75, 1, 1], [0, 0, 1 / 6, 1 / 6, 0, 0]),
+        (
+            "hard_sigmoid",
+            {},
+            [-1e4, -3, 0, 1.5, 3, 1e4],
+            [0, 0, 0.5, 0.75, 1, 1],
+            [0, 0, 1 / 6, 1 / 6, 0, 0],
+        ),
     ],
 )
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -185,7 +247,9 @@ def test_pieces_and_kinks(name, fields, Z, A, slope, dtype):
     """Activations made of straight pieces have the documented value and slope at, and beside, their kinks."""
     activation, Z = Activation.get(name, **fields), row(Z, dtype)
     np.testing.assert_array_equal(row(A, dtype), activation.forward(Z))
-    np.testing.assert_array_equal(row(slope, dtype), activation.back(np.ones_like(Z), Z, row(A, dtype)))
+    np.testing.assert_array_equal(
+        row(slope, dtype), activation.back(np.ones_like(Z), Z, row(A, dtype))
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -196,9 +260,15 @@ def test_out(name, dtype):
     Z, dA = (rng.standard_normal((4, 6)).astype(dtype) for _ in range(2))
     A = activation.forward(Z)
     dZ = activation.back(dA, Z, A)
-    for layout in (np.ascontiguousarray, np.asfortranarray, lambda array: np.repeat(array, 2, axis=1)[:, ::2]):
-        for expected, call in ((A, lambda out: activation.forward(Z, out=out)),
-                               (dZ, lambda out: activation.back(dA, Z, A, out=out))):
+    for layout in (
+        np.ascontiguousarray,
+        np.asfortranarray,
+        lambda array: np.repeat(array, 2, axis=1)[:, ::2],
+    ):
+        for expected, call in (
+            (A, lambda out: activation.forward(Z, out=out)),
+            (dZ, lambda out: activation.back(dA, Z, A, out=out)),
+        ):
             out = layout(np.full((4, 6), np.nan, dtype))
             assert call(out) is out, "the array given as out must be returned"
             np.testing.assert_array_equal(expected, out)
@@ -270,5 +340,7 @@ def test_users_own_that_changes_the_shape():
         def forward(self, Z):
             return Z.sum(axis=0, keepdims=True)
 
-    with pytest.raises(ShapeError, match=r"Total.forward returned shape \(1, 3\) for an input of shape \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"Total.forward returned shape \(1, 3\) for an input of shape \(2, 3\)"
+    ):
         Total().forward(np.ones((2, 3)), out=np.empty((2, 3)))

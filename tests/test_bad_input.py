@@ -58,8 +58,20 @@ def _bad(kind, what, does, error, *fragments):
     return pytest.param(kind, does, error, fragments, id=f"{kind}: {what}")
 
 
-ONE_D = (ShapeError, r"^X has shape \(5,\)", r"needed is \(2, m\)", r"X\.reshape\(-1, 1\)", r"X\.reshape\(1, -1\)")
-TRANSPOSED = (ShapeError, r"^X has shape \(5, 2\)", r"needed is \(2, m\)", r"transposed", r"write X\.T")
+ONE_D = (
+    ShapeError,
+    r"^X has shape \(5,\)",
+    r"needed is \(2, m\)",
+    r"X\.reshape\(-1, 1\)",
+    r"X\.reshape\(1, -1\)",
+)
+TRANSPOSED = (
+    ShapeError,
+    r"^X has shape \(5, 2\)",
+    r"needed is \(2, m\)",
+    r"transposed",
+    r"write X\.T",
+)
 FEATURES = (ShapeError, r"^X has shape \(3, 5\)", r"needed is \(2, m\)")
 EMPTY = (ShapeError, r"^X has shape \(2, 0\)", "no example", "at least one column")
 NAN = (NonFiniteError, r"X", "(?i)nan", r"np\.argwhere\(~np\.isfinite\(X\)\)")
@@ -67,11 +79,21 @@ INF = (NonFiniteError, r"X", "(?i)inf", r"np\.argwhere\(~np\.isfinite\(X\)\)")
 Y_WIDTH = (ShapeError, r"Y has shape \(2, 5\)", r"A\[L\], \(1, 5\)")
 Y_BATCH = (ShapeError, r"Y has shape \(1, 4\)", r"A\[L\], \(1, 5\)")
 Y_ONE_D = (ShapeError, r"Y has shape \(5,\)", r"A\[L\], \(1, 5\)", r"write Y\.reshape\(1, -1\)")
-Y_TRANSPOSED = (ShapeError, r"Y has shape \(5, 1\)", r"A\[L\], \(1, 5\)", "transposed", r"write Y\.T")
+Y_TRANSPOSED = (
+    ShapeError,
+    r"Y has shape \(5, 1\)",
+    r"A\[L\], \(1, 5\)",
+    "transposed",
+    r"write Y\.T",
+)
 OBJECTS = (TypeError, "^X must hold real numbers", "dtype object", r"X\.astype\(float\)")
 STRINGS = (TypeError, "^X must hold real numbers", "dtype <U", r"X\.astype\(float\)")
 FORWARD_FIRST = (NotBuiltError, "no forward pass", r"call model\.forward\(X\) first")
-NO_INPUTS = (NotBuiltError, "^the model has no parameters yet", r"; write .*inputs=n_0\), or call model\.forward\(X\)")
+NO_INPUTS = (
+    NotBuiltError,
+    "^the model has no parameters yet",
+    r"; write .*inputs=n_0\), or call model\.forward\(X\)",
+)
 NO_LOSS = (ValueError, "no loss", r"loss=\.\.\.", "mean_squared_error")
 
 BAD_X = {
@@ -97,30 +119,100 @@ BAD_Y = {
     "Y of four examples": (Y[:, :4], *Y_BATCH),
     "Y 1-D": (Y[0], *Y_ONE_D),
     "Y transposed": (Y.T, *Y_TRANSPOSED),
-    "Y of objects": (Y.astype(object), TypeError, "Y must hold real numbers", r"Y\.astype\(float\)"),
+    "Y of objects": (
+        Y.astype(object),
+        TypeError,
+        "Y must hold real numbers",
+        r"Y\.astype\(float\)",
+    ),
     "Y of strings": (Y.astype(str), TypeError, "Y must hold real numbers", r"Y\.astype\(float\)"),
 }
 BAD_LABELS = {
-    "label too high": (_with(LABELS, 3, 2), ValueError, "label 3 of example 2", "3 rows", "from 0 to 2"),
-    "label negative": (_with(LABELS, -1, 1), ValueError, "label -1 of example 1", "from 0 to 2", "renumber"),
-    "label too high, in a row": (_with(LABELS, 3, 2)[np.newaxis], ValueError, "label 3 of example 2", "3 rows"),
-    "labels of four examples": (LABELS[:4], ShapeError, r"Y has shape \(3, 4\)", r"A\[L\], \(3, 5\)"),
-    "labels as floats": (LABELS * 1.0, ShapeError, r"\(5,\)", "float64", r"\(3, m\)", r"Y\.astype\(int\)"),
-    "one-hot of two classes": (np.ones((2, 5)), ShapeError, r"Y has shape \(2, 5\)", r"A\[L\], \(3, 5\)"),
+    "label too high": (
+        _with(LABELS, 3, 2),
+        ValueError,
+        "label 3 of example 2",
+        "3 rows",
+        "from 0 to 2",
+    ),
+    "label negative": (
+        _with(LABELS, -1, 1),
+        ValueError,
+        "label -1 of example 1",
+        "from 0 to 2",
+        "renumber",
+    ),
+    "label too high, in a row": (
+        _with(LABELS, 3, 2)[np.newaxis],
+        ValueError,
+        "label 3 of example 2",
+        "3 rows",
+    ),
+    "labels of four examples": (
+        LABELS[:4],
+        ShapeError,
+        r"Y has shape \(3, 4\)",
+        r"A\[L\], \(3, 5\)",
+    ),
+    "labels as floats": (
+        LABELS * 1.0,
+        ShapeError,
+        r"\(5,\)",
+        "float64",
+        r"\(3, m\)",
+        r"Y\.astype\(int\)",
+    ),
+    "one-hot of two classes": (
+        np.ones((2, 5)),
+        ShapeError,
+        r"Y has shape \(2, 5\)",
+        r"A\[L\], \(3, 5\)",
+    ),
 }
 BAD_FIT = {
-    "Y with NaN": (lambda m: m.fit(X, Y * np.nan), NonFiniteError, "Y", r"np\.argwhere\(~np\.isfinite\(Y\)\)"),
+    "Y with NaN": (
+        lambda m: m.fit(X, Y * np.nan),
+        NonFiniteError,
+        "Y",
+        r"np\.argwhere\(~np\.isfinite\(Y\)\)",
+    ),
     "epochs negative": (lambda m: m.fit(X, Y, epochs=-1), ValueError, "epochs", "at least 0", "-1"),
     "epochs 2.5": (lambda m: m.fit(X, Y, epochs=2.5), TypeError, "epochs", "whole number", r"2\.5"),
-    "batch_size 0": (lambda m: m.fit(X, Y, batch_size=0), ValueError, "batch_size", "at least 1", "got 0"),
-    "batch_size 2.5": (lambda m: m.fit(X, Y, batch_size=2.5), TypeError, "batch_size", "whole number", r"2\.5"),
-    "optimizer unknown": (lambda m: m.fit(X, Y, "sdg"), UnknownNameError, "optimizer", "'sdg'", "nearest first: sgd"),
+    "batch_size 0": (
+        lambda m: m.fit(X, Y, batch_size=0),
+        ValueError,
+        "batch_size",
+        "at least 1",
+        "got 0",
+    ),
+    "batch_size 2.5": (
+        lambda m: m.fit(X, Y, batch_size=2.5),
+        TypeError,
+        "batch_size",
+        "whole number",
+        r"2\.5",
+    ),
+    "optimizer unknown": (
+        lambda m: m.fit(X, Y, "sdg"),
+        UnknownNameError,
+        "optimizer",
+        "'sdg'",
+        "nearest first: sgd",
+    ),
     "optimizer a number": (lambda m: m.fit(X, Y, 0.1), TypeError, r"0\.1", "optimizer"),
     "optimizer a class": (lambda m: m.fit(X, Y, SGD), TypeError, "SGD", r"write SGD\("),
-    "metric unknown": (lambda m: m.fit(X, Y, metrics=["acuracy"]), UnknownNameError, "'acuracy'", "accuracy"),
+    "metric unknown": (
+        lambda m: m.fit(X, Y, metrics=["acuracy"]),
+        UnknownNameError,
+        "'acuracy'",
+        "accuracy",
+    ),
     "validation X transposed": (lambda m: m.fit(X, Y, validation_data=(X.T, Y)), *TRANSPOSED),
     "validation X with NaN": (lambda m: m.fit(X, Y, validation_data=(X * np.nan, Y)), *NAN),
-    "validation Y of four examples": (lambda m: m.fit(X, Y, validation_data=(X, Y[:, :4])), *Y_BATCH),
+    "validation Y of four examples": (
+        lambda m: m.fit(X, Y, validation_data=(X, Y[:, :4])),
+        *Y_BATCH,
+    ),
 }
 
 
@@ -195,9 +287,13 @@ def test_a_refused_call(kind, does, error, fragments):
     with pytest.raises(error) as caught:
         does(model)
     for fragment in fragments:
-        assert re.search(fragment, str(caught.value)), f"{fragment!r} is not in {str(caught.value)!r}"
+        assert re.search(fragment, str(caught.value)), (
+            f"{fragment!r} is not in {str(caught.value)!r}"
+        )
     assert before == _state(model), "half-changed"
-    assert _used(kind, untouched) == _used(kind, model), "used afterwards, it does not do as one never misused"
+    assert _used(kind, untouched) == _used(kind, model), (
+        "used afterwards, it does not do as one never misused"
+    )
 
 
 SETTINGS = {
@@ -256,7 +352,9 @@ def test_a_refused_setting(what):
     with pytest.raises(error) as caught:
         makes()
     for fragment in fragments:
-        assert re.search(fragment, str(caught.value)), f"{fragment!r} is not in {str(caught.value)!r}"
+        assert re.search(fragment, str(caught.value)), (
+            f"{fragment!r} is not in {str(caught.value)!r}"
+        )
 
 
 # Training that diverges
@@ -294,10 +392,14 @@ def test_divergence_is_stopped(seen, rate, batch_size, momentum):
     assert f"learning_rate={rate!r}" in message, message
     assert np.isfinite(model.params).all()
     finite = [params for params in seen if np.isfinite(params).all()]
-    assert finite[-1].tobytes() == model.params.tobytes(), "parameters are not those before the step"
+    assert finite[-1].tobytes() == model.params.tobytes(), (
+        "parameters are not those before the step"
+    )
     epoch, step, _ = map(int, found.groups())
     steps = 1 if batch_size is None else 3
-    assert len(finite) == (epoch - 1) * steps + step, "another step is named than the one that failed"
+    assert len(finite) == (epoch - 1) * steps + step, (
+        "another step is named than the one that failed"
+    )
 
 
 PLANTED = {

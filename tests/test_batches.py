@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet import Dense, Sequential
-from tinynet import batches as module
-from tinynet.batches import (
+from tinynet.data import batches as module
+from tinynet.data.batches import (
     ArrayBatches,
     ArraySlices,
     FileBatches,
@@ -54,15 +54,23 @@ def saved(path, array):
 
 
 def mapped_rows(tmp_path, X, Y):
-    return tuple(np.load(saved(tmp_path / f"{name}.npy", A.T), mmap_mode="r").T for name, A in (("X", X), ("Y", Y)))
+    return tuple(
+        np.load(saved(tmp_path / f"{name}.npy", A.T), mmap_mode="r").T
+        for name, A in (("X", X), ("Y", Y))
+    )
 
 
 def mapped_columns(tmp_path, X, Y):
-    return tuple(np.load(saved(tmp_path / f"{name}.npy", A), mmap_mode="r") for name, A in (("X", X), ("Y", Y)))
+    return tuple(
+        np.load(saved(tmp_path / f"{name}.npy", A), mmap_mode="r")
+        for name, A in (("X", X), ("Y", Y))
+    )
 
 
 def opened(tmp_path, X, Y):
-    return tuple(tn.open_rows(saved(tmp_path / f"{name}.npy", A.T)) for name, A in (("X", X), ("Y", Y)))
+    return tuple(
+        tn.open_rows(saved(tmp_path / f"{name}.npy", A.T)) for name, A in (("X", X), ("Y", Y))
+    )
 
 
 def opened_and_held(tmp_path, X, Y):
@@ -126,7 +134,9 @@ def test_an_epoch(folder, kind, m, batch_size, pool, shuffle, start, seed, weigh
         seen = gone_through(batches, rng)
         assert list(range(m)) == sorted(examples(seen))
         size = min(batch_size, m)
-        assert [size] * (m // size) + [m % size] * (m % size > 0) == [len(numbers) for numbers, _ in seen]
+        assert [size] * (m // size) + [m % size] * (m % size > 0) == [
+            len(numbers) for numbers, _ in seen
+        ]
         assert (m, len(seen), (N,)) == (batches.m, batches.steps, batches.shape)
         for numbers, w in seen:
             expected = (np.array(numbers) + 1) / weights.mean() if weighted else None
@@ -148,7 +158,10 @@ def test_an_epoch(folder, kind, m, batch_size, pool, shuffle, start, seed, weigh
 def test_blocks_come_from_all_over(tmp_path, monkeypatch, kind, m):
     """Shuffled by blocks, batches hold examples of many places, other ones each epoch."""
     monkeypatch.setattr(module, "_POOL", 160)
-    batches, rng = batches_of(network(), *kind(tmp_path, *data(m)), batch_size=40), np.random.default_rng(2)
+    batches, rng = (
+        batches_of(network(), *kind(tmp_path, *data(m)), batch_size=40),
+        np.random.default_rng(2),
+    )
     epochs = [gone_through(batches, rng) for _ in range(2)]
     assert epochs[0] != epochs[1]
     for numbers, _ in epochs[0][:-1]:
@@ -157,7 +170,9 @@ def test_blocks_come_from_all_over(tmp_path, monkeypatch, kind, m):
         assert max(numbers) - min(numbers) > m / 4
     state = np.random.default_rng(2)
     state.bytes(8)
-    assert epochs[1] == gone_through(batches, state), "an epoch draws one number, and its order follows from that"
+    assert epochs[1] == gone_through(batches, state), (
+        "an epoch draws one number, and its order follows from that"
+    )
 
 
 def test_an_epoch_is_drawn_when_it_is_asked_for(tmp_path):
@@ -209,13 +224,21 @@ def test_disk_is_as_memory(tmp_path, kind, shuffle, dtype):
             given_X, given_Y, tn.SGD(0.01), epochs=3, batch_size=8, shuffle=shuffle, metrics=["r2"],
             validation_data=(given_X, given_Y),
         )  # fmt: skip
-        told.append((history["loss"], history["val_r2"], model.evaluate(given_X, given_Y, batch_size=7)["loss"]))
+        told.append(
+            (
+                history["loss"],
+                history["val_r2"],
+                model.evaluate(given_X, given_Y, batch_size=7)["loss"],
+            )
+        )
     np.testing.assert_array_equal(models[0].params, models[1].params)
     for expected, actual in zip(*told, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [lambda y: y, lambda y: y[np.newaxis], lambda y: np.eye(3, dtype=np.uint8)[:, y]])
+@pytest.mark.parametrize(
+    "shape", [lambda y: y, lambda y: y[np.newaxis], lambda y: np.eye(3, dtype=np.uint8)[:, y]]
+)
 @pytest.mark.parametrize("kind", DISK)
 def test_labels_on_disk(tmp_path, kind, shape):
     """Integer labels lie on disk as they do in memory, and so do bytes and numbers of another byte order."""
@@ -230,7 +253,11 @@ def test_a_number_a_row(tmp_path):
     """A file of numbers alone is one feature, or one target, an example."""
     X, Y = np.arange(20.0), np.arange(20) % 2
     model = Sequential([Dense(1, "sigmoid")], "binary_crossentropy", seed=1)
-    model.fit(tn.open_rows(saved(tmp_path / "x.npy", X)), tn.open_rows(saved(tmp_path / "y.npy", Y)), batch_size=6)
+    model.fit(
+        tn.open_rows(saved(tmp_path / "x.npy", X)),
+        tn.open_rows(saved(tmp_path / "y.npy", Y)),
+        batch_size=6,
+    )
     assert model.inputs == (1,)
 
 
@@ -251,7 +278,11 @@ def test_a_run_goes_on_where_it_ended(tmp_path, kind, shuffle):
     X, Y = kind(tmp_path, *(array / 50 for array in data(50)))
 
     def train(kept=None, until=99):
-        model, optimizer, (epoch, step, state, params) = network(), tn.SGD(0.01), kept or (0, 0, None, None)
+        model, optimizer, (epoch, step, state, params) = (
+            network(),
+            tn.SGD(0.01),
+            kept or (0, 0, None, None),
+        )
         batches = batches_of(model, X, Y, 8, shuffle)
         if kept:
             model.params[:], model.rng.bit_generator.state = params, state
@@ -289,10 +320,15 @@ def test_memory_of_an_epoch_on_disk(tmp_path, shuffle):
     m, n = 6_000 if shuffle == "whole" else 60_000, 100
     np.save(tmp_path / "X.npy", np.ones((m, n), np.float32))
     np.save(tmp_path / "Y.npy", np.ones((m, 1), np.float32))
-    for read in (lambda name: np.load(tmp_path / name, mmap_mode="r").T, lambda name: tn.open_rows(tmp_path / name)):
+    for read in (
+        lambda name: np.load(tmp_path / name, mmap_mode="r").T,
+        lambda name: tn.open_rows(tmp_path / name),
+    ):
         model = network(dtype="float32", inputs=n)
         tracemalloc.start()
-        for _ in batches_of(model, read("X.npy"), read("Y.npy"), 128, shuffle).epoch(np.random.default_rng(1)):
+        for _ in batches_of(model, read("X.npy"), read("Y.npy"), 128, shuffle).epoch(
+            np.random.default_rng(1)
+        ):
             pass
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -301,7 +337,9 @@ def test_memory_of_an_epoch_on_disk(tmp_path, shuffle):
 
 def test_a_pool_of_large_examples(tmp_path):
     """Of examples of 400 kB each, 32 MB are in memory at a time, in whole batches; or one batch."""
-    X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (1000, 100_000))  # nothing is written
+    X = np.lib.format.open_memmap(
+        tmp_path / "X.npy", "w+", np.float32, (1000, 100_000)
+    )  # nothing is written
     model = network(dtype="float32", inputs=100_000)
     for batch_size, pool in ((8, 80), (64, 64), (100, 100)):
         assert pool == batches_of(model, X.T, np.zeros((1, 1000)), batch_size).pool
@@ -330,7 +368,9 @@ print(history["loss"][0] > model.evaluate(X, Y)["loss"])
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited and measured as Linux does")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="address space is limited and measured as Linux does"
+)
 def test_a_file_four_times_the_memory_there_is(tmp_path):
     """A file of 96 MB trains where 24 MB more may be taken than are in use before it is opened."""
     m = 4 * (24 << 20) // 400 + 1
@@ -340,7 +380,9 @@ def test_a_file_four_times_the_memory_there_is(tmp_path):
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.path.dirname(tn.__path__[0])
     command = [sys.executable, "-c", LIMITED]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
@@ -409,7 +451,10 @@ class Unpickled:
 BAD_FILES = {
     "text": (b"1,2,3\n", "magic"),
     "empty": (b"", "magic"),
-    "columns": (np.asfortranarray(np.ones((3, 4))), r"column by column; save np\.ascontiguousarray"),
+    "columns": (
+        np.asfortranarray(np.ones((3, 4))),
+        r"column by column; save np\.ascontiguousarray",
+    ),
     "strings": (np.array(["a"]), "its dtype is <U1"),
     "complex": (np.ones((2, 2), complex), "its dtype is complex128"),
     "objects": (np.array([Unpickled()], object), "its dtype is object"),
@@ -427,7 +472,9 @@ def test_bad_files(tmp_path, name):
     content, told = BAD_FILES[name]
     path = tmp_path / "bad.npy"
     path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
-    with pytest.raises(FileFormatError, match=rf"bad\.npy' holds no rows: .*{told}.*; write it with np\.save"):
+    with pytest.raises(
+        FileFormatError, match=rf"bad\.npy' holds no rows: .*{told}.*; write it with np\.save"
+    ):
         tn.open_rows(path)
 
 
@@ -485,9 +532,12 @@ def test_iterables_begin_anew():
         assert epoch == stream.begun
     assert list(range(12, 20)) == examples(gone_through(batches, None, 3))
     assert [] == gone_through(batches, None, 5)
-    assert list(range(8)) == examples(gone_through(batches_of(network(), stream, None, steps_per_epoch=2)))
+    assert list(range(8)) == examples(
+        gone_through(batches_of(network(), stream, None, steps_per_epoch=2))
+    )
     assert (5, 2, 5) == tuple(
-        batches_of(network(), in_batches(), None, steps_per_epoch=limit).steps for limit in (None, 2, 9)
+        batches_of(network(), in_batches(), None, steps_per_epoch=limit).steps
+        for limit in (None, 2, 9)
     )
 
 
@@ -508,7 +558,9 @@ def test_functions_go_on(length, steps):
     assert expected == seen
     resumed = batches_of(network(), give, None, steps_per_epoch=steps)
     resumed.skip(2)
-    rest = [numbers[0] for numbers, _ in gone_through(resumed, None, steps - 1) + gone_through(resumed)]
+    rest = [
+        numbers[0] for numbers, _ in gone_through(resumed, None, steps - 1) + gone_through(resumed)
+    ]
     assert expected[3 * steps - 1 :] == rest
 
 
@@ -559,12 +611,17 @@ def test_weights(tmp_path, kind, batch_size):
         np.testing.assert_allclose(w / w.mean(), w_of(X, y_given, sample_weight=w * scale, **told))
     by_class = np.array([1, 2, 5.0])[y]
     given = {0: 1, 1: 2, np.int64(2): 5.0}
-    np.testing.assert_allclose(by_class / by_class.mean(), w_of(X, y_given, class_weight=given, **told))
+    np.testing.assert_allclose(
+        by_class / by_class.mean(), w_of(X, y_given, class_weight=given, **told)
+    )
     both = by_class * w
     np.testing.assert_allclose(
-        both / both.mean(), w_of(X, y_given, class_weight=given, sample_weight=w[np.newaxis], **told)
+        both / both.mean(),
+        w_of(X, y_given, class_weight=given, sample_weight=w[np.newaxis], **told),
     )
-    np.testing.assert_allclose(12 / (3 * np.array([9, 2, 1]))[y], w_of(X, y_given, class_weight="balanced", **told))
+    np.testing.assert_allclose(
+        12 / (3 * np.array([9, 2, 1]))[y], w_of(X, y_given, class_weight="balanced", **told)
+    )
 
 
 def test_labels_for_class_weights():
@@ -579,7 +636,11 @@ def test_labels_for_class_weights():
 
 
 @settings(max_examples=60, deadline=None)
-@given(y=st.lists(st.integers(0, 3), min_size=2, max_size=60), share=st.floats(0.05, 0.95), seed=st.integers(0, 9))
+@given(
+    y=st.lists(st.integers(0, 3), min_size=2, max_size=60),
+    share=st.floats(0.05, 0.95),
+    seed=st.integers(0, 9),
+)
 def test_a_split_by_class(y, share, seed):
     """Of every class its share is held out, to within one, but never all; each example is in one part."""
     X, w = data(len(y))[0], np.arange(len(y)) + 1.0
@@ -650,7 +711,9 @@ def test_predictions_of_what_is_on_disk(source, batch_size, tmp_path):
     expected = model.predict(X10)
     X = source(tmp_path, X10, Y10)[0]
     np.testing.assert_allclose(expected, model.predict(X, batch_size), rtol=1e-12)
-    np.testing.assert_array_equal((expected[0] > 0.5).astype(int), model.predict_labels(X, batch_size=batch_size))
+    np.testing.assert_array_equal(
+        (expected[0] > 0.5).astype(int), model.predict_labels(X, batch_size=batch_size)
+    )
 
 
 REFUSED = {

@@ -24,8 +24,8 @@ from tinynet import (
     callbacks,
 )
 from tinynet.errors import NonFiniteError, UnknownNameError
-from tinynet.history import plot
 from tinynet.schedules import Step
+from tinynet.training.history import plot
 
 X, Y = tn.datasets.make_moons(60, seed=1)
 X_VAL, Y_VAL = tn.datasets.make_moons(40, seed=2)
@@ -71,9 +71,15 @@ def test_hooks_in_their_order():
         ("batch begin", 0, []), ("batch end", 0, ["loss"]), ("batch begin", 1, []), ("batch end", 1, ["loss"]),
     ]  # fmt: skip
     epochs = [
-        [("epoch begin", epoch, []), *batches, ("epoch end", epoch, ["accuracy", "loss"])] for epoch in range(2)
+        [("epoch begin", epoch, []), *batches, ("epoch end", epoch, ["accuracy", "loss"])]
+        for epoch in range(2)
     ]
-    expected = [("train begin", 0, []), *epochs[0], *epochs[1], ("train end", 2, ["accuracy", "loss"])]
+    expected = [
+        ("train begin", 0, []),
+        *epochs[0],
+        *epochs[1],
+        ("train end", 2, ["accuracy", "loss"]),
+    ]
     assert expected == noted.calls
 
 
@@ -105,7 +111,11 @@ def test_early_stopping(settings, values, epochs, best):
     """It stops after as many epochs without a better one as its patience, and takes the best parameters back."""
     model = network()
     history = model.fit(
-        X, Y, epochs=5, validation_data=(X_VAL, Y_VAL), callbacks=[scripted(values), EarlyStopping(**settings)]
+        X,
+        Y,
+        epochs=5,
+        validation_data=(X_VAL, Y_VAL),
+        callbacks=[scripted(values), EarlyStopping(**settings)],
     )
     assert epochs == history.epochs
     assert best == model.params[0]
@@ -113,7 +123,13 @@ def test_early_stopping(settings, values, epochs, best):
 
 @pytest.mark.parametrize(
     ("monitor", "larger"),
-    [("val_loss", False), ("loss", False), ("val_accuracy", True), ("f1", True), ("mean_absolute_error", False)],
+    [
+        ("val_loss", False),
+        ("loss", False),
+        ("val_accuracy", True),
+        ("f1", True),
+        ("mean_absolute_error", False),
+    ],
 )
 def test_which_values_are_better(monitor, larger):
     """Losses and errors are better when smaller, accuracy and its like when larger."""
@@ -141,18 +157,25 @@ def test_a_direction_that_is_not_known():
     """Of a function of one's own nobody knows which way is better: it must be said, before the first step."""
     model = network()
     before = model.params.copy()
-    with pytest.raises(ValueError, match=r"whether a larger 'own' is better is not known; write mode="):
+    with pytest.raises(
+        ValueError, match=r"whether a larger 'own' is better is not known; write mode="
+    ):
         model.fit(X, Y, metrics=[own], callbacks=[EarlyStopping("own")])
     np.testing.assert_array_equal(before, model.params)
     model.fit(X, Y, metrics=[own], callbacks=[EarlyStopping("own", mode="max")])
 
 
-@pytest.mark.parametrize("make", [lambda: EarlyStopping("val_f2"), lambda: ModelCheckpoint("m.npz", "val_f2")])
+@pytest.mark.parametrize(
+    "make", [lambda: EarlyStopping("val_f2"), lambda: ModelCheckpoint("m.npz", "val_f2")]
+)
 def test_what_is_not_measured_is_not_watched(make):
     """A name that is not measured is refused before the first step, with the names that are."""
     model = network()
     before = model.params.copy()
-    with pytest.raises(UnknownNameError, match=r"watches 'val_f2'.*measured: loss, accuracy; give fit validation_data"):
+    with pytest.raises(
+        UnknownNameError,
+        match=r"watches 'val_f2'.*measured: loss, accuracy; give fit validation_data",
+    ):
         model.fit(X, Y, metrics=["accuracy"], callbacks=[make()])
     np.testing.assert_array_equal(before, model.params)
 
@@ -162,15 +185,25 @@ def test_model_checkpoint(tmp_path):
     best = ModelCheckpoint(tmp_path / "best.npz")
     every = ModelCheckpoint(f"{tmp_path}/{{epoch}}.npz", best_only=False, every=2)
     network().fit(
-        X, Y, epochs=5, validation_data=(X_VAL, Y_VAL), callbacks=[scripted([3, 1, 2, 1, 1]), best, every]
+        X,
+        Y,
+        epochs=5,
+        validation_data=(X_VAL, Y_VAL),
+        callbacks=[scripted([3, 1, 2, 1, 1]), best, every],
     )
     assert {"best.npz", "2.npz", "4.npz"} == {path.name for path in tmp_path.iterdir()}
-    assert [tn.load(tmp_path / name).params[0] for name in ("best.npz", "2.npz", "4.npz")] == [1, 1, 3]
+    assert [tn.load(tmp_path / name).params[0] for name in ("best.npz", "2.npz", "4.npz")] == [
+        1,
+        1,
+        3,
+    ]
 
 
 def test_csv_logger(tmp_path):
     """The file has a line of names and a line an epoch, with every digit."""
-    history = network().fit(X, Y, epochs=3, metrics=["accuracy"], callbacks=[CSVLogger(tmp_path / "log.csv")])
+    history = network().fit(
+        X, Y, epochs=3, metrics=["accuracy"], callbacks=[CSVLogger(tmp_path / "log.csv")]
+    )
     with open(tmp_path / "log.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -184,7 +217,9 @@ def test_learning_rate_logger():
     history = network().fit(X, Y, optimizer, epochs=3, callbacks=[LearningRateLogger()])
     assert history["learning_rate"] == [0.8, 0.4, 0.2]
     by_step = SGD(Step(0.8, drop=0.5, every=1))
-    history = network().fit(X, Y, by_step, epochs=2, batch_size=30, callbacks=[LearningRateLogger()])
+    history = network().fit(
+        X, Y, by_step, epochs=2, batch_size=30, callbacks=[LearningRateLogger()]
+    )
     assert history["learning_rate"] == [0.4, 0.1]
 
 
@@ -361,7 +396,10 @@ def test_nothing_beside_the_steps_changes_them(tmp_path):
 @pytest.mark.parametrize("threads", [2])
 def test_trainings_in_threads_do_not_disturb_each_other(threads):
     """What comes out of two trainings at once is what comes out of one after the other."""
-    alone, together = [network(seed) for seed in range(threads)], [network(seed) for seed in range(threads)]
+    alone, together = (
+        [network(seed) for seed in range(threads)],
+        [network(seed) for seed in range(threads)],
+    )
     for model in alone:
         model.fit(X, Y, epochs=5, batch_size=8)
     how = {"epochs": 5, "batch_size": 8}
@@ -393,10 +431,15 @@ def test_anomalies_are_named_where_they_begin(spoilt, named):
     def train(**how):
         layers = [Dense(6, "tanh"), Dense(4, "tanh"), Dense(3, "tanh"), Dense(1, "sigmoid")]
         model = tn.Sequential(layers, "binary_crossentropy", inputs=2, dtype="float64", seed=1)
-        return model.fit(np.abs(X) + 1, Y, SGD(0), epochs=3, batch_size=20, callbacks=[Spoils()], **how)
+        return model.fit(
+            np.abs(X) + 1, Y, SGD(0), epochs=3, batch_size=20, callbacks=[Spoils()], **how
+        )
 
     told = rf"epoch 2, step 2: {named}"
-    with pytest.warns(UserWarning, match="learning rate"), pytest.raises(NonFiniteError, match=told):
+    with (
+        pytest.warns(UserWarning, match="learning rate"),
+        pytest.raises(NonFiniteError, match=told),
+    ):
         train(detect_anomaly=True)
 
 
@@ -416,7 +459,11 @@ def test_a_refused_fit_changes_nothing(refused):
     layers = [Dense(6, "tanh"), Dense(1, "sigmoid")]
     models = [tn.Sequential(layers, "binary_crossentropy", seed=3) for _ in range(2)]
     with pytest.raises((ValueError, TypeError, UnknownNameError, FileNotFoundError)):
-        models[0].fit(X, Y, **{"validation_split": 0.2} | refused if "validation_data" not in refused else refused)
+        models[0].fit(
+            X,
+            Y,
+            **{"validation_split": 0.2} | refused if "validation_data" not in refused else refused,
+        )
     assert not models[0].is_built
     for model in models:
         model.fit(X, Y, validation_split=0.2)
@@ -427,7 +474,9 @@ def test_a_step_that_went_into_the_optimizer_is_told():
     """Where the step itself overflows, parameters are taken back, and the optimizer's memory is not kept."""
     model = tn.Sequential([Dense(1)], "mean_squared_error", inputs=2, seed=1)
     before, optimizer = model.params.copy(), tn.SGD(1e38, momentum=0.9)
-    with pytest.raises(NonFiniteError, match=r"and the optimizer begins anew.*learning rate is likely too large"):
+    with pytest.raises(
+        NonFiniteError, match=r"and the optimizer begins anew.*learning rate is likely too large"
+    ):
         model.fit(100 * X, Y, optimizer)
     np.testing.assert_array_equal(before, model.params)
     assert not optimizer.memory
@@ -437,13 +486,23 @@ def test_a_batch_too_small_for_a_layer():
     """A last batch of one example is refused before the first step, not at the end of an epoch."""
     layers = [Dense(4), tn.BatchNorm(), Dense(1, "sigmoid")]
     model = tn.Sequential(layers, "binary_crossentropy", inputs=2, seed=1)
-    with pytest.raises(tn.errors.ShapeError, match=r"layer 2 \(BatchNorm\) needs 2 examples .* of 57 examples has 1"):
+    with pytest.raises(
+        tn.errors.ShapeError,
+        match=r"layer 2 \(BatchNorm\) needs 2 examples .* of 57 examples has 1",
+    ):
         model.fit(X[:, :57], Y[:, :57], batch_size=8)
     assert model.fit(X[:, :57], Y[:, :57], batch_size=9).epochs == 1
 
 
 @pytest.mark.parametrize(
-    "data", [(X_VAL, Y_VAL), [X_VAL, Y_VAL], (X_VAL, Y_VAL, np.ones(40)), [(X_VAL, Y_VAL)], ([(X_VAL, Y_VAL)],)]
+    "data",
+    [
+        (X_VAL, Y_VAL),
+        [X_VAL, Y_VAL],
+        (X_VAL, Y_VAL, np.ones(40)),
+        [(X_VAL, Y_VAL)],
+        ([(X_VAL, Y_VAL)],),
+    ],
 )
 def test_ways_to_give_validation_data(data):
     """X and Y, with weights or without, in a tuple or list; or an iterable of batches, alone or in a tuple."""
@@ -466,7 +525,9 @@ def test_passes_of_a_callback_do_no_harm():
         def on_batch_end(self, batch, logs):
             self.model.forward(X)
 
-    model = tn.Sequential([Dense(4, "tanh"), Blocks(), Dense(1)], "mean_squared_error", inputs=2, seed=1)
+    model = tn.Sequential(
+        [Dense(4, "tanh"), Blocks(), Dense(1)], "mean_squared_error", inputs=2, seed=1
+    )
     with pytest.warns(UserWarning, match=r"layer 2 \(Blocks\) lets no gradient through"):
         model.fit(X, Y, epochs=2, batch_size=8, callbacks=[Looks()])
 
@@ -483,7 +544,9 @@ def test_an_activation_of_single_precision():
         def back(self, dA, Z, A):
             return 2 * dA * A * (1 - A)
 
-    model = tn.Sequential([Dense(12, Single()), tn.Reshape((3, 4))], "binary_crossentropy", inputs=2, seed=1)
+    model = tn.Sequential(
+        [Dense(12, Single()), tn.Reshape((3, 4))], "binary_crossentropy", inputs=2, seed=1
+    )
     assert model.fit(X, np.ones((3, 4, 60)), epochs=2).epochs == 2
 
 

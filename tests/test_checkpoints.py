@@ -14,12 +14,20 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import SGD, Callback, CSVLogger, Dense, EarlyStopping, LearningRateLogger, ModelCheckpoint
-from tinynet._random import generator_of, set_state, state_of
+from tinynet import (
+    SGD,
+    Callback,
+    CSVLogger,
+    Dense,
+    EarlyStopping,
+    LearningRateLogger,
+    ModelCheckpoint,
+)
+from tinynet._support.random import generator_of, set_state, state_of
 from tinynet.errors import FileFormatError
+from tinynet.files.archive import opened, write_file
 from tinynet.optimizers import Adagrad, Adam, AdamW, Nadam, RMSprop
 from tinynet.schedules import Cosine, Exponential, Warmup
-from tinynet.serialization import opened, write_file
 
 X, Y = tn.datasets.make_moons(90, seed=1)
 X_VAL, Y_VAL = tn.datasets.make_moons(40, seed=2)
@@ -86,7 +94,11 @@ def test_a_run_that_was_killed(run, steps, tmp_path):
     """Killed after any step and taken up again, a run gives the parameters and history of one that was not."""
     how = {"epochs": 4, "batch_size": 16, **RUNS[run]}
     plain = network()
-    fresh = {**how, "optimizer": tn.Optimizer.get(how["optimizer"].config())} if "optimizer" in how else how
+    fresh = (
+        {**how, "optimizer": tn.Optimizer.get(how["optimizer"].config())}
+        if "optimizer" in how
+        else how
+    )
     history = plain.fit(X, Y, **fresh)
     if "optimizer" in how:
         how["optimizer"].reset()
@@ -105,7 +117,9 @@ def test_every_generator_goes_on(make, tmp_path):
     history = plain.fit(X, Y, epochs=3, batch_size=16)
     killed, path = network(make()), tmp_path / "run.npz"
     with pytest.raises(Killed):
-        killed.fit(X, Y, epochs=3, batch_size=16, callbacks=[Kills(9)], checkpoint=path, checkpoint_every=1)
+        killed.fit(
+            X, Y, epochs=3, batch_size=16, callbacks=[Kills(9)], checkpoint=path, checkpoint_every=1
+        )
     compare(plain, history, *tn.resume(path, X, Y, callbacks=[Kills(0)]))
 
 
@@ -133,7 +147,9 @@ def test_callbacks_go_on(tmp_path):
 
     how = {"epochs": 12, "batch_size": 16, "validation_data": (X_VAL, Y_VAL)}
     plain = network()
-    history = plain.fit(X, Y, optimizer=SGD(5.0, momentum=0.9), callbacks=callbacks(tmp_path / "plain"), **how)
+    history = plain.fit(
+        X, Y, optimizer=SGD(5.0, momentum=0.9), callbacks=callbacks(tmp_path / "plain"), **how
+    )
     assert history.epochs < 12
     killed, path, ours = network(), tmp_path / "run.npz", tmp_path / "killed"
     with pytest.raises(Killed):
@@ -145,7 +161,9 @@ def test_callbacks_go_on(tmp_path):
     model, resumed = tn.resume(path, X, Y, callbacks=[*callbacks(ours), Kills(0)], **given)
     compare(plain, history, model, resumed)
     assert (tmp_path / "plain/log.csv").read_text() == (ours / "log.csv").read_text()
-    np.testing.assert_array_equal(tn.load(tmp_path / "plain/best.npz").params, tn.load(ours / "best.npz").params)
+    np.testing.assert_array_equal(
+        tn.load(tmp_path / "plain/best.npz").params, tn.load(ours / "best.npz").params
+    )
     again, once_more = tn.resume(path, X, Y, callbacks=[*callbacks(ours), Kills(0)], **given)
     compare(plain, history, again, once_more)
 
@@ -163,7 +181,13 @@ def test_killed_between_the_last_step_and_the_end_of_its_epoch(tmp_path):
 
     plain, path = network(), tmp_path / "run.npz"
     history = plain.fit(X, Y, epochs=4, batch_size=16, metrics=["accuracy"])
-    how = {"epochs": 4, "batch_size": 16, "metrics": ["accuracy"], "checkpoint": path, "checkpoint_every": 3}
+    how = {
+        "epochs": 4,
+        "batch_size": 16,
+        "metrics": ["accuracy"],
+        "checkpoint": path,
+        "checkpoint_every": 3,
+    }
     with pytest.raises(Killed):
         network().fit(X, Y, callbacks=[Ends(1)], **how)
     with opened(path) as file:
@@ -213,9 +237,13 @@ def test_the_best_parameters_are_not_gone_on_from(epochs, tmp_path):
     history = plain.fit(X, Y, epochs=9, callbacks=[stopping(), interrupting(None)], **how)
     cut = network()
     at = (3, 2) if epochs == 9 else None
-    begun = cut.fit(X, Y, epochs=epochs, callbacks=[stopping(), interrupting(at)], checkpoint=path, **how)
+    begun = cut.fit(
+        X, Y, epochs=epochs, callbacks=[stopping(), interrupting(at)], checkpoint=path, **how
+    )
     assert begun.stopped == ("interrupted" if at else "")
-    compare(plain, history, *tn.resume(path, X, Y, callbacks=[stopping(), interrupting(None)], epochs=9))
+    compare(
+        plain, history, *tn.resume(path, X, Y, callbacks=[stopping(), interrupting(None)], epochs=9)
+    )
 
 
 def test_broken_off_in_validation(tmp_path):
@@ -248,7 +276,9 @@ def test_functions_are_asked_for_again(tmp_path):
     """A function is not taken for the library's metric of the same name."""
     path = tmp_path / "run.npz"
     network().fit(X, Y, epochs=1, metrics=[accuracy], checkpoint=path)
-    with pytest.raises(ValueError, match=r"measured functions, .*write resume\(..., metrics=.*, with accuracy"):
+    with pytest.raises(
+        ValueError, match=r"measured functions, .*write resume\(..., metrics=.*, with accuracy"
+    ):
         tn.resume(path, X, Y, epochs=2)
     _, history = tn.resume(path, X, Y, epochs=2, metrics=[accuracy])
     assert history["accuracy"] == [-1.0, -1.0]
@@ -259,7 +289,12 @@ def test_numbers_of_numpy_in_a_state(tmp_path):
 
     class Remembers(Callback):
         def state(self):
-            return {"count": np.int64(3), "share": np.float32(0.5), "yes": np.True_, "many": np.arange(3)}
+            return {
+                "count": np.int64(3),
+                "share": np.float32(0.5),
+                "yes": np.True_,
+                "many": np.arange(3),
+            }
 
         def restore(self, state):
             self.restored = state
@@ -315,7 +350,14 @@ def test_an_optimizer_of_ones_own_goes_on(tmp_path):
     history = plain.fit(X, Y, Looking(), epochs=3, batch_size=16)
     with pytest.raises(Killed):
         network().fit(
-            X, Y, Looking(), epochs=3, batch_size=16, callbacks=[Kills(4)], checkpoint=path, checkpoint_every=1
+            X,
+            Y,
+            Looking(),
+            epochs=3,
+            batch_size=16,
+            callbacks=[Kills(4)],
+            checkpoint=path,
+            checkpoint_every=1,
         )
     compare(plain, history, *tn.resume(path, X, Y, callbacks=[Kills(0)]))
 
@@ -327,7 +369,9 @@ def test_a_history_of_20_000_epochs(tmp_path):
     model.fit(X, Y, epochs=1, metrics=["accuracy"], validation_data=(X_VAL, Y_VAL), checkpoint=path)
     with opened(path) as file:
         description, arrays = file.description, dict(np.load(path))
-    history = {name: array.repeat(epochs) for name, array in arrays.items() if name.startswith("history.")}
+    history = {
+        name: array.repeat(epochs) for name, array in arrays.items() if name.startswith("history.")
+    }
     description["run"] |= {"epoch": epochs}
     description["run"]["settings"] |= {"epochs": epochs}
     for told in description["run"]["arrays"]["history"].values():
@@ -405,7 +449,9 @@ def test_streams_go_on(stream, how, tmp_path):
     plain, path = network(), tmp_path / "run.npz"
     history = plain.fit(stream, epochs=4, **how)
     with pytest.raises(Killed):
-        network().fit(stream, epochs=4, callbacks=[Kills(13)], checkpoint=path, checkpoint_every=1, **how)
+        network().fit(
+            stream, epochs=4, callbacks=[Kills(13)], checkpoint=path, checkpoint_every=1, **how
+        )
     compare(plain, history, *tn.resume(path, stream, callbacks=[Kills(0)]))
 
 
@@ -413,27 +459,45 @@ def test_data_on_disk_goes_on(tmp_path):
     """A run over arrays on disk, shuffled by blocks, goes on within its epoch."""
     for name, columns in (("X", X), ("Y", Y)):
         np.save(tmp_path / f"{name}.npy", np.ascontiguousarray(columns.T, np.float32))
-    rows, path = (tn.open_rows(tmp_path / "X.npy"), tn.open_rows(tmp_path / "Y.npy")), tmp_path / "run.npz"
+    rows, path = (
+        (tn.open_rows(tmp_path / "X.npy"), tn.open_rows(tmp_path / "Y.npy")),
+        tmp_path / "run.npz",
+    )
     plain = network()
     history = plain.fit(*rows, epochs=3, batch_size=8)
     with pytest.raises(Killed):
-        network().fit(*rows, epochs=3, batch_size=8, callbacks=[Kills(17)], checkpoint=path, checkpoint_every=3)
+        network().fit(
+            *rows,
+            epochs=3,
+            batch_size=8,
+            callbacks=[Kills(17)],
+            checkpoint=path,
+            checkpoint_every=3,
+        )
     compare(plain, history, *tn.resume(path, *rows, callbacks=[Kills(0)]))
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"X": X[:, :50], "Y": Y[:, :50]}, r"begun with data of .* \[90, \[2\]\]; got \[50, \[2\]\]"),
+        (
+            {"X": X[:, :50], "Y": Y[:, :50]},
+            r"begun with data of .* \[90, \[2\]\]; got \[50, \[2\]\]",
+        ),
         ({"validation_data": None}, r"begun with validation data True; got False"),
         ({"metrics": ["f1"]}, r"begun with metrics \['accuracy'\]; got \['f1'\]"),
-        ({"callbacks": [LearningRateLogger()]}, r"begun with callbacks \[\]; got \['LearningRateLogger'\]"),
+        (
+            {"callbacks": [LearningRateLogger()]},
+            r"begun with callbacks \[\]; got \['LearningRateLogger'\]",
+        ),
     ],
 )
 def test_another_run_is_refused(change, told, tmp_path):
     """To resume with other data, metrics or callbacks is refused, and the file is left as it is."""
     path = tmp_path / "run.npz"
-    network().fit(X, Y, epochs=1, metrics=["accuracy"], validation_data=(X_VAL, Y_VAL), checkpoint=path)
+    network().fit(
+        X, Y, epochs=1, metrics=["accuracy"], validation_data=(X_VAL, Y_VAL), checkpoint=path
+    )
     before = path.read_bytes()
     given = {"X": X, "Y": Y, "validation_data": (X_VAL, Y_VAL)} | change
     with pytest.raises(ValueError, match=told):
@@ -444,7 +508,10 @@ def test_another_run_is_refused(change, told, tmp_path):
 def test_a_model_is_no_run(tmp_path):
     """A file that model.save wrote holds no run, and the error says which files do."""
     network(inputs=2).save(tmp_path / "net.npz")
-    with pytest.raises(FileFormatError, match=r"a model but no run: give a file that fit\(..., checkpoint=...\) wrote"):
+    with pytest.raises(
+        FileFormatError,
+        match=r"a model but no run: give a file that fit\(..., checkpoint=...\) wrote",
+    ):
         tn.resume(tmp_path / "net.npz", X, Y)
 
 
@@ -488,7 +555,9 @@ def test_killed_at_any_moment(tmp_path):
     program.write_text(PROGRAM, "utf-8")
 
     def start(name):
-        return subprocess.Popen([sys.executable, program, tmp_path / f"{name}.npz", tmp_path / f"{name}_out.npz"])
+        return subprocess.Popen(
+            [sys.executable, program, tmp_path / f"{name}.npz", tmp_path / f"{name}_out.npz"]
+        )
 
     began = time.monotonic()
     assert start("plain").wait() == 0
@@ -497,14 +566,19 @@ def test_killed_at_any_moment(tmp_path):
     while kills < 4 or not (tmp_path / "killed_out.npz").exists():
         process = start("killed")
         try:
-            assert process.wait(timeout=chance.uniform(0.4, 0.9) * whole if kills < 4 else None) == 0
+            assert (
+                process.wait(timeout=chance.uniform(0.4, 0.9) * whole if kills < 4 else None) == 0
+            )
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
         else:
             kills += 4  # it was done before it could be killed
-    with np.load(tmp_path / "plain_out.npz") as plain, np.load(tmp_path / "killed_out.npz") as killed:
+    with (
+        np.load(tmp_path / "plain_out.npz") as plain,
+        np.load(tmp_path / "killed_out.npz") as killed,
+    ):
         assert sorted(plain) == sorted(killed)
         for name in plain:
             np.testing.assert_array_equal(plain[name], killed[name], err_msg=name)
@@ -520,7 +594,10 @@ model = tn.Sequential([tn.Dense(5, "relu"), tn.Dense(1, "sigmoid")], "binary_cro
 model.fit(X, Y, epochs=5)
 print(model.params.tobytes().hex())
 """
-    told = {subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout for _ in range(2)}
+    told = {
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+        for _ in range(2)
+    }
     assert len(told) == 1
 
 

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer, Schedule, Sequential, testing
+from tinynet import (
+    SGD,
+    Activation,
+    Dense,
+    Initializer,
+    Layer,
+    Loss,
+    Optimizer,
+    Schedule,
+    Sequential,
+    testing,
+)
 
 SCHEDULE = {"family": "schedule", "name": "step", "rate": 0.1, "drop": 0.5, "every": 3}
 # Instances beside the one made without arguments. A class that needs arguments must have an entry here.
@@ -17,12 +28,20 @@ EXTRA = {
     },
     Layer: {
         "activate": [{"activation": "relu"}, {"activation": "softmax"}],
-        "batch_norm": [{"momentum": 0.0, "epsilon": 0.1}, {"momentum": 0.5, "activation": "sigmoid"}],
+        "batch_norm": [
+            {"momentum": 0.0, "epsilon": 0.1},
+            {"momentum": 0.5, "activation": "sigmoid"},
+        ],
         "dense": [
             {"units": 3},
             {"units": 1, "activation": "sigmoid"},
             {"units": 4, "activation": "relu", "l2": 0.1},
-            {"units": 2, "activation": {"name": "leaky_relu", "slope": 0.1}, "init": "orthogonal", "l2": 1.0},
+            {
+                "units": 2,
+                "activation": {"name": "leaky_relu", "slope": 0.1},
+                "init": "orthogonal",
+                "l2": 1.0,
+            },
         ],
         "dropout": [{"rate": 0.0}, {"rate": 0.1}, {"rate": 0.9}],
         "layer_norm": [{"epsilon": 0.1, "activation": "relu"}],
@@ -35,8 +54,14 @@ EXTRA = {
             {"learning_rate": 0.01, "beta1": 0.0, "beta2": 0.5, "epsilon": 1e-3},
             {"learning_rate": SCHEDULE, "clip_value": 0.5},
         ],
-        "adamw": [{"learning_rate": SCHEDULE, "weight_decay": 0.1}, {"weight_decay": 0.0, "clip_norm": 0.5}],
-        "nadam": [{"learning_rate": SCHEDULE, "clip_norm": 1.0}, {"beta1": 0.5, "momentum_decay": 0.0}],
+        "adamw": [
+            {"learning_rate": SCHEDULE, "weight_decay": 0.1},
+            {"weight_decay": 0.0, "clip_norm": 0.5},
+        ],
+        "nadam": [
+            {"learning_rate": SCHEDULE, "clip_norm": 1.0},
+            {"beta1": 0.5, "momentum_decay": 0.0},
+        ],
         "rmsprop": [
             {"decay": 0.9, "momentum": 0.5, "clip_value": 1.0},
             {"centered": True},
@@ -58,14 +83,23 @@ EXTRA = {
             {"rate": 0.1, "period": 7, "lowest": 0.01, "growth": 1.5},
             {"rate": 0.1, "period": 7, "restart": False, "by": "epoch"},
         ],
-        "exponential": [{"rate": 0.1, "decay": 0.5}, {"rate": 0.1, "decay": 0.9, "interval": 10, "by": "epoch"}],
-        "inverse_time": [{"rate": 0.1, "decay": 1, "interval": 10}, {"rate": 0.1, "decay": 0.1, "floor": False}],
-        "polynomial": [{"rate": 0.1, "end": 0.01, "steps": 9}, {"rate": 0, "end": 0.1, "steps": 9, "power": 0.5}],
-        "step": [{"rate": 0.1, "drop": 0.5, "every": 3}, {"rate": 0.1, "drop": 1, "every": 1, "by": "epoch"}],
-        "warmup": [
-            {"steps": 5, "then": 0.1},
-            {"steps": 5, "then": SCHEDULE, "start": 0.0},
+        "exponential": [
+            {"rate": 0.1, "decay": 0.5},
+            {"rate": 0.1, "decay": 0.9, "interval": 10, "by": "epoch"},
         ],
+        "inverse_time": [
+            {"rate": 0.1, "decay": 1, "interval": 10},
+            {"rate": 0.1, "decay": 0.1, "floor": False},
+        ],
+        "polynomial": [
+            {"rate": 0.1, "end": 0.01, "steps": 9},
+            {"rate": 0, "end": 0.1, "steps": 9, "power": 0.5},
+        ],
+        "step": [
+            {"rate": 0.1, "drop": 0.5, "every": 3},
+            {"rate": 0.1, "drop": 1, "every": 1, "by": "epoch"},
+        ],
+        "warmup": [{"steps": 5, "then": 0.1}, {"steps": 5, "then": SCHEDULE, "start": 0.0}],
     },
     Initializer: {
         "constant": [{"value": 0.5}],
@@ -87,7 +121,9 @@ def instances(family):
     """Return everything of a family that is checked, as parameters of a test."""
     made = []
     for name, cls in registered(family).items():
-        with contextlib.suppress(TypeError):  # it needs arguments: test_every_class_is_checked sees that it gets some
+        with contextlib.suppress(
+            TypeError
+        ):  # it needs arguments: test_every_class_is_checked sees that it gets some
             made.append(cls())
         made += [family.get(name, **fields) for fields in EXTRA[family].get(name, [])]
     return [pytest.param(thing, id=repr(thing)) for thing in made]
@@ -124,12 +160,16 @@ def test_every_class_is_checked(family):
     """A registered class can be made without arguments, or has an entry in the table."""
     checked = {type(parameter.values[0]) for parameter in instances(family)}
     missed = [cls.__name__ for cls in registered(family).values() if cls not in checked]
-    assert not missed, f"make an entry in EXTRA[{family.__name__}] with the arguments that these classes need"
+    assert not missed, (
+        f"make an entry in EXTRA[{family.__name__}] with the arguments that these classes need"
+    )
 
 
 def test_tables_name_what_exists():
     """No entry of the tables stands for a class that is gone."""
-    gone = [name for family, extra in EXTRA.items() for name in extra if name not in registered(family)]
+    gone = [
+        name for family, extra in EXTRA.items() for name in extra if name not in registered(family)
+    ]
     gone += [name for name in INPUT_SHAPES if name not in registered(Layer)]
     assert not gone, f"these names are not registered: {gone}"
 
@@ -191,9 +231,19 @@ def test_gradients_of_every_pair_at_the_end(loss, output):
 
 def test_pairs_hold_partners_and_others():
     """The pairs that are tested contain those that start at dZ[L] and those that start at dA[L]."""
-    partners = {(name, loss.partner.registered_name) for name in LOSSES if (loss := Loss.get(name)).partner}
-    assert {("binary_crossentropy", "sigmoid"), ("categorical_crossentropy", "softmax")} <= partners <= set(PAIRS)
-    others = {("categorical_crossentropy", "sigmoid"), ("mean_squared_error", "softmax"), ("poisson", "softplus")}
+    partners = {
+        (name, loss.partner.registered_name) for name in LOSSES if (loss := Loss.get(name)).partner
+    }
+    assert (
+        {("binary_crossentropy", "sigmoid"), ("categorical_crossentropy", "softmax")}
+        <= partners
+        <= set(PAIRS)
+    )
+    others = {
+        ("categorical_crossentropy", "sigmoid"),
+        ("mean_squared_error", "softmax"),
+        ("poisson", "softplus"),
+    }
     assert others <= set(PAIRS) - partners
 
 
@@ -203,7 +253,9 @@ def test_gradients_of_every_batch_size(m):
     layers = [Dense(4, "sigmoid", l2=0.3), Dense(3, "softmax", l2=0.2)]
     model = Sequential(layers, "categorical_crossentropy", inputs=5, seed=6)
     rng = np.random.default_rng(7)
-    assert testing.check_gradients(model, rng.standard_normal((5, m)), rng.integers(3, size=m)) <= 1e-6
+    assert (
+        testing.check_gradients(model, rng.standard_normal((5, m)), rng.integers(3, size=m)) <= 1e-6
+    )
 
 
 def test_a_trained_model_is_checked_where_it_is():

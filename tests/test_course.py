@@ -16,7 +16,7 @@ import pytest
 
 import tinynet as tn
 from tinynet import SGD, Activation, Adam, Dense, Dropout, Initializer, Loss, Sequential, functional
-from tinynet.batches import batches_of
+from tinynet.data.batches import batches_of
 
 RTOL = 1e-10
 
@@ -36,7 +36,9 @@ def arrays(value):
 
 def exercises(*functions):
     """Return the exercises of these functions as pytest parameters."""
-    return [pytest.param(case, id=name) for name, case in CASES.items() if case["function"] in functions]
+    return [
+        pytest.param(case, id=name) for name, case in CASES.items() if case["function"] in functions
+    ]
 
 
 def outcome(case):
@@ -46,7 +48,9 @@ def outcome(case):
 
 def assert_agree(expected, actual):
     """Compare number by number; a zero must be a zero."""
-    assert expected.keys() <= actual.keys(), f"not computed: {sorted(expected.keys() - actual.keys())}"
+    assert expected.keys() <= actual.keys(), (
+        f"not computed: {sorted(expected.keys() - actual.keys())}"
+    )
     for name, value in expected.items():
         assert np.shape(value) == np.shape(actual[name]), f"shape of {name}"
         np.testing.assert_allclose(actual[name], value, rtol=RTOL, atol=0, err_msg=name)
@@ -56,7 +60,9 @@ def built(given, l2=0.0):
     """Return the float64 model of an exercise, with its parameters assigned layer by layer."""
     parameters, activations = given["parameters"], given["activations"]
     layers = [Dense(len(parameters[f"W{l}"]), name, l2=l2) for l, name in enumerate(activations, 1)]
-    model = Sequential(layers, "binary_crossentropy", inputs=parameters["W1"].shape[1], dtype="float64")
+    model = Sequential(
+        layers, "binary_crossentropy", inputs=parameters["W1"].shape[1], dtype="float64"
+    )
     for l in range(1, len(layers) + 1):
         model.W[l], model.b[l] = parameters[f"W{l}"], parameters[f"b{l}"]
     return model
@@ -64,7 +70,9 @@ def built(given, l2=0.0):
 
 def held(model, *kinds):
     """Return a model's arrays under the course's names: W1, b1 … WL, bL, and so on."""
-    return {f"{kind}{l}": array.copy() for kind in kinds for l, array in getattr(model, kind).items()}
+    return {
+        f"{kind}{l}": array.copy() for kind in kinds for l, array in getattr(model, kind).items()
+    }
 
 
 def _backward_from_caches(given, linear_back):
@@ -73,7 +81,9 @@ def _backward_from_caches(given, linear_back):
     A = [given["X"], *(given[f"A{l}"] for l in range(1, len(names) + 1))]
     l2, dZ, grads = given.get("lambd", 0.0) / given["Y"].shape[1], A[-1] - given["Y"], {}
     for l in range(len(names), 0, -1):
-        W = given.get(f"W{l}", np.zeros((len(A[l]), len(A[l - 1]))))  # W1 is left out: only dA0 needs it
+        W = given.get(
+            f"W{l}", np.zeros((len(A[l]), len(A[l - 1])))
+        )  # W1 is left out: only dA0 needs it
         dA, dW, db = linear_back(dZ, A[l - 1], W, l2)
         grads |= {f"dZ{l}": dZ, f"dA{l - 1}": dA, f"dW{l}": dW, f"db{l}": db}
         if l > 1:  # tanh needs no Z, and none is given for it
@@ -124,13 +134,17 @@ class ByFunctions:
     @staticmethod
     def linear_activation_forward(given):
         """A = g(W A_prev + b)."""
-        A, (_, Z) = functional.linear_activation_forward(given["A_prev"], given["W"], given["b"], given["activation"])
+        A, (_, Z) = functional.linear_activation_forward(
+            given["A_prev"], given["W"], given["b"], given["activation"]
+        )
         return {"A": A, "Z": Z}
 
     @staticmethod
     def L_model_forward(given):
         """Z and A of every layer."""
-        AL, caches = functional.L_model_forward(given["X"], given["parameters"], given["activations"])
+        AL, caches = functional.L_model_forward(
+            given["X"], given["parameters"], given["activations"]
+        )
         passed = {f"Z{l}": Z for l, (_, Z) in enumerate(caches, 1)} | {f"A{len(caches)}": AL}
         return passed | {f"A{l}": A_prev for l, ((A_prev, _, _), _) in enumerate(caches)}
 
@@ -164,14 +178,18 @@ class ByFunctions:
     @staticmethod
     def L_model_backward(given):
         """Gradients of all layers, from the AL and the caches that are given."""
-        caches = [((c["A_prev"], c["W"], np.zeros((len(c["W"]), 1))), c["Z"]) for c in given["layers"]]
+        caches = [
+            ((c["A_prev"], c["W"], np.zeros((len(c["W"]), 1))), c["Z"]) for c in given["layers"]
+        ]
         names = [c["activation"] for c in given["layers"]]
         return functional.L_model_backward(given["AL"], given["Y"], caches, names)
 
     @staticmethod
     def gradients(given):
         """Cost, and dW, db of all layers."""
-        AL, caches = functional.L_model_forward(given["X"], given["parameters"], given["activations"])
+        AL, caches = functional.L_model_forward(
+            given["X"], given["parameters"], given["activations"]
+        )
         grads = functional.L_model_backward(AL, given["Y"], caches, given["activations"])
         return {"cost": functional.compute_cost(AL, given["Y"])} | grads
 
@@ -179,7 +197,9 @@ class ByFunctions:
     def update_parameters(given):
         """A step of gradient descent; what is given stays as it is."""
         before = {name: array.copy() for name, array in given["parameters"].items()}
-        updated = functional.update_parameters(given["parameters"], given["grads"], given["learning_rate"])
+        updated = functional.update_parameters(
+            given["parameters"], given["grads"], given["learning_rate"]
+        )
         for name, array in before.items():
             np.testing.assert_array_equal(given["parameters"][name], array)
         return updated
@@ -205,14 +225,18 @@ class ByFunctions:
 
 def _dense_back(dZ, A_prev, W, l2=0.0):
     """Return dA_prev, dW, db of a layer alone, whose activation is the identity."""
-    model = built({"parameters": {"W1": W, "b1": np.zeros((len(W), 1))}, "activations": ["identity"]}, l2=l2)
+    model = built(
+        {"parameters": {"W1": W, "b1": np.zeros((len(W), 1))}, "activations": ["identity"]}, l2=l2
+    )
     model.forward_layer(1, A_prev)
     return model.back_layer(1, dZ)
 
 
 def _dropout_back(dA, mask, keep_prob):
     """Return dA_prev of dropout that has drawn this mask."""
-    rng = SimpleNamespace(random=lambda size: 1.0 - mask.ravel())  # below keep_prob where the mask is 1
+    rng = SimpleNamespace(
+        random=lambda size: 1.0 - mask.ravel()
+    )  # below keep_prob where the mask is 1
     model = Sequential([Dropout(1 - keep_prob)], inputs=len(dA), dtype="float64")
     model.rng = rng
     model.forward_layer(1, np.zeros(dA.shape), training=True)
@@ -223,7 +247,12 @@ def _dropout_back(dA, mask, keep_prob):
 def _stepped(given, l, optimizer):
     """Return a model of layer l alone, after a step with the given gradients: the exercise's layers make no network."""
     parameters, grads = given["parameters"], given["grads"]
-    model = built({"parameters": {"W1": parameters[f"W{l}"], "b1": parameters[f"b{l}"]}, "activations": ["identity"]})
+    model = built(
+        {
+            "parameters": {"W1": parameters[f"W{l}"], "b1": parameters[f"b{l}"]},
+            "activations": ["identity"],
+        }
+    )
     model.dW[1], model.db[1] = grads[f"dW{l}"], grads[f"db{l}"]
     optimizer.step(model)
     return model
@@ -252,9 +281,15 @@ class ByClasses:
         """W1, b1 … of a new model, which are the initializer's own draws, layer after layer."""
         n_0, *units = given["layer_dims"]
         scale = given["scale"]
-        init = Initializer.get(scale) if isinstance(scale, str) else Initializer.get("normal", scale=scale)
+        init = (
+            Initializer.get(scale)
+            if isinstance(scale, str)
+            else Initializer.get("normal", scale=scale)
+        )
         seeds = [np.random.RandomState(given["seed"]) for _ in range(2)]
-        model = Sequential([Dense(n, init=init) for n in units], inputs=n_0, dtype="float64", seed=seeds[0])
+        model = Sequential(
+            [Dense(n, init=init) for n in units], inputs=n_0, dtype="float64", seed=seeds[0]
+        )
         for W in model.W.values():
             np.testing.assert_array_equal(W, init.draw(W.shape, seeds[1]))
         return held(model, "W", "b")
@@ -267,7 +302,12 @@ class ByClasses:
     @staticmethod
     def linear_activation_forward(given):
         """A = g(W A_prev + b), of one layer taken forward alone."""
-        model = built({"parameters": {"W1": given["W"], "b1": given["b"]}, "activations": [given["activation"]]})
+        model = built(
+            {
+                "parameters": {"W1": given["W"], "b1": given["b"]},
+                "activations": [given["activation"]],
+            }
+        )
         return {"A": model.forward_layer(1, given["A_prev"]), "Z": model.Z[1]}
 
     @staticmethod
@@ -294,11 +334,17 @@ class ByClasses:
     def compute_cost_l2(given):
         """J of the AL that is given, and the layers' penalties."""
         Y, names = given["Y"], ["sigmoid"] * (len(given["parameters"]) // 2)
-        model, plain = (built(given | {"activations": names}, l2) for l2 in (given["lambd"] / Y.shape[1], 0.0))
+        model, plain = (
+            built(given | {"activations": names}, l2) for l2 in (given["lambd"] / Y.shape[1], 0.0)
+        )
         for each in (model, plain):
             each.forward(np.zeros((*each.inputs, Y.shape[1])))
-        penalty = sum(layer.penalty(cache) for layer, cache in zip(model.layers, model.caches, strict=True))
-        assert plain.cost(Y) + penalty == pytest.approx(model.cost(Y), rel=1e-14), "the cost has the penalty in it"
+        penalty = sum(
+            layer.penalty(cache) for layer, cache in zip(model.layers, model.caches, strict=True)
+        )
+        assert plain.cost(Y) + penalty == pytest.approx(model.cost(Y), rel=1e-14), (
+            "the cost has the penalty in it"
+        )
         return {"cost": ByClasses.compute_cost(given)["cost"] + penalty}
 
     @staticmethod
@@ -363,7 +409,11 @@ class ByClasses:
             optimizer = Adam(**settings)
             optimizer.memory["t"] = np.array(given["t"] - 1)
             model = _stepped(given, l, optimizer)
-            vectors = {"": model.params.copy(), "v_d": optimizer.memory["v"], "s_d": optimizer.memory["s"]}
+            vectors = {
+                "": model.params.copy(),
+                "v_d": optimizer.memory["v"],
+                "s_d": optimizer.memory["s"],
+            }
             for d, vector in vectors.items():
                 model.params[:] = vector  # to see it as W and b
                 updated |= {f"{d}W{l}": model.W[1].copy(), f"{d}b{l}": model.b[1].copy()}
@@ -379,7 +429,9 @@ class ByClasses:
                 costs[i] = model.cost(given["Y"])
             model.back(given["Y"])
             optimizer.step(model)
-        return held(model, "W", "b", "dW", "db") | {"costs": [costs[i] for i in given.get("iterations", ())]}
+        return held(model, "W", "b", "dW", "db") | {
+            "costs": [costs[i] for i in given.get("iterations", ())]
+        }
 
     @staticmethod
     def backward_from_caches(given):
@@ -391,9 +443,14 @@ class ByClasses:
         """Z and A of every layer, A after dropout, with the masks that the course's seed draws."""
         parameters, layers = given["parameters"], []
         for l, name in enumerate(given["activations"], 1):
-            layers += [Dense(len(parameters[f"W{l}"]), name, init="zeros"), Dropout(1 - given["keep_prob"])]
+            layers += [
+                Dense(len(parameters[f"W{l}"]), name, init="zeros"),
+                Dropout(1 - given["keep_prob"]),
+            ]
         seed = np.random.RandomState(given["seed"])
-        model = Sequential(layers[:-1], "binary_crossentropy", parameters["W1"].shape[1], "float64", seed)
+        model = Sequential(
+            layers[:-1], "binary_crossentropy", parameters["W1"].shape[1], "float64", seed
+        )
         for l, (at, W) in enumerate(model.W.items(), 1):
             W[:], model.b[at] = parameters[f"W{l}"], parameters[f"b{l}"]
         model.forward(given["X"], training=True)
@@ -434,7 +491,9 @@ def test_fit(case):
     """`fit` over the whole set gives the course's parameters, and its history the costs."""
     given = arrays(case["given"])
     model, n = built(given), given["num_iterations"]
-    history = model.fit(given["X"], given["Y"], optimizer=SGD(given["learning_rate"]), epochs=n, batch_size=None)
+    history = model.fit(
+        given["X"], given["Y"], optimizer=SGD(given["learning_rate"]), epochs=n, batch_size=None
+    )
     assert n == len(history["loss"])
     costs = [history["loss"][i] for i in given.get("iterations", ())]
     assert_agree(outcome(case), held(model, "W", "b", "dW", "db") | {"costs": costs})
@@ -516,24 +575,37 @@ class CourseBatches:
     ("optimizer", "costs"),
     [
         (SGD(0.0007), {0: 0.7024046849828726, 1000: 0.66810064295887}),
-        (Adam(0.0007), {0: 0.7021655222604548, 1000: 0.16784505282581158, 2000: 0.14131619792956462}),
+        (
+            Adam(0.0007),
+            {0: 0.7021655222604548, 1000: 0.16784505282581158, 2000: 0.14131619792956462},
+        ),
     ],
     ids=["gd", "adam"],
 )
 def test_moons(optimizer, costs):
     """`fit` gives the published costs of the course's optimization exercise, given its permutations."""
-    layers = [Dense(5, "relu", "he_normal"), Dense(2, "relu", "he_normal"), Dense(1, "sigmoid", "he_normal")]
+    layers = [
+        Dense(5, "relu", "he_normal"),
+        Dense(2, "relu", "he_normal"),
+        Dense(1, "sigmoid", "he_normal"),
+    ]
     model = Sequential(layers, "binary_crossentropy", 2, "float64", seed=np.random.RandomState(3))
     history = model.fit(CourseBatches(*course_moons()), optimizer=optimizer, epochs=max(costs) + 1)
-    np.testing.assert_allclose(list(costs.values()), [history["loss"][epoch] for epoch in costs], rtol=1e-9)
+    np.testing.assert_allclose(
+        list(costs.values()), [history["loss"][epoch] for epoch in costs], rtol=1e-9
+    )
 
 
 def test_mini_batches():
     """A RandomState shuffles and cuts as the course's random_mini_batches does: batches of 64, 64 and 20."""
     X = np.random.RandomState(1).standard_normal((1, 148))
-    model = Sequential([Dense(1)], "mean_squared_error", 1, "float64", seed=np.random.RandomState(0))
+    model = Sequential(
+        [Dense(1)], "mean_squared_error", 1, "float64", seed=np.random.RandomState(0)
+    )
     batches = batches_of(model, X, X, batch_size=64)
     model.rng = np.random.RandomState(0)
     taken = [batch[0][0].copy() for batch in batches.epoch(model.rng)]
     assert [batch.size for batch in taken] == [64, 64, 20]
-    np.testing.assert_allclose([0.9008559492644118, -0.7612069008951028, 0.23441569781709215], taken[0][:3], rtol=1e-12)
+    np.testing.assert_allclose(
+        [0.9008559492644118, -0.7612069008951028, 0.23441569781709215], taken[0][:3], rtol=1e-12
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet.datasets import load_digits, make_circles, make_moons, make_spirals
+from tinynet.data.datasets import load_digits, make_circles, make_moons, make_spirals
 
 MAKERS = [make_circles, make_moons, make_spirals]
 
@@ -22,7 +22,9 @@ def test_digits():
     assert X.min() == 0
     assert X.max() == 1
     np.testing.assert_array_equal(np.rint(16 * X), 16 * X)
-    np.testing.assert_array_equal([178, 182, 177, 183, 181, 182, 181, 179, 174, 180], np.bincount(y))
+    np.testing.assert_array_equal(
+        [178, 182, 177, 183, 181, 182, 181, 179, 174, 180], np.bincount(y)
+    )
 
 
 def test_digits_look_like_digits():
@@ -54,7 +56,9 @@ def test_digits_split():
     np.testing.assert_array_equal(-(-counts // 5), held_out)
     np.testing.assert_array_equal(counts - held_out, np.bincount(digits.y_train))
     np.testing.assert_array_equal(digits.test, load_digits().test)
-    train, test = ({column.tobytes() for column in part.T} for part in (digits.X_train, digits.X_test))
+    train, test = (
+        {column.tobytes() for column in part.T} for part in (digits.X_train, digits.X_test)
+    )
     assert not train & test, "an image that is held out is trained on"
 
 

@@ -5,11 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from tinynet import Activation, _dual
-from tinynet._dual import _BINARY, _CHOICES, _FLAT, _ORDERS, _SIGNED, _TESTS, _UNARY, Dual
+from tinynet import Activation
+from tinynet._support import dual as _dual
+from tinynet._support.dual import _BINARY, _CHOICES, _FLAT, _ORDERS, _SIGNED, _TESTS, _UNARY, Dual
 
 DTYPES = [np.float32, np.float64]
-EVERY = sorted(name for name in Activation.names() if Activation._classes[name].__module__.startswith("tinynet."))
+EVERY = sorted(
+    name
+    for name in Activation.names()
+    if Activation._classes[name].__module__.startswith("tinynet.")
+)
 
 
 def activation(function):
@@ -87,13 +92,20 @@ FORWARDS = {
     "shared": (shared, lambda Z: np.where(Z > 0, 2, 3)),
     "in place": (in_place, lambda Z: 2 / 3 * np.exp((2 * Z - 1) / 3)),
     "negated": (lambda Z: -Z - +Z, lambda Z: -2 + 0 * Z),
-    "select": (lambda Z: np.select([Z < -1, Z < 1], [-1 + 0 * Z, Z], 1), lambda Z: 1.0 * (np.abs(Z) < 1)),
+    "select": (
+        lambda Z: np.select([Z < -1, Z < 1], [-1 + 0 * Z, Z], 1),
+        lambda Z: 1.0 * (np.abs(Z) < 1),
+    ),
     "piecewise": (
-        lambda Z: np.piecewise(Z, [Z < 0, Z >= 0], [lambda Z: 0.1 * Z, lambda Z: Z]), lambda Z: np.where(Z < 0, 0.1, 1),
+        lambda Z: np.piecewise(Z, [Z < 0, Z >= 0], [lambda Z: 0.1 * Z, lambda Z: Z]),
+        lambda Z: np.where(Z < 0, 0.1, 1),
     ),
     "rounded": (lambda Z: Z - np.round(Z, 1), lambda Z: 1 + 0 * Z),
     "remainder": (lambda Z: (Z + 0.125) % 1, lambda Z: 1 + 0 * Z),
-    "sinc": (lambda Z: np.sinc(Z), lambda Z: np.cos(np.pi * Z) / Z - np.sin(np.pi * Z) / (np.pi * Z * Z)),
+    "sinc": (
+        lambda Z: np.sinc(Z),
+        lambda Z: np.cos(np.pi * Z) / Z - np.sin(np.pi * Z) / (np.pi * Z * Z),
+    ),
     "whole slice": (whole_slice, lambda Z: 2 + 0 * Z),
     "float64 inside": (lambda Z: Z / np.float64(2), lambda Z: 0.5 + 0 * Z),
 }
@@ -108,7 +120,9 @@ def test_forward_alone(name, dtype):
     dA, before, own = np.array([[1, 2, -1], [3, 1, 0.5]], dtype), Z.copy(), activation(function)
     dZ = own.back(dA, Z, own.forward(Z))
     assert dtype == dZ.dtype
-    np.testing.assert_allclose(dZ, dA * expected(Z.astype(float)), rtol=20 * np.finfo(dtype).eps, atol=1e-14)
+    np.testing.assert_allclose(
+        dZ, dA * expected(Z.astype(float)), rtol=20 * np.finfo(dtype).eps, atol=1e-14
+    )
     np.testing.assert_array_equal(Z, before)
 
 
@@ -118,7 +132,10 @@ def test_built_in(name):
     given = Activation.get(name)
     Z = np.append(np.random.default_rng(1).uniform(-4, 4, 40), [0.0, -3.0, 3.0]).reshape(1, -1)
     np.testing.assert_allclose(
-        slope(given.forward, Z), given.back(np.ones_like(Z), Z, given.forward(Z)), rtol=1e-12, atol=1e-300
+        slope(given.forward, Z),
+        given.back(np.ones_like(Z), Z, given.forward(Z)),
+        rtol=1e-12,
+        atol=1e-300,
     )
 
 
@@ -150,7 +167,9 @@ def points(function):
 def difference(function, x):
     """Return the slope of a function by differences of fourth order."""
     h = 1e-3
-    return (8 * (function(x + h) - function(x - h)) - (function(x + 2 * h) - function(x - 2 * h))) / (12 * h)
+    return (
+        8 * (function(x + h) - function(x - h)) - (function(x + 2 * h) - function(x - 2 * h))
+    ) / (12 * h)
 
 
 @pytest.mark.parametrize("function", _UNARY, ids=lambda f: f.__name__)
@@ -164,13 +183,21 @@ def test_functions_of_one_array(function):
 def test_functions_of_two_arrays(function):
     """Both derivatives in the table are those of the function, also where both arrays depend on Z."""
     x, y = points(function)
-    np.testing.assert_allclose(slope(lambda Z: function(Z, y), x), difference(lambda x: function(x, y), x), rtol=1e-6)
-    np.testing.assert_allclose(slope(lambda Z: function(x, Z), y), difference(lambda y: function(x, y), y), rtol=1e-6)
+    np.testing.assert_allclose(
+        slope(lambda Z: function(Z, y), x), difference(lambda x: function(x, y), x), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        slope(lambda Z: function(x, Z), y), difference(lambda y: function(x, y), y), rtol=1e-6
+    )
     both = slope(lambda Z: function(Z, Z * y), x)
-    np.testing.assert_allclose(both, difference(lambda x: function(x, x * y), x), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(
+        both, difference(lambda x: function(x, x * y), x), rtol=1e-5, atol=1e-9
+    )
 
 
-@pytest.mark.parametrize("function", [*_FLAT, *_TESTS, *_ORDERS, *_SIGNED], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "function", [*_FLAT, *_TESTS, *_ORDERS, *_SIGNED], ids=lambda f: f.__name__
+)
 def test_functions_without_slope(function):
     """What jumps is flat, and a test is an array of booleans."""
     x, y = points(function)
@@ -277,5 +304,12 @@ def test_attributes_that_are_not_there():
     """Python's own questions are answered as Python asks; a formula's are refused."""
     Z = Dual(np.ones((2, 3)))
     assert not hasattr(Z, "__array_interface__")
-    assert (Z.shape, Z.ndim, Z.size, len(Z), Z.dtype, np.shape(Z)) == ((2, 3), 2, 6, 2, np.dtype(float), (2, 3))
+    assert (Z.shape, Z.ndim, Z.size, len(Z), Z.dtype, np.shape(Z)) == (
+        (2, 3),
+        2,
+        6,
+        2,
+        np.dtype(float),
+        (2, 3),
+    )
     assert Z.astype(np.float32).slope.dtype == np.float32

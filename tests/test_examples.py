@@ -58,7 +58,8 @@ def test_classes_of_ones_own(name, check, low, high, capsys):
 
 
 @pytest.mark.parametrize(
-    "names", [("x_train", "y_train", "x_test", "y_test"), ("train_x", "train_y", "test_x", "test_y")]
+    "names",
+    [("x_train", "y_train", "x_test", "y_test"), ("train_x", "train_y", "test_x", "test_y")],
 )
 def test_mnist(names, tmp_path, capsys):
     """The recipe runs on images of the form of MNIST, whatever the file calls them, and goes on from its checkpoint."""

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 import tinynet as tn
 from tinynet import Activation, Dense, Initializer, Loss, Sequential
 from tinynet.errors import FileFormatError, UnknownNameError
-from tinynet.serialization import opened, write_file
+from tinynet.files.archive import opened, write_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 try:
@@ -103,7 +103,9 @@ def test_a_foreign_file(tmp_path, what):
     model = _network()
     before = model.params.tobytes()
     for load in (tn.load, model.load):
-        with pytest.raises(FileFormatError, match=r"foreign\.npz.*is not a whole tinynet file.*model\.save"):
+        with pytest.raises(
+            FileFormatError, match=r"foreign\.npz.*is not a whole tinynet file.*model\.save"
+        ):
             load(path)
     assert before == model.params.tobytes(), "half-changed"
 
@@ -135,7 +137,9 @@ def test_a_truncated_file(tmp_path):
     whole = path.read_bytes()
     assert [] == _refusals(path, model, [("whole", whole)])
     lengths = {*range(0, len(whole), 9), *range(len(whole) - 40, len(whole))}
-    wrong = _refusals(path, None, [(f"{length} bytes", whole[:length]) for length in sorted(lengths)])
+    wrong = _refusals(
+        path, None, [(f"{length} bytes", whole[:length]) for length in sorted(lengths)]
+    )
     assert [] == wrong, f"{len(wrong)} of {len(lengths)}"
 
 
@@ -143,7 +147,9 @@ def test_a_file_with_a_flipped_bit(tmp_path):
     """One wrong bit anywhere: the file is refused, or the bit meant nothing and the model is the same."""
     model, path = _saved(tmp_path)
     whole = path.read_bytes()
-    contents = whole.rindex(b"PK\x01\x02")  # from here on it says where the last array is, and the whole table
+    contents = whole.rindex(
+        b"PK\x01\x02"
+    )  # from here on it says where the last array is, and the whole table
     bits = [(at, at // 3 % 8) for at in range(0, contents, 3)]
     bits += [(at, bit) for at in range(contents, len(whole)) for bit in range(8)]
     damaged = ((f"byte {at}, bit {bit}", _with_bit_flipped(whole, at, bit)) for at, bit in bits)
@@ -162,7 +168,10 @@ def test_a_file_with_garbage_in_it(tmp_path):
     model, path = _saved(tmp_path)
     whole, rng = np.frombuffer(path.read_bytes(), np.uint8), np.random.default_rng(3)
     places = [rng.integers(whole.size, size=rng.integers(2, 40)) for _ in range(300)]
-    damaged = ((f"bytes {at}", _overwritten(whole, at, rng.integers(256, size=at.size)).tobytes()) for at in places)
+    damaged = (
+        (f"bytes {at}", _overwritten(whole, at, rng.integers(256, size=at.size)).tobytes())
+        for at in places
+    )
     assert [] == _refusals(path, model, damaged)
 
 
@@ -212,7 +221,9 @@ def test_a_file_with_another_description(tmp_path, what):
     with pytest.raises(error) as caught:
         tn.load(path)
     for fragment in fragments:
-        assert re.search(fragment, str(caught.value)), f"{fragment!r} is not in {str(caught.value)!r}"
+        assert re.search(fragment, str(caught.value)), (
+            f"{fragment!r} is not in {str(caught.value)!r}"
+        )
     assert known == {family: family.names() for family in known}
 
 
@@ -325,12 +336,20 @@ def test_the_same_content_is_the_same_file(written):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**38), 10**38) | st.floats() | st.text(st.characters(codec=None)),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**38), 10**38)
+    | st.floats()
+    | st.text(st.characters(codec=None)),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
-dtypes = st.sampled_from(["f4", "f8", "f2", "i1", "i4", "i8", "u1", "u2", "u8", "?", ">f4", ">i8"]).map(np.dtype)
+dtypes = st.sampled_from(
+    ["f4", "f8", "f2", "i1", "i4", "i8", "u1", "u2", "u8", "?", ">f4", ">i8"]
+).map(np.dtype)
 
 
 @st.composite
@@ -358,7 +377,11 @@ def test_anything_comes_back(tmp_path_factory, description, arrays):
         for name, array in arrays.items():
             native = array.dtype.newbyteorder("=")
             found = file.array(name, array.shape, native, finite=False)
-            assert (array.astype(native).tobytes(), array.shape, native) == (found.tobytes(), found.shape, found.dtype)
+            assert (array.astype(native).tobytes(), array.shape, native) == (
+                found.tobytes(),
+                found.shape,
+                found.dtype,
+            )
         file.done()
     with np.load(path, allow_pickle=False) as file:
         assert {"description", *arrays} == set(file.files)
@@ -375,7 +398,12 @@ UNWRITABLE = {
     "a key that comes twice": ({"a": {1: 2, "1": 3}}, {}, ValueError, "twice"),
     "a long description": ({"a": "x" * (1 << 20)}, {}, ValueError, "1048.*characters.*in arrays"),
     "a long integer": ({"a": 10**45}, {}, ValueError, "46 digits"),
-    "nested for ever": ({"a": functools.reduce(lambda held, _: [held], range(9999), 1)}, {}, RecursionError, "depth"),
+    "nested for ever": (
+        {"a": functools.reduce(lambda held, _: [held], range(9999), 1)},
+        {},
+        RecursionError,
+        "depth",
+    ),
 }
 
 
@@ -427,7 +455,10 @@ def test_infinite_where_that_may_be(tmp_path):
     write_file(tmp_path / "some.npz", {}, {"v": np.array([1, np.inf])})
     with opened(tmp_path / "some.npz") as file:
         assert np.inf == file.array("v", (2,), np.dtype("f8"), finite=False)[1]
-    with pytest.raises(FileFormatError, match="v is not finite"), opened(tmp_path / "some.npz") as file:
+    with (
+        pytest.raises(FileFormatError, match="v is not finite"),
+        opened(tmp_path / "some.npz") as file,
+    ):
         file.array("v", (2,), np.dtype("f8"))
 
 
@@ -460,7 +491,10 @@ def test_a_description_is_what_was_made_of_it(tmp_path, what):
     """What was made of a description says the same again, or the description is refused."""
     told, made, agree = SAID[what]
     write_file(tmp_path / "some.npz", told, {})
-    with contextlib.nullcontext() if agree else pytest.raises(FileFormatError), opened(tmp_path / "some.npz") as file:
+    with (
+        contextlib.nullcontext() if agree else pytest.raises(FileFormatError),
+        opened(tmp_path / "some.npz") as file,
+    ):
         file.check(made)
 
 
@@ -468,7 +502,9 @@ def test_a_description_is_what_was_made_of_it(tmp_path, what):
 
 
 def _described(text):
-    return lambda parts: hostile.zipped((parts | {"description.npy": hostile.text_member(text)}).items())
+    return lambda parts: hostile.zipped(
+        (parts | {"description.npy": hostile.text_member(text)}).items()
+    )
 
 
 def _W1(member):
@@ -539,7 +575,9 @@ def test_a_hostile_file(tmp_path, what):
 
 
 def _cycle(depth):
-    return functools.reduce(lambda inner, _: {"family": "activation", "name": "relu", "a": inner}, range(depth), None)
+    return functools.reduce(
+        lambda inner, _: {"family": "activation", "name": "relu", "a": inner}, range(depth), None
+    )
 
 
 WRONG_TYPES = {
@@ -551,7 +589,10 @@ WRONG_TYPES = {
     "l2 NaN": (lambda told: told["layers"][0].update(l2=float("nan")), "l2"),
     "a layer a name": (lambda told: told.update(layers=["dense"]), "layer 1 is 'dense'"),
     "layers a text": (lambda told: told.update(layers="dense"), "layer 1 is 'd'"),
-    "an activation a name": (lambda told: told["layers"][0].update(activation="leaky_relu"), "layers"),
+    "an activation a name": (
+        lambda told: told["layers"][0].update(activation="leaky_relu"),
+        "layers",
+    ),
     "a name a number": (lambda told: told["layers"][0].update(name=3), "not the name"),
     "a name a list": (lambda told: told["layers"][0].update(name=["dense"]), "not the name"),
     "a family a list": (lambda told: told["layers"][0].update(family=["layer"]), "family|layer"),
@@ -603,7 +644,9 @@ def test_some_mutations(tmp_path, mutation):
     assert [] == wrong, f"{len(wrong)} of {count}"
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the memory of a while")
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the memory of a while"
+)
 @pytest.mark.parametrize("runs", [[], ["--runs"]], ids=["models", "runs"])
 def test_hostile_files_within_limits(runs):
     """The program that loads very many of them finds none that is slow or large, or runs anything."""
@@ -628,7 +671,9 @@ def _setting(**said):
 
 def _drawing(*way, **said):
     """Return an edit of the generator's state as it is now."""
-    return lambda run, parts: functools.reduce(dict.get, way, run["rng"]["now"]["state"]).update(said)
+    return lambda run, parts: functools.reduce(dict.get, way, run["rng"]["now"]["state"]).update(
+        said
+    )
 
 
 def _held(whose, name, change):
@@ -677,8 +722,16 @@ HOSTILE_RUNS = {
     "a setting too many": (ADAMW, _setting(colour=1), "colour"),
     "a setting too few": (ADAMW, lambda run, parts: run["settings"].pop("epochs"), "epochs"),
     "all of the data split off": (STOPS, _setting(validation_split=1.0), "between 0 and 1"),
-    "split off, and not told how": (ADAMW, _setting(validation_split=0.2), "generator of its start"),
-    "steps beyond counting": (STREAM, _setting(steps_per_epoch=2**70), "steps_per_epoch must be .* at most"),
+    "split off, and not told how": (
+        ADAMW,
+        _setting(validation_split=0.2),
+        "generator of its start",
+    ),
+    "steps beyond counting": (
+        STREAM,
+        _setting(steps_per_epoch=2**70),
+        "steps_per_epoch must be .* at most",
+    ),
     "steps of 0": (STREAM, _setting(steps_per_epoch=0), "steps_per_epoch"),
     "a weight below 0": (ADAMW, _setting(class_weight=[[0, -1.0], [1, 1.0]]), "at least 0"),
     "a weight NaN": (ADAMW, _setting(class_weight=[[0, float("nan")], [1, 1.0]]), "finite"),
@@ -688,14 +741,34 @@ HOSTILE_RUNS = {
     "weights a number": (ADAMW, _setting(class_weight=3), "int"),
     "an optimizer a name": (ADAMW, _told(optimizer="adamw"), "optimizer says"),
     "a rate a list": (SFC, lambda run, parts: run["optimizer"].update(learning_rate=[1]), "float"),
-    "memory of another size": (ADAMW, _held("optimizer", "v", lambda v: v[:-1]), "remembers parameters of shape"),
-    "memory that broadcasts": (ADAMW, _held("optimizer", "v", lambda v: v[0]), "remembers parameters of shape|count"),
-    "memory in float64": (ADAMW, _held("optimizer", "v", lambda v: v.astype(float)), "dtype float64"),
-    "memory of complex numbers": (ADAMW, _held("optimizer", "v", lambda v: v.astype(complex)), "dtype 'complex128'"),
+    "memory of another size": (
+        ADAMW,
+        _held("optimizer", "v", lambda v: v[:-1]),
+        "remembers parameters of shape",
+    ),
+    "memory that broadcasts": (
+        ADAMW,
+        _held("optimizer", "v", lambda v: v[0]),
+        "remembers parameters of shape|count",
+    ),
+    "memory in float64": (
+        ADAMW,
+        _held("optimizer", "v", lambda v: v.astype(float)),
+        "dtype float64",
+    ),
+    "memory of complex numbers": (
+        ADAMW,
+        _held("optimizer", "v", lambda v: v.astype(complex)),
+        "dtype 'complex128'",
+    ),
     "memory NaN": (ADAMW, _held("optimizer", "v", lambda v: v * np.nan), "no step is finite"),
     "squares below 0": (ADAMW, _held("optimizer", "s", lambda s: -s - 1), "no step is finite"),
     "a step number below 0": (ADAMW, _held("optimizer", "t", lambda t: -t), "a count below 0"),
-    "a step number at the end of all": (ADAMW, _held("optimizer", "t", lambda t: np.int64(2**63 - 1)), "too large"),
+    "a step number at the end of all": (
+        ADAMW,
+        _held("optimizer", "t", lambda t: np.int64(2**63 - 1)),
+        "too large",
+    ),
     "a shape of text": (ADAMW, _shaped("optimizer", "t", ""), "a shape of optimizer.t says ''"),
     "a shape by name": (ADAMW, _shaped("optimizer", "t", {}), "a shape of optimizer.t says {}"),
     "memory left out": (ADAMW, _without("optimizer", "s"), "no s in its optimizer"),
@@ -709,25 +782,65 @@ HOSTILE_RUNS = {
     "costs infinite": (ADAMW, _told(measured=[float("inf"), 16]), "a sum of costs"),
     "costs of no example": (ADAMW, _told(measured=[1.0, 0]), "m must be|examples in"),
     "predictions left out": (ADAMW, _without("so_far", "A"), "other predictions"),
-    "predictions too few": (ADAMW, _held("so_far", "A", lambda A: A[:, 1:]), "another shape or dtype"),
+    "predictions too few": (
+        ADAMW,
+        _held("so_far", "A", lambda A: A[:, 1:]),
+        "another shape or dtype",
+    ),
     "targets that are none": (ADAMW, _held("so_far", "Y", lambda Y: Y + 5), "takes 0 and 1"),
-    "a history too long": (ADAMW, _held("history", "loss", lambda loss: loss.repeat(2)), "another history of loss"),
-    "a history of integers": (ADAMW, _held("history", "f1", lambda f1: f1.astype(int)), "another history of f1"),
-    "a history by columns": (ADAMW, _held("history", "learning_rate", lambda rate: rate[None]), "no list of numbers"),
-    "a history in half precision": (ADAMW, _held("history", "learning_rate", np.float16), "no list of numbers"),
+    "a history too long": (
+        ADAMW,
+        _held("history", "loss", lambda loss: loss.repeat(2)),
+        "another history of loss",
+    ),
+    "a history of integers": (
+        ADAMW,
+        _held("history", "f1", lambda f1: f1.astype(int)),
+        "another history of f1",
+    ),
+    "a history by columns": (
+        ADAMW,
+        _held("history", "learning_rate", lambda rate: rate[None]),
+        "no list of numbers",
+    ),
+    "a history in half precision": (
+        ADAMW,
+        _held("history", "learning_rate", np.float16),
+        "no list of numbers",
+    ),
     "a metric twice": (ADAMW, _told(metrics=["f1", "f1"]), "metrics says"),
     "metrics a text": (ADAMW, _told(metrics="f1"), "metrics says"),
     "a metric that is the loss": (ADAMW, _told(metrics=["loss"]), "a metric called loss"),
     "callbacks a number": (ADAMW, _told(callbacks=2), "int"),
     "a callback a number": (ADAMW, _told(callbacks=[2, 2]), "int"),
-    "a state a list": (STOPS, lambda run, parts: run["callbacks"][0].update(state=[]), "callback 0"),
+    "a state a list": (
+        STOPS,
+        lambda run, parts: run["callbacks"][0].update(state=[]),
+        "callback 0",
+    ),
     "a callback with more": (STOPS, lambda run, parts: run["callbacks"][0].update(more=1), "more"),
     "another state": (ADAMW, _of_callback(best=1.0), "LearningRateLogger cannot go on"),
-    "a best value as text": (STOPS, _of_callback(best="0.1"), "EarlyStopping cannot go on.*best: str"),
-    "a best epoch that never was": (STOPS, _of_callback(best_epoch=9), "EarlyStopping cannot go on.*best epoch is 9"),
+    "a best value as text": (
+        STOPS,
+        _of_callback(best="0.1"),
+        "EarlyStopping cannot go on.*best: str",
+    ),
+    "a best epoch that never was": (
+        STOPS,
+        _of_callback(best_epoch=9),
+        "EarlyStopping cannot go on.*best epoch is 9",
+    ),
     "a state with more": (STOPS, _of_callback(more=1), "EarlyStopping cannot go on"),
-    "best values too few": (STOPS, _held("callback0", "values", lambda v: v[:1]), "EarlyStopping cannot go on"),
-    "best values NaN": (STOPS, _held("callback0", "values", lambda v: v * np.nan), "finite numbers"),
+    "best values too few": (
+        STOPS,
+        _held("callback0", "values", lambda v: v[:1]),
+        "EarlyStopping cannot go on",
+    ),
+    "best values NaN": (
+        STOPS,
+        _held("callback0", "values", lambda v: v * np.nan),
+        "finite numbers",
+    ),
     "a place beyond the state": (STOPS, _drawing("state", pos=10**9), "pos of a generator"),
     "a place before the state": (STOPS, _drawing("state", pos=-1), "pos of a generator"),
     "a state of zeros": (STOPS, _drawing("state", key=[1] + [0] * 623), "not all zeros"),
@@ -740,15 +853,31 @@ HOSTILE_RUNS = {
     "half of 32 bits": (ADAMW, _drawing(has_uint32=7), "has_uint32 of a generator"),
     "a counter too many": (SFC, _drawing("state", state=[1] * 5), "reshape"),
     "another generator": (ADAMW, _drawing(bit_generator="Xoshiro"), "there is no generator"),
-    "another kind": (ADAMW, lambda run, parts: run["rng"]["now"].update(kind="object"), "no kind of generator"),
-    "two kinds": (ADAMW, lambda run, parts: run["rng"]["epoch"].update(kind="RandomState"), "rng|gauss|kinds"),
-    "no generator of the epoch": (ADAMW, lambda run, parts: run["rng"].update(epoch=None), "no generator of its epoch"),
+    "another kind": (
+        ADAMW,
+        lambda run, parts: run["rng"]["now"].update(kind="object"),
+        "no kind of generator",
+    ),
+    "two kinds": (
+        ADAMW,
+        lambda run, parts: run["rng"]["epoch"].update(kind="RandomState"),
+        "rng|gauss|kinds",
+    ),
+    "no generator of the epoch": (
+        ADAMW,
+        lambda run, parts: run["rng"].update(epoch=None),
+        "no generator of its epoch",
+    ),
     "one generator more": (ADAMW, lambda run, parts: run["rng"].update(more=None), "rng says"),
     "data of another shape": (ADAMW, _told(data=[40, [3]]), "data says"),
     "no data": (ADAMW, _told(data=[0, [2]]), "m must be"),
     "validated a number": (ADAMW, _told(validated=0), "validated says"),
     "20,000 arrays": (ADAMW, _many_arrays, "over 1000 arrays"),
-    "arrays of something else": (ADAMW, lambda run, parts: run["arrays"].update(more={}), "arrays of other things"),
+    "arrays of something else": (
+        ADAMW,
+        lambda run, parts: run["arrays"].update(more={}),
+        "arrays of other things",
+    ),
 }
 
 
@@ -775,7 +904,9 @@ def test_a_run_with_an_unknown_optimizer(tmp_path):
     description = hostile.described(whole)
     description["run"]["optimizer"]["name"] = "adem"
     path.write_bytes(_described(json.dumps(description))(hostile.members(whole)))
-    with pytest.raises(UnknownNameError, match="no optimizer is called 'adem'; known, nearest first: adam"):
+    with pytest.raises(
+        UnknownNameError, match="no optimizer is called 'adem'; known, nearest first: adam"
+    ):
         tn.resume(path, **hostile.given(whole, path))
 
 
@@ -794,7 +925,9 @@ def test_some_mutations_of_runs(tmp_path, mutation):
     count = 2 if mutation in (hostile.very_large, hostile.very_large_run) else 75
     path, wrong = tmp_path / "run.npz", []
     for number in range(count):
-        _, whole, data = hostile.hostile(f"{mutation.__name__} {number}", {mutation: 1}, hostile.runs)
+        _, whole, data = hostile.hostile(
+            f"{mutation.__name__} {number}", {mutation: 1}, hostile.runs
+        )
         path.write_bytes(data)
         came = [way(path, mutation, whole) for way in (hostile.outcome, hostile.outcome_of_run)]
         wrong += [(number, one) for one in came if one.startswith("wrong")]
@@ -809,7 +942,11 @@ def test_a_file_of_format_1():
     model = tn.load(Path(__file__).parent / "data" / "format-1.npz")
     told = "<Sequential 3 → 4 leaky_relu → 3 tanh → 2 softmax; categorical_crossentropy; float32; 39 parameters>"
     assert told == repr(model)
-    assert (0.1, 0.01, 0.5) == (model.layers[0].activation.slope, model.layers[0].l2, model.layers[1].init.scale)
+    assert (0.1, 0.01, 0.5) == (
+        model.layers[0].activation.slope,
+        model.layers[0].l2,
+        model.layers[1].init.scale,
+    )
     assert [0, 0.125, 0.25, 0.375] == model.b[1].ravel().tolist()
     np.testing.assert_allclose([0.28216830, 0.67084843, 0.26980075], model.W[1][0], rtol=1e-6)
     A = model.predict(np.array([[1, 0.5], [2, -1], [3, 0]]))
@@ -955,7 +1092,9 @@ def test_a_disk_that_is_full(tmp_path):
     with _mounted(disk, 64 << 10):
         _text(disk / "net.npz", "old")
         (disk / "ballast").write_bytes(bytes(24 << 10))
-        with pytest.raises(OSError, match=r"No space left.*the earlier file is as it was.*make room.*net\.npz"):
+        with pytest.raises(
+            OSError, match=r"No space left.*the earlier file is as it was.*make room.*net\.npz"
+        ):
             _text(disk / "net.npz")
         assert ["ballast", "net.npz"] == sorted(os.listdir(disk))
         assert "old" == _read(disk / "net.npz")
@@ -973,7 +1112,9 @@ def test_a_disk_that_is_read_only(tmp_path):
         orphan = disk / f"net.npz.{'0' * 16}.tmp"
         orphan.touch()
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        with pytest.raises(OSError, match=r"Read-only.*the earlier file is as it was.*can be written to.*net\.npz"):
+        with pytest.raises(
+            OSError, match=r"Read-only.*the earlier file is as it was.*can be written to.*net\.npz"
+        ):
             _text(disk / "net.npz")
         assert "old" == _read(disk / "net.npz")
 
@@ -984,7 +1125,13 @@ def test_a_disk_that_is_read_only(tmp_path):
 def test_orphans_are_swept(tmp_path):
     """A temporary file of this very target goes; everything else stays."""
     a, b = "0123456789abcdef", "f" * 16
-    others = [f"net.npy.{a}.tmp", f"my-net.npz.{a}.tmp", "net.npz.tmp", f"net.npz.{a}", f"net.npz.{a[:8]}.tmp"]
+    others = [
+        f"net.npy.{a}.tmp",
+        f"my-net.npz.{a}.tmp",
+        "net.npz.tmp",
+        f"net.npz.{a}",
+        f"net.npz.{a[:8]}.tmp",
+    ]
     others += [f"net.npz.{a.upper()}.tmp", f"netxnpz.{a}.tmp", f"net.npz.{a}.tmp.npz"]
     for name in (*others, f"net.npz.{a}.tmp", f"net.npz.{b}.tmp"):
         (tmp_path / name).write_text("half")
@@ -996,7 +1143,7 @@ def test_orphans_are_swept(tmp_path):
 @posix
 def test_another_writer_is_left_alone(tmp_path):
     """A temporary file that somebody holds is no orphan."""
-    from tinynet._replace import replacing
+    from tinynet.files.replace import replacing
 
     path = tmp_path / "net.npz"
     with replacing(path) as file:
@@ -1011,7 +1158,7 @@ def test_another_writer_is_left_alone(tmp_path):
 @posix
 def test_swept_before_it_was_locked(tmp_path, monkeypatch):
     """A writer whose new file is taken for an orphan, in the moment before it is locked, begins again."""
-    from tinynet import _replace
+    from tinynet.files import replace as _replace
 
     lock, swept = _replace._lock, []
 
@@ -1045,7 +1192,7 @@ def test_without_locks(tmp_path, monkeypatch, number):
 
 def test_without_fcntl(tmp_path, monkeypatch):
     """So it is on a system that has no such locks at all."""
-    from tinynet import _replace
+    from tinynet.files import replace as _replace
 
     monkeypatch.setattr(_replace, "fcntl", None)
     (tmp_path / f"net.npz.{'0' * 16}.tmp").touch()
@@ -1105,8 +1252,13 @@ for i in range(10**9):
 
 def killed(path, chance):
     """Kill a process that saves over and over at a random moment; return how many orphans it left."""
-    tested = os.environ | {"PYTHONPATH": str(Path(tn.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"}
-    with subprocess.Popen([sys.executable, "-c", SAVING, path], stdout=subprocess.PIPE, env=tested) as process:
+    tested = os.environ | {
+        "PYTHONPATH": str(Path(tn.__file__).parents[1]),
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", SAVING, path], stdout=subprocess.PIPE, env=tested
+    ) as process:
         process.stdout.readline()
         time.sleep(0.05 * chance.random())
         process.send_signal(signal.SIGKILL)
@@ -1132,5 +1284,5 @@ def test_nothing_of_files_is_imported_before_there_is_one():
     program = "import sys, numpy, attrs; before = {*sys.modules}; import tinynet; print(*sys.modules.keys() - before)"
     tested = os.environ | {"PYTHONPATH": str(Path(tn.__file__).parents[1])}
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True, env=tested).split()
-    assert "tinynet.serialization" in loaded
+    assert "tinynet.files.archive" in loaded
     assert not {"json", "zipfile", "tempfile", "zlib", "random"} & {*loaded}

@@ -61,10 +61,14 @@ def test_batch_norm_by_hand():
     cache.gamma, cache.beta = [[10.0], [1.0]], [[5.0], [0.0]]
     model.forward(X, training=True)
     root = np.sqrt(7.0)
-    np.testing.assert_allclose(model.Z[1], [[0, 10, 0, 10], [-2 / root, -2 / root, 2 / root, 2 / root]])
+    np.testing.assert_allclose(
+        model.Z[1], [[0, 10, 0, 10], [-2 / root, -2 / root, 2 / root, 2 / root]]
+    )
     # Twice a quarter of the way, from 0 to the mean 2, and from 1 to the unbiased variances 4/3 and 16/3.
     np.testing.assert_allclose(cache.running_mean, [[0.875], [0.875]])
-    np.testing.assert_allclose(cache.running_variance, [[0.5625 + 0.4375 * 4 / 3], [0.5625 + 0.4375 * 16 / 3]])
+    np.testing.assert_allclose(
+        cache.running_variance, [[0.5625 + 0.4375 * 4 / 3], [0.5625 + 0.4375 * 16 / 3]]
+    )
     cache.running_mean, cache.running_variance = [[1.0], [2.0]], [[1.0], [6.0]]
     np.testing.assert_allclose(model.predict([[3.0], [2.0]]), [[5 + 10], [0]])
 
@@ -92,16 +96,26 @@ def test_shapes_by_hand():
 def test_activate_is_the_activation_of_dense(activation):
     """Dense and Activate do what Dense with an activation does, the gradients too, bit for bit."""
     X, Y = np.random.default_rng(1).standard_normal((4, 6)), np.eye(3)[:, [0, 1, 2, 0, 1, 2]]
-    at_once = Sequential([Dense(3, activation, init="he_normal")], "categorical_crossentropy", 4, "float64", seed=1)
+    at_once = Sequential(
+        [Dense(3, activation, init="he_normal")], "categorical_crossentropy", 4, "float64", seed=1
+    )
     apart = Sequential(
-        [Dense(3, init="he_normal"), Activate(activation)], "categorical_crossentropy", 4, "float64", seed=1
+        [Dense(3, init="he_normal"), Activate(activation)],
+        "categorical_crossentropy",
+        4,
+        "float64",
+        seed=1,
     )
     for model in (at_once, apart):
         model.params[:] += 1
         model.forward(np.abs(X))
         model.back(Y, input_gradient=True)
     assert at_once.cost(Y) == apart.cost(Y)
-    for one, other in ((at_once.A[1], apart.A[2]), (at_once.grads, apart.grads), (at_once.dA[0], apart.dA[0])):
+    for one, other in (
+        (at_once.A[1], apart.A[2]),
+        (at_once.grads, apart.grads),
+        (at_once.dA[0], apart.dA[0]),
+    ):
         np.testing.assert_array_equal(one, other)
 
 
@@ -164,7 +178,10 @@ def test_gradients(layer, shape, m, training):
     X, Y = (rng.standard_normal((*of_example, m)) for of_example in (model.inputs, model.outputs))
     weight = rng.random(m)
     for sample_weight in (None, weight):
-        assert tn.testing.check_gradients(model, X, Y, training=training, sample_weight=sample_weight) <= 1e-6
+        assert (
+            tn.testing.check_gradients(model, X, Y, training=training, sample_weight=sample_weight)
+            <= 1e-6
+        )
 
 
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=repr)
@@ -225,7 +242,9 @@ def test_copies_keep_the_state(tmp_path):
         assert not np.shares_memory(other.state, model.state)
         if other is not loaded:  # a file does not hold the generator
             again = copy.deepcopy(model)
-            np.testing.assert_array_equal(other.forward(X, training=True), again.forward(X, training=True))
+            np.testing.assert_array_equal(
+                other.forward(X, training=True), again.forward(X, training=True)
+            )
 
 
 def test_threads_predict_alike():
@@ -234,7 +253,10 @@ def test_threads_predict_alike():
     X = np.random.default_rng(3).standard_normal((6, 500))
     for model in models:
         model.forward(X, training=True)
-    expected, states = [model.predict(X) for model in models], [model.state.copy() for model in models]
+    expected, states = (
+        [model.predict(X) for model in models],
+        [model.state.copy() for model in models],
+    )
     with ThreadPoolExecutor(8) as pool:
         for k, A in [(k, pool.submit(models[k].predict, X)) for k in [0, 1] * 20]:
             np.testing.assert_array_equal(A.result(), expected[k])
@@ -253,7 +275,9 @@ def test_training_reduces_the_cost():
 def test_fit_is_training_and_evaluate_is_not():
     """`fit` drops units and moves the running statistics; validation and evaluation do neither."""
     X, Y = np.random.default_rng(1).standard_normal((3, 40)) + 4, np.ones((1, 40))
-    model = Sequential([BatchNorm(momentum=0.0), Dropout(0.5), Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    model = Sequential(
+        [BatchNorm(momentum=0.0), Dropout(0.5), Dense(1)], "mean_squared_error", inputs=3, seed=1
+    )
     model.fit(X, Y, epochs=1, batch_size=None, validation_data=(X * 100, Y))
     np.testing.assert_allclose(model.state[:3], X.mean(axis=1), rtol=1e-5)
     assert 0 < np.mean(model.caches[1].mask > 0) < 1
@@ -292,7 +316,9 @@ def test_large_means_in_single_precision(layer, order):
     np.testing.assert_allclose(constant.Z[1], np.zeros((3, 5)), atol=1e-3)
 
 
-@pytest.mark.parametrize("first", [BatchNorm(), Dropout(), Reshape((2, 2)), LayerNorm(), Activate("relu")], ids=repr)
+@pytest.mark.parametrize(
+    "first", [BatchNorm(), Dropout(), Reshape((2, 2)), LayerNorm(), Activate("relu")], ids=repr
+)
 @pytest.mark.parametrize("training", [False, True])
 def test_a_nan_in_X_is_found_by_any_layer(first, training):
     """Also where the first layer does not add up all inputs in every unit."""
@@ -342,14 +368,18 @@ SETTLED = [BatchNorm(momentum=np.float32(0.5), epsilon=1), LayerNorm(epsilon=1),
 @pytest.mark.parametrize("layer", SETTLED, ids=repr)
 def test_settings_are_floats(layer):
     """A whole number or one of NumPy's is kept as a float, which any file and any repr holds."""
-    numbers = [value for name, value in layer.config().items() if name in ("momentum", "epsilon", "rate")]
+    numbers = [
+        value for name, value in layer.config().items() if name in ("momentum", "epsilon", "rate")
+    ]
     assert {float} == set(map(type, numbers))
 
 
 def test_batch_norm_of_one_example():
     """One example has no variance: training refuses it with what to do, prediction takes it."""
     model = Sequential([Dense(3), BatchNorm()], "mean_squared_error", inputs=2, seed=1)
-    with pytest.raises(ShapeError, match=r"one example in layer 2 \(BatchNorm\), .* batch_size .* LayerNorm"):
+    with pytest.raises(
+        ShapeError, match=r"one example in layer 2 \(BatchNorm\), .* batch_size .* LayerNorm"
+    ):
         model.forward(np.ones((2, 1)), training=True)
     np.testing.assert_array_equal(model.state[3:], np.ones(3))
     assert model.predict(np.ones((2, 1))).shape == (3, 1)
@@ -359,7 +389,11 @@ def test_weight_decay_leaves_gamma_and_beta_alone():
     """Only what is called W decays."""
     model = Sequential([Dense(3), BatchNorm(), LayerNorm()], "mean_squared_error", inputs=2)
     assert [W.shape for W in model.weights] == [(3, 2)]
-    assert [sorted(held) for held in model.parameters] == [["W", "b"], ["beta", "gamma"], ["beta", "gamma"]]
+    assert [sorted(held) for held in model.parameters] == [
+        ["W", "b"],
+        ["beta", "gamma"],
+        ["beta", "gamma"],
+    ]
 
 
 # PyTorch ---------------------------------------------------------------------------------

@@ -15,13 +15,41 @@ LITTLE = math.log1p(math.exp(-40))
 # loss, fields, A, Y, J and dA
 VALUES = [
     ("mean_squared_error", {}, [[1, 3]], [[0, 4]], 0.5, [[1, -1]]),
-    ("mean_squared_error", {}, [[1, 3], [2, 0]], [[0, 0], [0, 1]], (1 + 9 + 4 + 1) / 4, [[1, 3], [2, -1]]),
+    (
+        "mean_squared_error",
+        {},
+        [[1, 3], [2, 0]],
+        [[0, 0], [0, 1]],
+        (1 + 9 + 4 + 1) / 4,
+        [[1, 3], [2, -1]],
+    ),
     ("mean_absolute_error", {}, [[1, -3, 2]], [[0, 0, 2]], 4 / 3, [[1, -1, 0]]),
     ("huber", {"delta": 2}, [[1, 5, -5]], [[0, 0, 0]], (0.5 + 8 + 8) / 3, [[1, 2, -2]]),
-    ("binary_crossentropy", {}, [[0.5, 0.25]], [[1, 0]], (LOG2 + math.log(4 / 3)) / 2, [[-2, 4 / 3]]),
+    (
+        "binary_crossentropy",
+        {},
+        [[0.5, 0.25]],
+        [[1, 0]],
+        (LOG2 + math.log(4 / 3)) / 2,
+        [[-2, 4 / 3]],
+    ),
     ("binary_crossentropy", {}, [[0.5]], [[0.25]], LOG2, [[1]]),
-    ("categorical_crossentropy", {}, [[0.5, 0.25], [0.5, 0.75]], [[1, 1], [0, 0]], 1.5 * LOG2, [[-2, -4], [0, 0]]),
-    ("categorical_crossentropy", {}, [[0.25], [0.75]], [[1], [1]], math.log(16 / 3), [[-4], [-4 / 3]]),
+    (
+        "categorical_crossentropy",
+        {},
+        [[0.5, 0.25], [0.5, 0.75]],
+        [[1, 1], [0, 0]],
+        1.5 * LOG2,
+        [[-2, -4], [0, 0]],
+    ),
+    (
+        "categorical_crossentropy",
+        {},
+        [[0.25], [0.75]],
+        [[1], [1]],
+        math.log(16 / 3),
+        [[-4], [-4 / 3]],
+    ),
     ("poisson", {}, [[1, E]], [[2, 1]], E / 2, [[-1, 1 - 1 / E]]),
 ]
 
@@ -78,7 +106,9 @@ def test_cost_from_Z(loss, output, Z, Y, J, dtype):
     model.W[1] = np.eye(len(Z))
     model.forward(Z)
     np.testing.assert_allclose(J, model.cost(Y), rtol=4 * np.finfo(dtype).eps)
-    np.testing.assert_allclose(3 * J, model.cost(Y, sample_weight=[3] * Z.shape[1]), rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        3 * J, model.cost(Y, sample_weight=[3] * Z.shape[1]), rtol=4 * np.finfo(dtype).eps
+    )
 
 
 class _Worst(Loss):
@@ -113,7 +143,9 @@ def test_terms_are_added_up_in_float64():
     """The mean and the sum of many equal terms in float32 have more digits than float32 has."""
     loss, A = Loss.get("mean_absolute_error"), np.full((1, 100_000), 0.1, np.float32)
     np.testing.assert_allclose(float(A[0, 0]), loss.value(A, np.zeros_like(A)), rtol=1e-12)
-    np.testing.assert_allclose([float(A[0, 0]) * 100_000], loss.each(A.T, np.zeros_like(A.T)), rtol=1e-12)
+    np.testing.assert_allclose(
+        [float(A[0, 0]) * 100_000], loss.each(A.T, np.zeros_like(A.T)), rtol=1e-12
+    )
 
 
 def test_examples_are_the_last_axis():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import _out, schedules
-from tinynet.batches import ArrayBatches
+from tinynet import schedules
+from tinynet._support import blocks as _out
+from tinynet.data.batches import ArrayBatches
 from tinynet.optimizers import base
 
 OPTIMIZERS = [
@@ -31,10 +32,16 @@ NUMPY_BUFFER = 8192 * 8 + 4096
 def network(hidden="relu", outputs="softmax", loss="categorical_crossentropy", l2=0.0, inputs=300):
     """Return a model whose arrays are all larger than NumPy's buffers, and a batch for it."""
     model = tn.Sequential(
-        [tn.Dense(200, hidden, l2=l2), tn.Dense(180, hidden), tn.Dense(170, outputs)], loss, inputs=inputs, seed=1
+        [tn.Dense(200, hidden, l2=l2), tn.Dense(180, hidden), tn.Dense(170, outputs)],
+        loss,
+        inputs=inputs,
+        seed=1,
     )
     rng = np.random.default_rng(1)
-    X, Y = rng.random((inputs, 256), np.float32), np.eye(170, dtype=np.float32)[:, rng.integers(170, size=256)]
+    X, Y = (
+        rng.random((inputs, 256), np.float32),
+        np.eye(170, dtype=np.float32)[:, rng.integers(170, size=256)],
+    )
     return model, X, Y
 
 
@@ -66,12 +73,15 @@ def test_a_step_allocates_no_array(hidden, optimizer):
     smallest = min(model.A[l].nbytes for l in model.A) if step() is None else 0
     assert smallest > NUMPY_BUFFER, "the network must be large enough to tell"
     peak, left = held_by(step)
-    assert peak < NUMPY_BUFFER, f"a step held {peak:,} bytes; the smallest array of a batch has {smallest:,}"
+    assert peak < NUMPY_BUFFER, (
+        f"a step held {peak:,} bytes; the smallest array of a batch has {smallest:,}"
+    )
     assert left < 200, f"a step left {left} bytes behind"
 
 
 @pytest.mark.parametrize(
-    "hidden", ["elu", "gelu", "hard_sigmoid", "leaky_relu", "mish", "selu", "silu", "softmax", "softplus"]
+    "hidden",
+    ["elu", "gelu", "hard_sigmoid", "leaky_relu", "mish", "selu", "silu", "softmax", "softplus"],
 )
 def test_formulas_in_blocks_hold_blocks(hidden):
     """An activation that needs arrays on the way computes in `out`, or holds only some as large as a block."""
@@ -109,8 +119,14 @@ def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
 @pytest.mark.parametrize("training", [False, True])
 def test_a_pass_of_every_layer_allocates_no_array(layer, training):
     """Neither forward nor back needs an array as large as a batch, at the first layer or within."""
-    dense = [tn.Dense(200), tn.Flatten() if isinstance(layer, tn.Reshape) else tn.Dropout(0.1), tn.Dense(170)]
-    model = tn.Sequential([layer, *dense[1:], *dense[:1], layer, *dense[1:]], "mean_squared_error", inputs=200, seed=1)
+    dense = [
+        tn.Dense(200),
+        tn.Flatten() if isinstance(layer, tn.Reshape) else tn.Dropout(0.1),
+        tn.Dense(170),
+    ]
+    model = tn.Sequential(
+        [layer, *dense[1:], *dense[:1], layer, *dense[1:]], "mean_squared_error", inputs=200, seed=1
+    )
     rng = np.random.default_rng(1)
     X, Y = rng.random((200, 256), np.float32), rng.random((170, 256), np.float32)
 
@@ -125,7 +141,9 @@ def test_a_pass_of_every_layer_allocates_no_array(layer, training):
 
 def test_ten_thousand_steps_leave_nothing():
     """Memory does not grow."""
-    model = tn.Sequential([tn.Dense(4, "relu"), tn.Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)
+    model = tn.Sequential(
+        [tn.Dense(4, "relu"), tn.Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1
+    )
     X, Y, optimizer = np.ones((2, 4), np.float32), np.ones((1, 4), np.float32), tn.Adam()
 
     def steps():
@@ -169,7 +187,13 @@ def test_memory_order_makes_no_difference_to_fit(shuffle):
     trained = []
     for order in "CF":
         model, X, Y = network()
-        model.fit(np.array(X, order=order), np.array(Y, order=order), epochs=2, batch_size=60, shuffle=shuffle)
+        model.fit(
+            np.array(X, order=order),
+            np.array(Y, order=order),
+            epochs=2,
+            batch_size=60,
+            shuffle=shuffle,
+        )
         trained.append(model.params)
     np.testing.assert_array_equal(trained[0], trained[1])
 
@@ -200,7 +224,9 @@ def test_formulas_by_blocks(name, monkeypatch):
     for block in (10, 221, 1000):
         monkeypatch.setattr(_out, "_BLOCK", block)
         A = activation.forward(Z, out=np.full_like(Z, np.nan))
-        results.append((A, activation.back(dA, Z, A, out=np.full_like(Z, np.nan)), activation.forward(Z)))
+        results.append(
+            (A, activation.back(dA, Z, A, out=np.full_like(Z, np.nan)), activation.forward(Z))
+        )
     for result in results[1:]:
         for expected, actual in zip(results[0], result, strict=True):
             np.testing.assert_allclose(actual, expected, rtol=1e-14)

@@ -34,10 +34,15 @@ THREE = 0.1 + 0.8 * one_hot(PREDICTED, 3)
 # One output: two of three yes are found, with one false alarm.
 YES, ONE = np.array([[1, 1, 1, 0, 0]]), np.array([[0.9, 0.7, 0.2, 0.6, 0.1]])
 NEVER = np.full((1, 5), 0.5)  # is not above 0.5
-RANKED = np.array([[0.4, 0.1], [0.3, 0.2], [0.2, 0.3], [0.1, 0.4]])  # from the first to the last, and back
+RANKED = np.array(
+    [[0.4, 0.1], [0.3, 0.2], [0.2, 0.3], [0.1, 0.4]]
+)  # from the first to the last, and back
 TIED = np.full((4, 4), 0.25)
 PAIRS = np.array([[1, 0, 1], [0, 0, 1]])  # two outputs, each a yes or no
-NUMBERS, GUESSED = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]]), np.array([[1.0, 3.0, 3.0], [2.0, 0.0, 3.0]])
+NUMBERS, GUESSED = (
+    np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]]),
+    np.array([[1.0, 3.0, 3.0], [2.0, 0.0, 3.0]]),
+)
 
 BY_HAND = [
     ("accuracy", TRUE, THREE, 3 / 6),
@@ -118,7 +123,11 @@ def by_loops(true, predicted, positive=None):
 @st.composite
 def classified(draw, least=1):
     """Return outputs of `least` to 7 rows, with many ties, and the class of each of 1 to 12 columns."""
-    n, m, seed = draw(st.integers(least, 7)), draw(st.integers(1, 12)), draw(st.integers(0, 2**32 - 1))
+    n, m, seed = (
+        draw(st.integers(least, 7)),
+        draw(st.integers(1, 12)),
+        draw(st.integers(0, 2**32 - 1)),
+    )
     rng = np.random.default_rng(seed)
     A = rng.integers(0, 9, (n, m)) / 8
     return rng.integers(0, max(n, 2), m), A.astype(draw(st.sampled_from(["float32", "float64"])))
@@ -130,7 +139,10 @@ def test_classes_agree_with_loops(given):
     """Whatever the classes, also some that do not occur."""
     true, A = given
     one = len(A) == 1
-    predicted = [int(column[0] > 0.5) if one else max(range(len(A)), key=column.__getitem__) for column in A.T]
+    predicted = [
+        int(column[0] > 0.5) if one else max(range(len(A)), key=column.__getitem__)
+        for column in A.T
+    ]
     expected = by_loops(true.tolist(), predicted, positive=1 if one else None)
     assert expected == pytest.approx({name: named(name)(true, A) for name in OF_CLASSES}, rel=1e-12)
 
@@ -143,9 +155,14 @@ def test_labels_are_columns(given):
     columns = true[np.newaxis] if len(A) == 1 else one_hot(true, len(A))
     of_labels = [true, true[np.newaxis], true.astype("uint8"), true.astype("uint64")]
     forms = [*of_labels, columns, columns.astype("float32"), columns.astype(bool)]
-    functions = [*map(named, OF_CLASSES), *([partial(top_k_accuracy, k=1 + len(A) // 2)] if len(A) > 1 else [])]
+    functions = [
+        *map(named, OF_CLASSES),
+        *([partial(top_k_accuracy, k=1 + len(A) // 2)] if len(A) > 1 else []),
+    ]
     for function in functions:
-        assert len({function(Y, outputs) for Y in forms for outputs in (A, np.asfortranarray(A))}) == 1
+        assert (
+            len({function(Y, outputs) for Y in forms for outputs in (A, np.asfortranarray(A))}) == 1
+        )
 
 
 @MANY
@@ -154,7 +171,9 @@ def test_top_k_agrees_with_sorting(given, k):
     """The k largest of a stable sort; one of them is accuracy, all of them is all."""
     true, A = given
     k = min(k, len(A))
-    expected = np.mean([t in np.argsort(-column, kind="stable")[:k] for t, column in zip(true, A.T, strict=True)])
+    expected = np.mean(
+        [t in np.argsort(-column, kind="stable")[:k] for t, column in zip(true, A.T, strict=True)]
+    )
     assert expected == pytest.approx(top_k_accuracy(true, A, k=k), rel=1e-14)
     assert named("accuracy")(true, A) == top_k_accuracy(true, A, k=1)
     assert top_k_accuracy(true, A, k=len(A)) == 1.0
@@ -167,7 +186,11 @@ def test_numbers_agree_with_definitions(n, m, seed):
     rng = np.random.default_rng(seed)
     Y, A = rng.standard_normal((2, n, m))
     d = A - Y
-    expected = [abs(d).sum() / (n * m), (d**2).sum() / (n * m), np.mean(1 - (d**2).mean(axis=1) / Y.var(axis=1))]
+    expected = [
+        abs(d).sum() / (n * m),
+        (d**2).sum() / (n * m),
+        np.mean(1 - (d**2).mean(axis=1) / Y.var(axis=1)),
+    ]
     order = rng.permutation(m)
     for function, value in zip(map(named, OF_ENTRIES), expected, strict=True):
         assert value == pytest.approx(function(Y, A), rel=1e-9)
@@ -188,7 +211,9 @@ def test_scikit_learn_agrees(seed):
     how = {"average": "binary" if n == 1 else "macro", "zero_division": 0.0}
     assert judge.accuracy_score(true, predicted) == pytest.approx(named("accuracy")(true, A))
     for name in ("precision", "recall", "f1"):
-        assert getattr(judge, f"{name}_score")(true, predicted, **how) == pytest.approx(named(name)(true, A))
+        assert getattr(judge, f"{name}_score")(true, predicted, **how) == pytest.approx(
+            named(name)(true, A)
+        )
     if n > 2:
         k = int(rng.integers(1, n))
         expected = judge.top_k_accuracy_score(true, A.T, k=k, labels=range(n))
@@ -196,16 +221,26 @@ def test_scikit_learn_agrees(seed):
     Y = rng.standard_normal((n, m))
     Y[0] = Y[0, 0] if seed % 3 == 0 else Y[0]
     A[0] = Y[0] if seed % 2 == 0 else A[0]
-    Y[0], A[0] = np.rint(8 * Y[0]), np.rint(8 * A[0])  # the mean of a constant is exact there, and so is its spread
-    for name, other in zip(OF_ENTRIES, ("mean_absolute_error", "mean_squared_error", "r2_score"), strict=True):
+    Y[0], A[0] = (
+        np.rint(8 * Y[0]),
+        np.rint(8 * A[0]),
+    )  # the mean of a constant is exact there, and so is its spread
+    for name, other in zip(
+        OF_ENTRIES, ("mean_absolute_error", "mean_squared_error", "r2_score"), strict=True
+    ):
         assert getattr(judge, other)(Y.T, A.T) == pytest.approx(named(name)(Y, A))
 
 
-@pytest.mark.parametrize(("name", "n"), [(name, n) for name in NAMES for n in (1, 6) if (name, n) != (TOP, 1)])
+@pytest.mark.parametrize(
+    ("name", "n"), [(name, n) for name in NAMES for n in (1, 6) if (name, n) != (TOP, 1)]
+)
 def test_float32_is_summed_in_float64(name, n):
     """Judged in float32 or, the same numbers, in float64, the results agree to the last digits of float64."""
     rng = np.random.default_rng(5)
-    Y, A = (rng.random((n, 50_001)) > 0.9).astype("float32"), rng.random((n, 50_001), dtype="float32")
+    Y, A = (
+        (rng.random((n, 50_001)) > 0.9).astype("float32"),
+        rng.random((n, 50_001), dtype="float32"),
+    )
     actual = named(name)(Y, A)
     assert named(name)(Y.astype(float), A.astype(float)) == pytest.approx(actual, rel=1e-13)
 
@@ -220,7 +255,9 @@ def test_more_axes():
     """Numbers of any shape are judged, entry by entry."""
     Y, A = np.random.default_rng(3).random((2, 4, 3, 5))
     for name in OF_ENTRIES:
-        assert named(name)(Y.reshape(12, 5), A.reshape(12, 5)) == pytest.approx(named(name)(Y, A), rel=1e-13)
+        assert named(name)(Y.reshape(12, 5), A.reshape(12, 5)) == pytest.approx(
+            named(name)(Y, A), rel=1e-13
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -241,7 +278,12 @@ A35, A15, A53 = np.full((3, 5), 0.3), np.full((1, 5), 0.3), np.full((5, 3), 0.3)
 MISFITS = [
     *_shapes(
         NAMES,
-        (np.zeros((5, 3)), A35, r"Y has shape \(5, 3\); needed is that of A\[L\], \(3, 5\)", r"write Y\.T"),
+        (
+            np.zeros((5, 3)),
+            A35,
+            r"Y has shape \(5, 3\); needed is that of A\[L\], \(3, 5\)",
+            r"write Y\.T",
+        ),
         (np.zeros((3, 4)), A35, r"Y has shape \(3, 4\)"),
         (np.zeros((5, 1)), A15, r"Y has shape \(5, 1\)", r"write Y\.T"),
         (np.zeros(()), A15, r"Y has shape \(\)"),
@@ -267,7 +309,8 @@ MISFITS = [
 
 
 @pytest.mark.parametrize(
-    ("name", "Y", "A", "told"), [(name, Y, A, told) for name, Y, A, *told in MISFITS if (name, len(A)) != (TOP, 1)]
+    ("name", "Y", "A", "told"),
+    [(name, Y, A, told) for name, Y, A, *told in MISFITS if (name, len(A)) != (TOP, 1)],
 )
 def test_shapes_that_do_not_fit(name, Y, A, told):
     """Nothing is broadcast: the message says what Y is, and what it has to be."""
@@ -284,8 +327,23 @@ REFUSED = [
     ("recall", [[0, 1, 1, 2, 0]], A15, ValueError, r"Y\[3\] is 2", "0 or 1"),
     ("accuracy", [[1, 1, -1, 1, 1]], A15, ValueError, r"Y\[2\] is -1", r"write \(Y \+ 1\) / 2"),
     ("accuracy", [[0.5, np.nan, 0, 0, 0]], A15, ValueError, r"Y\[1\] is nan"),
-    ("binary_accuracy", [[1, 0], [1, 7.5]], [[1, 0], [1, 0]], ValueError, r"Y\[1, 1\] is 7\.5", "mean_absolute_error"),
-    ("top_k_accuracy", [0, 1, 1, 1, 1], A35, ValueError, "k=5", "3 rows", r"functools\.partial\(.*k=2\)"),
+    (
+        "binary_accuracy",
+        [[1, 0], [1, 7.5]],
+        [[1, 0], [1, 0]],
+        ValueError,
+        r"Y\[1, 1\] is 7\.5",
+        "mean_absolute_error",
+    ),
+    (
+        "top_k_accuracy",
+        [0, 1, 1, 1, 1],
+        A35,
+        ValueError,
+        "k=5",
+        "3 rows",
+        r"functools\.partial\(.*k=2\)",
+    ),
     ("top_k_accuracy", [0, 1, 1, 1, 1], A15, ValueError, "several classes", 'write "accuracy"'),
     (partial(top_k_accuracy, k=0), [0, 1, 2], A53, ValueError, "k must be", "at least 1"),
     (partial(top_k_accuracy, k=2.0), [0, 1, 2], A53, TypeError, "k must be a whole number"),
@@ -294,7 +352,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("metric", "Y", "A", "error", "told"), [(*row[:4], row[4:]) for row in REFUSED])
+@pytest.mark.parametrize(
+    ("metric", "Y", "A", "error", "told"), [(*row[:4], row[4:]) for row in REFUSED]
+)
 def test_refused(metric, Y, A, error, told):
     """What cannot be meant is refused, and the message says what to write."""
     (function,) = measures(metric).values()
@@ -366,7 +426,9 @@ def test_a_partial_with_a_name():
 )
 def test_one_name_for_two(given):
     """Two functions of one name are refused, for one would hide the other."""
-    with pytest.raises(ValueError, match=r"names two numbers of a history; give .* a __name__ of its own"):
+    with pytest.raises(
+        ValueError, match=r"names two numbers of a history; give .* a __name__ of its own"
+    ):
         measures(given)
 
 
@@ -387,11 +449,14 @@ def test_names_that_are_taken():
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"), [("acuracy", "accuracy"), ("F1", "f1"), ("R2", "r2"), ("top_5_accuracy", "top_k_accuracy")]
+    ("name", "nearest"),
+    [("acuracy", "accuracy"), ("F1", "f1"), ("R2", "r2"), ("top_5_accuracy", "top_k_accuracy")],
 )
 def test_unknown_names(name, nearest):
     """An unknown name lists all that are known, nearest first."""
-    with pytest.raises(UnknownNameError, match=rf"'{name}'; known, nearest first: {nearest}, ") as raised:
+    with pytest.raises(
+        UnknownNameError, match=rf"'{name}'; known, nearest first: {nearest}, "
+    ) as raised:
         measures(["accuracy", name])
     assert all(known in str(raised.value) for known in NAMES)
 
@@ -408,8 +473,16 @@ def test_fit_and_evaluate():
     rng = np.random.default_rng(4)
     X, y = rng.standard_normal((3, 20)), rng.integers(0, 6, 20)
     model = Sequential([Dense(6, "softmax")], "categorical_crossentropy", inputs=3, seed=1)
-    history = model.fit(X, y, epochs=2, batch_size=8, validation_data=(X, y), metrics=[*NAMES, _own])
-    assert {"loss", "val_loss", *NAMES, "_own", *(f"val_{name}" for name in [*NAMES, "_own"])} == set(history)
+    history = model.fit(
+        X, y, epochs=2, batch_size=8, validation_data=(X, y), metrics=[*NAMES, _own]
+    )
+    assert {
+        "loss",
+        "val_loss",
+        *NAMES,
+        "_own",
+        *(f"val_{name}" for name in [*NAMES, "_own"]),
+    } == set(history)
     judged = model.evaluate(X, y, metrics=NAMES)
     A = model.predict(X)
     for name in OF_CLASSES:

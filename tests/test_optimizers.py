@@ -109,7 +109,14 @@ def by_nadam(o, p, grads, rate):
         yield p
 
 
-BY_HAND = {SGD: by_sgd, RMSprop: by_rmsprop, Adagrad: by_adagrad, Adam: by_adam, AdamW: by_adam, Nadam: by_nadam}
+BY_HAND = {
+    SGD: by_sgd,
+    RMSprop: by_rmsprop,
+    Adagrad: by_adagrad,
+    Adam: by_adam,
+    AdamW: by_adam,
+    Nadam: by_nadam,
+}
 
 
 @pytest.mark.parametrize("optimizer", RULES, ids=repr)
@@ -122,8 +129,13 @@ def test_rules_by_plain_arithmetic(optimizer):
 
     grads = gradients()
     starts = np.linspace(-1, 2, SIZE).tolist()
-    columns = [list(BY_HAND[type(optimizer)](optimizer, p, grads[:, k].tolist(), rate)) for k, p in enumerate(starts)]
-    np.testing.assert_allclose(moved(copy.deepcopy(optimizer), grads), np.transpose(columns), rtol=1e-11, atol=1e-13)
+    columns = [
+        list(BY_HAND[type(optimizer)](optimizer, p, grads[:, k].tolist(), rate))
+        for k, p in enumerate(starts)
+    ]
+    np.testing.assert_allclose(
+        moved(copy.deepcopy(optimizer), grads), np.transpose(columns), rtol=1e-11, atol=1e-13
+    )
 
 
 @pytest.mark.parametrize("optimizer", RULES, ids=repr)
@@ -132,12 +144,18 @@ def test_rules_in_single_precision(optimizer):
     optimizer, other = copy.deepcopy(optimizer), copy.deepcopy(optimizer)
     single = moved(optimizer, gradients(), np.float32)
     np.testing.assert_allclose(single, moved(other, gradients()), rtol=2e-4, atol=2e-5)
-    assert {array.dtype for array in optimizer.memory.values() if array.ndim} <= {np.dtype("float32")}
+    assert {array.dtype for array in optimizer.memory.values() if array.ndim} <= {
+        np.dtype("float32")
+    }
 
 
 def test_every_rule_is_tested():
     """No optimizer of the library is left out of the table."""
-    known = {cls for cls in Optimizer._classes.values() if getattr(tn.optimizers, cls.__name__, None) is cls}
+    known = {
+        cls
+        for cls in Optimizer._classes.values()
+        if getattr(tn.optimizers, cls.__name__, None) is cls
+    }
     assert set(BY_HAND) == known == {type(optimizer) for optimizer in RULES}
 
 
@@ -148,19 +166,25 @@ def in_torch(torch, o, parameters):
     """Return PyTorch's optimizer of the same rule and settings."""
     rate, optim = o.rate(), torch.optim
     if isinstance(o, SGD):
-        theirs = optim.SGD(parameters, rate, momentum=o.momentum, dampening=o.dampening, nesterov=o.nesterov)
+        theirs = optim.SGD(
+            parameters, rate, momentum=o.momentum, dampening=o.dampening, nesterov=o.nesterov
+        )
         for p in parameters if o.momentum else ():  # there, the first gradient is not dampened
             theirs.state[p]["momentum_buffer"] = torch.zeros_like(p)
         return theirs
     if isinstance(o, RMSprop):
-        return optim.RMSprop(parameters, rate, o.decay, o.epsilon, momentum=o.momentum, centered=o.centered)
+        return optim.RMSprop(
+            parameters, rate, o.decay, o.epsilon, momentum=o.momentum, centered=o.centered
+        )
     if isinstance(o, Adagrad):
         return optim.Adagrad(parameters, rate, getattr(o.learning_rate, "decay", 0), eps=o.epsilon)
     named = {"lr": rate, "betas": (o.beta1, o.beta2), "eps": o.epsilon}
     if isinstance(o, Nadam):
         return optim.NAdam(parameters, momentum_decay=o.momentum_decay, **named)
-    return optim.AdamW(parameters, weight_decay=o.weight_decay, **named) if isinstance(o, AdamW) else optim.Adam(
-        parameters, **named
+    return (
+        optim.AdamW(parameters, weight_decay=o.weight_decay, **named)
+        if isinstance(o, AdamW)
+        else optim.Adam(parameters, **named)
     )
 
 
@@ -257,14 +281,24 @@ def test_repr(optimizer, again, expected):
     assert again == optimizer
 
 
-@pytest.mark.parametrize("optimizer", [attrs.evolve(rule, clip_norm=0.5) for rule in RULES], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer", [attrs.evolve(rule, clip_norm=0.5) for rule in RULES], ids=repr
+)
 def test_descriptions_with_clipping(optimizer):
     """Clipping is a part of equality, hash and config; what is remembered is not, before and after steps."""
     used = copy.deepcopy(optimizer)
     moved(used, gradients(3))
-    for other in (Optimizer.get(used.config()), copy.deepcopy(used), pickle.loads(pickle.dumps(used))):
+    for other in (
+        Optimizer.get(used.config()),
+        copy.deepcopy(used),
+        pickle.loads(pickle.dumps(used)),
+    ):
         assert other == optimizer
-        assert (hash(other), repr(other), other.config()) == (hash(optimizer), repr(optimizer), optimizer.config())
+        assert (hash(other), repr(other), other.config()) == (
+            hash(optimizer),
+            repr(optimizer),
+            optimizer.config(),
+        )
     assert attrs.evolve(optimizer, clip_norm=None, clip_value=0.5) != optimizer
 
 
@@ -279,7 +313,9 @@ def test_defaults():
 # What is remembered
 
 
-@pytest.mark.parametrize("optimizer", [*RULES, SGD(Exponential(0.1, 0.5, by="epoch"), momentum=0.5)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer", [*RULES, SGD(Exponential(0.1, 0.5, by="epoch"), momentum=0.5)], ids=repr
+)
 def test_a_restart_from_memory(optimizer):
     """Half the steps, its memory copied into a new optimizer, and the other half: bit for bit the same."""
     grads, whole = gradients(40), copy.deepcopy(optimizer)
@@ -384,8 +420,12 @@ def test_clipped(clip, grads, expected, dtype):
 
 def test_clipping_where_squares_overflow():
     """Gradients whose squares are beyond float64 have their norm all the same."""
-    np.testing.assert_allclose(seen(Plain(clip_norm=1), np.array([3e300, -4e300])), [0.6, -0.8], rtol=1e-14)
-    np.testing.assert_allclose(seen(Plain(clip_norm=1e-300), np.array([3e-290, 4e-290])), [6e-301, 8e-301], rtol=1e-14)
+    np.testing.assert_allclose(
+        seen(Plain(clip_norm=1), np.array([3e300, -4e300])), [0.6, -0.8], rtol=1e-14
+    )
+    np.testing.assert_allclose(
+        seen(Plain(clip_norm=1e-300), np.array([3e-290, 4e-290])), [6e-301, 8e-301], rtol=1e-14
+    )
 
 
 def test_clipping_of_any_array():
@@ -408,7 +448,9 @@ def test_clipping_of_every_rule(rule, clip):
         before = np.clip(grads, -0.25, 0.25)
     assert not np.array_equal(before, grads)
     expected = moved(copy.deepcopy(rule), before)
-    np.testing.assert_allclose(moved(attrs.evolve(rule, **clip), grads), expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(
+        moved(attrs.evolve(rule, **clip), grads), expected, rtol=1e-12, atol=1e-15
+    )
 
 
 def model_and_batch():
@@ -425,7 +467,9 @@ def test_a_models_step_is_clipped():
     model = model_and_batch()
     before, grads = model.params.copy(), model.grads.copy()
     Plain(clip_norm=1e-3).step(model)
-    np.testing.assert_allclose(before - model.params, grads * 1e-3 / np.linalg.norm(grads), rtol=1e-10)
+    np.testing.assert_allclose(
+        before - model.params, grads * 1e-3 / np.linalg.norm(grads), rtol=1e-10
+    )
     np.testing.assert_array_equal(model.grads, grads)
 
 
@@ -463,7 +507,10 @@ def test_super_is_not_counted_again():
         plain.update(expected, g)
     np.testing.assert_array_equal(params, expected)
     assert rates == [pair for t in range(4) for pair in [(0.1 / 2**t, t + 1)] * 2]
-    assert {name: optimizer.memory[name].tolist() for name in ("t", "v")} == {"t": 4, "v": plain.memory["v"].tolist()}
+    assert {name: optimizer.memory[name].tolist() for name in ("t", "v")} == {
+        "t": 4,
+        "v": plain.memory["v"].tolist(),
+    }
 
 
 def test_a_rule_that_counts_by_itself():
@@ -598,7 +645,10 @@ def test_weights():
     class Odd(Dense):
         def parameters(self, input_shape):
             shapes = {"W": (2, 3), "b": (2, 1), "W_x": (1, 2), "w": (1, 1), "gamma": (3,)}
-            return {name: tn.Parameter(shape, tn.Initializer.get("zeros")) for name, shape in shapes.items()}
+            return {
+                name: tn.Parameter(shape, tn.Initializer.get("zeros"))
+                for name, shape in shapes.items()
+            }
 
     model = Sequential([Odd(2), Dense(2)], inputs=3)
     assert [view.shape for view in model.weights] == [(2, 3), (1, 2), (2, 2)]
@@ -649,7 +699,9 @@ def test_a_layer_without_weights():
 def test_they_train(name):
     """By name, each brings down the cost of a network."""
     X, Y = tn.datasets.make_moons(100, seed=1)
-    model = Sequential([Dense(8, "tanh"), Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)
+    model = Sequential(
+        [Dense(8, "tanh"), Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1
+    )
     optimizer = Optimizer.get(name, learning_rate=0.02, clip_norm=1.0)
     history = model.fit(X, Y, optimizer, epochs=30)
     assert history["loss"][-1] < 0.7 * history["loss"][0]
@@ -665,7 +717,11 @@ STEPS_BY_HAND = [
     (SGD(1, momentum=0.5, dampening=0.5, nesterov=True), [4, 4], [-3, -6.5]),
     (Adam(0.5, beta1=0, beta2=0, epsilon=1), [1, 3], [-0.25, -0.625]),
     # v̂ = 1, ŝ = 1; then v = 7/4, s = 39/16, so v̂ = 7/3, ŝ = 39/7
-    (Adam(1, beta1=0.5, beta2=0.75, epsilon=1), [1, 3], [-0.5, -0.5 - (7 / 3) / (math.sqrt(39 / 7) + 1)]),
+    (
+        Adam(1, beta1=0.5, beta2=0.75, epsilon=1),
+        [1, 3],
+        [-0.5, -0.5 - (7 / 3) / (math.sqrt(39 / 7) + 1)],
+    ),
 ]
 
 
@@ -681,7 +737,9 @@ def test_steps_by_hand(optimizer, grads, expected):
         optimizer.reset()
 
 
-@pytest.mark.parametrize("settings", [{}, {"beta1": 0.5, "beta2": 0.75}, {"beta1": 0.0}, {"beta2": 0.0}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"beta1": 0.5, "beta2": 0.75}, {"beta1": 0.0}, {"beta2": 0.0}]
+)
 def test_adam_under_a_constant_gradient(settings):
     """The corrected means of equal gradients are that gradient, so every step is as long as the learning rate."""
     optimizer, params = Adam(0.25, epsilon=1e-300, **settings), np.zeros(2)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import _out, functional
+from tinynet import functional
+from tinynet._support import blocks as _out
 from tinynet.errors import ShapeError
 
 X = np.random.default_rng(1).standard_normal((4, 6)).astype(np.float32)
@@ -32,7 +33,9 @@ def test_float64_from_a_method_that_ignores_out():
     Y = np.zeros((3, 6))
     first = ours.fit(X, Y, epochs=5)["loss"]
     assert first[-1] < first[0]
-    assert {array.dtype for array in (ours.dZ[1], ours.A[1], ours.predict(X), ours.forward(X))} == {np.dtype("float32")}
+    assert {array.dtype for array in (ours.dZ[1], ours.A[1], ours.predict(X), ours.forward(X))} == {
+        np.dtype("float32")
+    }
     np.testing.assert_array_equal(ours.predict(X), ours.forward(X))
 
 
@@ -66,8 +69,15 @@ def test_predict_refuses_a_shape_that_forward_refuses():
         def back(self, dA, Z, A):
             return dA
 
-    for ours in (model(tn.Dense(3), tn.Dense(3, "total")), model(tn.Dense(3, "total"), tn.Dense(3))):
-        for call in (ours.predict, ours.forward, lambda X, ours=ours: ours.evaluate(X, np.ones((3, 6)))):
+    for ours in (
+        model(tn.Dense(3), tn.Dense(3, "total")),
+        model(tn.Dense(3, "total"), tn.Dense(3)),
+    ):
+        for call in (
+            ours.predict,
+            ours.forward,
+            lambda X, ours=ours: ours.evaluate(X, np.ones((3, 6))),
+        ):
             with pytest.raises(ShapeError, match=r"Total.forward returned shape \(1, 6\)"):
                 call(X)
 
@@ -113,7 +123,9 @@ def test_a_wrong_shape_from_a_layer_is_not_reread():
         def back(self, dZ, cache):
             return None
 
-    with pytest.raises(ShapeError, match=r"^the Z .* \(1, 6\) in layer 2 \(Summed\); needed is \(5, 6\)"):
+    with pytest.raises(
+        ShapeError, match=r"^the Z .* \(1, 6\) in layer 2 \(Summed\); needed is \(5, 6\)"
+    ):
         model(tn.Dense(5, "relu"), Summed(), tn.Dense(3)).forward(X)
     ours = model(tn.Dense(5, "relu"), Summed(), tn.Dense(3))
     ours.forward_layer(1, X)
@@ -140,7 +152,10 @@ def test_an_activation_that_is_none():
 @pytest.mark.parametrize(
     ("db", "told"),
     [
-        (lambda dZ: dZ.sum(axis=0, keepdims=True), r"\(1, 6\); a sum over the examples is .*axis=1, keepdims=True"),
+        (
+            lambda dZ: dZ.sum(axis=0, keepdims=True),
+            r"\(1, 6\); a sum over the examples is .*axis=1, keepdims=True",
+        ),
         (lambda dZ: dZ.sum(axis=1), r"\(3,\); write .reshape\(3, 1\) behind it, or keepdims=True"),
         (lambda dZ: dZ.sum(axis=1, keepdims=True).T, r"\(1, 3\); it looks transposed"),
         (lambda dZ: dZ.sum(), r"\(\)"),
@@ -163,7 +178,10 @@ def test_a_gradient_of_the_wrong_shape(db, told):
 
     ours = model(tn.Dense(3, "tanh"), Shift())
     before = ours.params.copy()
-    with pytest.raises(ShapeError, match=r"db has shape \(3, 1\) in layer 2 \(Shift\); got an array of shape " + told):
+    with pytest.raises(
+        ShapeError,
+        match=r"db has shape \(3, 1\) in layer 2 \(Shift\); got an array of shape " + told,
+    ):
         ours.fit(X, np.ones((3, 6)))
     np.testing.assert_array_equal(before, ours.params)
 
@@ -172,7 +190,10 @@ FIELDS = {
     "numbers": (1, -2.5, 1e300, float("inf"), 2**70, True, None),
     "text": ("", "tanh", "a\nb", "µ"),
     "nested tuples": ((1, (2.0, ("x",))), ()),
-    "objects": (tn.Activation.get("leaky_relu", slope=0.3), (tn.Initializer.get("normal", scale=2.0), "he_normal")),
+    "objects": (
+        tn.Activation.get("leaky_relu", slope=0.3),
+        (tn.Initializer.get("normal", scale=2.0), "he_normal"),
+    ),
     "NumPy's numbers": (np.float64(0.1), np.int64(7), np.bool_(True)),
 }
 
@@ -196,10 +217,14 @@ def test_fields_in_files(tmp_path, value):
     before.save(tmp_path / "net.npz")
     after = tn.load(tmp_path / "net.npz")
     assert before.layers == after.layers
-    assert repr(before.layers) == repr(after.layers) or "NumPy" in repr(value) or "np." in repr(value)
+    assert (
+        repr(before.layers) == repr(after.layers) or "NumPy" in repr(value) or "np." in repr(value)
+    )
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, {1, 2}, np.tanh, np.ones(2), 1j, b"x", object()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [{"a": 1}, {1, 2}, np.tanh, np.ones(2), 1j, b"x", object()], ids=repr
+)
 def test_fields_that_no_file_can_hold(tmp_path, value):
     """What a file cannot hold is refused when it is saved, and no file is left."""
 
@@ -210,7 +235,10 @@ def test_fields_that_no_file_can_hold(tmp_path, value):
         def forward(self, Z):
             return Z
 
-    with pytest.raises(TypeError, match="cannot be saved: a field may be a number, a string, a tuple or a registered"):
+    with pytest.raises(
+        TypeError,
+        match="cannot be saved: a field may be a number, a string, a tuple or a registered",
+    ):
         tn.Sequential([tn.Dense(2, Bearing(value))], inputs=3).save(tmp_path / "net.npz")
     assert list(tmp_path.iterdir()) == []
 
@@ -262,12 +290,17 @@ DEFINITIONS = {
 def test_definitions_that_teach(body, fields, told):
     """A class that cannot work says so at once, and what to write."""
     with pytest.raises((TypeError, AttributeError), match=told):
-        type("Newcomers", (tn.Activation,), {"forward": newcomers_forward, **body})(**dict(fields)).forward(X)
+        type("Newcomers", (tn.Activation,), {"forward": newcomers_forward, **body})(
+            **dict(fields)
+        ).forward(X)
 
 
 def test_keywords_of_a_class():
     """A setting among the bases is told from a field."""
-    with pytest.raises(TypeError, match=r"class Own\(..., alpha=...\): a class takes only name=; settings are fields"):
+    with pytest.raises(
+        TypeError,
+        match=r"class Own\(..., alpha=...\): a class takes only name=; settings are fields",
+    ):
 
         class Own(tn.Activation, alpha=0.1):
             def forward(self, Z):
@@ -277,14 +310,22 @@ def test_keywords_of_a_class():
 @pytest.mark.parametrize("make", [classmethod, staticmethod])
 def test_methods_without_self(make):
     """A forward that needs no instance may say so."""
-    body = {"forward": make((lambda cls, Z: np.tanh(Z)) if make is classmethod else (lambda Z: np.tanh(Z)))}
+    body = {
+        "forward": make(
+            (lambda cls, Z: np.tanh(Z)) if make is classmethod else (lambda Z: np.tanh(Z))
+        )
+    }
     tn.testing.check_activation(type("Own", (tn.Activation,), body)())
 
 
 def test_parameters_stay_where_they_are():
     """To assign to the mapping or to the vector is refused with what to write instead."""
     ours = model(tn.Dense(3))
-    for name, hint in (("W", r"model.W\[1\] = M"), ("b", r"model.b\[1\] = v"), ("params", r"model.params\[:\] = v")):
+    for name, hint in (
+        ("W", r"model.W\[1\] = M"),
+        ("b", r"model.b\[1\] = v"),
+        ("params", r"model.params\[:\] = v"),
+    ):
         with pytest.raises(AttributeError, match=hint):
             setattr(ours, name, np.ones(3))
 
@@ -296,7 +337,12 @@ def test_parameters_stay_where_they_are():
         (["short", "relu"], "huber", lambda ours: ours.forward_layer(1, X), "A"),
         (["short_back", "relu"], "huber", lambda ours: ours.fit(X, X), "dZ"),
         (["relu", "short_back"], "huber", lambda ours: ours.fit(X, X), "dZ[L]"),
-        (["relu", "short_back"], "huber", lambda ours: (ours.forward(X), ours.back_layer(2, X)), "dZ"),
+        (
+            ["relu", "short_back"],
+            "huber",
+            lambda ours: (ours.forward(X), ours.back_layer(2, X)),
+            "dZ",
+        ),
         (["relu", "relu"], "short_loss", lambda ours: ours.fit(X, X), "dA[L]"),
     ],
 )
@@ -377,7 +423,9 @@ def test_static_methods():
 
     tn.testing.check_loss(Halved())
     tn.testing.check_activation(Doubled())
-    assert np.isfinite(model(tn.Dense(3, "doubled"), loss="halved").fit(X, np.ones((3, 6)))["loss"]).all()
+    assert np.isfinite(
+        model(tn.Dense(3, "doubled"), loss="halved").fit(X, np.ones((3, 6)))["loss"]
+    ).all()
 
 
 @pytest.mark.parametrize("dtypes", [("f4", "f4"), ("f8", "f4"), ("f4", "f8")])
@@ -394,12 +442,17 @@ def test_functions_of_mixed_precision(dtypes):
 def test_mixed_arrays_go_the_same_way_whatever_their_size(monkeypatch):
     """Arrays of two dtypes or shapes give what they give in small: by blocks goes only what is alike."""
     loss, rng = tn.Loss.get("binary_crossentropy"), np.random.default_rng(2)
-    A, Y = rng.uniform(0.1, 0.9, (1, 50)).astype(np.float32), rng.integers(2, size=(1, 50)).astype(float)
+    A, Y = (
+        rng.uniform(0.1, 0.9, (1, 50)).astype(np.float32),
+        rng.integers(2, size=(1, 50)).astype(float),
+    )
     for block in (7, 1000):
         monkeypatch.setattr(_out, "_BLOCK", block)
         assert loss.back(A, Y).dtype == np.float64
         assert loss.back(A, Y[:, :1]).shape == (1, 50)
-        slopes = tn.Activation.get("leaky_relu").back(np.ones((5, 1)), -np.ones((5, 6)), -np.ones((5, 6)))
+        slopes = tn.Activation.get("leaky_relu").back(
+            np.ones((5, 1)), -np.ones((5, 6)), -np.ones((5, 6))
+        )
         np.testing.assert_allclose(slopes, np.full((5, 6), 0.01))
 
 
@@ -408,7 +461,9 @@ def test_gelu_at_the_edges(dtype):
     """The smallest and the largest numbers come out as numbers."""
     gelu, limits = tn.Activation.get("gelu"), np.finfo(dtype)
     Z = np.array([[0, -0.0, limits.tiny, -limits.tiny, limits.smallest_subnormal]], dtype)
-    np.testing.assert_allclose(gelu.back(np.ones_like(Z), Z, gelu.forward(Z)), np.full(Z.shape, 0.5), rtol=1e-6)
+    np.testing.assert_allclose(
+        gelu.back(np.ones_like(Z), Z, gelu.forward(Z)), np.full(Z.shape, 0.5), rtol=1e-6
+    )
     far = np.array([[limits.max / 1.5, -limits.max / 1.5]], dtype)
     np.testing.assert_array_equal(gelu.forward(far), np.maximum(far, 0))
 
@@ -424,7 +479,9 @@ def test_a_refused_step_is_not_counted():
 
 def test_an_optimizer_wants_flat_vectors():
     """Matrices are refused, with what to write."""
-    with pytest.raises(ShapeError, match=r"flat vectors .* got shapes \(2, 3\) and \(2, 3\); write params.reshape"):
+    with pytest.raises(
+        ShapeError, match=r"flat vectors .* got shapes \(2, 3\) and \(2, 3\); write params.reshape"
+    ):
         tn.SGD().update(np.ones((2, 3)), np.ones((2, 3)))
 
 

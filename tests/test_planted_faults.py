@@ -59,7 +59,9 @@ def check(thing):
 # Activations -------------------------------------------------------------------------
 
 
-@fault(r"Faulty\(\): back does not match forward: at Z = .* dA = .* dZ = .* slope is .*1\.01 times the slope")
+@fault(
+    r"Faulty\(\): back does not match forward: at Z = .* dA = .* dZ = .* slope is .*1\.01 times the slope"
+)
 def derivative_off_by_one_percent():
     class Faulty(Tanh):
         def back(self, dA, Z, A):
@@ -313,7 +315,9 @@ def softmax_as_if_it_were_elementwise():
     return Faulty()
 
 
-@fault(r"forward differs for the first m = 1 examples alone; an example's A must not depend on the others")
+@fault(
+    r"forward differs for the first m = 1 examples alone; an example's A must not depend on the others"
+)
 def softmax_over_the_examples():
     class Faulty(Activation):
         def forward(self, Z):
@@ -445,7 +449,9 @@ def test_an_inherited_back_is_told():
         def forward(self, Z):
             return np.maximum(Z, 0) ** 2
 
-    with pytest.raises(AssertionError, match=r"back is that of ReLU, made for another forward.*tn.Activation.back"):
+    with pytest.raises(
+        AssertionError, match=r"back is that of ReLU, made for another forward.*tn.Activation.back"
+    ):
         check(Squared())
 
     class Cured(ReLU):
@@ -470,7 +476,9 @@ def test_other_settings_are_tried():
         def back(self, dA, Z, A):
             return np.where(Z > 0, dA, 0.01 * dA).astype(Z.dtype)
 
-    with pytest.raises(AssertionError, match=r"Own\(alpha=0.059.*\): back does not .*times the slope there"):
+    with pytest.raises(
+        AssertionError, match=r"Own\(alpha=0.059.*\): back does not .*times the slope there"
+    ):
         check(Own())
 
 
@@ -501,7 +509,9 @@ def test_fields_are_plain(value, told):
 @pytest.mark.parametrize("init", ["kaiming", 0.25, None])
 def test_init_is_an_initializer(init):
     """An activation whose init is none is told before Dense stumbles over it."""
-    with pytest.raises(AssertionError, match=rf"Own.init is {init!r}, no initializer; known: constant"):
+    with pytest.raises(
+        AssertionError, match=rf"Own.init is {init!r}, no initializer; known: constant"
+    ):
         check(type("Own", (Activation,), {"forward": tanh, "init": init})())
 
 
@@ -515,7 +525,9 @@ def test_settings_beside_the_fields_are_told():
         def forward(self, Z):
             return np.tanh(Z)
 
-    with pytest.raises(AssertionError, match="Own holds slope beside its fields; make each a field"):
+    with pytest.raises(
+        AssertionError, match="Own holds slope beside its fields; make each a field"
+    ):
         check(Own())
 
 
@@ -578,7 +590,9 @@ def one_over_m_twice():
     return Faulty(2)
 
 
-@fault(r"dA\[0\], from layer 1,? does not match the cost: .*\b0.1429 times as much.*for each example, so do not divide")
+@fault(
+    r"dA\[0\], from layer 1,? does not match the cost: .*\b0.1429 times as much.*for each example, so do not divide"
+)
 def one_over_m_in_dA_prev():
     class Faulty(Plain, Dense):
         def back(self, dZ, cache):
@@ -753,7 +767,9 @@ def layer_mixes_examples():
 # Layers that do in training what they do not at prediction ------------------------------
 
 
-@fault(r"Faulty.forward draws from cache.rng outside of training; at prediction nothing is by chance")
+@fault(
+    r"Faulty.forward draws from cache.rng outside of training; at prediction nothing is by chance"
+)
 def dropout_active_at_prediction():
     class Faulty(Dropout):
         def forward(self, A_prev, cache):
@@ -763,7 +779,9 @@ def dropout_active_at_prediction():
     return Faulty()
 
 
-@fault(r"gives another Z for the same A_prev the second time; if that is by chance, look at cache.training first")
+@fault(
+    r"gives another Z for the same A_prev the second time; if that is by chance, look at cache.training first"
+)
 def dropout_active_at_prediction_by_a_generator_of_its_own():
     rng = np.random.default_rng(1)
 
@@ -785,7 +803,9 @@ def dropout_by_a_generator_of_its_own():
     return Faulty()
 
 
-@fault(r"Faulty.back draws from cache.rng; forward has drawn the mask: keep it in the cache, and use that one")
+@fault(
+    r"Faulty.back draws from cache.rng; forward has drawn the mask: keep it in the cache, and use that one"
+)
 def mask_drawn_again_in_back():
     class Faulty(Dropout):
         def back(self, dZ, cache):
@@ -796,7 +816,9 @@ def mask_drawn_again_in_back():
     return Faulty()
 
 
-@fault(r"in training, dA\[0\].* does not match the cost.*back goes by what forward drew: the same mask")
+@fault(
+    r"in training, dA\[0\].* does not match the cost.*back goes by what forward drew: the same mask"
+)
 def mask_lost_between_the_passes():
     class Faulty(Dropout):
         def back(self, dZ, cache):
@@ -806,7 +828,9 @@ def mask_lost_between_the_passes():
     return Faulty()
 
 
-@fault(r"in training, dA\[0\].* does not match the cost.*the same mask, kept in the cache, with its factor")
+@fault(
+    r"in training, dA\[0\].* does not match the cost.*the same mask, kept in the cache, with its factor"
+)
 def back_without_the_mask():
     class Faulty(Dropout):
         def back(self, dZ, cache):
@@ -824,7 +848,9 @@ def back_without_the_factor():
     return Faulty(0.25)
 
 
-@fault(r"in training, Z of Faulty is on average 0\.[789]\d* times .* at prediction; divide what is kept by .* 1 - rate")
+@fault(
+    r"in training, Z of Faulty is on average 0\.[789]\d* times .* at prediction; divide what is kept by .* 1 - rate"
+)
 def kept_units_not_scaled():
     class Faulty(Dropout):
         def forward(self, A_prev, cache):
@@ -895,7 +921,9 @@ def statistics_of_the_batch_at_prediction():
     return Faulty()
 
 
-@fault(r"Faulty.forward changes its state, running_mean, outside of training; look at cache.training first")
+@fault(
+    r"Faulty.forward changes its state, running_mean, outside of training; look at cache.training first"
+)
 def running_statistics_changed_at_prediction():
     class Faulty(BatchNorm):
         def normalize(self, A_prev, cache):
@@ -918,7 +946,9 @@ def running_statistics_counted_as_parameters():
     return Faulty()
 
 
-@fault(r"Faulty: after training, predict is not what forward is; what is to last .* is declared in state")
+@fault(
+    r"Faulty: after training, predict is not what forward is; what is to last .* is declared in state"
+)
 def running_statistics_not_declared():
     class Faulty(BatchNorm):
         def state(self, input_shape):
@@ -948,7 +978,11 @@ def running_statistics_changed_in_back():
 def float64_in_training_only():
     class Faulty(Dropout):
         def forward(self, A_prev, cache):
-            return A_prev * (cache.rng.random(A_prev.shape) < 0.5) * np.float64(2) if cache.training else A_prev.copy()
+            return (
+                A_prev * (cache.rng.random(A_prev.shape) < 0.5) * np.float64(2)
+                if cache.training
+                else A_prev.copy()
+            )
 
     return Faulty()
 
@@ -1301,7 +1335,9 @@ def setting_that_is_no_field():
     class Faulty(LeakyReLU):
         def __init__(self, slope=0.01):
             super().__init__()
-            object.__setattr__(self, "slope", 2 * slope)  # each copy by way of the config doubles it
+            object.__setattr__(
+                self, "slope", 2 * slope
+            )  # each copy by way of the config doubles it
 
     return Faulty(0.1)
 
@@ -1411,7 +1447,9 @@ def layer_with_its_own_parameters():
         start: float = 1.0
 
         def parameters(self, input_shape):
-            return {"g": Parameter((*input_shape, 1), Initializer.get("constant", value=self.start))}
+            return {
+                "g": Parameter((*input_shape, 1), Initializer.get("constant", value=self.start))
+            }
 
         def forward(self, A_prev, cache):
             return cache.g * A_prev
@@ -1503,7 +1541,11 @@ def dropout_scaled_at_prediction():
 def noise_in_training():
     class Noise(Layer):
         def forward(self, A_prev, cache):
-            noise = cache.rng.standard_normal(A_prev.shape) if cache.training else np.zeros(A_prev.shape)
+            noise = (
+                cache.rng.standard_normal(A_prev.shape)
+                if cache.training
+                else np.zeros(A_prev.shape)
+            )
             return A_prev + noise.astype(A_prev.dtype)
 
         def back(self, dZ, cache):
@@ -1516,7 +1558,11 @@ def noise_in_training():
 def noise_that_shifts():
     class Shifting(Layer):
         def forward(self, A_prev, cache):
-            cache.kept = cache.rng.random(A_prev.shape) < 0.8 if cache.training else np.ones(A_prev.shape, bool)
+            cache.kept = (
+                cache.rng.random(A_prev.shape) < 0.8
+                if cache.training
+                else np.ones(A_prev.shape, bool)
+            )
             return np.where(cache.kept, A_prev, A_prev.dtype.type(-1.5))
 
         def back(self, dZ, cache):
@@ -1563,7 +1609,9 @@ def loss_with_a_field():
         q: float = 0.5
 
         def value(self, A, Y):
-            return float(np.mean(np.sum(np.maximum(self.q * (Y - A), (self.q - 1) * (Y - A)), axis=0)))
+            return float(
+                np.mean(np.sum(np.maximum(self.q * (Y - A), (self.q - 1) * (Y - A)), axis=0))
+            )
 
         def back(self, A, Y):
             return (Y < A) - self.q * np.ones_like(A)
@@ -1675,9 +1723,13 @@ def test_check_gradients_finds_the_faulty_layer():
             cache.db *= 1.01
             return dA_prev
 
-    model = Sequential([Dense(4, "tanh"), Faulty(3, "tanh"), Dense(2)], "mean_squared_error", inputs=3, seed=1)
+    model = Sequential(
+        [Dense(4, "tanh"), Faulty(3, "tanh"), Dense(2)], "mean_squared_error", inputs=3, seed=1
+    )
     rng = np.random.default_rng(2)
-    with pytest.raises(AssertionError, match=r"db\[2\] of layer 2 \(Faulty\) .*\b1.01 times as much"):
+    with pytest.raises(
+        AssertionError, match=r"db\[2\] of layer 2 \(Faulty\) .*\b1.01 times as much"
+    ):
         testing.check_gradients(model, rng.standard_normal((3, 5)), rng.standard_normal((2, 5)))
 
 
@@ -1709,7 +1761,9 @@ def test_a_class_is_not_an_instance(cls):
     """Handed a class, a check says what to write."""
     checks = {family: check for family, check in CHECKS.items() if issubclass(cls, family)}
     (run,) = checks.values()
-    with pytest.raises(TypeError, match=rf"takes an instance, not a class; write {cls.__name__}\(\)"):
+    with pytest.raises(
+        TypeError, match=rf"takes an instance, not a class; write {cls.__name__}\(\)"
+    ):
         run(cls)
 
 
@@ -1756,5 +1810,7 @@ def test_one_fault_fails_one_check():
 
 def test_checks_of_what_is_nothing():
     """What belongs to no family is refused."""
-    with pytest.raises(TypeError, match=r"3 is no activation, layer, loss, optimizer, schedule or initializer"):
+    with pytest.raises(
+        TypeError, match=r"3 is no activation, layer, loss, optimizer, schedule or initializer"
+    ):
         testing.checks(3)

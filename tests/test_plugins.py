@@ -22,7 +22,13 @@ def environment(tmp_path_factory):
             copy = source / path.relative_to(PLUGIN)
             copy.parent.mkdir(exist_ok=True)
             copy.write_text(path.read_text("utf-8"), "utf-8")
-    options = ["--no-index", "--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
+    options = [
+        "--no-index",
+        "--no-deps",
+        "--no-build-isolation",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     command = [sys.executable, "-m", "pip", "install", *options, "--target", folder, source]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -80,7 +86,16 @@ def test_a_saved_model_finds_its_plugin(environment, tmp_path):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("gone", ["ImportError", "'gone'", "tinynet-ripple", "tinynet_ripple.not_there", "ModuleNotFoundError"]),
+        (
+            "gone",
+            [
+                "ImportError",
+                "'gone'",
+                "tinynet-ripple",
+                "tinynet_ripple.not_there",
+                "ModuleNotFoundError",
+            ],
+        ),
         ("misnamed", ["ImportError", "'misnamed'", "tinynet-ripple", "no activation of that name"]),
         ("rippel", ["UnknownNameError", "nearest first: ripple,"]),
     ],

@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 import tinynet as tn
 
 ACTIVATIONS = sorted(
-    name for name in tn.Activation.names() if tn.Activation._classes[name].__module__.startswith("tinynet.")
+    name
+    for name in tn.Activation.names()
+    if tn.Activation._classes[name].__module__.startswith("tinynet.")
 )
 # A hundred networks a property, the same ones in every run.
 MANY = settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -37,11 +42,18 @@ def networks(draw, between=None):
     """
     widths = draw(st.lists(st.integers(1, 7), min_size=2, max_size=6))
     names = [draw(st.sampled_from(ACTIVATIONS)) for _ in widths[1:]]
-    l2, m, seed = draw(st.sampled_from([0.0, 0.1])), draw(st.integers(1, 9)), draw(st.integers(0, 2**32 - 1))
+    l2, m, seed = (
+        draw(st.sampled_from([0.0, 0.1])),
+        draw(st.integers(1, 9)),
+        draw(st.integers(0, 2**32 - 1)),
+    )
     layers = [
         layer
         for n, name in zip(widths[1:], names, strict=True)
-        for layer in (tn.Dense(n, name, l2=l2), *(draw(st.sampled_from(between)) if between else []))
+        for layer in (
+            tn.Dense(n, name, l2=l2),
+            *(draw(st.sampled_from(between)) if between else []),
+        )
     ]
     dtype = draw(st.sampled_from(["float32", "float64"]))
     model = tn.Sequential(layers, "mean_squared_error", inputs=widths[0], dtype=dtype, seed=seed)
@@ -59,7 +71,9 @@ def passed(model, X, Y, training=False):
     A = model.forward(X, training=training).copy()
     J = model.cost(Y)
     model.back(Y, input_gradient=True)
-    arrays = [array.copy() for kind in (model.Z, model.A, model.dZ, model.dA) for array in kind.values()]
+    arrays = [
+        array.copy() for kind in (model.Z, model.A, model.dZ, model.dA) for array in kind.values()
+    ]
     return [A, np.array(J), *arrays, model.grads.copy()]
 
 
@@ -112,7 +126,11 @@ def test_files_and_copies(tmp_path, given):
     model, X, Y = given
     model.save(tmp_path / "net.npz")
     expected = passed(model, X, Y)
-    for other in (tn.load(tmp_path / "net.npz"), pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+    for other in (
+        tn.load(tmp_path / "net.npz"),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model),
+    ):
         assert_equal(expected, passed(other, X, Y))
         assert not np.shares_memory(other.params, model.params)
         if X.shape[1] > 1:
@@ -132,7 +150,9 @@ def test_predict_is_forward(given, batch_size):
     expected = passed(model, X, Y)
     np.testing.assert_array_equal(expected[0], model.predict(X))
     tolerance = 1e-5 if model.dtype == np.float32 else 1e-12
-    np.testing.assert_allclose(model.predict(X, batch_size), expected[0], rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(
+        model.predict(X, batch_size), expected[0], rtol=tolerance, atol=tolerance
+    )
     np.testing.assert_array_equal(expected[-1], model.grads)
     np.testing.assert_array_equal(expected[0], model.A[len(model.layers)])
 

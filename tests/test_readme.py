@@ -29,8 +29,14 @@ def test_page(page, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        "README.rst", "docs/index.rst", "docs/notation.rst", "docs/data.rst", "docs/optimizers.rst",
-        "docs/metrics.rst", "docs/extending.rst", "docs/layers.rst",
+        "README.rst",
+        "docs/index.rst",
+        "docs/notation.rst",
+        "docs/data.rst",
+        "docs/optimizers.rst",
+        "docs/metrics.rst",
+        "docs/extending.rst",
+        "docs/layers.rst",
     ],
 )
 def test_page_has_examples(name):
@@ -40,9 +46,18 @@ def test_page_has_examples(name):
 
 def test_readme_names_every_file():
     """The table "What's where" has all modules of the package, and none that is gone."""
-    section = (ROOT / "README.rst").read_text("utf-8").split("What's where")[1].split("Documentation\n---")[0]
+    section = (
+        (ROOT / "README.rst")
+        .read_text("utf-8")
+        .split("What's where")[1]
+        .split("Documentation\n---")[0]
+    )
     named = set(re.findall(r"``(\w+(?:\.py|/))``", section)) - {"tinynet/"}
     package = ROOT / "tinynet"
     modules = {path.name for path in package.glob("*.py")} - {"_version.py"}
-    folders = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    folders = {
+        f"{path.name}/"
+        for path in package.iterdir()
+        if path.is_dir() and path.name != "__pycache__"
+    }
     assert named == modules | folders

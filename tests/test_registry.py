@@ -9,7 +9,7 @@ import pytest
 
 import tinynet as tn
 from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Optimizer, Schedule
-from tinynet._registry import FAMILIES, snake_case
+from tinynet._support.registry import FAMILIES, snake_case
 from tinynet.activations import ELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from tinynet.errors import UnknownNameError
 from tinynet.initializers import HeNormal, Normal
@@ -72,7 +72,9 @@ def test_snake_case(class_name, expected):
     assert expected == snake_case(class_name)
 
 
-@pytest.mark.parametrize(("family", "names"), NAMED.items(), ids=lambda value: getattr(value, "family", ""))
+@pytest.mark.parametrize(
+    ("family", "names"), NAMED.items(), ids=lambda value: getattr(value, "family", "")
+)
 def test_names(family, names):
     """The families know what the documentation names, sorted; every name finds the class that bears it."""
     assert set(names.split()) <= set(family.names())
@@ -150,14 +152,25 @@ def test_config_of_tuples_and_json():
 
     chain = Chain((ReLU(), LeakyReLU(slope=0.5)))
     config = chain.config()
-    assert [{"family": "activation", "name": "relu"}, LeakyReLU(slope=0.5).config()] == list(config["links"])
-    assert chain == Activation.get(config) == Activation.get({**config, "links": list(config["links"])})
+    assert [{"family": "activation", "name": "relu"}, LeakyReLU(slope=0.5).config()] == list(
+        config["links"]
+    )
+    assert (
+        chain
+        == Activation.get(config)
+        == Activation.get({**config, "links": list(config["links"])})
+    )
 
 
 @pytest.mark.parametrize(
     ("family", "spec", "fields", "message"),
     [
-        (Activation, Huber(), {}, r"Huber.* is not the name, config or instance of a tinynet activation"),
+        (
+            Activation,
+            Huber(),
+            {},
+            r"Huber.* is not the name, config or instance of a tinynet activation",
+        ),
         (Loss, ReLU(), {}, "loss"),
         (Layer, b"relu", {}, "layer"),
         (Activation, None, {}, "activation"),
@@ -203,7 +216,10 @@ def test_unknown_name(family, name, nearest):
 
 def test_unknown_name_inside_a_config():
     """An unknown name is found wherever it stands; it is a LookupError, too."""
-    for make in (lambda: Dense(3, "rleu"), lambda: Layer.get({"name": "dense", "units": 3, "activation": "rleu"})):
+    for make in (
+        lambda: Dense(3, "rleu"),
+        lambda: Layer.get({"name": "dense", "units": 3, "activation": "rleu"}),
+    ):
         with pytest.raises(LookupError, match=r"'rleu'.*nearest first: relu"):
             make()
 
@@ -221,7 +237,9 @@ def test_subclass_registers():
 
 def test_second_class_under_a_taken_name():
     """Another class of the same name is refused, told who has it, and the first one stays."""
-    with pytest.raises(ValueError, match=r"activation name 'relu' is taken by tinynet\.activations\.ReLU"):
+    with pytest.raises(
+        ValueError, match=r"activation name 'relu' is taken by tinynet\.activations\.ReLU"
+    ):
 
         class ReLU(Activation):
             forward = forward
@@ -390,7 +408,13 @@ def test_settings_become_plain_numbers(family, name, field, others, half):
 
 @pytest.mark.parametrize(
     ("thing", "field"),
-    [(LeakyReLU(), "slope"), (Dense(3), "units"), (SGD(), "learning_rate"), (Huber(), "delta"), (ReLU(), "anything")],
+    [
+        (LeakyReLU(), "slope"),
+        (Dense(3), "units"),
+        (SGD(), "learning_rate"),
+        (Huber(), "delta"),
+        (ReLU(), "anything"),
+    ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_descriptions_are_frozen(thing, field):
@@ -436,6 +460,8 @@ def test_private_fields_come_back():
 @pytest.mark.parametrize("family", [Activation, Loss])
 def test_backward_is_called_back(family):
     """A method under the name that other libraries have would never be called: the class is refused, with the name."""
-    with pytest.raises(TypeError, match="Own defines backward, which nothing here calls; name it back"):
+    with pytest.raises(
+        TypeError, match="Own defines backward, which nothing here calls; name it back"
+    ):
         type("Own", (family,), {"backward": lambda self, dA, Z, A: dA})
     assert "own" not in family.names()

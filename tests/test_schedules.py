@@ -35,7 +35,10 @@ RATES = [
     (Cosine(1, 4), {0: 1, 1: (1 + math.sqrt(0.5)) / 2, 2: 0.5, 4: 1, 6: 0.5, 402: 0.5}),
     (Cosine(1, 4, lowest=0.5), {0: 1, 2: 0.75, 4: 1, 6: 0.75}),
     (Cosine(0.5, 4, lowest=0.5), {0: 0.5, 2: 0.5, 4: 0.5}),
-    (Cosine(1, 4, growth=2), {0: 1, 2: 0.5, 4: 1, 8: 0.5, 10: (1 - math.sqrt(0.5)) / 2, 12: 1, 20: 0.5, 28: 1}),
+    (
+        Cosine(1, 4, growth=2),
+        {0: 1, 2: 0.5, 4: 1, 8: 0.5, 10: (1 - math.sqrt(0.5)) / 2, 12: 1, 20: 0.5, 28: 1},
+    ),
     (Cosine(1, 4, growth=1.5), {0: 1, 2: 0.5, 4: 1, 7: 0.5, 10: 1}),
     (Cosine(1, 4, lowest=0.2, restart=False), {0: 1, 2: 0.6, 4: 0.2, 5: 0.2, 8: 0.2}),
     (Warmup(4, 0.8), {0: 0.08, 2: 0.44, 4: 0.8, 100: 0.8}),
@@ -54,7 +57,9 @@ def test_the_courses_decay(rate, epoch, decay, interval, expected):
     assert schedule.at(epoch) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
-@pytest.mark.parametrize(("schedule", "rates"), RATES, ids=lambda value: repr(value) if attrs.has(type(value)) else "")
+@pytest.mark.parametrize(
+    ("schedule", "rates"), RATES, ids=lambda value: repr(value) if attrs.has(type(value)) else ""
+)
 def test_rates(schedule, rates):
     """The rates are those of the closed form, by steps and by epochs."""
     for t, rate in rates.items():
@@ -64,7 +69,11 @@ def test_rates(schedule, rates):
 
 def test_every_schedule_has_rates_here():
     """No class of the library is left out of the table."""
-    known = {cls for cls in Schedule._classes.values() if getattr(tn.schedules, cls.__name__, None) is cls}
+    known = {
+        cls
+        for cls in Schedule._classes.values()
+        if getattr(tn.schedules, cls.__name__, None) is cls
+    }
     assert set(map(type, SCHEDULES)) == known
 
 
@@ -75,13 +84,22 @@ def _schedulers(torch):
         "step": (Step(0.3, 0.7, 6), lambda o: optim.StepLR(o, 6, gamma=0.7)),
         "exponential": (Exponential(0.3, 0.95), lambda o: optim.ExponentialLR(o, 0.95)),
         "polynomial": (Polynomial(0.3, 0, 20, 2.0), lambda o: optim.PolynomialLR(o, 20, power=2.0)),
-        "cosine": (Cosine(0.3, 20, 0.01), lambda o: optim.CosineAnnealingWarmRestarts(o, 20, eta_min=0.01)),
-        "growing": (Cosine(0.3, 3, growth=2), lambda o: optim.CosineAnnealingWarmRestarts(o, 3, T_mult=2)),
+        "cosine": (
+            Cosine(0.3, 20, 0.01),
+            lambda o: optim.CosineAnnealingWarmRestarts(o, 20, eta_min=0.01),
+        ),
+        "growing": (
+            Cosine(0.3, 3, growth=2),
+            lambda o: optim.CosineAnnealingWarmRestarts(o, 3, T_mult=2),
+        ),
         "warm-up": (Warmup(8, 0.3, start=0.25), lambda o: optim.LinearLR(o, 0.25, total_iters=8)),
         "warm-up before a stair": (
             Warmup(8, Step(0.3, 0.5, 5), start=0.25),
             lambda o: optim.ChainedScheduler(
-                [optim.LinearLR(o, 0.25, total_iters=8), optim.MultiStepLR(o, [13, 18, 23, 28], gamma=0.5)]
+                [
+                    optim.LinearLR(o, 0.25, total_iters=8),
+                    optim.MultiStepLR(o, [13, 18, 23, 28], gamma=0.5),
+                ]
             ),
         ),
     }
@@ -89,7 +107,8 @@ def _schedulers(torch):
 
 @pytest.mark.filterwarnings("ignore:Detected call of")
 @pytest.mark.parametrize(
-    "name", ["step", "exponential", "polynomial", "cosine", "growing", "warm-up", "warm-up before a stair"]
+    "name",
+    ["step", "exponential", "polynomial", "cosine", "growing", "warm-up", "warm-up before a stair"],
 )
 def test_rates_are_those_of_torch(name):
     """Thirty rates are those of PyTorch's scheduler."""
@@ -120,7 +139,9 @@ def test_a_schedule_by_step(schedule):
     """Step after step has the rate of its number; the count is the memory's t, and an epoch's end changes nothing."""
     optimizer = SGD(schedule)
     assert optimizer.rate() == schedule.at(0)
-    assert _moves(optimizer, 12, epoch=5) == pytest.approx([schedule.at(t) for t in range(12)], abs=1e-14)
+    assert _moves(optimizer, 12, epoch=5) == pytest.approx(
+        [schedule.at(t) for t in range(12)], abs=1e-14
+    )
     assert optimizer.rate() == schedule.at(12)
     assert optimizer.rate(later=3) == schedule.at(15)
     assert optimizer.memory == {"t": 12}
@@ -181,7 +202,11 @@ def test_every_optimizer_takes_a_schedule(name):
     "given",
     [
         Warmup(3, Cosine(0.1, 10), by="step"),
-        {"name": "warmup", "steps": 3, "then": {"family": "schedule", "name": "cosine", "rate": 0.1, "period": 10}},
+        {
+            "name": "warmup",
+            "steps": 3,
+            "then": {"family": "schedule", "name": "cosine", "rate": 0.1, "period": 10},
+        },
         Warmup(3, Cosine(0.1, 10)).config(),
     ],
     ids=["instance", "config by hand", "config"],
@@ -205,7 +230,11 @@ def test_a_schedule_of_ones_own():
     tn.testing.check_schedule(Halving())
     assert _moves(SGD("halving"), 4) == [1, 0.5, 0.25, 0.125]
     assert Warmup(2, "halving").then == Halving()
-    assert SGD("halving").config()["learning_rate"] == {"family": "schedule", "name": "halving", "by": "step"}
+    assert SGD("halving").config()["learning_rate"] == {
+        "family": "schedule",
+        "name": "halving",
+        "by": "step",
+    }
 
 
 def test_repr():

@@ -16,7 +16,11 @@ from tinynet import SGD, Activation, BatchNorm, Dense, Dropout, Layer, Loss, Seq
 from tinynet.errors import NotBuiltError, ShapeError, UnknownNameError
 
 DTYPES = ["float32", "float64"]
-ACTIVATIONS = [name for name in Activation.names() if Activation._classes[name].__module__.startswith("tinynet.")]
+ACTIVATIONS = [
+    name
+    for name in Activation.names()
+    if Activation._classes[name].__module__.startswith("tinynet.")
+]
 # (loss, output activation) where the two are partners, and where they are not
 ENDS = [
     ("binary_crossentropy", "sigmoid"),
@@ -71,8 +75,19 @@ def passed(model, X, Y):
     """Take the model forward and back, and return copies of all that it computed."""
     model.forward(X)
     model.back(Y, input_gradient=True)
-    kinds = {"Z": model.Z, "A": model.A, "dZ": model.dZ, "dA": model.dA, "dW": model.dW, "db": model.db}
-    results = {f"{kind}[{l}]": array.copy() for kind, arrays in kinds.items() for l, array in arrays.items()}
+    kinds = {
+        "Z": model.Z,
+        "A": model.A,
+        "dZ": model.dZ,
+        "dA": model.dA,
+        "dW": model.dW,
+        "db": model.db,
+    }
+    results = {
+        f"{kind}[{l}]": array.copy()
+        for kind, arrays in kinds.items()
+        for l, array in arrays.items()
+    }
     return results | {"grads": model.grads.copy(), "J": np.array(model.cost(Y))}
 
 
@@ -88,7 +103,9 @@ def assert_close(expected, actual, dtype):
     tolerance = 1e-5 if dtype == "float32" else 1e-12
     assert expected.keys() == actual.keys()
     for name, array in expected.items():
-        np.testing.assert_allclose(array, actual[name], rtol=tolerance, atol=tolerance, err_msg=name)
+        np.testing.assert_allclose(
+            array, actual[name], rtol=tolerance, atol=tolerance, err_msg=name
+        )
 
 
 # The arrays and who owns them ----------------------------------------------------------
@@ -102,7 +119,9 @@ def test_views_share_memory_with_the_flat_vectors():
         vector[:] = np.arange(vector.size)
         found = [array for l in (1, 2, 3) for array in (kinds[0][l], kinds[1][l])]
         assert all(np.shares_memory(vector, array) for array in found)
-        np.testing.assert_array_equal(np.arange(vector.size), np.concatenate([array.ravel() for array in found]))
+        np.testing.assert_array_equal(
+            np.arange(vector.size), np.concatenate([array.ravel() for array in found])
+        )
     for l, cache in enumerate(model.caches, 1):
         for name in ("W", "b", "dW", "db"):
             assert np.shares_memory(getattr(model, name)[l], getattr(cache, name))
@@ -150,7 +169,9 @@ def test_whole_attributes_are_not_rebound(name):
         setattr(model, name, np.zeros(model.n_params))
 
 
-@pytest.mark.parametrize(("kind", "missing"), [("W", 0), ("W", 4), ("b", -1), ("Z", 0), ("A", 4), ("dW", "1")])
+@pytest.mark.parametrize(
+    ("kind", "missing"), [("W", 0), ("W", 4), ("b", -1), ("Z", 0), ("A", 4), ("dW", "1")]
+)
 def test_there_is_no_such_layer(kind, missing):
     """Layers are numbered from 1 to L, and only A and dA have a 0."""
     model = network()
@@ -166,9 +187,18 @@ def test_shapes():
     n = (4, 5, 3, 2)
     expected = {f"A[{l}]": (n[l], 6) for l in range(4)} | {f"dA[{l}]": (n[l], 6) for l in range(4)}
     for l in (1, 2, 3):
-        expected |= {f"Z[{l}]": (n[l], 6), f"dZ[{l}]": (n[l], 6), f"dW[{l}]": (n[l], n[l - 1]), f"db[{l}]": (n[l], 1)}
-    assert expected == {name: array.shape for name, array in results.items() if name not in ("grads", "J")}
-    assert model.n_params == model.params.size == model.grads.size == 5 * 4 + 5 + 3 * 5 + 3 + 2 * 3 + 2
+        expected |= {
+            f"Z[{l}]": (n[l], 6),
+            f"dZ[{l}]": (n[l], 6),
+            f"dW[{l}]": (n[l], n[l - 1]),
+            f"db[{l}]": (n[l], 1),
+        }
+    assert expected == {
+        name: array.shape for name, array in results.items() if name not in ("grads", "J")
+    }
+    assert (
+        model.n_params == model.params.size == model.grads.size == 5 * 4 + 5 + 3 * 5 + 3 + 2 * 3 + 2
+    )
 
 
 COPIES = {
@@ -191,7 +221,11 @@ def test_copies_carve_their_own_views(make, used):
     np.testing.assert_array_equal(model.grads, other.grads, strict=True)
     assert not np.shares_memory(model.params, other.params)
     assert not np.shares_memory(model.grads, other.grads)
-    assert all(np.shares_memory(other.params, array) for kind in (other.W, other.b) for array in kind.values())
+    assert all(
+        np.shares_memory(other.params, array)
+        for kind in (other.W, other.b)
+        for array in kind.values()
+    )
     expected, kept = passed(model, X, Y), model.params.copy()
     other.W[1] = np.zeros((5, 4))
     other.params[5:] = 0
@@ -216,7 +250,9 @@ def test_copies_train_apart(make):
     first = other.fit(X, Y, optimizer=SGD(0.1), epochs=3, batch_size=4)
     np.testing.assert_array_equal(kept, model.params)
     assert not np.array_equal(kept, other.params)
-    assert first == model.fit(X, Y, optimizer=SGD(0.1), epochs=3, batch_size=4), "the copies share their generator"
+    assert first == model.fit(X, Y, optimizer=SGD(0.1), epochs=3, batch_size=4), (
+        "the copies share their generator"
+    )
     np.testing.assert_array_equal(other.params, model.params)
 
 
@@ -265,7 +301,9 @@ def test_gradients_are_of_the_last_pass_of_one_layer():
     dA = np.full((2, 6), 7.0)
     model.back_layer(3, dA)
     np.testing.assert_array_equal(dA, model.dA[3])
-    np.testing.assert_array_equal(model.layers[2].activation.back(dA, model.Z[3], model.A[3]), model.dZ[3])
+    np.testing.assert_array_equal(
+        model.layers[2].activation.back(dA, model.Z[3], model.A[3]), model.dZ[3]
+    )
 
 
 def test_dA_of_the_last_layer():
@@ -289,7 +327,13 @@ def test_layer_by_layer_of_no_such_layer(l):
 
 @pytest.mark.parametrize(
     ("l", "shape", "others"),
-    [(1, (4, 5), "A[1] and A[3]"), (2, (2, 5), "A[0]"), (1, (9, 5), ""), (2, (4,), ""), (3, (3, 4, 5), "")],
+    [
+        (1, (4, 5), "A[1] and A[3]"),
+        (2, (2, 5), "A[0]"),
+        (1, (9, 5), ""),
+        (2, (4,), ""),
+        (3, (3, 4, 5), ""),
+    ],
 )
 def test_a_layer_that_is_handed_another_layers_array(l, shape, others):
     """The refusal names the arrays that have this shape, if any has it."""
@@ -359,11 +403,16 @@ def test_the_four_lines(dtype):
         expected[f"A[{l}]"] = layer.activation.forward(expected[f"Z[{l}]"])
     dA = expected["dA[3]"] = -Y / expected["A[3]"]
     for l, layer in reversed(list(enumerate(model.layers, 1))):
-        dZ = expected[f"dZ[{l}]"] = layer.activation.back(dA, expected[f"Z[{l}]"], expected[f"A[{l}]"])
+        dZ = expected[f"dZ[{l}]"] = layer.activation.back(
+            dA, expected[f"Z[{l}]"], expected[f"A[{l}]"]
+        )
         expected[f"dW[{l}]"] = dZ @ expected[f"A[{l - 1}]"].T / m + layer.l2 * model.W[l]
         expected[f"db[{l}]"] = dZ.sum(axis=1, keepdims=True) / m
         dA = expected[f"dA[{l - 1}]"] = model.W[l].T @ dZ
-    penalty = sum(layer.l2 / 2 * np.sum(model.W[l].astype(float) ** 2) for l, layer in enumerate(model.layers, 1))
+    penalty = sum(
+        layer.l2 / 2 * np.sum(model.W[l].astype(float) ** 2)
+        for l, layer in enumerate(model.layers, 1)
+    )
     expected["J"] = -np.sum(Y * np.log(expected["A[3]"])) / m + penalty
     actual.pop("grads")
     assert_close(expected, {name: actual[name] for name in expected}, dtype)
@@ -374,11 +423,18 @@ def test_the_four_lines(dtype):
 @pytest.mark.parametrize(("loss", "output"), ENDS)
 def test_weights_of_examples(loss, output, dtype):
     """Each example's part in the cost and in all gradients is times its weight; the mean is over all examples."""
-    model, (X, Y), w = network(dtype, loss, output, l2=0.0), data(dtype=dtype), np.array([2, 0, 1, 0.5, 1, 3])
+    model, (X, Y), w = (
+        network(dtype, loss, output, l2=0.0),
+        data(dtype=dtype),
+        np.array([2, 0, 1, 0.5, 1, 3]),
+    )
     each = [passed(model, X[:, [i]], Y[:, [i]]) for i in range(len(w))]
     model.forward(X)
     model.back(Y, sample_weight=w)
-    parts = {name: [k * one[name] for k, one in zip(w, each, strict=True)] for name in ("J", "grads", "dZ[3]", "dA[3]")}
+    parts = {
+        name: [k * one[name] for k, one in zip(w, each, strict=True)]
+        for name in ("J", "grads", "dZ[3]", "dA[3]")
+    }
     expected = {name: np.mean(parts[name], axis=0) for name in ("J", "grads")}
     expected |= {name: np.hstack(parts[name]) for name in ("dZ[3]", "dA[3]")}
     J = model.cost(Y, sample_weight=w)
@@ -403,7 +459,12 @@ def test_back_is_idempotent():
 def test_back_before_forward():
     """What a pass fills cannot be had before it."""
     model, (X, Y) = network(), data()
-    for ask in (lambda: model.back(Y), lambda: model.cost(Y), lambda: model.Z, lambda: model.back_layer(1, X)):
+    for ask in (
+        lambda: model.back(Y),
+        lambda: model.cost(Y),
+        lambda: model.Z,
+        lambda: model.back_layer(1, X),
+    ):
         with pytest.raises(NotBuiltError, match="forward"):
             ask()
     model.forward(X)
@@ -429,10 +490,15 @@ def test_dtype_is_kept(dtype, other):
     results |= {"predict": model.predict(given[0]), "layer": model.forward_layer(1, given[0])}
     results |= {"back_layer": model.back_layer(1, np.ones((5, 6)))[0], "dA of it": model.dA[1]}
     results |= dict(zip("XY", model.admit(*given), strict=True))
-    model.fit(*given, optimizer=SGD(0.1, momentum=0.9), epochs=2, batch_size=4, validation_data=given)
+    model.fit(
+        *given, optimizer=SGD(0.1, momentum=0.9), epochs=2, batch_size=4, validation_data=given
+    )
     results |= {"params": model.params, "grads": model.grads, "W": model.W[1]}
     unbuilt = Sequential([Dense(2)], dtype=dtype)
-    results |= {"output of one unbuilt": unbuilt.forward(given[0]), "parameters of one unbuilt": unbuilt.params}
+    results |= {
+        "output of one unbuilt": unbuilt.forward(given[0]),
+        "parameters of one unbuilt": unbuilt.params,
+    }
     assert {name: np.dtype(dtype) for name in results if name != "J"} == {
         name: array.dtype for name, array in results.items() if name != "J"
     }
@@ -468,7 +534,11 @@ def test_what_was_in_the_caches_does_not_matter(loss, output):
     parameters = [model.params]
     for cache in model.caches:
         for array in vars(cache).values():
-            if isinstance(array, np.ndarray) and array is not X and not np.shares_memory(array, parameters[0]):
+            if (
+                isinstance(array, np.ndarray)
+                and array is not X
+                and not np.shares_memory(array, parameters[0])
+            ):
                 array[...] = np.nan
     model.grads[:] = np.nan
     assert_same(expected, passed(model, X, Y))
@@ -487,13 +557,22 @@ def test_predict_writes_nothing():
     model, (X, Y) = network(), data()
     model.forward(X)
     model.back(Y, input_gradient=True)
-    arrays = [array for cache in model.caches for array in vars(cache).values() if isinstance(array, np.ndarray)]
+    arrays = [
+        array
+        for cache in model.caches
+        for array in vars(cache).values()
+        if isinstance(array, np.ndarray)
+    ]
     kept, caches = [array.copy() for array in arrays], [dict(vars(cache)) for cache in model.caches]
     other = data(m=6, seed=9)
     expected = network().forward(other[0]).copy()
     for batch_size in (None, 6, 4, 1, 100):
-        np.testing.assert_allclose(expected, model.predict(other[0], batch_size=batch_size), rtol=1e-12)
-        np.testing.assert_array_equal(expected.argmax(axis=0), model.predict_labels(other[0], batch_size=batch_size))
+        np.testing.assert_allclose(
+            expected, model.predict(other[0], batch_size=batch_size), rtol=1e-12
+        )
+        np.testing.assert_array_equal(
+            expected.argmax(axis=0), model.predict_labels(other[0], batch_size=batch_size)
+        )
         model.evaluate(*other, metrics=["accuracy"], batch_size=batch_size)
     for before, array in zip(kept, arrays, strict=True):
         np.testing.assert_array_equal(before, array)
@@ -506,7 +585,10 @@ def test_predict_in_threads():
     """Eight threads that predict with one model get, to the bit, what one alone gets."""
     model = network("float32")
     model.forward(data()[0])
-    caches, inputs = list(model.caches), [data(m=5 + k % 3, seed=k, dtype="float32")[0] for k in range(64)]
+    caches, inputs = (
+        list(model.caches),
+        [data(m=5 + k % 3, seed=k, dtype="float32")[0] for k in range(64)],
+    )
     expected = [model.predict(X) for X in inputs]
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
@@ -541,7 +623,9 @@ def test_predict_labels(A, threshold, expected):
     np.testing.assert_array_equal(expected, actual)
     assert actual.dtype.kind == "i"
     if threshold == 0.5:
-        np.testing.assert_array_equal(expected, model.predict_labels(np.array(A)), err_msg="the default is 0.5")
+        np.testing.assert_array_equal(
+            expected, model.predict_labels(np.array(A)), err_msg="the default is 0.5"
+        )
 
 
 def test_examples_of_more_than_one_axis():
@@ -556,7 +640,9 @@ def test_examples_of_more_than_one_axis():
         model.fit(X, Y, SGD(0.1), epochs=2, batch_size=4)
     np.testing.assert_array_equal(plain.params, flat.params)
     for batch_size in (None, 3):
-        np.testing.assert_array_equal(plain.predict(columns, batch_size), flat.predict(images, batch_size))
+        np.testing.assert_array_equal(
+            plain.predict(columns, batch_size), flat.predict(images, batch_size)
+        )
     same = Sequential([_Same()], inputs=(2, 3), dtype="float64")
     np.testing.assert_array_equal(images, same.predict(images, batch_size=3))
 
@@ -596,7 +682,9 @@ def test_repr(layers, settings, expected):
 
 def test_summary():
     """A line on the model, and a table with a line a layer; no line ends in blanks."""
-    model = Sequential([_Flat(), Dense(1000, "relu"), Dense(1, "sigmoid")], "binary_crossentropy", (2, 3))
+    model = Sequential(
+        [_Flat(), Dense(1000, "relu"), Dense(1, "sigmoid")], "binary_crossentropy", (2, 3)
+    )
     expected = [
         "Sequential 2×3 → 6 identity → 1000 relu → 1 sigmoid; binary_crossentropy; float32; 8,001 parameters",
         "l  layer  activation  Z, A       parameters",
@@ -609,7 +697,10 @@ def test_summary():
 
 def test_the_first_that_is_not_finite():
     """It is named with its layer, forward before back; where all arrays are finite, it is none of them."""
-    model, (X, Y) = Sequential([_Same(), Dense(2)], "mean_squared_error", 4, "float64", seed=1), data()
+    model, (X, Y) = (
+        Sequential([_Same(), Dense(2)], "mean_squared_error", 4, "float64", seed=1),
+        data(),
+    )
     passed(model, X, Y)
     assert model.first_nonfinite() is None
     for kind, l, expected in (
@@ -688,7 +779,9 @@ def test_evaluate_is_cost(loss, output, dtype):
     penalty = 0.15 * sum(np.sum(model.W[l] ** 2) for l in (1, 2))
     assert bare.cost(Y) + penalty == pytest.approx(expected, rel=1e-5)
     for batch_size in (None, 7, 3, 1):
-        assert expected == pytest.approx(model.evaluate(X, Y, batch_size=batch_size)["loss"], rel=1e-5)
+        assert expected == pytest.approx(
+            model.evaluate(X, Y, batch_size=batch_size)["loss"], rel=1e-5
+        )
 
 
 def test_metrics_by_hand():
@@ -711,7 +804,11 @@ def test_metrics_by_hand():
         X, Y, optimizer=SGD(0.5), epochs=1, batch_size=None, validation_data=(Xv, Yv), metrics=metrics
     )  # fmt: skip
     after = by_hand(Xv, Yv)
-    expected = before | {"largest": judged["largest"]} | {f"val_{name}": value for name, value in after.items()}
+    expected = (
+        before
+        | {"largest": judged["largest"]}
+        | {f"val_{name}": value for name, value in after.items()}
+    )
     expected["val_largest"] = model.predict(Xv).max()
     assert expected == pytest.approx({name: values[0] for name, values in history.items()})
 
@@ -722,8 +819,12 @@ def test_labels_are_targets():
     results = []
     for targets in (Y, Y.argmax(axis=0), Y.argmax(axis=0)[np.newaxis]):
         model = network()
-        history = model.fit(X, targets, epochs=3, batch_size=4, validation_data=(X, targets), metrics=["accuracy"])
-        results.append((history, model.params.tolist(), model.evaluate(X, targets, metrics=["accuracy"])))
+        history = model.fit(
+            X, targets, epochs=3, batch_size=4, validation_data=(X, targets), metrics=["accuracy"]
+        )
+        results.append(
+            (history, model.params.tolist(), model.evaluate(X, targets, metrics=["accuracy"]))
+        )
     assert results[0] == results[1] == results[2]
 
 
@@ -744,7 +845,9 @@ def test_fit_is_the_loop(batch_size, shuffle, dtype):
             other.back(Y[:, chosen])
             optimizer.step(other)
         losses.append(total / m)
-    history = model.fit(X, Y, SGD(0.1, momentum=0.9), epochs=3, batch_size=batch_size, shuffle=shuffle)
+    history = model.fit(
+        X, Y, SGD(0.1, momentum=0.9), epochs=3, batch_size=batch_size, shuffle=shuffle
+    )
     tolerance = 1e-4 if dtype == "float32" else 1e-10
     np.testing.assert_allclose(losses, history["loss"], rtol=tolerance)
     np.testing.assert_allclose(other.params, model.params, rtol=tolerance, atol=tolerance)
@@ -777,7 +880,12 @@ def test_same_seed_same_result(seed):
     runs = []
     for start in (1, 1, 2):
         layers = [Dense(5, "relu"), Dense(2, "softmax")]
-        model = Sequential(layers, "categorical_crossentropy", 4, seed=seed(start) if callable(seed) else seed + start)
+        model = Sequential(
+            layers,
+            "categorical_crossentropy",
+            4,
+            seed=seed(start) if callable(seed) else seed + start,
+        )
         first = model.params.tolist()
         runs.append((first, model.fit(X, Y, epochs=3, batch_size=3), model.params.tolist()))
     assert runs[0] == runs[1]
@@ -788,7 +896,9 @@ def test_history():
     """The history has a number an epoch of each thing measured, and continues in a second fit in its own."""
     model, (X, Y) = network(), data(m=10)
     for epochs in (0, 1, 5):
-        history = model.fit(X, Y, epochs=epochs, batch_size=3, validation_data=(X, Y), metrics=["accuracy"])
+        history = model.fit(
+            X, Y, epochs=epochs, batch_size=3, validation_data=(X, Y), metrics=["accuracy"]
+        )
         expected = {"loss", "accuracy", "val_loss", "val_accuracy"} if epochs else set()
         assert expected == set(history)
         assert all(len(values) == epochs for values in history.values())
@@ -800,7 +910,9 @@ def test_training_goes_down():
     X, Y = tn.datasets.make_circles(60, noise=0.02, seed=4)
     layers = [Dense(8, "tanh"), Dense(1, "sigmoid")]
     model = Sequential(layers, "binary_crossentropy", seed=5)
-    history = model.fit(X, Y, SGD(0.5, momentum=0.9), epochs=150, batch_size=20, metrics=["accuracy"])
+    history = model.fit(
+        X, Y, SGD(0.5, momentum=0.9), epochs=150, batch_size=20, metrics=["accuracy"]
+    )
     assert history["loss"][-1] < 0.1 * history["loss"][0]
     assert model.evaluate(X, Y, metrics=["accuracy"])["accuracy"] == 1
 
@@ -829,7 +941,11 @@ def problems(draw):
         Dense(n, name, l2=draw(st.sampled_from([0.0, 0.1])))
         for n, name in zip(widths[1:], [*names, output], strict=True)
     ]
-    dtype, m, seed = draw(st.sampled_from(DTYPES)), draw(st.integers(1, 7)), draw(st.integers(0, 1000))
+    dtype, m, seed = (
+        draw(st.sampled_from(DTYPES)),
+        draw(st.integers(1, 7)),
+        draw(st.integers(0, 1000)),
+    )
     model = Sequential(layers, loss, inputs=widths[0], dtype=dtype, seed=seed)
     model.params[:] = np.random.default_rng(seed).standard_normal(model.n_params)
     return model, *data(m, widths[0], widths[-1], dtype, seed)
@@ -855,14 +971,21 @@ def test_any_network_is_consistent(problem):
     assert all(array.dtype == model.dtype for name, array in results.items() if name != "J")
     assert all(np.isfinite(array).all() for array in results.values())
     for l in range(1, len(model.layers) + 1):
-        assert results[f"Z[{l}]"].shape == results[f"dZ[{l}]"].shape == (model.layers[l - 1].units, X.shape[1])
+        assert (
+            results[f"Z[{l}]"].shape
+            == results[f"dZ[{l}]"].shape
+            == (model.layers[l - 1].units, X.shape[1])
+        )
     np.testing.assert_array_equal(results[f"A[{len(model.layers)}]"], model.predict(X))
     assert_same(results, passed(model, X, Y))
     assert_same(results, passed(copy.deepcopy(model), X, Y))
     tolerance = 1e-3 if model.dtype == np.float32 else 1e-9
     each = [passed(model, X[:, [i]], Y[:, [i]]) for i in range(X.shape[1])]
     np.testing.assert_allclose(
-        np.mean([one["grads"] for one in each], axis=0), results["grads"], rtol=tolerance, atol=tolerance
+        np.mean([one["grads"] for one in each], axis=0),
+        results["grads"],
+        rtol=tolerance,
+        atol=tolerance,
     )
     assert np.mean([one["J"] for one in each]) == pytest.approx(results["J"], rel=tolerance)
 
@@ -894,8 +1017,13 @@ def test_any_network_is_saved(tmp_path_factory, problem):
 
 def test_what_forward_returned_may_come_back_as_X():
     """An X that is one of the model's own arrays is not overwritten by the pass that it goes into."""
-    layers, X = [Dense(4, "tanh"), Dense(3, "tanh")], np.random.default_rng(0).standard_normal((3, 5))
-    ours, copied = (Sequential(layers, "mean_squared_error", 3, "float64", seed=1) for _ in range(2))
+    layers, X = (
+        [Dense(4, "tanh"), Dense(3, "tanh")],
+        np.random.default_rng(0).standard_normal((3, 5)),
+    )
+    ours, copied = (
+        Sequential(layers, "mean_squared_error", 3, "float64", seed=1) for _ in range(2)
+    )
     ours.forward(ours.forward(X))
     copied.forward(copied.forward(X).copy())
     for model in (ours, copied):
@@ -917,7 +1045,9 @@ def test_arrays_that_no_pass_has_filled_are_refused():
     model = Sequential([Dense(4), Dense(1)], "mean_squared_error", 2, seed=1)
     model.forward_layer(1, np.ones((2, 3)))
     for call in (model.cost, model.back):
-        with pytest.raises(NotBuiltError, match=r"^the last layer has not gone forward; call model\.forward\(X\)"):
+        with pytest.raises(
+            NotBuiltError, match=r"^the last layer has not gone forward; call model\.forward\(X\)"
+        ):
             call(np.ones((1, 3)))
     with pytest.raises(TypeError, match=r"A is filled by passes"):
         model.A[1] = np.ones((4, 3))
@@ -935,7 +1065,10 @@ def test_a_loss_with_another_value_does_not_inherit_the_partner():
             return 7 * super().back(A, Y)
 
     X, Y = np.random.default_rng(0).standard_normal((2, 5)), np.array([[0, 1, 1, 0, 1]])
-    plain, seven = (Sequential([Dense(1, "sigmoid")], loss, 2, "float64", seed=1) for loss in (parent(), Sevenfold()))
+    plain, seven = (
+        Sequential([Dense(1, "sigmoid")], loss, 2, "float64", seed=1)
+        for loss in (parent(), Sevenfold())
+    )
     for model in (plain, seven):
         model.forward(X)
         model.back(Y)
@@ -954,7 +1087,10 @@ def test_a_loss_with_another_value_does_not_inherit_the_partner():
 @pytest.mark.parametrize("kind", ["A", "dA", "dZ", "Z"])
 def test_what_a_pass_wrote_may_be_its_input(kind, view):
     """Arrays of the last pass, and views of them, can be handed in again: the pass reads before it writes."""
-    model, (X, _) = Sequential([Dense(4, "tanh"), Dense(4)], "mean_squared_error", 4, "float64", seed=1), data()
+    model, (X, _) = (
+        Sequential([Dense(4, "tanh"), Dense(4)], "mean_squared_error", 4, "float64", seed=1),
+        data(),
+    )
     model.forward(X)
     model.back(np.ones((4, X.shape[1])))
     given = getattr(model, kind)[2]

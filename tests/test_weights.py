@@ -20,7 +20,9 @@ PAIRS = [
 
 def network(loss, output, **how):
     """Return a model with two outputs and a penalty."""
-    return Sequential([Dense(4, "tanh", l2=0.1), Dense(2, output)], loss, 3, "float64", seed=2, **how)
+    return Sequential(
+        [Dense(4, "tanh", l2=0.1), Dense(2, output)], loss, 3, "float64", seed=2, **how
+    )
 
 
 def targets(loss, m=8):
@@ -47,7 +49,10 @@ def test_a_weight_is_a_number_of_copies(loss, output):
 def test_gradients_with_weights(loss, output):
     """All gradients, dA[0] too, are those of the weighted cost."""
     weights = np.random.default_rng(4).uniform(0, 3, 8)
-    assert testing.check_gradients(network(loss, output), X, targets(loss), sample_weight=weights) <= 1e-6
+    assert (
+        testing.check_gradients(network(loss, output), X, targets(loss), sample_weight=weights)
+        <= 1e-6
+    )
 
 
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
@@ -83,7 +88,9 @@ def test_a_loss_with_value_alone():
 def test_training_with_weights(batch_size, scale):
     """`fit` scales weights to a mean of 1 and goes by them; an example of weight 0 leaves no trace."""
     Y, model, other = targets("huber"), *(network("huber", "tanh") for _ in range(2))
-    history = model.fit(X, Y, SGD(0.1), epochs=5, batch_size=batch_size, shuffle=False, sample_weight=scale * W)
+    history = model.fit(
+        X, Y, SGD(0.1), epochs=5, batch_size=batch_size, shuffle=False, sample_weight=scale * W
+    )
     scaled, losses = W * (8 / W.sum()), []
     for _ in range(5):
         total = 0
@@ -98,7 +105,9 @@ def test_training_with_weights(batch_size, scale):
     np.testing.assert_allclose(other.params, model.params, rtol=1e-12)
     kept, judged = np.flatnonzero(W), model.evaluate(X, Y, sample_weight=W)["loss"]
     assert judged == pytest.approx(model.evaluate(X, Y, sample_weight=9 * W)["loss"])
-    assert judged == pytest.approx(model.evaluate(X[:, kept], Y[:, kept], sample_weight=W[kept])["loss"])
+    assert judged == pytest.approx(
+        model.evaluate(X[:, kept], Y[:, kept], sample_weight=W[kept])["loss"]
+    )
 
 
 def test_balanced_classes():
@@ -109,7 +118,9 @@ def test_balanced_classes():
     for class_weight in (None, "balanced", {0: 1.0, 1: 9.0}):
         model = Sequential([Dense(1, "sigmoid")], "binary_crossentropy", 1, seed=1)
         model.fit(points, y[np.newaxis], SGD(0.5), epochs=60, class_weight=class_weight)
-        recalls[str(class_weight)] = model.evaluate(points, y[np.newaxis], metrics=["recall"])["recall"]
+        recalls[str(class_weight)] = model.evaluate(points, y[np.newaxis], metrics=["recall"])[
+            "recall"
+        ]
     assert recalls["None"] < 0.5 < 0.8 < recalls["balanced"]
     assert recalls["balanced"] == pytest.approx(recalls["{0: 1.0, 1: 9.0}"], abs=0.05)
 

@@ -5,9 +5,6 @@ import numpy as _numpy  # noqa: F401, ICN001
 
 from tinynet import (
     activations,
-    batches,
-    callbacks,
-    datasets,
     errors,
     functional,
     initializers,
@@ -20,16 +17,35 @@ from tinynet import metrics as metrics
 from tinynet import optimizers as optimizers
 from tinynet._version import __version__
 from tinynet.activations import Activation
-from tinynet.callbacks import Callback, CSVLogger, EarlyStopping, LearningRateLogger, ModelCheckpoint
-from tinynet.datasets import Rows, load_digits, open_rows
-from tinynet.history import History
+from tinynet.data import batches as batches
+from tinynet.data import datasets as datasets
+from tinynet.data.datasets import Rows, load_digits, open_rows
 from tinynet.initializers import Initializer
-from tinynet.layers import Activate, BatchNorm, Dense, Dropout, Flatten, Layer, LayerNorm, Parameter, Reshape
+from tinynet.layers import (
+    Activate,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    Parameter,
+    Reshape,
+)
 from tinynet.losses import Loss
 from tinynet.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
-from tinynet.progress import ProgressBar
 from tinynet.schedules import Schedule
 from tinynet.sequential import Sequential
+from tinynet.training import callbacks as callbacks
+from tinynet.training.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LearningRateLogger,
+    ModelCheckpoint,
+)
+from tinynet.training.history import History
+from tinynet.training.progress import ProgressBar
 
 load = Sequential.load
 resume = Sequential.resume

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from tinynet import _dual
-from tinynet._buffers import Array
-from tinynet._out import by_blocks, give_out
-from tinynet._registry import Registered
-from tinynet._special import normal_density, normal_tail
+from tinynet._support import dual as _dual
+from tinynet._support.arrays import Array
+from tinynet._support.blocks import by_blocks, give_out
+from tinynet._support.normal import normal_density, normal_tail
+from tinynet._support.registry import Registered
 
 
 class Activation(Registered, ABC):
@@ -67,11 +67,21 @@ def _check_arguments(cls: type[Activation]) -> None:
         if held is None or code is None or code.co_flags & inspect.CO_VARARGS:
             continue
         given = code.co_varnames[: code.co_argcount]
-        names, optional = tuple(name for name in given[1:] if name != "out"), len(held.__defaults__ or ())
+        names, optional = (
+            tuple(name for name in given[1:] if name != "out"),
+            len(held.__defaults__ or ()),
+        )
         too_few, too_many = len(names) < len(needed), len(given) - optional > len(needed) + 1
-        if given[:1] == needed[:1] or too_few or too_many or (set(names) == set(needed) and names != needed):
+        if (
+            given[:1] == needed[:1]
+            or too_few
+            or too_many
+            or (set(names) == set(needed) and names != needed)
+        ):
             write = f"def {method}(self, {', '.join(needed)})"
-            raise TypeError(f"{cls.__name__}.{method} takes ({', '.join(given)}), but is called as {write}: write that")
+            raise TypeError(
+                f"{cls.__name__}.{method} takes ({', '.join(given)}), but is called as {write}: write that"
+            )
 
 
 class Identity(Activation):
@@ -125,7 +135,9 @@ class ReLU(Activation):
         return np.maximum(Z, zeros, out=zeros)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        return np.multiply(dA, np.sign(A, out=out), out=out)  # A is 0 or positive: its sign is the slope
+        return np.multiply(
+            dA, np.sign(A, out=out), out=out
+        )  # A is 0 or positive: its sign is the slope
 
 
 @attrs.frozen

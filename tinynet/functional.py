@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinynet._buffers import Array, Cache
-from tinynet._door import misfit
-from tinynet._random import generator
+from tinynet._support.arrays import Array, Cache
+from tinynet._support.checks import misfit
+from tinynet._support.random import generator
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer, Normal
 from tinynet.layers import Dense
@@ -60,7 +60,9 @@ def relu_backward(dA: Any, Z: Any) -> Array:
     return _backward("relu", dA, Z)
 
 
-def initialize_parameters_deep(layer_dims: Sequence[int], rng: Any = None, scale: Any = 0.01) -> dict[str, Array]:
+def initialize_parameters_deep(
+    layer_dims: Sequence[int], rng: Any = None, scale: Any = 0.01
+) -> dict[str, Array]:
     """Return W1, b1 … for layers of these sizes, the inputs' first; b is zero.
 
     `rng` is a seed, Generator or RandomState. `scale` is the factor of a standard normal, or
@@ -81,7 +83,9 @@ def linear_forward(A_prev: Any, W: Any, b: Any) -> tuple[Array, LinearCache]:
     return Dense(len(W)).forward(A_prev, Cache({"W": W, "b": b}, Z=None)), (A_prev, W, b)
 
 
-def linear_activation_forward(A_prev: Any, W: Any, b: Any, activation: str) -> tuple[Array, ActivationCache]:
+def linear_activation_forward(
+    A_prev: Any, W: Any, b: Any, activation: str
+) -> tuple[Array, ActivationCache]:
     """Return A = g(W A_prev + b), and ((A_prev, W, b), Z)."""
     Z, linear_cache = linear_forward(A_prev, W, b)
     return _forward(activation, Z), (linear_cache, Z)
@@ -94,7 +98,9 @@ def _names(activations: Names, layers: int) -> list[str]:
     return names
 
 
-def L_model_forward(X: Any, parameters: Any, activations: Names = None) -> tuple[Array, list[ActivationCache]]:
+def L_model_forward(
+    X: Any, parameters: Any, activations: Names = None
+) -> tuple[Array, list[ActivationCache]]:
     """Return A[L], and the cache of each layer; `activations` None means ReLU, …, ReLU, sigmoid."""
     names = _names(activations, sum(name.startswith("W") for name in parameters))
     A, caches = np.asarray(X), []
@@ -132,7 +138,9 @@ def linear_activation_backward(dA: Any, cache: ActivationCache, activation: str)
     return linear_backward(_backward(activation, dA, Z), linear_cache)
 
 
-def L_model_backward(AL: Any, Y: Any, caches: list[ActivationCache], activations: Names = None) -> dict[str, Array]:
+def L_model_backward(
+    AL: Any, Y: Any, caches: list[ActivationCache], activations: Names = None
+) -> dict[str, Array]:
     """Return dA{l-1}, dW{l} and db{l} for l = L … 1, of the binary cross-entropy."""
     names = _names(activations, len(caches))
     dA, grads = BinaryCrossentropy().back(*_floats(AL, _targets(AL, Y))), dict[str, Array]()
@@ -147,6 +155,8 @@ def update_parameters(parameters: Any, grads: Any, learning_rate: float) -> dict
     updated = {}
     for name, parameter in parameters.items():
         (array,), (gradient,) = _floats(np.array(parameter, order="C")), _floats(grads[f"d{name}"])
-        SGD(learning_rate).update(array.reshape(-1), np.broadcast_to(gradient, array.shape).reshape(-1))
+        SGD(learning_rate).update(
+            array.reshape(-1), np.broadcast_to(gradient, array.shape).reshape(-1)
+        )
         updated[name] = array
     return updated

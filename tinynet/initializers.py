@@ -12,9 +12,9 @@ from abc import ABC, abstractmethod
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array, Shape
-from tinynet._random import Random
-from tinynet._registry import Registered
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.random import Random
+from tinynet._support.registry import Registered
 
 
 class Initializer(Registered, ABC):

@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array
-from tinynet._door import class_numbers, misfit
-from tinynet._out import by_blocks, give_out
-from tinynet._registry import Registered
+from tinynet._support.arrays import Array
+from tinynet._support.blocks import by_blocks, give_out
+from tinynet._support.checks import class_numbers, misfit
+from tinynet._support.registry import Registered
 from tinynet.activations import Activation, Identity, Sigmoid, Softmax
 
 
@@ -33,7 +33,9 @@ class Loss(Registered, ABC):
     family = "loss"
     partner: ClassVar[Activation | None] = None
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    misfits: ClassVar[dict[type[Activation], str]] = {}  # activations before it that are likely a mistake, and why
+    misfits: ClassVar[
+        dict[type[Activation], str]
+    ] = {}  # activations before it that are likely a mistake, and why
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -52,7 +54,9 @@ class Loss(Registered, ABC):
 
         Left out by a subclass, it is found one example at a time.
         """
-        return np.array([self.value(A[..., i : i + 1], Y[..., i : i + 1]) for i in range(A.shape[-1])])
+        return np.array(
+            [self.value(A[..., i : i + 1], Y[..., i : i + 1]) for i in range(A.shape[-1])]
+        )
 
     def partner_value(self, Z: Array, Y: Array) -> float:
         """Return J from Z[L], where the output activation is the partner."""
@@ -228,7 +232,9 @@ class CategoricalCrossentropy(LossOfTerms):
         # left to log1p, it does not swallow the others.
         D = Z - np.maximum.reduce(Z)
         largest = D == 0
-        others = np.add.reduce(np.exp(D) - largest) + (np.add.reduce(largest) - 1)  # of several largest, one is the 1
+        others = np.add.reduce(np.exp(D) - largest) + (
+            np.add.reduce(largest) - 1
+        )  # of several largest, one is the 1
         return Y * (np.log1p(others) - D)
 
     def check_targets(self, Y: Array) -> None:

@@ -18,9 +18,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinynet._buffers import Array, whole
-from tinynet._door import class_numbers, misfit, numbers
-from tinynet._registry import _nearest_first
+from tinynet._support.arrays import Array, whole
+from tinynet._support.checks import class_numbers, misfit, numbers
+from tinynet._support.registry import _nearest_first
 from tinynet.errors import ShapeError, UnknownNameError
 
 Metric: TypeAlias = Callable[[Array, Array], float]
@@ -50,12 +50,19 @@ def top_k_accuracy(Y: Array, A: Array, k: int = 5) -> float:
     """
     A = _outputs(A)
     if len(A) == 1:
-        raise ValueError('top_k_accuracy needs several classes, and A has one row, a yes or no; write "accuracy"')
+        raise ValueError(
+            'top_k_accuracy needs several classes, and A has one row, a yes or no; write "accuracy"'
+        )
     if whole("k", k) > len(A):
         fewer = f"functools.partial(top_k_accuracy, k={len(A) - 1})"
-        raise ValueError(f"top_k_accuracy with k={k} needs as many classes, and A has {len(A)} rows; write {fewer}")
+        raise ValueError(
+            f"top_k_accuracy with k={k} needs as many classes, and A has {len(A)} rows; write {fewer}"
+        )
     true = _true_classes(Y, A)
-    of_true, number = np.take_along_axis(A, true[np.newaxis], axis=0), np.arange(len(A))[:, np.newaxis]
+    of_true, number = (
+        np.take_along_axis(A, true[np.newaxis], axis=0),
+        np.arange(len(A))[:, np.newaxis],
+    )
     # The true class itself is among these; NaN is not, and so is ahead, as it is for argmax.
     not_ahead = (of_true > A) | ((of_true == A) & (number >= true))
     return _share(len(A) - np.count_nonzero(not_ahead, axis=0) < k)
@@ -139,7 +146,9 @@ def r2(Y: Array, A: Array) -> float:
     """
     Y, A = _entries(Y, A)
     errors = np.sum(_differences(Y, A) ** 2, axis=-1)
-    shifted = _differences(Y[..., :1], Y)  # that of a constant Y is exactly 0, which Y - mean is not
+    shifted = _differences(
+        Y[..., :1], Y
+    )  # that of a constant Y is exactly 0, which Y - mean is not
     spread = np.sum((shifted - shifted.mean(axis=-1, keepdims=True)) ** 2, axis=-1)
     constant = spread == 0
     return float(np.mean(np.where(constant, errors == 0, 1 - errors / (spread + constant))))
@@ -149,7 +158,9 @@ def _outputs(A: Any, more_axes: bool = False) -> Array:
     """Return A as an array of at least one example, a column or, with `more_axes`, of any shape."""
     A = numbers(A, "A")
     if A.ndim < 2 or (A.ndim > 2 and not more_axes) or A.size == 0:
-        raise ShapeError(f"A has shape {A.shape}; needed is that of A[L], (n_L, m): a column an example, at least one")
+        raise ShapeError(
+            f"A has shape {A.shape}; needed is that of A[L], (n_L, m): a column an example, at least one"
+        )
     return A
 
 
@@ -252,12 +263,17 @@ def _named(spec: Any) -> tuple[str, Metric]:
         raise TypeError(f"a metric is a name or a function (Y, A) -> float; got {spec!r}")
     if spec not in _KNOWN:
         known = ", ".join(_nearest_first(spec, _KNOWN))
-        raise UnknownNameError(f"no metric is called {spec!r}; known, nearest first: {known}; or give a function")
+        raise UnknownNameError(
+            f"no metric is called {spec!r}; known, nearest first: {known}; or give a function"
+        )
     return spec, _KNOWN[spec]
 
 
 def _name(metric: Any) -> str:
     if hasattr(metric, "__name__") or not isinstance(metric, functools.partial):
         return str(getattr(metric, "__name__", repr(metric)))
-    arguments = [*map(repr, metric.args), *(f"{key}={value!r}" for key, value in metric.keywords.items())]
+    arguments = [
+        *map(repr, metric.args),
+        *(f"{key}={value!r}" for key, value in metric.keywords.items()),
+    ]
     return f"{_name(metric.func)}({', '.join(arguments)})"

@@ -19,8 +19,8 @@ from typing import Any
 import attrs
 from attrs.validators import ge, gt, le, lt
 
-from tinynet._buffers import whole
-from tinynet._registry import Registered, one_of
+from tinynet._support.arrays import whole
+from tinynet._support.registry import Registered, one_of
 
 
 @attrs.frozen(slots=False)
@@ -43,7 +43,12 @@ class Schedule(Registered, ABC):
 
 def _number_or_schedule(value: Any) -> float | Schedule:
     """Return a learning rate as it is kept: a float, or a schedule from an instance, a config or a name."""
-    described: Any = (Registered, Mapping, str, type)  # a class, or what is no schedule, get refuses in words
+    described: Any = (
+        Registered,
+        Mapping,
+        str,
+        type,
+    )  # a class, or what is no schedule, get refuses in words
     return Schedule.get(value) if isinstance(value, described) else float(value)
 
 
@@ -179,7 +184,9 @@ class InverseTime(Schedule):
     floor: bool = True
 
     def at(self, t: int) -> float:
-        return self.rate / (1 + self.decay * (t // self.interval if self.floor else t / self.interval))
+        return self.rate / (
+            1 + self.decay * (t // self.interval if self.floor else t / self.interval)
+        )
 
 
 @attrs.frozen
@@ -243,13 +250,21 @@ class Cosine(Schedule):
 
     def __attrs_post_init__(self) -> None:
         if self.lowest > self.rate:
-            raise ValueError(f"lowest must be at most rate; got lowest={self.lowest}, rate={self.rate}")
+            raise ValueError(
+                f"lowest must be at most rate; got lowest={self.lowest}, rate={self.rate}"
+            )
         if self.growth > 1 and not self.restart:
-            raise ValueError(f"growth is for periods that follow; got growth={self.growth}: leave it, or restart=False")
+            raise ValueError(
+                f"growth is for periods that follow; got growth={self.growth}: leave it, or restart=False"
+            )
 
     def at(self, t: int) -> float:
-        taken, length = self._within_period(t) if self.restart else (min(t, self.period), self.period)
-        return self.lowest + (self.rate - self.lowest) * (1 + math.cos(math.pi * taken / length)) / 2
+        taken, length = (
+            self._within_period(t) if self.restart else (min(t, self.period), self.period)
+        )
+        return (
+            self.lowest + (self.rate - self.lowest) * (1 + math.cos(math.pi * taken / length)) / 2
+        )
 
     def _within_period(self, t: float) -> tuple[float, float]:
         """Return how many steps of its period have been taken, and how many it has."""

@@ -15,18 +15,29 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinynet import _door, checkpoints, training
-from tinynet._arrays import Arrays, Declared, fill, title
-from tinynet._buffers import Array, Cache, LayerArrays, ParameterArrays, Shape, all_finite, into, shaped
-from tinynet._random import Random, generator, set_back
-from tinynet._weights import nonnegative
+from tinynet._support import checks as _door
+from tinynet._support.arrays import (
+    Array,
+    Cache,
+    LayerArrays,
+    ParameterArrays,
+    Shape,
+    all_finite,
+    into,
+    shaped,
+)
+from tinynet._support.random import Random, generator, set_back
 from tinynet.activations import Activation
-from tinynet.batches import inputs_of
+from tinynet.data.batches import inputs_of
+from tinynet.data.weights import nonnegative
 from tinynet.errors import FileFormatError, NotBuiltError, ShapeError, UnknownNameError
+from tinynet.files.archive import Archive, opened, write_file
 from tinynet.layers import Dense, Layer
 from tinynet.losses import Loss
 from tinynet.metrics import labels
-from tinynet.serialization import Archive, opened, write_file
+from tinynet.model.storage import Arrays, Declared, fill, title
+from tinynet.training import checkpoint as checkpoints
+from tinynet.training import fit as training
 
 _DTYPES = ("float32", "float64")
 
@@ -44,7 +55,9 @@ def _A(layer: Layer, Z: Array, cache: Cache) -> Array:
 
 
 def _dZ(layer: Layer, dA: Array, cache: Cache) -> Array:
-    return into(cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), "dZ", cache.in_layer)
+    return into(
+        cache.dZ, layer.activation.back(dA, cache.Z, cache.A, out=cache.dZ), "dZ", cache.in_layer
+    )
 
 
 def _dA_prev(layer: Layer, dZ: Array, cache: Cache) -> Any:
@@ -104,7 +117,9 @@ class Sequential:
         for l, layer in enumerate(self.layers, 1):
             if not isinstance(layer.activation, Activation):
                 hint = f"write tn.Activation.get({layer.activation!r})"
-                raise TypeError(f"{title(l, layer)}: its activation is {layer.activation!r}, no Activation; {hint}")
+                raise TypeError(
+                    f"{title(l, layer)}: its activation is {layer.activation!r}, no Activation; {hint}"
+                )
         self._loss = None if loss is None else Loss.get(loss)
         # Where the loss's own class names the output activation as partner, a pass back begins at dZ[L].
         self._partners = vars(type(self.loss)).get("partner") == self.layers[-1].activation
@@ -119,7 +134,9 @@ class Sequential:
         if inputs is not None:
             self._arrays = Arrays(self.layers, _door.example_shape(inputs), self.dtype, self.rng)
 
-    @np.errstate(over="ignore", invalid="ignore")  # what comes of it is looked at, in X and in the cost
+    @np.errstate(
+        over="ignore", invalid="ignore"
+    )  # what comes of it is looked at, in X and in the cost
     def _propagate(self, X: Array, caches: Sequence[Cache], training: bool = False) -> Array:
         A = X
         for layer, cache in zip(self._layers, caches, strict=True):
@@ -127,7 +144,9 @@ class Sequential:
             cache.Z = Z = _Z(layer, A, cache)
             A = _A(layer, Z, cache)
         Z = caches[0].Z
-        if not all_finite(Z[0] if isinstance(self.layers[0], Dense) else Z):  # one unit of Dense sees every input
+        if not all_finite(
+            Z[0] if isinstance(self.layers[0], Dense) else Z
+        ):  # one unit of Dense sees every input
             _door.check_finite("X", X)
         return A
 
@@ -140,9 +159,15 @@ class Sequential:
         """
         X = self.admit_inputs(X)
         caches = self._built().caches(X.shape[-1])
-        if id(X if X.base is None else X.base) in caches[0].written:  # what it returned may come back to it
+        if (
+            id(X if X.base is None else X.base) in caches[0].written
+        ):  # what it returned may come back to it
             X = X.copy()
-        self._caches, self._Y, self._went_back = None, None, False  # should this pass fail, there is no last one
+        self._caches, self._Y, self._went_back = (
+            None,
+            None,
+            False,
+        )  # should this pass fail, there is no last one
         A = self._propagate(X, caches, training)
         self._caches = caches
         return A
@@ -160,7 +185,9 @@ class Sequential:
             J = float(each.dot(w)) / w.size
         else:
             J = loss.partner_value(last.Z, Y) if self._partners else loss.value(last.A, Y)
-        return float(J + sum(layer.penalty(cache) for layer, cache in zip(self._layers, caches, strict=True)))
+        return float(
+            J + sum(layer.penalty(cache) for layer, cache in zip(self._layers, caches, strict=True))
+        )
 
     def back(self, Y: Any, input_gradient: bool = False, sample_weight: Any = None) -> None:
         """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.
@@ -199,8 +226,12 @@ class Sequential:
     def forward_layer(self, l: int, A_prev: Any, training: bool = False) -> Array:
         """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
         layer, arrays = self._layer(l), self._built()
-        others = [f"A[{k}]" for k, shape in enumerate(arrays.shapes) if shape == np.shape(A_prev)[:-1]]
-        whose = f" for {title(l, layer)}" + (f"; this is the shape of {' and '.join(others)}" if others else "")
+        others = [
+            f"A[{k}]" for k, shape in enumerate(arrays.shapes) if shape == np.shape(A_prev)[:-1]
+        ]
+        whose = f" for {title(l, layer)}" + (
+            f"; this is the shape of {' and '.join(others)}" if others else ""
+        )
         A_prev = _door.columns(A_prev, arrays.shapes[l - 1], self.dtype, f"A[{l - 1}]", whose)
         _door.check_finite(f"A[{l - 1}]", A_prev)
         self._caches, self._Y, self._went_back = arrays.caches(A_prev.shape[-1]), None, False
@@ -213,10 +244,16 @@ class Sequential:
         """Take layer l alone back: return dA[l-1], dW[l] and db[l] for dA[l]."""
         layer, cache = self._layer(l), self.caches[l - 1]
         if cache.A_prev is None:
-            raise NotBuiltError(f"{title(l, layer)} has not gone forward; call model.forward_layer({l}, A_prev) first")
-        dA = _door.columns(dA, self._built().shapes[l], self.dtype, f"dA[{l}]", f" for {title(l, layer)}")
+            raise NotBuiltError(
+                f"{title(l, layer)} has not gone forward; call model.forward_layer({l}, A_prev) first"
+            )
+        dA = _door.columns(
+            dA, self._built().shapes[l], self.dtype, f"dA[{l}]", f" for {title(l, layer)}"
+        )
         if dA.shape != cache.A.shape:
-            raise ShapeError(f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}")
+            raise ShapeError(
+                f"dA[{l}] has shape {dA.shape}; needed is that of A[{l}], {cache.A.shape}"
+            )
         cache.dA = dA = dA.copy()
         asked, cache.dA_prev = cache.dA_prev, np.empty(cache.A_prev.shape, self.dtype)
         dA_prev = _dA_prev(layer, _dZ(layer, dA, cache), cache)
@@ -238,21 +275,37 @@ class Sequential:
         outputs = [self.pass_of_its_own(part)[-1].A for part in inputs_of(self, X, batch_size)]
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
 
-    def predict_labels(self, X: Any, threshold: float = 0.5, batch_size: int | None = None) -> Array:
+    def predict_labels(
+        self, X: Any, threshold: float = 0.5, batch_size: int | None = None
+    ) -> Array:
         """Return classes, integers of shape (m,): A[L] > threshold for one output, the largest of several."""
         return labels(self.predict(X, batch_size), threshold)
 
-    layers = property(lambda self: self._layers, _stays("Sequential([...]), a new model"), doc="The layers, a tuple.")
-    loss = property(lambda self: self._loss, _stays("Sequential(..., loss=...), a new model"), doc="The loss, or None.")
-    begins_at_dZ = property(lambda self: self._partners, doc="Whether a pass back begins at dZ[L] = A[L] - Y.")
+    layers = property(
+        lambda self: self._layers,
+        _stays("Sequential([...]), a new model"),
+        doc="The layers, a tuple.",
+    )
+    loss = property(
+        lambda self: self._loss,
+        _stays("Sequential(..., loss=...), a new model"),
+        doc="The loss, or None.",
+    )
+    begins_at_dZ = property(
+        lambda self: self._partners, doc="Whether a pass back begins at dZ[L] = A[L] - Y."
+    )
     fit = training.fit
     evaluate = training.evaluate
     resume = classmethod(training.resume)
 
     # What a learner looks at: a mapping a quantity, whose keys are the layers' numbers. To assign to W[l] copies.
 
-    W = property(lambda self: self._of_parameters("W", ""), _stays("model.W[1] = M"), doc="W[1] … W[L].")
-    b = property(lambda self: self._of_parameters("b", ""), _stays("model.b[1] = v"), doc="b[1] … b[L].")
+    W = property(
+        lambda self: self._of_parameters("W", ""), _stays("model.W[1] = M"), doc="W[1] … W[L]."
+    )
+    b = property(
+        lambda self: self._of_parameters("b", ""), _stays("model.b[1] = v"), doc="b[1] … b[L]."
+    )
     dW = property(lambda self: self._of_parameters("W", "d"), doc="dW[1] … dW[L].")
     db = property(lambda self: self._of_parameters("b", "d"), doc="db[1] … db[L].")
     Z = property(lambda self: self._of_pass("Z"), doc="Z[1] … Z[L] of the last forward pass.")
@@ -273,34 +326,60 @@ class Sequential:
 
     def _of_parameters(self, name: str, d: str) -> ParameterArrays:
         views = self._built().grad_views if d else self._built().param_views
-        return ParameterArrays(d + name, {l: held[name] for l, held in enumerate(views, 1) if name in held})
+        return ParameterArrays(
+            d + name, {l: held[name] for l, held in enumerate(views, 1) if name in held}
+        )
 
     def _of_pass(self, name: str, at_0: Array | None = None) -> LayerArrays:
         if name.startswith("d") and not self._went_back:
             raise NotBuiltError(f"model.{name} is filled by a pass back; call model.back(Y) first")
         arrays = {} if at_0 is None else {0: at_0}
-        return LayerArrays(name, arrays | {l: getattr(cache, name) for l, cache in enumerate(self.caches, 1)})
+        return LayerArrays(
+            name, arrays | {l: getattr(cache, name) for l, cache in enumerate(self.caches, 1)}
+        )
 
-    params = property(lambda self: self._built().params, _stays("model.params[:] = v"), doc="All parameters, flat.")
-    state = property(lambda self: self._built().state, doc="What layers keep beside parameters, flat.")
+    params = property(
+        lambda self: self._built().params,
+        _stays("model.params[:] = v"),
+        doc="All parameters, flat.",
+    )
+    state = property(
+        lambda self: self._built().state, doc="What layers keep beside parameters, flat."
+    )
     grads = property(lambda self: self._built().grads, doc="All gradients, flat.")
-    values = property(lambda self: self._built().values, doc="Parameters and state, all that training changes, flat.")
+    values = property(
+        lambda self: self._built().values,
+        doc="Parameters and state, all that training changes, flat.",
+    )
     n_params = property(lambda self: self.params.size, doc="How many numbers are trained.")
     weights = property(
-        lambda self: [view for held in self._built().param_views for name, view in held.items() if name[0] == "W"],
+        lambda self: [
+            view
+            for held in self._built().param_views
+            for name, view in held.items()
+            if name[0] == "W"
+        ],
         doc="Views of all parameters whose name begins with W; these are what decays, and biases are not.",
     )
     inputs = property(lambda self: self._built().shapes[0], doc="The shape of an example.")
-    outputs = property(lambda self: self._built().shapes[-1], doc="The shape of A[L] without the examples.")
-    parameters = property(lambda self: self._built().param_views, doc="The parameters by name, a mapping a layer.")
-    is_built = property(lambda self: self._arrays is not None, doc="Whether the parameters are there.")
+    outputs = property(
+        lambda self: self._built().shapes[-1], doc="The shape of A[L] without the examples."
+    )
+    parameters = property(
+        lambda self: self._built().param_views, doc="The parameters by name, a mapping a layer."
+    )
+    is_built = property(
+        lambda self: self._arrays is not None, doc="Whether the parameters are there."
+    )
 
     @property
     def caches(self) -> list[Cache]:
         """The caches of the last pass, one a layer."""
         self._built()
         if self._caches is None:
-            raise NotBuiltError("there is no forward pass to look at (predict keeps none); call model.forward(X) first")
+            raise NotBuiltError(
+                "there is no forward pass to look at (predict keeps none); call model.forward(X) first"
+            )
         return self._caches
 
     def _built(self) -> Arrays:
@@ -314,7 +393,9 @@ class Sequential:
     def admit(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns."""
         X, shapes = self._checked(X)
-        Y = _door.targets(Y, (*shapes[-1], X.shape[-1]), self.dtype, self._needed_loss().targets, len(X))
+        Y = _door.targets(
+            Y, (*shapes[-1], X.shape[-1]), self.dtype, self._needed_loss().targets, len(X)
+        )
         _door.check_finite("X", X)
         _door.check_finite("Y", Y)
         return self.admit_inputs(X), Y
@@ -352,16 +433,22 @@ class Sequential:
         return _door.targets(Y, last.A.shape, self.dtype, self._needed_loss().targets)
 
     def _admit_weights(self, sample_weight: Any) -> Array:
-        return nonnegative("sample_weight", sample_weight, self.caches[-1].A.shape[-1]).astype(self.dtype)
+        return nonnegative("sample_weight", sample_weight, self.caches[-1].A.shape[-1]).astype(
+            self.dtype
+        )
 
     def _needed_loss(self) -> Loss:
         if self._loss is None:
-            raise ValueError(f"the model has no loss; write Sequential(..., loss=...) with one of {Loss.names()}")
+            raise ValueError(
+                f"the model has no loss; write Sequential(..., loss=...) with one of {Loss.names()}"
+            )
         return self._loss
 
     def _layer(self, l: int) -> Layer:
         if l not in range(1, len(self.layers) + 1):
-            raise IndexError(f"there is no layer {l!r}; layers are numbered from 1 to {len(self.layers)}")
+            raise IndexError(
+                f"there is no layer {l!r}; layers are numbered from 1 to {len(self.layers)}"
+            )
         return self.layers[l - 1]
 
     def first_nonfinite(self) -> str | None:
@@ -370,7 +457,9 @@ class Sequential:
         order = [(l, name) for l, _ in named for name in ("Z", "A")]
         for l, cache in reversed(named):
             back = [] if self._partners and l == len(named) else ["dA"]
-            order += [(l, name) for name in (*back, "dZ", *(f"d{name}" for name in cache.parameters))]
+            order += [
+                (l, name) for name in (*back, "dZ", *(f"d{name}" for name in cache.parameters))
+            ]
         order += [(l, name) for l, cache in named for name in cache.parameters]
         order += [(l, name) for l, held in enumerate(self._built().state_views, 1) for name in held]
         for l, name in order:
@@ -381,7 +470,10 @@ class Sequential:
     def __repr__(self) -> str:
         shapes = self._arrays.shapes if self._arrays else [("?",)] * (len(self.layers) + 1)
         sizes = ["×".join(map(str, shape)) for shape in shapes]
-        steps = [f"{n} {layer.activation.registered_name}" for n, layer in zip(sizes[1:], self.layers, strict=True)]
+        steps = [
+            f"{n} {layer.activation.registered_name}"
+            for n, layer in zip(sizes[1:], self.layers, strict=True)
+        ]
         loss = self.loss.registered_name if self.loss else "no loss"
         count = f"{self.n_params:,} parameters" if self._arrays else "not built"
         return f"<Sequential {' → '.join([sizes[0], *steps])}; {loss}; {self.dtype}; {count}>"
@@ -392,12 +484,20 @@ class Sequential:
         for l, layer in enumerate(self.layers, 1):
             shape, views = _door.written(self._built().shapes[l]), self._built().param_views[l - 1]
             count = " + ".join(f"{name} {view.size:,}" for name, view in views.items()) or "none"
-            rows.append((str(l), type(layer).__name__, layer.activation.registered_name, shape, count))
+            rows.append(
+                (str(l), type(layer).__name__, layer.activation.registered_name, shape, count)
+            )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join([repr(self)[1:-1], *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)])
+        return "\n".join(
+            [repr(self)[1:-1], *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
+        )
 
     def __getstate__(self) -> dict[str, Any]:
-        arrays = self._arrays and (self._arrays.shapes[0], self._arrays.values.copy(), self._arrays.grads.copy())
+        arrays = self._arrays and (
+            self._arrays.shapes[0],
+            self._arrays.values.copy(),
+            self._arrays.grads.copy(),
+        )
         no_pass = {"_caches": None, "_went_back": False, "_Y": None, "_w": None}
         return {**self.__dict__, "rng": copy.deepcopy(self.rng), "_arrays": arrays, **no_pass}
 
@@ -430,7 +530,9 @@ class Sequential:
         views = [*enumerate(arrays.param_views, 1), *enumerate(arrays.state_views, 1)]
         named = [(f"{name}{l}", view) for l, held in views for name, view in held.items()]
         if len(dict(named)) < len(named):  # W1 of layer 1, and W of layer 11
-            raise ValueError("two parameters would have one name in the file; let no parameter's name end in a digit")
+            raise ValueError(
+                "two parameters would have one name in the file; let no parameter's name end in a digit"
+            )
         return dict(named)
 
     @classmethod
@@ -450,14 +552,19 @@ class Sequential:
         """Return the model of an open file, whose arrays are made when all that fill them have been read."""
         told = file.description
         if told["dtype"] not in _DTYPES:  # NumPy makes a dtype of much else, and may compile it
-            raise FileFormatError(f"its dtype is {told['dtype']!r}, not one of {', '.join(_DTYPES)}")
+            raise FileFormatError(
+                f"its dtype is {told['dtype']!r}, not one of {', '.join(_DTYPES)}"
+            )
         layers = [_layer_from(l, config) for l, config in enumerate(told["layers"], 1)]
         model = cls(layers, told["loss"], dtype=told["dtype"])
         inputs = _door.example_shape(told["inputs"])
         declared = Declared(model.layers, inputs)
         params, state = (
             [
-                {name: file.array(f"{name}{l}", parameter.shape, model.dtype) for name, parameter in held.items()}
+                {
+                    name: file.array(f"{name}{l}", parameter.shape, model.dtype)
+                    for name, parameter in held.items()
+                }
                 for l, held in enumerate(named, 1)
             ]
             for named in (declared.parameters, declared.states)
@@ -475,4 +582,6 @@ def _layer_from(l: int, config: Any) -> Layer:
     try:
         return Layer.get(config)
     except UnknownNameError as error:
-        raise UnknownNameError(f"layer {l} of the file: {error}; define or import its class first") from None
+        raise UnknownNameError(
+            f"layer {l} of the file: {error}; define or import its class first"
+        ) from None

@@ -8,8 +8,15 @@ VERSION = np.__version__
 def step(network, X, _y):
     """Z = W A, dW = dZ Aᵀ and dA = Wᵀ dZ of every layer, into arrays that are there (no dA of the input)."""
     Ws = [W for W, _ in network.weights()]
-    A = [np.ascontiguousarray(X.T), *(np.ones((n, network.m), network.dtype) for n in network.sizes[1:])]
-    Z, dA, dW = [np.empty_like(a) for a in A], [np.empty_like(a) for a in A], [np.empty_like(W) for W in Ws]
+    A = [
+        np.ascontiguousarray(X.T),
+        *(np.ones((n, network.m), network.dtype) for n in network.sizes[1:]),
+    ]
+    Z, dA, dW = (
+        [np.empty_like(a) for a in A],
+        [np.empty_like(a) for a in A],
+        [np.empty_like(W) for W in Ws],
+    )
 
     def products():
         for l, W in enumerate(Ws):
@@ -25,7 +32,10 @@ def step(network, X, _y):
 def predictor(network, X):
     """Z = W A of every layer."""
     Ws = [W for W, _ in network.weights()]
-    A = [np.ascontiguousarray(X.T), *(np.ones((n, network.m), network.dtype) for n in network.sizes[1:])]
+    A = [
+        np.ascontiguousarray(X.T),
+        *(np.ones((n, network.m), network.dtype) for n in network.sizes[1:]),
+    ]
 
     def products():
         for l, W in enumerate(Ws):

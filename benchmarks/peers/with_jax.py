@@ -51,7 +51,9 @@ def training(network, X, y):
     X, Y = jnp.asarray(X), jnp.asarray(np.ascontiguousarray(network.targets(y).T))
 
     def sgd(parameters, X, Y):
-        return jax.tree.map(lambda p, g: p - network.rate * g, parameters, gradient(parameters, X, Y))
+        return jax.tree.map(
+            lambda p, g: p - network.rate * g, parameters, gradient(parameters, X, Y)
+        )
 
     def adam(state, X, Y):
         memory, parameters = state

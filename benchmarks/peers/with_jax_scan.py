@@ -16,7 +16,9 @@ def step(network, X, y):
     state = jax.tree.map(jnp.copy, state)
 
     def many(state, X, Y):
-        return jax.lax.scan(lambda state, _: (function(state, X, Y), None), state, None, length=STEPS)[0]
+        return jax.lax.scan(
+            lambda state, _: (function(state, X, Y), None), state, None, length=STEPS
+        )[0]
 
     compiled = jax.jit(many, donate_argnums=0)
 

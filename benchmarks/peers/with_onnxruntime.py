@@ -14,8 +14,17 @@ _OPERATORS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 def _graph(network):
     nodes, held, A, L = [], [], "X", len(network.sizes) - 1
     for l, (W, b) in enumerate(network.weights(), 1):
-        held += [numpy_helper.from_array(np.ascontiguousarray(W.T), f"W{l}"), numpy_helper.from_array(b[:, 0], f"b{l}")]
-        operator = _OPERATORS[network.hidden] if l < L else "Softmax" if network.sizes[-1] > 1 else "Sigmoid"
+        held += [
+            numpy_helper.from_array(np.ascontiguousarray(W.T), f"W{l}"),
+            numpy_helper.from_array(b[:, 0], f"b{l}"),
+        ]
+        operator = (
+            _OPERATORS[network.hidden]
+            if l < L
+            else "Softmax"
+            if network.sizes[-1] > 1
+            else "Sigmoid"
+        )
         nodes += [
             helper.make_node("Gemm", [A, f"W{l}", f"b{l}"], [f"Z{l}"]),
             helper.make_node(operator, [f"Z{l}"], [A := f"A{l}"]),
@@ -35,5 +44,7 @@ def predictor(network, X):
     options.log_severity_level = 3
     if os.environ.get("OMP_NUM_THREADS") == "1":  # which it does not look at itself
         options.intra_op_num_threads = 1
-    runtime = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    runtime = onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return lambda: runtime.run(None, {"X": X})

@@ -9,14 +9,21 @@ VERSION = tn.__version__
 
 def _model(network):
     *hidden, outputs = network.sizes[1:]
-    kind, loss = ("sigmoid", "binary_crossentropy") if outputs == 1 else ("softmax", "categorical_crossentropy")
+    kind, loss = (
+        ("sigmoid", "binary_crossentropy")
+        if outputs == 1
+        else ("softmax", "categorical_crossentropy")
+    )
     layers = [*(tn.Dense(n, network.hidden) for n in hidden), tn.Dense(outputs, kind)]
     return tn.Sequential(layers, loss, inputs=network.sizes[0], dtype=network.dtype, seed=1)
 
 
 def step(network, X, y):
     """Forward, back, update; with columns."""
-    model, optimizer = _model(network), tn.Optimizer.get(network.optimizer, learning_rate=network.rate)
+    model, optimizer = (
+        _model(network),
+        tn.Optimizer.get(network.optimizer, learning_rate=network.rate),
+    )
     X, Y = np.ascontiguousarray(X.T), network.targets(y)
 
     def one_step():
@@ -30,7 +37,10 @@ def step(network, X, y):
 
 def trainers(network, X, y):
     """`fit`, an epoch at a time."""
-    model, optimizer = _model(network), tn.Optimizer.get(network.optimizer, learning_rate=network.rate)
+    model, optimizer = (
+        _model(network),
+        tn.Optimizer.get(network.optimizer, learning_rate=network.rate),
+    )
     Y = network.targets(y)
 
     def fit():

@@ -4,7 +4,12 @@ import numpy as np
 import torch
 
 VERSION = torch.__version__
-_HIDDEN = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "gelu": torch.nn.GELU, "sigmoid": torch.nn.Sigmoid}
+_HIDDEN = {
+    "relu": torch.nn.ReLU,
+    "tanh": torch.nn.Tanh,
+    "gelu": torch.nn.GELU,
+    "sigmoid": torch.nn.Sigmoid,
+}
 _OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 
 
@@ -17,14 +22,22 @@ def _model(network):
 
 
 def _targets(network, y):
-    return torch.tensor(y) if network.sizes[-1] > 1 else torch.tensor(y.astype(network.dtype)[:, np.newaxis])
+    return (
+        torch.tensor(y)
+        if network.sizes[-1] > 1
+        else torch.tensor(y.astype(network.dtype)[:, np.newaxis])
+    )
 
 
 def _training(network):
     model = _model(network)
     optimizer = _OPTIMIZERS[network.optimizer](model.parameters(), lr=network.rate)
     several = network.sizes[-1] > 1
-    loss = torch.nn.functional.cross_entropy if several else torch.nn.functional.binary_cross_entropy_with_logits
+    loss = (
+        torch.nn.functional.cross_entropy
+        if several
+        else torch.nn.functional.binary_cross_entropy_with_logits
+    )
 
     def one_step(X, Y):
         optimizer.zero_grad()

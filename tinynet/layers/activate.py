@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array, Cache
+from tinynet._support.arrays import Array, Cache
 from tinynet.activations import Activation
 from tinynet.layers.base import Layer, as_activation
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from tinynet._buffers import Array, Cache, Shape
-from tinynet._registry import Registered
+from tinynet._support.arrays import Array, Cache, Shape
+from tinynet._support.registry import Registered
 from tinynet.activations import Activation, Identity
 from tinynet.initializers import Initializer
 

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 from attrs.validators import ge, lt
 
-from tinynet._buffers import Array, Cache, Shape
+from tinynet._support.arrays import Array, Cache, Shape
 from tinynet.errors import ShapeError
 from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Parameter, means
@@ -60,13 +60,18 @@ class BatchNorm(Normalization):
     """
 
     least_examples = 2
-    momentum: float = attrs.field(default=0.9, kw_only=True, converter=float, validator=[ge(0), lt(1)])
+    momentum: float = attrs.field(
+        default=0.9, kw_only=True, converter=float, validator=[ge(0), lt(1)]
+    )
     epsilon: float = epsilon_field()
 
     def state(self, input_shape: Shape) -> dict[str, Parameter]:
         """Declare the running statistics."""
         shape = (*input_shape, 1)
-        return {"running_mean": Parameter(shape, Zeros()), "running_variance": Parameter(shape, Constant(1.0))}
+        return {
+            "running_mean": Parameter(shape, Zeros()),
+            "running_variance": Parameter(shape, Constant(1.0)),
+        }
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
         """Ask for room for Â, and for the standard deviation of each unit."""

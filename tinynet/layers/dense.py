@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from attrs.validators import ge, lt
 
-from tinynet._buffers import Array, Cache, Shape, whole
+from tinynet._support.arrays import Array, Cache, Shape, whole
 from tinynet.activations import Activation, Identity
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
@@ -63,7 +63,10 @@ class Dense(Layer):
                 "write X.reshape(-1, X.shape[-1]) to turn examples into columns, or put Flatten() before it"
             )
         init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
-        return {"W": Parameter((self.units, *input_shape), init), "b": Parameter((self.units, 1), Zeros())}
+        return {
+            "W": Parameter((self.units, *input_shape), init),
+            "b": Parameter((self.units, 1), Zeros()),
+        }
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (units,)."""
@@ -85,7 +88,9 @@ class Dense(Layer):
         """Fill dW and db, and return dA_prev (n_prev, m) where it is wanted, for dZ (n, m)."""
         W, dW = cache.W, cache.dW
         one_mth, mean = means(dZ.shape[-1], dZ.dtype)
-        if dZ.size < dW.size:  # the 1/m goes onto the smaller of the two; not in place, for dZ is public
+        if (
+            dZ.size < dW.size
+        ):  # the 1/m goes onto the smaller of the two; not in place, for dZ is public
             np.multiply(dZ, one_mth, out=cache.dZ_mean).dot(cache.A_prev.T, out=dW)
         else:
             np.multiply(dZ.dot(cache.A_prev.T, out=dW), one_mth, out=dW)

@@ -8,8 +8,8 @@ import attrs
 import numpy as np
 from attrs.validators import ge, lt
 
-from tinynet._buffers import Array, Cache, Shape
-from tinynet._random import Random
+from tinynet._support.arrays import Array, Cache, Shape
+from tinynet._support.random import Random
 from tinynet.layers.base import Layer
 
 _BLOCK = 1 << 12  # numbers drawn at a time: small enough to need no array as large as a batch
@@ -61,7 +61,11 @@ class Dropout(Layer):
         """Return dA_prev, where it is wanted: dZ with the same units dropped and scaled."""
         if cache.dA_prev is None:
             return None
-        return np.multiply(dZ, cache.mask, out=cache.dA_prev) if cache.training else np.positive(dZ, out=cache.dA_prev)
+        return (
+            np.multiply(dZ, cache.mask, out=cache.dA_prev)
+            if cache.training
+            else np.positive(dZ, out=cache.dA_prev)
+        )
 
     def _draw(self, mask: Array, rng: Random) -> None:
         """Fill the mask with 1 / (1 - rate) where a unit is kept, and with 0 where not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array, Cache, Shape
+from tinynet._support.arrays import Array, Cache, Shape
 from tinynet.layers.base import means
 from tinynet.layers.normalization import Normalization, epsilon_field
 

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from attrs.validators import gt, lt
 
-from tinynet._buffers import Array, Cache, Shape
+from tinynet._support.arrays import Array, Cache, Shape
 from tinynet.activations import Activation, Identity
 from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Layer, Parameter, as_activation, means

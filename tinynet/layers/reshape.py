@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array, Cache, Shape
+from tinynet._support.arrays import Array, Cache, Shape
 from tinynet.errors import ShapeError
 from tinynet.layers.base import Layer
 
@@ -19,7 +19,9 @@ def _shape(value: Any) -> Shape:
     try:
         shape = tuple(map(operator.index, value if isinstance(value, (tuple, list)) else (value,)))
     except TypeError:
-        raise TypeError(f"shape must be whole numbers, as in Reshape((8, 8)); got {value!r}") from None
+        raise TypeError(
+            f"shape must be whole numbers, as in Reshape((8, 8)); got {value!r}"
+        ) from None
     if not shape or shape.count(-1) > 1 or any(n < 1 and n != -1 for n in shape):
         raise ValueError(
             f"shape must be whole numbers of at least 1, one of which may be -1 for what follows from the rest; "

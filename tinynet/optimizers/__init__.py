@@ -10,4 +10,14 @@ from tinynet.optimizers.rmsprop import RMSprop
 from tinynet.optimizers.sgd import SGD
 from tinynet.schedules import rate_field
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "DecoupledDecay", "Nadam", "Optimizer", "RMSprop", "rate_field"]
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "DecoupledDecay",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "rate_field",
+]

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from attrs.validators import ge, lt
 
-from tinynet._buffers import Array
+from tinynet._support.arrays import Array
 from tinynet.optimizers.base import DecoupledDecay, Optimizer, average, epsilon_field, share_field
 from tinynet.schedules import Schedule, rate_field
 
@@ -99,7 +99,9 @@ class AdamW(DecoupledDecay, Adam, name="adamw"):
     array([0.85, 2.  ])
     """
 
-    weight_decay: float = attrs.field(default=0.01, converter=float, validator=[ge(0), lt(math.inf)])
+    weight_decay: float = attrs.field(
+        default=0.01, converter=float, validator=[ge(0), lt(math.inf)]
+    )
 
     def update(self, params: Array, grads: Array) -> None:
         self.decay(params, grads)
@@ -137,7 +139,9 @@ class Nadam(_Moments):
     beta1: float = share_field(0.9)
     beta2: float = share_field(0.999)
     epsilon: float = epsilon_field(1e-8)
-    momentum_decay: float = attrs.field(default=0.004, converter=float, validator=[ge(0), lt(math.inf)])
+    momentum_decay: float = attrs.field(
+        default=0.004, converter=float, validator=[ge(0), lt(math.inf)]
+    )
 
     def update(self, params: Array, grads: Array) -> None:
         rate, mu, ahead = self.rate(), self._mu(self.number()), self._mu(self.number() + 1)

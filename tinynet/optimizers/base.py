@@ -13,12 +13,14 @@ import attrs
 import numpy as np
 from attrs.validators import ge, gt, lt, optional
 
-from tinynet._buffers import Array
-from tinynet._registry import Registered
+from tinynet._support.arrays import Array
+from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
 from tinynet.schedules import Schedule
 
-_BLOCK = 1 << 16  # numbers: larger than in _out.py, for a rule makes fewer passes and each block costs its calls
+_BLOCK = (
+    1 << 16
+)  # numbers: larger than in _out.py, for a rule makes fewer passes and each block costs its calls
 _NONE_YET = np.zeros((), np.int64)
 
 
@@ -59,7 +61,9 @@ class Optimizer(Registered, ABC):
     clip_norm: float | None = _clip_field()
     clip_value: float | None = _clip_field(_not_both)
     memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
-    _scratch: dict[Any, Sequence[Array]] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    _scratch: dict[Any, Sequence[Array]] = attrs.field(
+        factory=dict, init=False, eq=False, repr=False
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         held = vars(cls).get("update")
@@ -104,7 +108,9 @@ class Optimizer(Registered, ABC):
             )
         return kept
 
-    def blocks(self, params: Array, grads: Array, *memory: str, rooms: int = 1) -> Sequence[tuple[Array, ...]]:
+    def blocks(
+        self, params: Array, grads: Array, *memory: str, rooms: int = 1
+    ) -> Sequence[tuple[Array, ...]]:
         """Return `params`, `grads` and what `memory` names by blocks, with `rooms` arrays to compute in.
 
         A rule goes over its vectors several times; block by block, they stay in the processor's
@@ -121,7 +127,10 @@ class Optimizer(Registered, ABC):
                 f"params and grads must be flat vectors of one size; got shapes {params.shape} and {grads.shape}; "
                 "write params.reshape(-1) and grads.reshape(-1)"
             )
-        vectors, size = (params, grads, *[self.recall(name, params) for name in memory]), params.size
+        vectors, size = (
+            (params, grads, *[self.recall(name, params) for name in memory]),
+            params.size,
+        )
         scratch = self._scratch.get((rooms, params.dtype))
         if not scratch or scratch[0].size < min(size, _BLOCK):
             scratch = [np.empty(min(size, _BLOCK), params.dtype) for _ in range(rooms)]
@@ -130,7 +139,8 @@ class Optimizer(Registered, ABC):
             return [(*vectors, *scratch)]
         parts = [slice(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)]
         return [
-            tuple([v[part] for v in vectors] + [v[: part.stop - part.start] for v in scratch]) for part in parts
+            tuple([v[part] for v in vectors] + [v[: part.stop - part.start] for v in scratch])
+            for part in parts
         ]
 
     def _clipped(self, grads: Array) -> Array:
@@ -141,10 +151,14 @@ class Optimizer(Registered, ABC):
         if room.shape != grads.shape or room.dtype != dtype:
             self._scratch["clipped"] = (room := np.empty(grads.shape, dtype),)
         if self.clip_value is not None:
-            return np.maximum(np.minimum(grads, self.clip_value, out=room), -self.clip_value, out=room)
+            return np.maximum(
+                np.minimum(grads, self.clip_value, out=room), -self.clip_value, out=room
+            )
         assert self.clip_norm is not None, "else there is nothing to clip"
         norm = _norm(grads, room)
-        return np.multiply(grads, self.clip_norm / norm, out=room) if norm > self.clip_norm else grads
+        return (
+            np.multiply(grads, self.clip_norm / norm, out=room) if norm > self.clip_norm else grads
+        )
 
     def reset(self) -> None:
         """Forget everything, as if no step had been taken."""
@@ -168,7 +182,11 @@ def _norm(array: Array, room: Array) -> float:
 
 def _complete(held: Any) -> Callable[..., None]:
     """Return a class's own update with what goes on around each: clipping before it, counting after it."""
-    own: Any = held if inspect.isfunction(held) else lambda self, *arrays: held.__get__(self, type(self))(*arrays)
+    own: Any = (
+        held
+        if inspect.isfunction(held)
+        else lambda self, *arrays: held.__get__(self, type(self))(*arrays)
+    )
 
     @functools.wraps(held)
     def update(self: Optimizer, params: Array, grads: Array) -> None:
@@ -177,7 +195,9 @@ def _complete(held: Any) -> Callable[..., None]:
             return own(self, params, grads)  # called by super().update: this is a part of a step
         memory = self.memory
         number = int(memory["t"]) + 1 if "t" in memory else 1
-        own(self, params, grads if self.clip_norm is self.clip_value else self._clipped(grads))  # the same: both None
+        own(
+            self, params, grads if self.clip_norm is self.clip_value else self._clipped(grads)
+        )  # the same: both None
         if "t" in memory:  # set, not added to: a rule may have counted by itself
             memory["t"][...] = number
         return None
@@ -222,7 +242,9 @@ class DecoupledDecay(Optimizer):
         """Draw what decays towards zero; `params` and `grads` are the whole vectors, as `update` has them."""
         kept = 1 - self.rate() * cast(Any, self).weight_decay
         vectors = [name for name, array in self.memory.items() if array.ndim]
-        blocks = self.blocks(params, grads, *vectors)  # refuses what the step would, before anything has changed
+        blocks = self.blocks(
+            params, grads, *vectors
+        )  # refuses what the step would, before anything has changed
         for weights in self._scratch.get("decaying", [block[0] for block in blocks]):
             weights *= kept
 

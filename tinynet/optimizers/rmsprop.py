@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array
+from tinynet._support.arrays import Array
 from tinynet.optimizers.base import Optimizer, average, epsilon_field, share_field
 from tinynet.schedules import Schedule, rate_field
 
@@ -51,7 +51,11 @@ class RMSprop(Optimizer, name="rmsprop"):
 
     def update(self, params: Array, grads: Array) -> None:
         rate = self.rate()
-        remembered = ["mean_square", *["mean"] * bool(self.centered), *["velocity"] * bool(self.momentum)]
+        remembered = [
+            "mean_square",
+            *["mean"] * bool(self.centered),
+            *["velocity"] * bool(self.momentum),
+        ]
         for p, g, s, *others, step, spread in self.blocks(params, grads, *remembered, rooms=2):
             average(s, self.decay, np.square(g, out=step), step)
             square = self._variance(s, others[0], g, step, spread) if self.centered else s

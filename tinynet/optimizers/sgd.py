@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array
+from tinynet._support.arrays import Array
 from tinynet.optimizers.base import Optimizer, share_field
 from tinynet.schedules import Schedule, rate_field
 

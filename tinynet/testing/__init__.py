@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from tinynet._registry import Registered
+from tinynet._support.registry import Registered
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer
 from tinynet.layers import Layer
@@ -38,7 +38,12 @@ _CHECKS: dict[type[Any], tuple[Callable[..., None], ...]] = {
     Initializer: _optimizers.INITIALIZER_CHECKS,
 }
 # What Python and NumPy say of code for single numbers.
-_OF_SINGLE_NUMBERS = ("truth value of an array", "only length-1 arrays", "only 0-dimensional", "must be real number")
+_OF_SINGLE_NUMBERS = (
+    "truth value of an array",
+    "only length-1 arrays",
+    "only 0-dimensional",
+    "must be real number",
+)
 
 
 def check_activation(activation: Activation) -> None:
@@ -91,10 +96,15 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
         raise TypeError(f"a check takes an instance, not a class; write {thing.__name__}()")
     families = [family for family in _CHECKS if isinstance(thing, family)]
     if not families:
-        raise TypeError(f"{thing!r} is no activation, layer, loss, optimizer, schedule or initializer of tinynet")
+        raise TypeError(
+            f"{thing!r} is no activation, layer, loss, optimizer, schedule or initializer of tinynet"
+        )
     if families[0] is Layer and not arguments:
         raise TypeError(f"a layer is checked with an input of a shape: write checks({thing!r}, 4)")
-    return [_named(check_description, thing), *(_named(check, thing, *arguments) for check in _CHECKS[families[0]])]
+    return [
+        _named(check_description, thing),
+        *(_named(check, thing, *arguments) for check in _CHECKS[families[0]]),
+    ]
 
 
 def _named(check: Callable[..., None], thing: Registered, *arguments: Any) -> Callable[[], None]:

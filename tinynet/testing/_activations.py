@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array
+from tinynet._support.arrays import Array
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer
 from tinynet.testing._expect import expect, expect_array, kept
@@ -36,7 +36,9 @@ def check_results(activation: Activation) -> None:
     with contextlib.suppress(LookupError, TypeError):
         Initializer.get(activation.init)
         return
-    raise AssertionError(f"{name}.init is {activation.init!r}, no initializer; known: {', '.join(Initializer.names())}")
+    raise AssertionError(
+        f"{name}.init is {activation.init!r}, no initializer; known: {', '.join(Initializer.names())}"
+    )
 
 
 def check_repeated(activation: Activation) -> None:
@@ -45,21 +47,30 @@ def check_repeated(activation: Activation) -> None:
     A = activation.forward(Z)
     first, dZ = A.copy(), activation.back(dA, Z, A).copy()
     same = np.array_equal(activation.forward(Z), first, equal_nan=True)
-    expect(same, f"{name}.forward gives another A for the same Z the second time; it must draw and remember nothing")
+    expect(
+        same,
+        f"{name}.forward gives another A for the same Z the second time; it must draw and remember nothing",
+    )
     activation.forward(Z[:2] + 1)
     activation.forward(Z + 1)
     same = np.array_equal(A, first, equal_nan=True)
     expect(same, f"{name}.forward returns the same array for two Zs; make a new one")
     same = np.array_equal(activation.back(dA, Z, A), dZ, equal_nan=True)
     hint = "keep nothing between the calls, for back is handed Z and A"
-    expect(same, f"{name}.back gives another dZ for the same dA, Z and A after a forward of another Z; {hint}")
+    expect(
+        same,
+        f"{name}.back gives another dZ for the same dA, Z and A after a forward of another Z; {hint}",
+    )
 
 
 def check_out(activation: Activation) -> None:
     """See that a result goes where it is told, and that float32 is as good as float64."""
     name, (Z, dA) = type(activation).__name__, points()
     A = activation.forward(Z)
-    for method, result, given in (("forward", A, (Z,)), ("back", activation.back(dA, Z, A), (dA, Z, A))):
+    for method, result, given in (
+        ("forward", A, (Z,)),
+        ("back", activation.back(dA, Z, A), (dA, Z, A)),
+    ):
         call, out = getattr(activation, method), np.full_like(Z, np.nan)
         same = call(*given, out=out) is out and np.array_equal(out, result, equal_nan=True)
         expect(same, f"{name}.{method} with out= must put the same result there, and return it")
@@ -87,12 +98,16 @@ def check_examples_apart(activation: Activation) -> None:
         dZ = activation.back(dA, Z, A)
         if not _alike(dZ_of_some, dZ[:, :m]):
             by_m = m and _alike(dZ_of_some, dZ[:, :m] * Z.shape[1])
-            hint = f"{name}.back divides by m: dZ is for each example, the mean is taken in dW and db"
+            hint = (
+                f"{name}.back divides by m: dZ is for each example, the mean is taken in dW and db"
+            )
             raise AssertionError(hint if by_m else some.format("back", "dZ"))
 
 
 def _alike(one: Any, other: Array) -> bool:
-    return np.shape(one) == other.shape and np.allclose(one, other, rtol=1e-12, atol=1e-14, equal_nan=True)
+    return np.shape(one) == other.shape and np.allclose(
+        one, other, rtol=1e-12, atol=1e-14, equal_nan=True
+    )
 
 
 def check_memory_order(activation: Activation) -> None:
@@ -103,7 +118,11 @@ def check_memory_order(activation: Activation) -> None:
     told = f"{name}.{{}} of the same numbers differs when they lie otherwise in memory"
     for laid_out in (np.asfortranarray, _strided):
         expect(_alike(activation.forward(laid_out(Z)), A), told.format("forward"))
-        for given in ((laid_out(dA), Z, A), (dA, laid_out(Z), laid_out(A)), tuple(map(laid_out, (dA, Z, A)))):
+        for given in (
+            (laid_out(dA), Z, A),
+            (dA, laid_out(Z), laid_out(A)),
+            tuple(map(laid_out, (dA, Z, A))),
+        ):
             expect(_alike(activation.back(*given), dZ), told.format("back"))
 
 
@@ -115,15 +134,27 @@ def _strided(array: Array) -> Array:
 def check_finite_far_out(activation: Activation) -> None:
     """See that nothing overflows up to |Z| = 1e4, for one unit and for several that differ much."""
     grid = np.linspace(-1e4, 1e4, 21)
-    for Z in (grid[np.newaxis], np.stack([grid, grid[::-1], np.roll(grid, 5)]), np.array([[60.0], [0.0], [-60.0]])):
+    for Z in (
+        grid[np.newaxis],
+        np.stack([grid, grid[::-1], np.roll(grid, 5)]),
+        np.array([[60.0], [0.0], [-60.0]]),
+    ):
         for far in (Z, Z.astype(np.float32)):
             A = activation.forward(far)
-            for method, result in (("forward", A), ("back", activation.back(np.ones_like(far), far, A))):
+            for method, result in (
+                ("forward", A),
+                ("back", activation.back(np.ones_like(far), far, A)),
+            ):
                 what = f"{type(activation).__name__}.{method}"
-                expect(np.shape(result) == far.shape, f"{what} turns shape {far.shape} into {np.shape(result)}")
+                expect(
+                    np.shape(result) == far.shape,
+                    f"{what} turns shape {far.shape} into {np.shape(result)}",
+                )
                 for k, i in np.argwhere(~np.isfinite(result))[:1]:
                     others = f", for the units {far[:, i]} of an example" if len(far) > 1 else ""
-                    raise AssertionError(f"{what} is not finite at Z = {far[k, i]:g} in {far.dtype}{others}")
+                    raise AssertionError(
+                        f"{what} is not finite at Z = {far[k, i]:g} in {far.dtype}{others}"
+                    )
 
 
 @np.errstate(all="ignore")
@@ -156,9 +187,13 @@ def _check_slopes(activation: Activation, Z: Array, dA: Array) -> None:
     dZ = activation.back(dA, Z, A)
     for method, result in (("forward", A), ("back", dZ)):
         for at in np.argwhere(~np.isfinite(result))[:1]:
-            raise AssertionError(f"{activation!r}: {method} is not finite at Z = {Z[tuple(at)]:.6g}")
+            raise AssertionError(
+                f"{activation!r}: {method} is not finite at Z = {Z[tuple(at)]:.6g}"
+            )
     slopes = _nearest_slopes(activation, Z, dA, dZ)
-    far = max(1.0, 1e-3 * float(np.abs(A).max()))  # of a large A, differences have lost their last digits
+    far = max(
+        1.0, 1e-3 * float(np.abs(A).max())
+    )  # of a large A, differences have lost their last digits
     wrong = ~np.isclose(dZ, slopes, rtol=1e-6 if far == 1 else 1e-5, atol=1e-7 * far)
     if wrong.any():
         at = np.unravel_index(np.argmax(np.where(wrong, np.abs(slopes - dZ), 0)), Z.shape)
@@ -174,7 +209,9 @@ def _nearest_slopes(activation: Activation, Z: Array, dA: Array, dZ: Array) -> A
     for k, h in ((k, h) for k in range(len(Z)) for h in _STEPS):
         step = np.zeros_like(Z)
         step[k] = h
-        slope = np.sum(dA * (activation.forward(Z + step) - activation.forward(Z - step)), axis=0) / (2 * h)
+        slope = np.sum(
+            dA * (activation.forward(Z + step) - activation.forward(Z - step)), axis=0
+        ) / (2 * h)
         slopes[k] = np.where(np.abs(slope - dZ[k]) < np.abs(slopes[k] - dZ[k]), slope, slopes[k])
     return slopes
 
@@ -215,7 +252,11 @@ def _likely_mistake(activation: Activation, Z: Array, dA: Array, dZ: Array, slop
     swapped = {
         "it would be right with A in place of Z: this formula is for A": (dA, A, A),
         "it would be right with Z in place of A: this formula is for Z": (dA, Z, Z),
-        "it would be right with Z and A in each other's place: back is called as back(dA, Z, A)": (dA, A, Z),
+        "it would be right with Z and A in each other's place: back is called as back(dA, Z, A)": (
+            dA,
+            A,
+            Z,
+        ),
         "it would be right with dA last: back is called as back(dA, Z, A)": (Z, A, dA),
     }
 
@@ -270,8 +311,14 @@ def _of_side(Z: Array, dZ: Array, slopes: Array) -> str:
             if below.max() < above.min():
                 edge = bad.min() if side == "from" else bad.max()
                 ratios = (dZ / slopes)[wrong]
-                factor = f", {ratios[0]:.4g} times the slope there" if np.allclose(ratios, ratios[0], rtol=1e-4) else ""
-                return f"; it is wrong {side} {what} = {edge:.3g}{factor}, and right on the other side"
+                factor = (
+                    f", {ratios[0]:.4g} times the slope there"
+                    if np.allclose(ratios, ratios[0], rtol=1e-4)
+                    else ""
+                )
+                return (
+                    f"; it is wrong {side} {what} = {edge:.3g}{factor}, and right on the other side"
+                )
     return ""
 
 

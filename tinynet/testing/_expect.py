@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array
-from tinynet._registry import Registered
+from tinynet._support.arrays import Array
+from tinynet._support.registry import Registered
 
 
 def expect(holds: Any, message: str) -> None:
@@ -31,16 +31,33 @@ def check_description(thing: Registered) -> None:
     for field in attrs.fields(family):
         if field.init:
             _expect_plain(f"the field {field.name} of {name}", getattr(thing, field.name))
-    more = vars(thing).keys() - {f.name for f in attrs.fields(family)} if hasattr(thing, "__dict__") else set()
-    more = {key for key in more if not isinstance(getattr(family, key, None), functools.cached_property)}
+    more = (
+        vars(thing).keys() - {f.name for f in attrs.fields(family)}
+        if hasattr(thing, "__dict__")
+        else set()
+    )
+    more = {
+        key for key in more if not isinstance(getattr(family, key, None), functools.cached_property)
+    }
     hint = "make each a field (@attrs.frozen above the class, and slope: float = 0.1), or a file will not know it"
     expect(not more, f"{name} holds {', '.join(sorted(more))} beside its fields; {hint}")
-    ways = {"its config": family.get(thing.config()), "copy": copy.copy(thing), "deepcopy": copy.deepcopy(thing)}
-    if getattr(sys.modules.get(family.__module__), name, None) is family:  # else pickle cannot find it
+    ways = {
+        "its config": family.get(thing.config()),
+        "copy": copy.copy(thing),
+        "deepcopy": copy.deepcopy(thing),
+    }
+    if (
+        getattr(sys.modules.get(family.__module__), name, None) is family
+    ):  # else pickle cannot find it
         ways["pickle"] = pickle.loads(pickle.dumps(thing))
     for way, other in ways.items():
-        expect(other == thing, f"{thing!r} comes back from {way} as {other!r}; make its settings attrs fields")
-        expect(hash(other) == hash(thing), f"{thing!r} and its equal from {way} have different hashes")
+        expect(
+            other == thing,
+            f"{thing!r} comes back from {way} as {other!r}; make its settings attrs fields",
+        )
+        expect(
+            hash(other) == hash(thing), f"{thing!r} and its equal from {way} have different hashes"
+        )
 
 
 def _expect_plain(what: str, value: Any) -> None:
@@ -50,7 +67,10 @@ def _expect_plain(what: str, value: Any) -> None:
         return
     hint = " (write a tuple)" if isinstance(value, (list, np.ndarray, set)) else ""
     kinds = f"a number, a string, a tuple of such, or a registered object{hint}"
-    expect(isinstance(value, _PLAIN), f"{what} holds a {type(value).__name__}, but a field is saved, so it is {kinds}")
+    expect(
+        isinstance(value, _PLAIN),
+        f"{what} holds a {type(value).__name__}, but a field is saved, so it is {kinds}",
+    )
 
 
 def kept(name: str, call: Callable[..., Any], **arrays: Array) -> Any:
@@ -71,5 +91,7 @@ def expect_array(what: str, result: Any, shape: tuple[int, ...], dtype: np.dtype
     expect(result.shape == shape, f"{what} returns shape {result.shape}; needed is {shape}")
     mend = ".astype(Z.dtype) behind it"
     if result.dtype == np.float64:
-        mend = f"float(np.sqrt(2)), np.zeros_like(Z) and so on where something is float64, or {mend}"
+        mend = (
+            f"float(np.sqrt(2)), np.zeros_like(Z) and so on where something is float64, or {mend}"
+        )
     expect(result.dtype == dtype, f"{what} gives {result.dtype} for {dtype}; write {mend}")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._arrays import title
-from tinynet._buffers import Array
+from tinynet._support.arrays import Array
+from tinynet.model.storage import title
 from tinynet.sequential import Sequential
 from tinynet.testing._expect import expect
 
@@ -21,10 +21,14 @@ _ENTRIES = 500  # up to so many, each entry of a wrong gradient is looked at
 _FLOOR = 1e-4  # smaller slopes are judged as if they were this: differences see no better
 
 
-def differences(J: Callable[[], float], array: Array, gradient: Array) -> Iterator[tuple[float, float]]:
+def differences(
+    J: Callable[[], float], array: Array, gradient: Array
+) -> Iterator[tuple[float, float]]:
     """Yield the gradient along each of some directions, and the nearest central difference of J."""
     normal = np.random.default_rng(0).standard_normal
-    directions = np.eye(array.size) if array.size <= _DIRECTIONS else normal((_DIRECTIONS, array.size))
+    directions = (
+        np.eye(array.size) if array.size <= _DIRECTIONS else normal((_DIRECTIONS, array.size))
+    )
     start = array.copy()
     for direction in directions:
         d = (direction / np.linalg.norm(direction)).reshape(array.shape)
@@ -42,8 +46,13 @@ def compare(name: str, J: Callable[[], float], array: Array, gradient: Array) ->
     """Return the largest relative error of a gradient, and in words where it was found."""
     if not np.isfinite(gradient).all():
         hint = "with =, for += adds to what was there"
-        return math.inf, f"{name} is not filled, or not finite: back must write every entry of it, {hint}"
-    noise = float(np.finfo(np.float64).eps) * abs(J()) / max(STEPS)  # all that differences of so large a number see
+        return (
+            math.inf,
+            f"{name} is not filled, or not finite: back must write every entry of it, {hint}",
+        )
+    noise = (
+        float(np.finfo(np.float64).eps) * abs(J()) / max(STEPS)
+    )  # all that differences of so large a number see
     pairs = list(differences(J, array, gradient))
     scale = max([_FLOOR, *map(abs, sum(pairs, ()))]) + noise / TOLERANCE
     error, given, slope = max((abs(given - slope) / scale, given, slope) for given, slope in pairs)
@@ -65,7 +74,9 @@ def _slopes(J: Callable[[], float], array: Array) -> Array:
     return slopes
 
 
-def _likely_fault(J: Callable[[], float], array: Array, gradient: Array, dZ: Array, mean: bool) -> str:
+def _likely_fault(
+    J: Callable[[], float], array: Array, gradient: Array, dZ: Array, mean: bool
+) -> str:
     """Say which of the usual mistakes of a layer explains a wrong gradient of `array`, if one does.
 
     `mean` tells whether the layer had to take the mean over the examples.
@@ -78,10 +89,16 @@ def _likely_fault(J: Callable[[], float], array: Array, gradient: Array, dZ: Arr
         return np.allclose(np.reshape(other, right.shape), right, rtol=1e-4, atol=1e-6)
 
     if m > 1 and explains(gradient / m):
-        hint = "divide by m, for it is a mean over the examples" if mean else "it is for each example, without an m"
+        hint = (
+            "divide by m, for it is a mean over the examples"
+            if mean
+            else "it is for each example, without an m"
+        )
         return f"; it is m = {m} times the slope everywhere: {hint}"
     if m > 1 and explains(gradient * m):
-        hint = "a division by m too many" if mean else "it is for each example, so do not divide by m"
+        hint = (
+            "a division by m too many" if mean else "it is for each example, so do not divide by m"
+        )
         return f"; it is 1/m of the slope everywhere, m = {m}: {hint}"
     if explains(-gradient):
         return "; its sign is wrong"
@@ -96,7 +113,12 @@ def _likely_fault(J: Callable[[], float], array: Array, gradient: Array, dZ: Arr
 
 
 def check_gradients(
-    model: Sequential, X: Any, Y: Any, tolerance: float = TOLERANCE, training: bool = False, sample_weight: Any = None
+    model: Sequential,
+    X: Any,
+    Y: Any,
+    tolerance: float = TOLERANCE,
+    training: bool = False,
+    sample_weight: Any = None,
 ) -> float:
     """Compare every gradient of a model, dA[0] included, with central differences of its cost.
 
@@ -107,7 +129,9 @@ def check_gradients(
     AssertionError names a gradient that is missing, or wrong by more than `tolerance`.
     """
     if not 0 < tolerance <= 0.1:
-        raise ValueError(f"tolerance must be above 0 and at most 0.1, or nothing is checked; got {tolerance!r}")
+        raise ValueError(
+            f"tolerance must be above 0 and at most 0.1, or nothing is checked; got {tolerance!r}"
+        )
     inputs = model.inputs if model.is_built else np.shape(X)[:-1]
     double = Sequential(model.layers, model.loss, inputs, "float64", seed=0)
     if model.is_built:
@@ -129,7 +153,9 @@ def check_gradients(
     for l, (layer, cache) in enumerate(zip(double.layers, double.caches, strict=True), 1):
         for name in cache.parameters:
             gradient = getattr(cache, f"d{name}").copy()
-            checked.append((f"d{name}[{l}] of {title(l, layer)}", getattr(cache, name), gradient, dZ[l - 1]))
+            checked.append(
+                (f"d{name}[{l}] of {title(l, layer)}", getattr(cache, name), gradient, dZ[l - 1])
+            )
 
     def J() -> float:
         forward()

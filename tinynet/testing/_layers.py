@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._arrays import Arrays
-from tinynet._buffers import Array, Shape
-from tinynet._door import example_shape
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.checks import example_shape
 from tinynet.layers import Layer
+from tinynet.model.storage import Arrays
 from tinynet.sequential import Sequential
 from tinynet.testing import _gradients
 from tinynet.testing._expect import expect, expect_array, kept
@@ -47,12 +47,18 @@ def _drawn(rng: Any) -> Any:
 
 def check_passes(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     """See that passes give arrays of the right shape and dtype, twice the same, and leave alone what is not theirs."""
-    for training, dtype in itertools.product((False, True), map(np.dtype, (np.float32, np.float64))):
+    for training, dtype in itertools.product(
+        (False, True), map(np.dtype, (np.float32, np.float64))
+    ):
         _check_passes(layer, example_shape(input_shape), dtype, training)
 
 
-@np.errstate(invalid="ignore")  # parameters are drawn here, and what is no parameter by right may not bear it
-def _check_passes(layer: Layer, input_shape: tuple[int, ...], dtype: np.dtype[Any], training: bool) -> None:
+@np.errstate(
+    invalid="ignore"
+)  # parameters are drawn here, and what is no parameter by right may not bear it
+def _check_passes(
+    layer: Layer, input_shape: tuple[int, ...], dtype: np.dtype[Any], training: bool
+) -> None:
     name, rng, chance = type(layer).__name__, np.random.default_rng(0), np.random.default_rng(1)
     arrays = Arrays([layer], input_shape, dtype, rng)
     arrays.params[:] = rng.standard_normal(arrays.params.size)
@@ -66,9 +72,15 @@ def _check_passes(layer: Layer, input_shape: tuple[int, ...], dtype: np.dtype[An
     _expect_unmoved(f"{name}.forward", arrays, before, training)
     drawn = _drawn(chance)
     hint = f"at prediction nothing is by chance: {_LOOK}"
-    expect(training or drawn == not_drawn, f"{name}.forward draws from cache.rng outside of training; {hint}")
+    expect(
+        training or drawn == not_drawn,
+        f"{name}.forward draws from cache.rng outside of training; {hint}",
+    )
     first = np.copy(Z)
-    held = {what: getattr(cache, what).copy() for what in ("A_prev", *cache.parameters, *arrays.state_views[0])}
+    held = {
+        what: getattr(cache, what).copy()
+        for what in ("A_prev", *cache.parameters, *arrays.state_views[0])
+    }
     dA_prev = kept(f"{name}.back", lambda dZ: layer.back(dZ, cache), dZ=Y)
     expect_array(f"{name}.back", dA_prev, X.shape, dtype)
     hint = "forward has drawn the mask: keep it in the cache, and use that one"
@@ -78,7 +90,11 @@ def _check_passes(layer: Layer, input_shape: tuple[int, ...], dtype: np.dtype[An
         expect(same, f"{name}.back changes cache.{what}; it fills gradients alone")
     arrays.values[:], chance.bit_generator.state = before, not_drawn
     again = layer.forward(X, cache)
-    hint = "in training, draw from cache.rng and from nothing else" if training else f"if that is by chance, {_LOOK}"
+    hint = (
+        "in training, draw from cache.rng and from nothing else"
+        if training
+        else f"if that is by chance, {_LOOK}"
+    )
     same = np.array_equal(again, first, equal_nan=True)
     expect(same, f"{name}.forward gives another Z for the same A_prev the second time; {hint}")
 
@@ -92,8 +108,12 @@ def _expect_unmoved(what: str, arrays: Arrays, before: Array, training: bool) ->
             start += view.size
             if moved and name not in arrays.state_views[0]:
                 hint = "what passes change, and training does not, is declared in state"
-                raise AssertionError(f"{what} changes {name}, which the layer declares as a parameter; {hint}")
-            expect(may or not moved, f"{what} changes its state, {name}, outside of training; {_LOOK}")
+                raise AssertionError(
+                    f"{what} changes {name}, which the layer declares as a parameter; {hint}"
+                )
+            expect(
+                may or not moved, f"{what} changes its state, {name}, outside of training; {_LOOK}"
+            )
 
 
 def check_examples(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
@@ -105,10 +125,15 @@ def check_examples(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     for laid_out in (np.asfortranarray(X), np.repeat(X, 2, axis=-1)[..., ::2]):
         model.forward(laid_out)
         same = np.allclose(model.Z[1], Z)
-        expect(same, f"{name}.forward of the same numbers differs when they lie otherwise in memory")
+        expect(
+            same, f"{name}.forward of the same numbers differs when they lie otherwise in memory"
+        )
     model.forward(X[..., :1])
     hint = "outside of training an example's Z must not depend on the others: add up over the units, axis 0"
-    expect(np.allclose(model.Z[1], Z[..., :1]), f"{name}.forward differs for the first example alone; {hint}")
+    expect(
+        np.allclose(model.Z[1], Z[..., :1]),
+        f"{name}.forward differs for the first example alone; {hint}",
+    )
 
 
 def check_gradients(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
@@ -124,7 +149,10 @@ def check_training(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     model.forward(X)
     model.forward(X + 1, training=True)
     hint = "if it returned that as Z, the next pass computes in it, as cache.Z: return a copy"
-    expect(np.array_equal(X, before), f"{name}.forward writes into the A_prev of the pass before; {hint}")
+    expect(
+        np.array_equal(X, before),
+        f"{name}.forward writes into the A_prev of the pass before; {hint}",
+    )
     try:
         _gradients.check_gradients(model, X, Y, training=True)
     except AssertionError as wrong:
@@ -143,7 +171,9 @@ def _likely_fault(model: Sequential, X: Array) -> str:
     Z = forward(X)
     if _drawn(model.rng) != _drawn(start):
         return "; back goes by what forward drew: the same mask, kept in the cache, with its factor"
-    if not np.array_equal(forward(np.concatenate([X[..., :-1], X[..., -1:] + 1], axis=-1))[..., :-1], Z[..., :-1]):
+    if not np.array_equal(
+        forward(np.concatenate([X[..., :-1], X[..., -1:] + 1], axis=-1))[..., :-1], Z[..., :-1]
+    ):
         return "; an example's Z depends on the others, as through mean and variance, and so does dA_prev"
     return ""
 
@@ -163,7 +193,9 @@ def check_chance(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     factors = np.tensordot(draws, Z, Z.ndim) / np.vdot(Z, Z)
     factor, error = factors.mean(), factors.std() / math.sqrt(_DRAWS)
     off, errors = np.abs(draws.mean(axis=0) - factor * Z), draws.std(axis=0) / math.sqrt(_DRAWS)
-    scaled = bool((off <= _ERRORS * errors + 1e-9).all())  # else it is moved in another way, and may well be
+    scaled = bool(
+        (off <= _ERRORS * errors + 1e-9).all()
+    )  # else it is moved in another way, and may well be
     expect(
         not scaled or abs(factor - 1) <= _ERRORS * error + 1e-9,
         f"in training, Z of {type(layer).__name__} is on average {factor:.3g} times what it is at prediction; "
@@ -181,16 +213,24 @@ def check_copies(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
         model.forward(X + shift, training=True)
     A = model.forward(X).copy()
     hint = "what is to last from pass to pass is declared in state, and then is cache.its_name"
-    expect(np.allclose(model.predict(X), A), f"{name}: after training, predict is not what forward is; {hint}")
+    expect(
+        np.allclose(model.predict(X), A),
+        f"{name}: after training, predict is not what forward is; {hint}",
+    )
     copies = {"deepcopy": copy.deepcopy(model)}
-    if getattr(sys.modules.get(type(layer).__module__), name, None) is type(layer):  # else pickle cannot find it
+    if getattr(sys.modules.get(type(layer).__module__), name, None) is type(
+        layer
+    ):  # else pickle cannot find it
         copies["pickle"] = pickle.loads(pickle.dumps(model))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.npz")
         model.save(path)
         copies["load"] = Sequential.load(path)
     for way, other in copies.items():
-        expect(np.allclose(other.predict(X), A), f"{name}: what training left is lost on the way by {way}; {hint}")
+        expect(
+            np.allclose(other.predict(X), A),
+            f"{name}: what training left is lost on the way by {way}; {hint}",
+        )
 
 
 CHECKS = (check_passes, check_examples, check_gradients, check_training, check_chance, check_copies)

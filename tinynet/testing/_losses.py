@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tinynet._buffers import Array
+from tinynet._support.arrays import Array
 from tinynet.losses import Loss
 from tinynet.testing._expect import expect, expect_array, kept
 from tinynet.testing._gradients import TOLERANCE, compare
@@ -16,7 +16,13 @@ def _loss_points(loss: Loss) -> tuple[Array, Array, Array]:
     """Return Z, an A within the loss's domain, and Y, of (3, 20)."""
     rng, (low, high) = np.random.default_rng(0), loss.domain
     Z = rng.standard_normal((3, 20)) * 2
-    A = Z if np.isinf(low) else low + np.exp(Z) if np.isinf(high) else low + (high - low) / (1 + np.exp(-Z))
+    A = (
+        Z
+        if np.isinf(low)
+        else low + np.exp(Z)
+        if np.isinf(high)
+        else low + (high - low) / (1 + np.exp(-Z))
+    )
     one_hot = (rng.integers(3, size=20) == np.arange(3)[:, np.newaxis]).astype(float)
     return Z, A, rng.standard_normal(Z.shape) * 2 if np.isinf(low) else one_hot
 
@@ -60,15 +66,25 @@ def check_mean(loss: Loss) -> None:
     J = kept(f"{name}.value", loss.value, A=A, Y=Y)
     what = f"an array of shape {J.shape}" if isinstance(J, np.ndarray) else repr(J)
     is_number = isinstance(J, (float, np.floating))
-    expect(is_number, f"{name}.value must return a number, a mean over the examples; it gives {what}")
+    expect(
+        is_number, f"{name}.value must return a number, a mean over the examples; it gives {what}"
+    )
     ratio = loss.value(np.hstack([A, A]), np.hstack([Y, Y])) / J
-    hint = "value is the mean over the examples of the sum over the outputs: divide by m = A.shape[-1]"
-    expect(np.isclose(ratio, 1), f"{name}.value of the same examples twice is {ratio:.4g} times as much; {hint}")
+    hint = (
+        "value is the mean over the examples of the sum over the outputs: divide by m = A.shape[-1]"
+    )
+    expect(
+        np.isclose(ratio, 1),
+        f"{name}.value of the same examples twice is {ratio:.4g} times as much; {hint}",
+    )
     singles = np.mean([loss.value(A[:, i : i + 1], Y[:, i : i + 1]) for i in range(A.shape[1])])
     told = f"{name}.value is {J:.6g}, its mean over the examples one by one {singles:.6g}; {hint}"
     expect(np.isclose(singles, J), told)
     hint = "write value and each as one formula, or leave out each"
-    expect(np.allclose(loss.each(A, Y).mean(), J), f"{name}.each has another mean than {name}.value; {hint}")
+    expect(
+        np.allclose(loss.each(A, Y).mean(), J),
+        f"{name}.each has another mean than {name}.value; {hint}",
+    )
     same = np.isclose(loss.value(np.asfortranarray(A), np.asfortranarray(Y)), J)
     expect(same, f"{name}.value of the same numbers differs when they lie otherwise in memory")
 
@@ -80,10 +96,18 @@ def check_ends(loss: Loss) -> None:
     for end in filter(math.isfinite, loss.domain):
         for dtype in (np.float64, np.float32):
             at_end, Y_at_end = np.full_like(A, end, dtype), Y.astype(dtype)
-            inside = "np.maximum(A, np.finfo(A.dtype).tiny)" if end == 0 else "np.minimum(A, 1 - np.finfo(A.dtype).eps)"
+            inside = (
+                "np.maximum(A, np.finfo(A.dtype).tiny)"
+                if end == 0
+                else "np.minimum(A, 1 - np.finfo(A.dtype).eps)"
+            )
             hint = f"at A = {end:g}; keep A a little inside, as in {inside}"
-            expect(math.isfinite(loss.value(at_end, Y_at_end)), f"{name}.value is not finite {hint}")
-            expect(np.isfinite(loss.back(at_end, Y_at_end)).all(), f"{name}.back is not finite {hint}")
+            expect(
+                math.isfinite(loss.value(at_end, Y_at_end)), f"{name}.value is not finite {hint}"
+            )
+            expect(
+                np.isfinite(loss.back(at_end, Y_at_end)).all(), f"{name}.back is not finite {hint}"
+            )
 
 
 def check_partner(loss: Loss) -> None:
@@ -93,8 +117,14 @@ def check_partner(loss: Loss) -> None:
         A = loss.partner.forward(Z)
         dZ = loss.partner.back(loss.back(A, Y), Z, A)
         is_one = np.allclose(dZ, loss.partner_back(A, Y), rtol=1e-9, atol=1e-12)
-        expect(is_one, f"{name}: with {loss.partner!r} dZ is not A - Y, so it is no partner; write partner = None")
-        expect(np.isclose(loss.partner_value(Z, Y), loss.value(A, Y)), f"{name}: partner_value differs from value")
+        expect(
+            is_one,
+            f"{name}: with {loss.partner!r} dZ is not A - Y, so it is no partner; write partner = None",
+        )
+        expect(
+            np.isclose(loss.partner_value(Z, Y), loss.value(A, Y)),
+            f"{name}: partner_value differs from value",
+        )
 
 
 CHECKS = (check_mean, check_value_and_back, check_ends, check_partner)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._buffers import Array
+from tinynet._support.arrays import Array
 from tinynet.initializers import Initializer
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
@@ -27,7 +27,10 @@ def check_way_down(optimizer: Optimizer) -> None:
             for _ in range(20):  # down |params - lowest|²/2
                 update = functools.partial(other.update, params)
                 kept(name, update, grads=params - lowest)
-                expect(np.isfinite(params).all(), f"{name} makes parameters that are not finite: {params}")
+                expect(
+                    np.isfinite(params).all(),
+                    f"{name} makes parameters that are not finite: {params}",
+                )
             runs.append(params)
             far = np.linalg.norm(params - lowest)
             hint = "is the sign right?" if far > 2.7 else ""
@@ -37,11 +40,22 @@ def check_way_down(optimizer: Optimizer) -> None:
             expect(far < 2.69, told + f"; {hint}" * bool(hint))
             for what, memory in other.memory.items():
                 hint = "write into the array that recall returns: v *= ..., v += ..., not v = ..."
-                expect(memory.ndim == 0 or memory.any(), f"{name} never writes its memory {what!r}; {hint}")
-                fits = memory.dtype == dtype or memory.ndim == 0  # a single number is not the parameters' precision
+                expect(
+                    memory.ndim == 0 or memory.any(),
+                    f"{name} never writes its memory {what!r}; {hint}",
+                )
+                fits = (
+                    memory.dtype == dtype or memory.ndim == 0
+                )  # a single number is not the parameters' precision
                 expect(fits, f"{name} remembers {what} in {memory.dtype} for parameters in {dtype}")
-            expect((other, repr(other)) == (fresh, repr(fresh)), f"{name}: its memory shows in equality or repr")
-        expect(np.array_equal(runs[0], runs[1]), f"{name} moves the same parameters differently the second time")
+            expect(
+                (other, repr(other)) == (fresh, repr(fresh)),
+                f"{name}: its memory shows in equality or repr",
+            )
+        expect(
+            np.array_equal(runs[0], runs[1]),
+            f"{name} moves the same parameters differently the second time",
+        )
 
 
 def check_restart(optimizer: Optimizer) -> None:
@@ -61,7 +75,10 @@ def check_restart(optimizer: Optimizer) -> None:
     go_on(second, again)
     hint = "what it remembers must be in recall's arrays, all of it"
     same = np.array_equal(params, again)
-    expect(same, f"{type(optimizer).__name__} goes on otherwise with a copy of its memory than with its own: {hint}")
+    expect(
+        same,
+        f"{type(optimizer).__name__} goes on otherwise with a copy of its memory than with its own: {hint}",
+    )
 
 
 def check_rates(schedule: Schedule) -> None:
@@ -70,20 +87,31 @@ def check_rates(schedule: Schedule) -> None:
     rates = [schedule.at(t) for t in times]
     for t, rate in zip(times, rates, strict=True):
         expect(isinstance(rate, (float, int)), f"{name}.at({t}) must be a number; it is {rate!r}")
-        expect(0 <= rate < np.inf, f"{name}.at({t}) is {rate}; a learning rate is finite and at least 0")
+        expect(
+            0 <= rate < np.inf,
+            f"{name}.at({t}) is {rate}; a learning rate is finite and at least 0",
+        )
     other = Schedule.get(schedule.config())
-    expect(rates[::-1] == [other.at(t) for t in times[::-1]], f"{name}.at must go by t and by nothing else")
+    expect(
+        rates[::-1] == [other.at(t) for t in times[::-1]],
+        f"{name}.at must go by t and by nothing else",
+    )
 
 
 def check_draws(init: Initializer) -> None:
     """See that it draws the shape it is asked for, from the generator it is handed."""
     name = type(init).__name__
     makers: tuple[Callable[[int], Any], ...] = (np.random.default_rng, np.random.RandomState)
-    for shape, make in ((shape, make) for shape in ((3, 4), (4, 3), (1, 1), (5, 1)) for make in makers):
+    for shape, make in (
+        (shape, make) for shape in ((3, 4), (4, 3), (1, 1), (5, 1)) for make in makers
+    ):
         first, second = init.draw(shape, make(7)), init.draw(shape, make(7))
         expect(np.shape(first) == shape, f"{name} draws shape {np.shape(first)} for {shape}")
         expect(np.isfinite(first).all(), f"{name} draws numbers that are not finite")
-        expect(np.array_equal(first, second), f"{name} does not draw from the generator it is given alone")
+        expect(
+            np.array_equal(first, second),
+            f"{name} does not draw from the generator it is given alone",
+        )
 
 
 OPTIMIZER_CHECKS = (check_way_down, check_restart)

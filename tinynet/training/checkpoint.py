@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array, all_finite, whole, whole_or_none
-from tinynet._random import Random, generator_of, plain, state_of
-from tinynet._weights import of_classes
-from tinynet.batches import check_share, shuffling
-from tinynet.callbacks import Callback
+from tinynet._support.arrays import Array, all_finite, whole, whole_or_none
+from tinynet._support.random import Random, generator_of, plain, state_of
+from tinynet.data.batches import check_share, shuffling
+from tinynet.data.weights import of_classes
 from tinynet.errors import FileFormatError
+from tinynet.files.archive import Archive, refusing, write_file
+from tinynet.files.archive import check_same as same
 from tinynet.metrics import is_known
 from tinynet.optimizers import Optimizer
-from tinynet.serialization import Archive, refusing, write_file
-from tinynet.serialization import check_same as same
+from tinynet.training.callbacks import Callback
 
 if TYPE_CHECKING:
-    from tinynet.running import Run
     from tinynet.sequential import Sequential
+    from tinynet.training.loop import Run
 
 _DTYPES = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _SAID = {
@@ -46,11 +46,15 @@ def write(run: Run, path: str | os.PathLike[str]) -> None:
     arrays = {"optimizer": run.optimizer.memory, "so_far": run.measured.so_far()}
     arrays |= {f"callback{i}": _arrays_of(state) for i, state in enumerate(states)}
     # A history may be long, and so it is arrays; it comes back as Python's own numbers, and so it is written.
-    arrays["history"] = {name: np.array(np.array(values).tolist()) for name, values in run.history.items()}
+    arrays["history"] = {
+        name: np.array(np.array(values).tolist()) for name, values in run.history.items()
+    }
     for name, values in arrays["history"].items():
         if not _is_list(values):  # could not be read again
             got = str(run.history[name])[:100]
-            raise TypeError(f"a run's file takes a history of numbers; {name!r} is {got}: let the callback keep it")
+            raise TypeError(
+                f"a run's file takes a history of numbers; {name!r} is {got}: let the callback keep it"
+            )
     described = {
         "settings": run.settings | {"class_weight": _pairs(run.settings["class_weight"])},
         "metrics": list(run.metrics),
@@ -62,7 +66,11 @@ def write(run: Run, path: str | os.PathLike[str]) -> None:
         "step": run.step,
         "stopped": run.stopped,
         "measured": [run.measured.total, run.measured.m],
-        "rng": {"now": state_of(run.model.rng), "epoch": run.rng_at_epoch, "start": run.rng_at_start},
+        "rng": {
+            "now": state_of(run.model.rng),
+            "epoch": run.rng_at_epoch,
+            "start": run.rng_at_start,
+        },
         "callbacks": [
             {"kind": type(callback).__name__, "state": _plain_of(state)}
             for callback, state in zip(run.callbacks, states, strict=True)
@@ -74,9 +82,17 @@ def write(run: Run, path: str | os.PathLike[str]) -> None:
     }
     count = sum(map(len, arrays.values()))
     if count > _MOST_ARRAYS:  # could not be read again
-        raise ValueError(f"a run's file has at most {_MOST_ARRAYS} arrays; got {count}: let callbacks keep fewer")
-    of_run = {_member(whose, name): array for whose, held in arrays.items() for name, array in held.items()}
-    write_file(path, run.model.description() | {"run": described}, run.model.named_arrays() | of_run)
+        raise ValueError(
+            f"a run's file has at most {_MOST_ARRAYS} arrays; got {count}: let callbacks keep fewer"
+        )
+    of_run = {
+        _member(whose, name): array
+        for whose, held in arrays.items()
+        for name, array in held.items()
+    }
+    write_file(
+        path, run.model.description() | {"run": described}, run.model.named_arrays() | of_run
+    )
 
 
 def _member(whose: str, name: str) -> str:
@@ -89,7 +105,9 @@ def _arrays_of(state: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def _plain_of(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: plain(value) for name, value in state.items() if not isinstance(value, np.ndarray)}
+    return {
+        name: plain(value) for name, value in state.items() if not isinstance(value, np.ndarray)
+    }
 
 
 def _pairs(class_weight: Any) -> Any:
@@ -149,16 +167,26 @@ def read(file: Archive, model: Sequential) -> Kept:
     A file may say anything. Within `opened` each error here is one of the file.
     """
     if "run" not in file.description:
-        raise FileFormatError("it holds a model but no run: give a file that fit(..., checkpoint=...) wrote")
+        raise FileFormatError(
+            "it holds a model but no run: give a file that fit(..., checkpoint=...) wrote"
+        )
     told = file.description["run"]
     _see(model.loss is not None, "a run without a loss")
     _see(set(told) == _SAID, f"a run that tells of {', '.join(sorted(told))[:200]}")
     _see(len(array_names(file)) <= _MOST_ARRAYS, f"over {_MOST_ARRAYS} arrays of a run")
     arrays = {
-        whose: {name: _array(file, _member(whose, name), *described) for name, described in held.items()}
+        whose: {
+            name: _array(file, _member(whose, name), *described) for name, described in held.items()
+        }
         for whose, held in told["arrays"].items()
     }
-    kept = Kept(told, _settings(told, model), _optimizer(told, arrays, model), *_generators(told["rng"]), arrays)
+    kept = Kept(
+        told,
+        _settings(told, model),
+        _optimizer(told, arrays, model),
+        *_generators(told["rng"]),
+        arrays,
+    )
     _check_callbacks(told, kept)
     _check_place(told, kept.settings, model)
     _check_measured(told, kept.settings, arrays["so_far"], model)
@@ -173,7 +201,9 @@ def _see(right: bool, otherwise: str) -> None:
 
 def _array(file: Archive, name: str, shape: Any, dtype: str) -> Array:
     if dtype not in _DTYPES:  # NumPy makes a dtype of much else, and may compile it
-        raise FileFormatError(f"its {name} has the dtype {dtype!r}, not one of {', '.join(_DTYPES)}")
+        raise FileFormatError(
+            f"its {name} has the dtype {dtype!r}, not one of {', '.join(_DTYPES)}"
+        )
     array = file.array(name, shape, np.dtype(dtype), finite=False)
     same(f"a shape of {name}", shape, array.shape)  # not "" for ()
     return np.array(array)
@@ -190,23 +220,32 @@ def _settings(told: Mapping[str, Any], model: Sequential) -> dict[str, Any]:
     return made
 
 
-def _optimizer(told: Mapping[str, Any], arrays: Mapping[str, Mapping[str, Array]], model: Sequential) -> Optimizer:
+def _optimizer(
+    told: Mapping[str, Any], arrays: Mapping[str, Mapping[str, Array]], model: Sequential
+) -> Optimizer:
     """Return the optimizer with its memory, which must be one that it can go on with."""
     optimizer, memory = Optimizer.get(told["optimizer"]), arrays["optimizer"]
     same("optimizer", told["optimizer"], optimizer.config())
-    counts = [int(array) for array in memory.values() if array.ndim == 0 and array.dtype.kind == "i"]
+    counts = [
+        int(array) for array in memory.values() if array.ndim == 0 and array.dtype.kind == "i"
+    ]
     _see(min(counts, default=0) >= 0, "a count below 0 in its optimizer")
     needed, trial = _tried(optimizer, {}, model).keys(), _tried(optimizer, memory, model)
     missing = ", ".join(sorted(needed - memory.keys()))
     begun = any(array.any() for array in memory.values())  # to ask for the rate makes a count of 0
     _see(not begun or not missing, f"no {missing} in its optimizer")
     for name, array in memory.items():
-        _see((trial[name].shape, trial[name].dtype) == (array.shape, array.dtype), f"a wrong {name} in its optimizer")
+        _see(
+            (trial[name].shape, trial[name].dtype) == (array.shape, array.dtype),
+            f"a wrong {name} in its optimizer",
+        )
     optimizer.memory.update(memory)
     return optimizer
 
 
-def _tried(optimizer: Optimizer, memory: Mapping[str, Array], model: Sequential) -> dict[str, Array]:
+def _tried(
+    optimizer: Optimizer, memory: Mapping[str, Array], model: Sequential
+) -> dict[str, Array]:
     """Return what the optimizer remembers after a step by small gradients; the model is left as it was.
 
     So whatever an optimizer cannot go on with shows itself, also where it is a user's own.
@@ -224,8 +263,15 @@ def _tried(optimizer: Optimizer, memory: Mapping[str, Array], model: Sequential)
 def _generators(told: Mapping[str, Any]) -> tuple[Random, Random]:
     """Return the generator as it was at the start, and as it is; all three states must be of one kind."""
     now = generator_of(told["now"])
-    others = {name: None if told[name] is None else generator_of(told[name]) for name in ("epoch", "start")}
-    same("rng", told, {"now": state_of(now)} | {name: rng and state_of(rng) for name, rng in others.items()})
+    others = {
+        name: None if told[name] is None else generator_of(told[name])
+        for name in ("epoch", "start")
+    }
+    same(
+        "rng",
+        told,
+        {"now": state_of(now)} | {name: rng and state_of(rng) for name, rng in others.items()},
+    )
     for state in filter(None, (told["epoch"], told["start"])):
         _see(_kind(state) == _kind(told["now"]), "generators of different kinds")
     return others["start"] or generator_of(told["now"]), now
@@ -236,12 +282,30 @@ def _kind(state: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _check_callbacks(told: Mapping[str, Any], kept: Kept) -> None:
-    owners = ["optimizer", "so_far", "history", *(f"callback{i}" for i in range(len(told["callbacks"])))]
-    _see(sorted(kept.arrays) == sorted(owners), f"arrays of other things than {', '.join(owners[:9])}")
+    owners = [
+        "optimizer",
+        "so_far",
+        "history",
+        *(f"callback{i}" for i in range(len(told["callbacks"]))),
+    ]
+    _see(
+        sorted(kept.arrays) == sorted(owners),
+        f"arrays of other things than {', '.join(owners[:9])}",
+    )
     for i, of_callback in enumerate(told["callbacks"]):
-        same(f"callback {i}", of_callback, {"kind": str(of_callback["kind"]), "state": dict(of_callback["state"])})
-        _see(set(of_callback) == {"kind", "state"}, f"a callback {i} with more than a kind and a state")
-        _see(not of_callback["state"].keys() & kept.arrays[f"callback{i}"].keys(), f"a state of {i} said twice")
+        same(
+            f"callback {i}",
+            of_callback,
+            {"kind": str(of_callback["kind"]), "state": dict(of_callback["state"])},
+        )
+        _see(
+            set(of_callback) == {"kind", "state"},
+            f"a callback {i} with more than a kind and a state",
+        )
+        _see(
+            not of_callback["state"].keys() & kept.arrays[f"callback{i}"].keys(),
+            f"a state of {i} said twice",
+        )
     shown = [of_callback["kind"] for of_callback in told["callbacks"][-1:]] == ["ProgressBar"]
     _see(shown or not kept.settings["verbose"], "no progress bar, though it was to be shown")
 
@@ -252,18 +316,29 @@ def _check_place(told: Mapping[str, Any], settings: Mapping[str, Any], model: Se
     same("data", told["data"], [whole_or_none("m", m), model.inputs])
     whole("epoch", told["epoch"], 0)
     step = whole("step", told["step"], 0)
-    most = settings["steps_per_epoch"] if m is None else -(-m // min(settings["batch_size"] or m, m))
+    most = (
+        settings["steps_per_epoch"] if m is None else -(-m // min(settings["batch_size"] or m, m))
+    )
     _see(most is None or step <= most, f"a step {step} of {most}")
     same("stopped", told["stopped"], str(told["stopped"]))
-    _see((step, told["rng"]["epoch"]) == (0, None) or told["rng"]["epoch"] is not None, "no generator of its epoch")
+    _see(
+        (step, told["rng"]["epoch"]) == (0, None) or told["rng"]["epoch"] is not None,
+        "no generator of its epoch",
+    )
     same("validated", told["validated"], bool(told["validated"]))
     split = settings["validation_split"] is not None
-    _see((told["rng"]["start"] is not None) == split, "a generator of its start where nothing is split off, or none")
+    _see(
+        (told["rng"]["start"] is not None) == split,
+        "a generator of its start where nothing is split off, or none",
+    )
     _see(told["validated"] or not split, "no validation data, though some is split off")
 
 
 def _check_measured(
-    told: Mapping[str, Any], settings: Mapping[str, Any], so_far: Mapping[str, Array], model: Sequential
+    told: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    so_far: Mapping[str, Array],
+    model: Sequential,
 ) -> None:
     """See that what is measured in the epoch is of as many examples as its steps had."""
     total, m = told["measured"]
@@ -272,10 +347,19 @@ def _check_measured(
     _see(type(total) is float and math.isfinite(total), f"a sum of costs {total!r}")
     _see((m == 0) == (step == 0), f"{m} examples in {step} steps")
     if of_all is not None:
-        _see(m == min(step * (settings["batch_size"] or of_all), of_all), f"{m} examples in {step} steps")
-    _see(set(so_far) == ({"Y", "A"} if m and told["metrics"] else set()), "other predictions than it has measured")
+        _see(
+            m == min(step * (settings["batch_size"] or of_all), of_all),
+            f"{m} examples in {step} steps",
+        )
+    _see(
+        set(so_far) == ({"Y", "A"} if m and told["metrics"] else set()),
+        "other predictions than it has measured",
+    )
     for array in so_far.values():
-        _see((array.shape, array.dtype) == ((*model.outputs, m), model.dtype), "predictions of another shape or dtype")
+        _see(
+            (array.shape, array.dtype) == ((*model.outputs, m), model.dtype),
+            "predictions of another shape or dtype",
+        )
     if so_far and model.loss:
         _see(all_finite(so_far["Y"]), "targets that are not finite")
         model.loss.check_targets(so_far["Y"])
@@ -306,15 +390,22 @@ def measured(metrics: Iterable[str], validated: bool) -> list[str]:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def restore(callback: Callback, state: Mapping[str, Any], path: str | os.PathLike[str] | None) -> None:
+def restore(
+    callback: Callback, state: Mapping[str, Any], path: str | os.PathLike[str] | None
+) -> None:
     """Give a callback back what it remembered; what it cannot take is a fault of the file."""
     kind = type(callback)
     with refusing(path or ""):
-        _see(not state or kind.state is not Callback.state, f"a state of {kind.__name__}, which remembers nothing")
+        _see(
+            not state or kind.state is not Callback.state,
+            f"a state of {kind.__name__}, which remembers nothing",
+        )
         try:
             callback.restore(state)
         except Exception as error:
-            raise FileFormatError(f"its {kind.__name__} cannot go on: {error or type(error).__name__}") from error
+            raise FileFormatError(
+                f"its {kind.__name__} cannot go on: {error or type(error).__name__}"
+            ) from error
 
 
 def array_names(file: Archive) -> list[str]:
@@ -326,7 +417,10 @@ def array_names(file: Archive) -> list[str]:
 def check_same(kept: Kept, run: Run) -> None:
     """Refuse to go on with other data, metrics or callbacks than the run was begun with."""
     told = kept.told
-    data, callbacks = [run.batches.m, list(run.batches.shape)], [type(callback).__name__ for callback in run.callbacks]
+    data, callbacks = (
+        [run.batches.m, list(run.batches.shape)],
+        [type(callback).__name__ for callback in run.callbacks],
+    )
     began = {
         "data of (examples, shape of one)": (told["data"], data),
         "metrics": (told["metrics"], list(run.metrics)),
@@ -335,4 +429,6 @@ def check_same(kept: Kept, run: Run) -> None:
     }
     for what, (before, now) in began.items():
         if before != now:
-            raise ValueError(f"the run was begun with {what} {before}; got {now}: hand over what fit was given")
+            raise ValueError(
+                f"the run was begun with {what} {before}; got {now}: hand over what fit was given"
+            )

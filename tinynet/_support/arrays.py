@@ -42,8 +42,12 @@ def write(view: Array, value: Any, name: str, where: str = "") -> None:
         return
     value = np.asarray(value)
     if value.shape != view.shape:
-        mend = _mend(view, value) or (_MEND_SUM if name[0] == "d" and view.shape[-1] == 1 < value.size else "")
-        raise ShapeError(f"{name} has shape {view.shape}{where}; got an array of shape {value.shape}{mend}")
+        mend = _mend(view, value) or (
+            _MEND_SUM if name[0] == "d" and view.shape[-1] == 1 < value.size else ""
+        )
+        raise ShapeError(
+            f"{name} has shape {view.shape}{where}; got an array of shape {value.shape}{mend}"
+        )
     view[...] = value
 
 
@@ -55,7 +59,9 @@ def _mend(view: Array, value: Array) -> str:
     return ""
 
 
-_MEND_SUM = "; a sum over the examples is one along the last axis: np.sum(..., axis=1, keepdims=True)"
+_MEND_SUM = (
+    "; a sum over the examples is one along the last axis: np.sum(..., axis=1, keepdims=True)"
+)
 
 
 def into(buffer: Array, result: Any, name: str, where: str = "") -> Array:
@@ -70,9 +76,13 @@ def shaped(result: Any, like: Array | None, name: str, cache: Cache) -> Any:
     if like is not None and getattr(result, "shape", None) != like.shape:
         if not isinstance(result, np.ndarray):
             kind = "None (is a return missing?)" if result is None else f"a {type(result).__name__}"
-            raise ShapeError(f"{name} is {kind}{cache.in_layer}; needed is an array of shape {like.shape}")
+            raise ShapeError(
+                f"{name} is {kind}{cache.in_layer}; needed is an array of shape {like.shape}"
+            )
         mend = _mend(like, result)
-        raise ShapeError(f"{name} has shape {result.shape}{cache.in_layer}; needed is {like.shape}{mend}")
+        raise ShapeError(
+            f"{name} has shape {result.shape}{cache.in_layer}; needed is {like.shape}{mend}"
+        )
     return result
 
 
@@ -121,7 +131,9 @@ class Cache:
 
     def __init__(self, views: Mapping[str, Array], **buffers: Any) -> None:
         held = {f"_{name}": view for name, view in views.items()}
-        self.__dict__.update(held, parameters=tuple(name for name in views if f"d{name}" in views), **buffers)
+        self.__dict__.update(
+            held, parameters=tuple(name for name in views if f"d{name}" in views), **buffers
+        )
 
     def again(self, **buffers: Any) -> Cache:
         """Return a cache of the same views, and with these buffers."""
@@ -155,10 +167,14 @@ class LayerArrays(dict[int, Array]):
         self.name = name
 
     def __missing__(self, l: int) -> Array:
-        raise KeyError(f"there is no {self.name}[{l!r}]; the layers that have {self.name}: {', '.join(map(str, self))}")
+        raise KeyError(
+            f"there is no {self.name}[{l!r}]; the layers that have {self.name}: {', '.join(map(str, self))}"
+        )
 
     def __setitem__(self, l: int, value: Any) -> None:
-        raise TypeError(f"{self.name} is filled by passes; to change it all the same: model.{self.name}[{l}][:] = ...")
+        raise TypeError(
+            f"{self.name} is filled by passes; to change it all the same: model.{self.name}[{l}][:] = ..."
+        )
 
 
 class ParameterArrays(LayerArrays):

@@ -21,7 +21,15 @@ except ImportError:  # not on this system: then nobody can tell an orphan, and n
     fcntl = None  # type: ignore[assignment]
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
-_NOT_MINE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.EAGAIN, errno.EWOULDBLOCK}
+_NOT_MINE = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EAGAIN,
+    errno.EWOULDBLOCK,
+}
 _HINTS = {
     errno.ENOSPC: "make room on the disk, or save elsewhere",
     errno.EDQUOT: "make room within your quota, or save elsewhere",
@@ -49,7 +57,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         temporary, file = _created(target, permissions)
         try:
             with file:
-                if permissions not in (None, stat.S_IMODE(os.fstat(file.fileno()).st_mode)):  # umask took some
+                if permissions not in (
+                    None,
+                    stat.S_IMODE(os.fstat(file.fileno()).st_mode),
+                ):  # umask took some
                     os.chmod(temporary, permissions)
                 yield file
                 file.flush()
@@ -58,12 +69,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                     file.close()  # some systems move no open file; where there are locks, it is held until moved
                 os.replace(temporary, target)
         except BaseException:
-            with contextlib.suppress(OSError):  # what went wrong first is what is told, and a later writer sweeps
+            with contextlib.suppress(
+                OSError
+            ):  # what went wrong first is what is told, and a later writer sweeps
                 os.unlink(temporary)
             raise
     except OSError as error:
         kept = "the earlier file is as it was" if os.path.isfile(target) else "no file was made"
-        raise _told(error, f"{kept}; {_HINTS.get(error.errno or 0, 'save elsewhere')}", path) from error
+        raise _told(
+            error, f"{kept}; {_HINTS.get(error.errno or 0, 'save elsewhere')}", path
+        ) from error
     _sync_folder(target)
 
 
@@ -89,7 +104,9 @@ def _created(target: str, permissions: int | None) -> tuple[str, BinaryIO]:
     """Return the name of a new temporary file, and the file, locked."""
 
     def opener(name: str, flags: int) -> int:
-        return os.open(name, flags, 0o666 if permissions is None else permissions)  # less what the umask takes
+        return os.open(
+            name, flags, 0o666 if permissions is None else permissions
+        )  # less what the umask takes
 
     while True:
         temporary = f"{target}.{os.urandom(8).hex()}.tmp"
@@ -112,8 +129,15 @@ def _sweep(target: str) -> None:
     folder, name = os.path.split(target)
     named = re.compile(re.escape(name) + r"\.[0-9a-f]{16}\.tmp")
     found: list[os.DirEntry[str]] = []
-    with _passing(_NOT_MINE), os.scandir(folder) as entries:  # whether one may write there is told by writing
-        found = [entry for entry in entries if named.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)]
+    with (
+        _passing(_NOT_MINE),
+        os.scandir(folder) as entries,
+    ):  # whether one may write there is told by writing
+        found = [
+            entry
+            for entry in entries
+            if named.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
     for orphan in found:
         with _passing(_NOT_MINE | _NO_LOCKS), open(orphan, "rb") as file:
             _lock(file, fcntl.LOCK_NB if fcntl else 0)
@@ -127,7 +151,9 @@ def _sync_folder(target: str) -> None:
         try:
             os.fsync(folder)
         except OSError as error:
-            raise _told(error, "the file is written, but may not survive a power cut; save again", target) from error
+            raise _told(
+                error, "the file is written, but may not survive a power cut; save again", target
+            ) from error
         finally:
             os.close(folder)
 

@@ -19,25 +19,31 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from tinynet._buffers import Array, Shape, whole
-from tinynet._replace import replacing
+from tinynet._support.arrays import Array, Shape, whole
 from tinynet.errors import FileFormatError, UnknownNameError
+from tinynet.files.replace import replacing
 
 if TYPE_CHECKING:
     import zipfile
 
 FORMAT = 2  # what is written; 1, which had no state of layers, is read too
-_LONGEST_DESCRIPTION = 1 << 20  # characters; what grows with a training's length belongs into an array
+_LONGEST_DESCRIPTION = (
+    1 << 20
+)  # characters; what grows with a training's length belongs into an array
 _LONGEST_INTEGER = 40  # characters: a generator's state has numbers of 128 bits
 _LONGEST_MESSAGE = 500  # characters of what a hostile file may put there
 
 _MEMBER = re.compile(r"[\w.-]+\.npy")  # no folder is ever named
 _MAGIC = b"\x93NUMPY\x01\x00"
-_HEADER = re.compile(rb"\{'descr': '([<|>][A-Za-z]\d*)', 'fortran_order': False, 'shape': \(([0-9, ]*)\), \} *\n")
+_HEADER = re.compile(
+    rb"\{'descr': '([<|>][A-Za-z]\d*)', 'fortran_order': False, 'shape': \(([0-9, ]*)\), \} *\n"
+)
 _LOCAL_HEADER = 30  # bytes before a member's name
 
 
-def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+def write_file(
+    path: str | os.PathLike[str], description: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> None:
     """Write the file in one move: it is complete, or as it was before.
 
     The description is what JSON can say, in at most a million characters; arrays are of numbers or
@@ -48,11 +54,15 @@ def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arr
 
     text = json.dumps({**description, "format": FORMAT})
     _description(text)  # what could not be read again is not written
-    members = {"description": np.array(text)} | {name: _numbers(name, array) for name, array in arrays.items()}
+    members = {"description": np.array(text)} | {
+        name: _numbers(name, array) for name, array in arrays.items()
+    }
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in members.items():
             header, data = _npy(array)
-            info = zipfile.ZipInfo(f"{name}.npy")  # without today's date: the same content is the same file
+            info = zipfile.ZipInfo(
+                f"{name}.npy"
+            )  # without today's date: the same content is the same file
             info.file_size = len(header) + data.nbytes
             with archive.open(info, "w") as member:
                 member.write(header)
@@ -62,16 +72,22 @@ def write_file(path: str | os.PathLike[str], description: Mapping[str, Any], arr
 def _numbers(name: str, array: Any) -> Array:
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"the array {name!r} has dtype {array.dtype}; a file holds arrays of numbers or bool")
+        raise TypeError(
+            f"the array {name!r} has dtype {array.dtype}; a file holds arrays of numbers or bool"
+        )
     if name == "description" or not _MEMBER.fullmatch(f"{name}.npy"):
-        raise ValueError(f"an array cannot be called {name!r} in a file; use letters, digits, and any of _ . -")
+        raise ValueError(
+            f"an array cannot be called {name!r} in a file; use letters, digits, and any of _ . -"
+        )
     return array
 
 
 def _npy(array: Array) -> tuple[bytes, memoryview]:
     """Return the header of an ``.npy`` member, and its data: little-endian and by rows on every machine."""
     array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-    told = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': {array.shape}, }}".encode("ascii")
+    told = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': {array.shape}, }}".encode(
+        "ascii"
+    )
     padding = -(len(_MAGIC) + 2 + len(told) + 1) % 64  # the data begins at a multiple of 64
     told += b" " * padding + b"\n"
     return _MAGIC + len(told).to_bytes(2, "little") + told, array.reshape(-1).view(np.uint8).data
@@ -83,7 +99,9 @@ def _description(text: str) -> dict[str, Any]:
 
     if len(text) > _LONGEST_DESCRIPTION:
         hint = "keep long lists in arrays"
-        raise FileFormatError(f"its description has {len(text)} characters, over {_LONGEST_DESCRIPTION}; {hint}")
+        raise FileFormatError(
+            f"its description has {len(text)} characters, over {_LONGEST_DESCRIPTION}; {hint}"
+        )
     told = json.loads(text, object_pairs_hook=_object, parse_int=_integer)
     version = told.get("format") if isinstance(told, dict) else None
     if type(version) is not int or version < 1:
@@ -114,13 +132,19 @@ class Archive:
         self._members = _members(archive, size)
         shape, dtype, start = self._header("description")
         if shape or dtype.str[:2] != "<U":
-            raise FileFormatError(f"its description has shape {shape} and dtype {dtype}, and is no text")
+            raise FileFormatError(
+                f"its description has shape {shape} and dtype {dtype}, and is no text"
+            )
         if dtype.itemsize > 4 * _LONGEST_DESCRIPTION:
             raise FileFormatError(f"its description has {dtype.itemsize // 4} characters")
-        self.description = _description(self._data("description", start, dtype.itemsize).decode("utf-32-le"))
+        self.description = _description(
+            self._data("description", start, dtype.itemsize).decode("utf-32-le")
+        )
         self._known = {"description"}
 
-    def array(self, name: str, shape: Sequence[int], dtype: np.dtype[Any], finite: bool = True) -> Array:
+    def array(
+        self, name: str, shape: Sequence[int], dtype: np.dtype[Any], finite: bool = True
+    ) -> Array:
         """Read the array `name`, which must be of this shape and dtype, and finite; it cannot be written to.
 
         A shape may come from the file's own description: the array is no larger than the file.
@@ -140,7 +164,9 @@ class Archive:
     def done(self, known: Iterable[str] = ()) -> None:
         """Refuse a file that has more arrays than those that were read, and `known` ones."""
         for name in sorted(self._members.keys() - self._known.union(known))[:1]:
-            raise FileFormatError(f"it has an array {name!r}, of which its description says nothing")
+            raise FileFormatError(
+                f"it has an array {name!r}, of which its description says nothing"
+            )
 
     def check(self, made: Mapping[str, Any]) -> None:
         """Refuse a description that says otherwise than what was `made` of it, such as units of "2" for 2."""
@@ -164,7 +190,9 @@ class Archive:
         """Return what a member holds from `start` on, if that is `size` bytes."""
         info = self._members[name]
         if start + size != info.file_size:
-            raise FileFormatError(f"its {name} does not have the {size} bytes that its header claims")
+            raise FileFormatError(
+                f"its {name} does not have the {size} bytes that its header claims"
+            )
         with self._archive.open(info) as file:
             file.read(start)
             return file.read()  # to the end, so that the checksum is compared
@@ -200,9 +228,15 @@ def check_same(what: str, told: Any, made: Any) -> None:
 def _agree(told: Any, made: Any) -> bool:
     """Tell whether two descriptions say the same; a field that `told` lacks has its default in `made`."""
     if isinstance(told, dict):
-        return isinstance(made, dict) and all(key in made and _agree(told[key], made[key]) for key in told)
+        return isinstance(made, dict) and all(
+            key in made and _agree(told[key], made[key]) for key in told
+        )
     if isinstance(told, list):
-        return isinstance(made, (list, tuple)) and len(told) == len(made) and all(map(_agree, told, made))
+        return (
+            isinstance(made, (list, tuple))
+            and len(told) == len(made)
+            and all(map(_agree, told, made))
+        )
     same = told == made or (told != told and made != made)  # NaN is not equal to itself
     return same and isinstance(told, bool) == isinstance(made, bool)
 
@@ -235,4 +269,6 @@ def _refuse(path: str | os.PathLike[str], error: Exception) -> NoReturn:
     told = str(error) or type(error).__name__
     told = told if len(told) <= _LONGEST_MESSAGE else f"{told[:_LONGEST_MESSAGE]} …"
     hint = "give a file that model.save, or fit(..., checkpoint=...), wrote"
-    raise FileFormatError(f"{os.fspath(path)!r} is not a whole tinynet file: {told}; {hint}") from error
+    raise FileFormatError(
+        f"{os.fspath(path)!r} is not a whole tinynet file: {told}; {hint}"
+    ) from error

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._buffers import Array, Cache, Shape, carve, write
-from tinynet._random import Random
+from tinynet._support.arrays import Array, Cache, Shape, carve, write
+from tinynet._support.random import Random
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer
 from tinynet.layers import Layer, Parameter
@@ -47,7 +47,10 @@ def _admitted(l: int, layer: Layer, declared: Any) -> dict[str, Parameter]:
     for name, parameter in declared.items():
         if not isinstance(parameter, Parameter):
             raise TypeError(f"{told}; got {parameter!r} for {name}")
-    return {name: Parameter(tuple(shape), Initializer.get(init)) for name, (shape, init) in declared.items()}
+    return {
+        name: Parameter(tuple(shape), Initializer.get(init))
+        for name, (shape, init) in declared.items()
+    }
 
 
 class Arrays:
@@ -57,7 +60,9 @@ class Arrays:
     ``params`` and ``state`` in one: all that training changes in a model.
     """
 
-    def __init__(self, layers: Sequence[Layer], inputs: Shape, dtype: np.dtype[Any], rng: Random | None) -> None:
+    def __init__(
+        self, layers: Sequence[Layer], inputs: Shape, dtype: np.dtype[Any], rng: Random | None
+    ) -> None:
         self.layers, self.dtype = layers, dtype
         declared = Declared(layers, inputs)
         self.shapes = declared.shapes
@@ -65,7 +70,10 @@ class Arrays:
         n, more = _size(of_params), _size(of_state)
         self.values, self.grads = np.zeros(n + more, dtype), np.zeros(n, dtype)
         self.params, self.state = self.values[:n], self.values[n:]
-        self.param_views, self.grad_views = carve(self.params, of_params), carve(self.grads, of_params)
+        self.param_views, self.grad_views = (
+            carve(self.params, of_params),
+            carve(self.grads, of_params),
+        )
         self.state_views = carve(self.state, of_state)
         self._without = [self._cache_without_buffers(l) for l in range(1, len(layers) + 1)]
         self._by_m: dict[int, list[Cache]] = {}
@@ -74,7 +82,11 @@ class Arrays:
             fill(self.state_views, _drawn(declared.states, rng))
 
     def _cache_without_buffers(self, l: int) -> Cache:
-        params, grads, state = self.param_views[l - 1], self.grad_views[l - 1], self.state_views[l - 1]
+        params, grads, state = (
+            self.param_views[l - 1],
+            self.grad_views[l - 1],
+            self.state_views[l - 1],
+        )
         views = params | {f"d{name}": view for name, view in grads.items()} | state
         nothing = dict.fromkeys(("A_prev", "dA_prev", "Z", "A"))
         return Cache(views, in_layer=f" in {title(l, self.layers[l - 1])}", **nothing)
@@ -102,7 +114,11 @@ class Arrays:
             self.layers, self._without, self.shapes[:-1], self.shapes[1:], strict=True
         ):
             shapes = dict.fromkeys(names, (*after, m)) | layer.scratch(before, m)
-            caches.append(without.again(**{name: make(shape, dtype=self.dtype) for name, shape in shapes.items()}))
+            caches.append(
+                without.again(
+                    **{name: make(shape, dtype=self.dtype) for name, shape in shapes.items()}
+                )
+            )
         return caches
 
 

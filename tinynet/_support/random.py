@@ -8,12 +8,20 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-Random: TypeAlias = "np.random.Generator | np.random.RandomState"  # numpy.random costs 16 ms to import
+Random: TypeAlias = (
+    "np.random.Generator | np.random.RandomState"  # numpy.random costs 16 ms to import
+)
 
 _RANGES = {  # NumPy's setters take any, and then read beyond the state
     "pos": (0, 624), "buffer_pos": (0, 4), "has_uint32": (0, 1), "has_gauss": (0, 1),
 }  # fmt: skip
-_KINDS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")  # NumPy's own, the only ones that a file may ask for
+_KINDS = (
+    "MT19937",
+    "PCG64",
+    "PCG64DXSM",
+    "Philox",
+    "SFC64",
+)  # NumPy's own, the only ones that a file may ask for
 
 
 def generator(seed: int | Random | None) -> Random:
@@ -30,7 +38,9 @@ def state_of(rng: Random) -> dict[str, Any]:
     else:
         state = rng.bit_generator.state
     if state["bit_generator"] not in _KINDS:
-        raise TypeError(f"the state of {rng!r} cannot be kept; give the model a seed of one of NumPy's: {_KINDS}")
+        raise TypeError(
+            f"the state of {rng!r} cannot be kept; give the model a seed of one of NumPy's: {_KINDS}"
+        )
     return {"kind": type(rng).__name__, "state": plain(state)}
 
 
@@ -59,7 +69,9 @@ def generator_of(kept: Mapping[str, Any]) -> Random:
         raise ValueError(f"there is no kind of generator {kept['kind']!r}")
     _check_ranges(kept["state"])
     bits = getattr(np.random, name)(0)
-    rng: Random = np.random.RandomState(bits) if kept["kind"] == "RandomState" else np.random.Generator(bits)
+    rng: Random = (
+        np.random.RandomState(bits) if kept["kind"] == "RandomState" else np.random.Generator(bits)
+    )
     set_state(rng, kept)
     return rng
 
@@ -70,7 +82,9 @@ def _check_ranges(state: Mapping[str, Any]) -> None:
     for name, (least, most) in _RANGES.items():
         value = {**state, **inner}.get(name, least)
         if not least <= value <= most:
-            raise ValueError(f"the {name} of a generator goes from {least} to {most}; got {value!r}")
+            raise ValueError(
+                f"the {name} of a generator goes from {least} to {most}; got {value!r}"
+            )
     if "inc" in inner and inner["inc"] % 2 == 0:
         raise ValueError("the inc of a generator is odd")
     if state["bit_generator"] == "MT19937" and not (any(inner["key"][1:]) or inner["key"][0] >> 31):
@@ -90,4 +104,8 @@ def _like(value: Any, template: Any) -> Any:
     """Return plain data with the arrays that NumPy wants, where `template` has them."""
     if isinstance(template, Mapping):
         return {key: _like(value[key], item) for key, item in template.items()}
-    return np.array(value, template.dtype).reshape(template.shape) if isinstance(template, np.ndarray) else value
+    return (
+        np.array(value, template.dtype).reshape(template.shape)
+        if isinstance(template, np.ndarray)
+        else value
+    )

@@ -47,7 +47,11 @@ class History(dict[str, list[float]]):
             self.setdefault(name, []).append(value)
 
     def __repr__(self) -> str:
-        rows = [(name, f"{values[0]:.4g} → {values[-1]:.4g}", plot(values)) for name, values in self.items() if values]
+        rows = [
+            (name, f"{values[0]:.4g} → {values[-1]:.4g}", plot(values))
+            for name, values in self.items()
+            if values
+        ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join([f"History of {self.epochs} epochs", *lines])

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet._arrays import title
-from tinynet._buffers import Array, Cache, all_finite
+from tinynet._support.arrays import Array, Cache, all_finite
 from tinynet.activations import Softmax
 from tinynet.errors import TrainingWarning
 from tinynet.layers import Activate, Dropout, Layer, Normalization, Reshape
+from tinynet.model.storage import title
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
 
@@ -38,15 +38,25 @@ class Doubts:
 
     def __init__(self, model: Sequential, optimizer: Optimizer, resumed: bool = False) -> None:
         self.model, self.optimizer = model, optimizer
-        self.first = 0 if resumed else _FIRST  # near a minimum the cost may well rise from step to step
+        self.first = (
+            0 if resumed else _FIRST
+        )  # near a minimum the cost may well rise from step to step
         self.costs: list[float] = []  # of the first steps
-        self.first_loss, self.losses = math.nan, deque[float](maxlen=_FIRST - 1)  # of epochs, the last ones
+        self.first_loss, self.losses = (
+            math.nan,
+            deque[float](maxlen=_FIRST - 1),
+        )  # of epochs, the last ones
         self.start: Array | None = model.params.copy()
-        self.still, self.steps = self._layers(), 0  # the layers that no step of this epoch has moved yet
+        self.still, self.steps = (
+            self._layers(),
+            0,
+        )  # the layers that no step of this epoch has moved yet
         self.why_still: str | None = None
         told = [*_misfits(model), *_same_units(model), *_no_rate(optimizer)]
         self.told_of_still = self.told_of_growth = self.told_of_memory = False
-        self.told_of_output = bool(told) or model.loss is None or not np.isfinite(model.loss.domain).any()
+        self.told_of_output = (
+            bool(told) or model.loss is None or not np.isfinite(model.loss.domain).any()
+        )
         if told:
             self.told_of_still, self.start = True, None  # for these may be why
         for doubt in told:
@@ -72,9 +82,15 @@ class Doubts:
             self.told_of_output = True
             _say(doubt)
         # The first cost alone may be small by chance: that of a batch of one, say.
-        if len(self.costs) == _FIRST and _grows(self.costs, _GROWTH) and self.costs[-1] > _GROWTH * abs(self.costs[1]):
+        if (
+            len(self.costs) == _FIRST
+            and _grows(self.costs, _GROWTH)
+            and self.costs[-1] > _GROWTH * abs(self.costs[1])
+        ):
             self.told_of_growth = True
-            _say(f"the cost grows from step to step: {course(self.costs)}. {too_large(self.optimizer)}")
+            _say(
+                f"the cost grows from step to step: {course(self.costs)}. {too_large(self.optimizer)}"
+            )
 
     def epoch(self, loss: float) -> None:
         """Look back at the steps since the last epoch, whose loss this was."""
@@ -107,7 +123,9 @@ class Doubts:
             self.first_loss = loss
             return
         self.losses.append(loss)
-        if loss > _GROWTH * abs(self.first_loss) and _grows([self.first_loss, *self.losses], _GROWTH):
+        if loss > _GROWTH * abs(self.first_loss) and _grows(
+            [self.first_loss, *self.losses], _GROWTH
+        ):
             self.told_of_growth = True
             losses = course([self.first_loss, *self.losses])
             _say(f"the loss grows from epoch to epoch: {losses}. {too_large(self.optimizer)}")
@@ -119,7 +137,9 @@ class Doubts:
 def _no_rate(optimizer: Optimizer) -> Iterator[str]:
     """Yield whether the learning rate is 0, and stays so."""
     rate = getattr(optimizer, "learning_rate", None)
-    if isinstance(rate, (float, int, Schedule)) and all(Optimizer.rate(optimizer, later) == 0 for later in range(10)):
+    if isinstance(rate, (float, int, Schedule)) and all(
+        Optimizer.rate(optimizer, later) == 0 for later in range(10)
+    ):
         yield f"the learning rate of {optimizer!r} is 0, so the parameters will not change"
 
 
@@ -166,7 +186,11 @@ def _misfits(model: Sequential) -> Iterator[str]:
     elif model.loss and type(last.activation) in model.loss.misfits:
         name = last.activation.registered_name
         yield f"{where}, ends in {name}, but {model.loss!r} {model.loss.misfits[type(last.activation)]}"
-    if below and isinstance(last.activation, Softmax) and isinstance(below[-1][1].activation, Softmax):
+    if (
+        below
+        and isinstance(last.activation, Softmax)
+        and isinstance(below[-1][1].activation, Softmax)
+    ):
         yield (
             f"{title(*below[-1])} ends in softmax, and so does {where}: it sees numbers between 0 and 1 only, "
             'and can hardly prefer a class; give the layer before the last another activation, such as "relu"'
@@ -225,7 +249,9 @@ def _faint_gradient(model: Sequential) -> str | None:
     if share == 0 or not math.isfinite(share) or _FAINT < share < 1 / _FAINT:
         return None  # 0 may be chance, in few examples: an epoch tells
     spread = ", ".join(f"{float(np.std(cache.Z)):.2g}" for cache in model.caches)
-    told = f"the standard deviation of Z goes {spread} from layer 1 to {len(sizes)}{_unscaled(model)}"
+    told = (
+        f"the standard deviation of Z goes {spread} from layer 1 to {len(sizes)}{_unscaled(model)}"
+    )
     if share > 1:
         return (
             f"the gradients grow on their way down: dZ[1] is {share:.1g} times as large as dZ[{len(sizes)}]; {told}. "
@@ -276,7 +302,9 @@ def too_large(optimizer: Optimizer) -> str:
 def _why_still(model: Sequential) -> str:
     """Say what stops the gradients on their way down; nothing, if there is nothing left to learn."""
     last = model.caches[-1]
-    error = np.abs(last.dZ if model.begins_at_dZ else last.dA).max() / max(1.0, np.abs(last.A).max())
+    error = np.abs(last.dZ if model.begins_at_dZ else last.dA).max() / max(
+        1.0, np.abs(last.A).max()
+    )
     if error <= _ROUNDING:
         return ""  # A[L] is Y, to the last digits
     for l, (layer, cache) in enumerate(zip(model.layers, model.caches, strict=True), 1):
@@ -284,13 +312,15 @@ def _why_still(model: Sequential) -> str:
             name, units = layer.activation.registered_name, cache.Z[..., 0].size
             return (
                 f"all {units} units of {title(l, layer)} are dead ({name} is flat there, for every example of a "
-                f"batch{_unscaled(model)}). Draw the parameters anew with init=\"auto\", take a smaller learning rate, "
+                f'batch{_unscaled(model)}). Draw the parameters anew with init="auto", take a smaller learning rate, '
                 'or an activation that is nowhere flat, such as "leaky_relu"'
             )
     for l in range(len(model.layers), 1, -1):
         if not model.caches[l - 2].dA.any():
             if "W" not in model.caches[l - 1].parameters:
-                return f"{title(l, model.layers[l - 1])} lets no gradient through to the layers below"
+                return (
+                    f"{title(l, model.layers[l - 1])} lets no gradient through to the layers below"
+                )
             return f'W[{l}] lets no gradient through to the layers below; if it is 0, draw it with init="auto"'
     if error <= _SMALL:
         return ""  # so small that the terms of a gradient may cancel

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._buffers import Array, Shape, all_finite, whole
+from tinynet._support.arrays import Array, Shape, all_finite, whole
 from tinynet.errors import NonFiniteError, ShapeError
 
 _MOST_DIMENSIONS = 64  # of an array of NumPy
@@ -23,7 +23,9 @@ def example_shape(inputs: Any) -> Shape:
     """Return the shape of an example from a number or a tuple."""
     given = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     if len(given) >= _MOST_DIMENSIONS:
-        raise ValueError(f"inputs has {len(given)} dimensions; an array of examples has at most {_MOST_DIMENSIONS}")
+        raise ValueError(
+            f"inputs has {len(given)} dimensions; an array of examples has at most {_MOST_DIMENSIONS}"
+        )
     return tuple(whole("inputs", n) for n in given)
 
 
@@ -31,7 +33,9 @@ def numbers(array: Any, name: str) -> Array:
     """Return an array of real numbers."""
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers; got dtype {array.dtype}; write {name}.astype(float)")
+        raise TypeError(
+            f"{name} must hold real numbers; got dtype {array.dtype}; write {name}.astype(float)"
+        )
     return array
 
 
@@ -46,15 +50,23 @@ def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str, whose: str =
             hint = f"; write {name}.reshape(-1, 1) for one example, {name}.reshape(1, -1) for one feature"
         elif X.ndim == 2 and X.shape[1:] == needed:
             hint = f"; it looks transposed (examples are columns): write {name}.T"
-        raise ShapeError(f"{name} has shape {X.shape}; needed is {written(needed or ('n_0',))}{whose}{hint}")
+        raise ShapeError(
+            f"{name} has shape {X.shape}; needed is {written(needed or ('n_0',))}{whose}{hint}"
+        )
     if X.shape[-1] == 0:
-        raise ShapeError(f"{name} has shape {X.shape}: there is no example in it; give at least one column")
+        raise ShapeError(
+            f"{name} has shape {X.shape}: there is no example in it; give at least one column"
+        )
     with np.errstate(over="ignore"):  # what is too large for dtype is found as infinite
         return X.astype(dtype, copy=False)
 
 
 def targets(
-    Y: Any, needed: Shape, dtype: np.dtype[Any], as_columns: Callable[[Array, int], Array], rows: int = 0
+    Y: Any,
+    needed: Shape,
+    dtype: np.dtype[Any],
+    as_columns: Callable[[Array, int], Array],
+    rows: int = 0,
 ) -> Array:
     """Return Y as columns of the `needed` shape in `dtype`.
 
@@ -70,7 +82,9 @@ def targets(
 
 def misfit(Y: Array, needed: Shape, also: str = "", rows: int = 0) -> ShapeError:
     """Return the error for a Y that has not the shape of A[L], with what else it may be; X has `rows`, if known."""
-    return ShapeError(f"Y has shape {Y.shape}; needed is that of A[L], {needed}{also}{_mend_targets(Y, needed, rows)}")
+    return ShapeError(
+        f"Y has shape {Y.shape}; needed is that of A[L], {needed}{also}{_mend_targets(Y, needed, rows)}"
+    )
 
 
 def _mend_targets(Y: Array, needed: Shape, rows: int) -> str:
@@ -106,5 +120,10 @@ def check_finite(name: str, array: Array) -> None:
     """Refuse an array with NaN or Inf."""
     if not all_finite(array):
         at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-        where, hint = ", ".join(map(str, at)), f"find all such with np.argwhere(~np.isfinite({name}))"
-        raise NonFiniteError(f"{name}[{where}] is {array[at]} in {array.dtype}; it must be a finite number; {hint}")
+        where, hint = (
+            ", ".join(map(str, at)),
+            f"find all such with np.argwhere(~np.isfinite({name}))",
+        )
+        raise NonFiniteError(
+            f"{name}[{where}] is {array[at]} in {array.dtype}; it must be a finite number; {hint}"
+        )

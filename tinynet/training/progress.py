@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from tinynet.callbacks import Callback
+from tinynet.training.callbacks import Callback
 
 
 class ProgressBar(Callback):

@@ -21,12 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinynet._buffers import Array, all_finite
+from tinynet._support.arrays import Array, all_finite
 
 Partial = Callable[..., Any] | None  # None: the slope goes through as it is
 _BLOCK = 1 << 14  # numbers at a time, for the same reason as in _out.py
 
-_NOT_FORMULAS = (os.path.dirname(__file__), os.path.dirname(np.__file__))  # where the lines of no user's forward are
+_NOT_FORMULAS = (
+    os.path.dirname(os.path.dirname(__file__)),
+    os.path.dirname(np.__file__),
+)  # where the lines of no user's forward are
 
 # Whether products of slopes are looked at: it takes time, and is needed only where a slope comes out infinite.
 _CAREFUL = contextvars.ContextVar("careful", default=False)
@@ -148,7 +151,9 @@ class Dual(NDArrayOperatorsMixin):
         return Dual(self.value[_mask(key)], np.broadcast_to(self.slope, self.shape)[_mask(key)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self.slope = np.full(self.shape, self.slope, self.dtype)  # a copy, for another number may share it
+        self.slope = np.full(
+            self.shape, self.slope, self.dtype
+        )  # a copy, for another number may share it
         self.value[_mask(key)], self.slope[_mask(key)] = _value(value), _slope(value)
 
     def __getattr__(self, name: str) -> Any:
@@ -157,12 +162,16 @@ class Dual(NDArrayOperatorsMixin):
         raise NoSlope(f"Z.{name}")
 
     def __array__(self, *_: Any, **__: Any) -> Array:
-        raise NoSlope("a plain array that Z is put into (np.asarray, np.vectorize, np.zeros: take np.zeros_like(Z))")
+        raise NoSlope(
+            "a plain array that Z is put into (np.asarray, np.vectorize, np.zeros: take np.zeros_like(Z))"
+        )
 
     def __float__(self) -> float:
         raise NoSlope("a function of a single number (math.exp, float)")
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any
+    ) -> Any:
         if method != "__call__" or options:
             how = f".{method}" if method != "__call__" else f" with {', '.join(options)}="
             raise NoSlope(f"np.{ufunc.__name__}{how}")
@@ -176,7 +185,9 @@ class Dual(NDArrayOperatorsMixin):
         out[0].value[...], out[0].slope = result.value, result.slope
         return out[0]
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Mapping[str, Any]) -> Any:
+    def __array_function__(
+        self, function: Any, types: Any, args: Any, kwargs: Mapping[str, Any]
+    ) -> Any:
         if function not in _FUNCTIONS:
             raise NoSlope(f"np.{function.__name__}")
         return _FUNCTIONS[function](*args, **kwargs)
@@ -220,8 +231,16 @@ class NoSlope(TypeError):
     def line(self) -> str:
         """Say on which line of the formula, if its source can be read."""
         frames = traceback.extract_tb(self.__traceback__)
-        of_user = [frame for frame in frames if not frame.filename.startswith((*_NOT_FORMULAS, "<__array_function__"))]
-        return f" in line {of_user[-1].lineno}, `{of_user[-1].line}`" if of_user and of_user[-1].line else ""
+        of_user = [
+            frame
+            for frame in frames
+            if not frame.filename.startswith((*_NOT_FORMULAS, "<__array_function__"))
+        ]
+        return (
+            f" in line {of_user[-1].lineno}, `{of_user[-1].line}`"
+            if of_user and of_user[-1].line
+            else ""
+        )
 
 
 def _value(x: Any) -> Any:
@@ -251,7 +270,10 @@ def _binary(ufunc: np.ufunc, inputs: Any, values: Any) -> Dual:
     partials = zip(_BINARY[ufunc], inputs, strict=True)
     slopes = [_chain(partial, x.slope, *values, y) for partial, x in partials if type(x) is Dual]
     slope = slopes[0] if len(slopes) == 1 else slopes[0] + slopes[1]
-    return Dual(y, slope if getattr(slope, "shape", ()) in ((), y.shape) else np.broadcast_to(slope, y.shape))
+    return Dual(
+        y,
+        slope if getattr(slope, "shape", ()) in ((), y.shape) else np.broadcast_to(slope, y.shape),
+    )
 
 
 def _chain(partial: Partial, inner: Any, *arrays: Any) -> Any:
@@ -275,7 +297,9 @@ def _slope_of_choice(first_wins: Any, tied: Any, values: Any, slopes: Any, dtype
     first, tie, (slope1, slope2) = first_wins(*values), np.equal(*values), slopes
     if _CAREFUL.get():
         return _either(tie, tied(slope1, slope2), np.where(first, slope1, slope2), dtype)
-    parts = [_where_chosen(slope, chosen, dtype) for slope, chosen in ((slope1, first), (slope2, ~first))]
+    parts = [
+        _where_chosen(slope, chosen, dtype) for slope, chosen in ((slope1, first), (slope2, ~first))
+    ]
     slope = parts[0] if parts[1] is None else parts[1] if parts[0] is None else parts[0] + parts[1]
     if slope is None:
         return 0.0
@@ -287,7 +311,13 @@ def _where_chosen(slope: Any, chosen: Array, dtype: Any) -> Any:
     # A product, for np.where is far slower.
     if np.ndim(slope):
         return slope * chosen
-    return None if slope == 0 else chosen.astype(dtype) if slope == 1 else np.multiply(chosen, slope, dtype=dtype)
+    return (
+        None
+        if slope == 0
+        else chosen.astype(dtype)
+        if slope == 1
+        else np.multiply(chosen, slope, dtype=dtype)
+    )
 
 
 def _either(condition: Any, slope1: Any, slope2: Any, dtype: Any) -> Array:
@@ -369,10 +399,20 @@ def _piecewise(x: Dual, conditions: Any, functions: Any) -> Any:
 
 def _sinc(x: Dual) -> Dual:
     y, at = np.sinc(x.value), np.where(x.value == 0, 1, x.value)
-    return Dual(y, x.slope * np.where(x.value == 0, 0, (np.cos(math.pi * x.value) - y) / at).astype(y.dtype))
+    return Dual(
+        y, x.slope * np.where(x.value == 0, 0, (np.cos(math.pi * x.value) - y) / at).astype(y.dtype)
+    )
 
 
-def _clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def _clip(
+    x: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+) -> Any:
     low, high = a_min if min is None else min, a_max if max is None else max
     low, high = -math.inf if low is None else low, math.inf if high is None else high
     if out is not None or any(isinstance(limit, Dual) for limit in (low, high)):

@@ -22,7 +22,9 @@ _MISNOMERS = {"backward", "backwards", "Back", "backprop", "back_prop", "backpro
 FAMILIES: dict[str, type[Registered]] = {}
 
 # A word of a class name: an acronym in -LU (ReLU, SiLU), another acronym, or a capitalized word.
-_WORD = re.compile(r"[A-Z]+[a-z]?LU(?![a-z])\d*|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+(?:\d+[A-Z]?(?![a-z]))?|\d+")
+_WORD = re.compile(
+    r"[A-Z]+[a-z]?LU(?![a-z])\d*|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+(?:\d+[A-Z]?(?![a-z]))?|\d+"
+)
 
 
 def snake_case(class_name: str) -> str:
@@ -45,11 +47,15 @@ class Registered:
     def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
         if kwargs:
             hint = f"settings are fields: @attrs.frozen above the class, and {next(iter(kwargs))}: float = 0.1 in it"
-            raise TypeError(f"class {cls.__name__}(..., {', '.join(kwargs)}=...): a class takes only name=; {hint}")
+            raise TypeError(
+                f"class {cls.__name__}(..., {', '.join(kwargs)}=...): a class takes only name=; {hint}"
+            )
         super().__init_subclass__()
         for method in _MISNOMERS & vars(cls).keys():
             if "back" not in vars(cls):
-                raise TypeError(f"{cls.__name__} defines {method}, which nothing here calls; name it back")
+                raise TypeError(
+                    f"{cls.__name__} defines {method}, which nothing here calls; name it back"
+                )
         if "__init__" in vars(cls) and "__attrs_attrs__" not in vars(cls):
             cls.__init__ = _explained(cls.__init__)  # type: ignore[method-assign]
         if "__repr__" not in vars(cls):
@@ -64,7 +70,9 @@ class Registered:
 
     def __new__(cls, *_: Any, **fields: Any) -> Self:
         for name in _undecorated(cls):
-            raise TypeError(f"{cls.__name__} has the field {name}, but no @attrs.frozen above the class: write that")
+            raise TypeError(
+                f"{cls.__name__} has the field {name}, but no @attrs.frozen above the class: write that"
+            )
         known = [f.alias for f in attrs.fields(cls) if f.init]
         for name in sorted(fields.keys() - set(known)) if _made_by_attrs(cls) else ():
             nearest = ", ".join(_nearest_first(name, dict.fromkeys(known)))
@@ -79,7 +87,9 @@ class Registered:
         fields = sorted((f for f in attrs.fields(type(self)) if f.repr), key=lambda f: f.kw_only)
         values = [(f, getattr(self, f.name)) for f in fields]
         told = [(f, value) for f, value in values if not (f.kw_only and value == f.default)]
-        shown = [f"{f.name}={f.repr(value) if callable(f.repr) else repr(value)}" for f, value in told]
+        shown = [
+            f"{f.name}={f.repr(value) if callable(f.repr) else repr(value)}" for f, value in told
+        ]
         return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
 
     @classmethod
@@ -87,7 +97,9 @@ class Registered:
         taken = cls._classes.get(name)
         if taken is not None and _address(taken) != _address(cls):
             hint = f'class {cls.__name__}(..., name="my_{name}")'
-            raise ValueError(f"the {cls.family} name {name!r} is taken by {_address(taken)}; choose another: {hint}")
+            raise ValueError(
+                f"the {cls.family} name {name!r} is taken by {_address(taken)}; choose another: {hint}"
+            )
         cls.registered_name = name
         cls._classes[name] = cls
 
@@ -107,16 +119,22 @@ class Registered:
         if isinstance(spec, str):
             return cls._named(spec)(**fields)
         if isinstance(spec, Mapping) and isinstance(spec.get("name"), str):
-            given = {key: _decode(value) for key, value in spec.items() if key not in ("name", "family")}
+            given = {
+                key: _decode(value) for key, value in spec.items() if key not in ("name", "family")
+            }
             if spec.get("family", cls.family) == cls.family:
                 return cls._named(spec["name"])(**given, **fields)
-        hint = f"; write {spec.__name__}()" if isinstance(spec, type) and issubclass(spec, cls) else ""
+        hint = (
+            f"; write {spec.__name__}()" if isinstance(spec, type) and issubclass(spec, cls) else ""
+        )
         if callable(spec) and not hint:
             hint = f'; give a name, such as "{cls.names()[0]}", or make it one: class Own(tn.{cls.__name__})'
         if isinstance(spec, Registered) and not isinstance(spec, cls):
             hint = f"; it is of the family {spec.family}"
         hint = "; an instance takes no further fields" if isinstance(spec, cls) else hint
-        raise TypeError(f"{spec!r} is not the name, config or instance of a tinynet {cls.family}{hint}")
+        raise TypeError(
+            f"{spec!r} is not the name, config or instance of a tinynet {cls.family}{hint}"
+        )
 
     @classmethod
     def _named(cls, name: str) -> type[Self]:
@@ -126,9 +144,13 @@ class Registered:
 
     def config(self) -> dict[str, Any]:
         """Return the description as plain data: family, name, and each field; `get` takes it back."""
-        fields = {f.alias: _encode(getattr(self, f.name)) for f in attrs.fields(type(self)) if f.init}
+        fields = {
+            f.alias: _encode(getattr(self, f.name)) for f in attrs.fields(type(self)) if f.init
+        }
         if fields.keys() & {"family", "name"}:
-            raise TypeError(f"{type(self).__name__}: a field cannot be called 'family' or 'name'; rename it")
+            raise TypeError(
+                f"{type(self).__name__}: a field cannot be called 'family' or 'name'; rename it"
+            )
         return {"family": self.family, "name": self.registered_name, **fields}
 
 
@@ -175,8 +197,13 @@ def _address(cls: type) -> str:
 
 def _has_abstract_methods(cls: type) -> bool:
     # inspect.isabstract cannot be asked: the class is still being made.
-    inherited = {name for base in cls.__bases__ for name in getattr(base, "__abstractmethods__", ())}
-    return any(getattr(getattr(cls, name), "__isabstractmethod__", False) for name in inherited | vars(cls).keys())
+    inherited = {
+        name for base in cls.__bases__ for name in getattr(base, "__abstractmethods__", ())
+    }
+    return any(
+        getattr(getattr(cls, name), "__isabstractmethod__", False)
+        for name in inherited | vars(cls).keys()
+    )
 
 
 def _import_plugin(family: type[Registered], name: str) -> None:
@@ -193,9 +220,13 @@ def _import_plugin(family: type[Registered], name: str) -> None:
         try:
             point.load()
         except Exception as error:
-            raise ImportError(f"{plugin} ({point.value}), which cannot be imported: {error!r}") from error
+            raise ImportError(
+                f"{plugin} ({point.value}), which cannot be imported: {error!r}"
+            ) from error
         if name not in family._classes:
-            raise ImportError(f"{plugin} ({point.value}), but no {family.family} of that name is registered by it")
+            raise ImportError(
+                f"{plugin} ({point.value}), but no {family.family} of that name is registered by it"
+            )
         return
     known = ", ".join(_nearest_first(name, dict.fromkeys([*family._classes, *points.names])))
     raise UnknownNameError(f"no {family.family} is called {name!r}; known, nearest first: {known}")
@@ -228,7 +259,9 @@ def _encode(value: Any) -> Any:
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise TypeError(f"{value!r} cannot be saved: a field may be a number, a string, a tuple or a registered object")
+    raise TypeError(
+        f"{value!r} cannot be saved: a field may be a number, a string, a tuple or a registered object"
+    )
 
 
 def _decode(value: Any) -> Any:

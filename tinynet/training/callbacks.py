@@ -11,13 +11,13 @@ import attrs
 import numpy as np
 from attrs.validators import ge
 
-from tinynet._buffers import all_finite, whole
-from tinynet._registry import one_of
+from tinynet._support.arrays import all_finite, whole
+from tinynet._support.registry import one_of
 from tinynet.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from tinynet.running import Run
     from tinynet.sequential import Sequential
+    from tinynet.training.loop import Run
 
 
 class Callback:
@@ -82,11 +82,21 @@ def _held(state: Mapping[str, Any], **kinds: type) -> list[Any]:
     found = {name: type(value) for name, value in state.items()}
     if found != kinds:
         told = ", ".join(f"{name}: {kind.__name__}" for name, kind in found.items())
-        raise ValueError(f"a state of {', '.join(kinds)} is needed, each of its type; got {told or 'none'}")
+        raise ValueError(
+            f"a state of {', '.join(kinds)} is needed, each of its type; got {told or 'none'}"
+        )
     return [state[name] for name in kinds]
 
 
-_LARGER_IS_BETTER = {"accuracy", "top_k_accuracy", "binary_accuracy", "precision", "recall", "f1", "r2"}
+_LARGER_IS_BETTER = {
+    "accuracy",
+    "top_k_accuracy",
+    "binary_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "r2",
+}
 _SMALLER_IS_BETTER = {"loss", "mean_absolute_error", "mean_squared_error"}
 
 
@@ -97,7 +107,9 @@ def _sign(mode: str, monitor: str) -> float:
         return -1.0
     if mode == "min" or name in _SMALLER_IS_BETTER:
         return 1.0
-    raise ValueError(f'whether a larger {monitor!r} is better is not known; write mode="max" or mode="min"')
+    raise ValueError(
+        f'whether a larger {monitor!r} is better is not known; write mode="max" or mode="min"'
+    )
 
 
 _MODE = attrs.field(default="auto", validator=one_of("auto", "min", "max"))
@@ -237,7 +249,9 @@ class CSVLogger(Callback):
         with open(self.path, "a", encoding="utf-8") as file:
             if file.tell() == 0:
                 file.write(",".join(["epoch", *logs]) + "\n")
-            file.write(",".join([str(epoch + 1), *(repr(float(value)) for value in logs.values())]) + "\n")
+            file.write(
+                ",".join([str(epoch + 1), *(repr(float(value)) for value in logs.values())]) + "\n"
+            )
 
 
 @attrs.define(slots=False, eq=False)
@@ -246,7 +260,9 @@ class LearningRateLogger(Callback):
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         if not hasattr(self.run.optimizer, "learning_rate"):
-            raise TypeError(f"{self.run.optimizer!r} has no learning_rate to record; leave LearningRateLogger out")
+            raise TypeError(
+                f"{self.run.optimizer!r} has no learning_rate to record; leave LearningRateLogger out"
+            )
 
     def on_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
         self.rate = float(self.run.optimizer.rate())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet._buffers import Array
-from tinynet._door import check_finite, numbers
+from tinynet._support.arrays import Array
+from tinynet._support.checks import check_finite, numbers
 from tinynet.errors import ShapeError
 from tinynet.metrics import labels
 
@@ -31,9 +31,16 @@ def weights(
                 "and 1; write sample_weight=..., a weight an example"
             )
         of_all = np.concatenate([part for part in of_parts if part is not None])
-        w = w * of_classes(class_weight, np.bincount(of_all, minlength=max(model.outputs[0], 2)))[of_all]
+        w = (
+            w
+            * of_classes(class_weight, np.bincount(of_all, minlength=max(model.outputs[0], 2)))[
+                of_all
+            ]
+        )
     if not w.any():
-        raise ValueError("all weights are 0, so no example counts; give one at least a larger weight")
+        raise ValueError(
+            "all weights are 0, so no example counts; give one at least a larger weight"
+        )
     w = w / w.max()  # or the sum of large ones would be infinite
     return (w / w.mean()).astype(model.dtype)
 
@@ -53,7 +60,11 @@ def nonnegative(name: str, given: Any, m: int) -> Array:
 
 def classes(Y: Array) -> Array | None:
     """Return the class of each column, or None if Y has no classes: neither one-hot columns, nor (1, m) of 0 and 1."""
-    if Y.ndim != 2 or not ((Y == 0) | (Y == 1)).all() or (len(Y) > 1 and (Y.sum(axis=0) != 1).any()):
+    if (
+        Y.ndim != 2
+        or not ((Y == 0) | (Y == 1)).all()
+        or (len(Y) > 1 and (Y.sum(axis=0) != 1).any())
+    ):
         return None
     return labels(Y)
 
@@ -63,11 +74,17 @@ def of_classes(class_weight: Any, counts: Array) -> Array:
     if isinstance(class_weight, str) and class_weight == "balanced":
         return counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
     if not isinstance(class_weight, Mapping):
-        raise ValueError(f'class_weight must be a dictionary {{label: weight}} or "balanced"; got {class_weight!r}')
+        raise ValueError(
+            f'class_weight must be a dictionary {{label: weight}} or "balanced"; got {class_weight!r}'
+        )
     for label in class_weight:
         if label not in range(len(counts)):
-            raise ValueError(f"class_weight has label {label!r}; leave it out: labels go from 0 to {len(counts) - 1}")
+            raise ValueError(
+                f"class_weight has label {label!r}; leave it out: labels go from 0 to {len(counts) - 1}"
+            )
     for label in np.flatnonzero(counts).tolist():
         if label not in class_weight:
             raise ValueError(f"class_weight has no label {label}, but Y has; add {label}: 1.0")
-    return nonnegative("class_weight", [class_weight.get(label, 1) for label in range(len(counts))], len(counts))
+    return nonnegative(
+        "class_weight", [class_weight.get(label, 1) for label in range(len(counts))], len(counts)
+    )

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet import checkpoints
-from tinynet._arrays import title
-from tinynet._buffers import Array, all_finite
-from tinynet._doubts import Doubts, course, too_large
-from tinynet._random import set_state, state_of
-from tinynet.batches import Batches, batches_of, ordered, validation_split
-from tinynet.callbacks import Callback
+from tinynet._support.arrays import Array, all_finite
+from tinynet._support.random import set_state, state_of
+from tinynet.data.batches import Batches, batches_of, ordered, validation_split
 from tinynet.errors import NonFiniteError, ShapeError
-from tinynet.history import History
 from tinynet.metrics import Metric
+from tinynet.model.storage import title
 from tinynet.optimizers import Optimizer
-from tinynet.progress import ProgressBar
+from tinynet.training import checkpoint as checkpoints
+from tinynet.training.callbacks import Callback
+from tinynet.training.diagnostics import Doubts, course, too_large
+from tinynet.training.history import History
+from tinynet.training.progress import ProgressBar
 
 if TYPE_CHECKING:
     from tinynet.sequential import Sequential
@@ -49,7 +49,12 @@ class Run:
         settings: dict[str, Any],
         checkpoint: str | os.PathLike[str] | None,
     ) -> None:
-        self.model, self.optimizer, self.metrics, self.settings = model, optimizer, metrics, settings
+        self.model, self.optimizer, self.metrics, self.settings = (
+            model,
+            optimizer,
+            metrics,
+            settings,
+        )
         self.checkpoint, self.resumed = checkpoint, False
         self.history, self.epoch, self.step = History(), 0, 0
         self.stopped, self.within_step = "", False
@@ -68,7 +73,9 @@ class Run:
         self.rng_at_epoch = told["rng"]["epoch"]
         self.epoch, self.step = told["epoch"], told["step"]
         self.stopped = "" if told["stopped"] == _INTERRUPTED else told["stopped"]
-        self.history.update({name: values.tolist() for name, values in kept.arrays["history"].items()})
+        self.history.update(
+            {name: values.tolist() for name, values in kept.arrays["history"].items()}
+        )
         self.batches.skip(self.epoch)
         total, m = told["measured"]
         self.measured.take_up(total, m, kept.arrays["so_far"])
@@ -78,7 +85,9 @@ class Run:
     def stop(self, why: str) -> None:
         """End the training after the step, or epoch, under way; the history says why."""
         if not isinstance(why, str) or why in ("", _INTERRUPTED):
-            raise ValueError(f"say why the training stops, as in run.stop('the cost is small enough'); got {why!r}")
+            raise ValueError(
+                f"say why the training stops, as in run.stop('the cost is small enough'); got {why!r}"
+            )
         self.stopped = self.stopped or why
 
     def interrupt(self) -> None:
@@ -120,7 +129,10 @@ class Run:
             if self.stopped:
                 self._write()
                 return
-            if self.settings["checkpoint_every"] and self.step % self.settings["checkpoint_every"] == 0:
+            if (
+                self.settings["checkpoint_every"]
+                and self.step % self.settings["checkpoint_every"] == 0
+            ):
                 self._write()
         self._end_epoch()
 
@@ -137,7 +149,9 @@ class Run:
         set_state(rng, now)
         return batches
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite is an error of its own
+    @np.errstate(
+        over="ignore", invalid="ignore", divide="ignore"
+    )  # what is not finite is an error of its own
     def _train_step(self, X: Array, Y: Array, w: Array | None) -> float:
         """Take a step, or none where a number is not finite; return the cost before it."""
         model = self.model
@@ -201,12 +215,19 @@ def _admitted(callbacks: Sequence[Callback]) -> list[Callback]:
     for callback in callbacks:
         if not isinstance(callback, Callback):
             hint = f"; write {callback.__name__}()" if isinstance(callback, type) else ""
-            raise TypeError(f"{callback!r} is no callback: subclass tinynet.Callback, and hand over an instance{hint}")
+            raise TypeError(
+                f"{callback!r} is no callback: subclass tinynet.Callback, and hand over an instance{hint}"
+            )
     return list(callbacks)
 
 
 def _data(
-    model: Sequential, X: Any, Y: Any, sample_weight: Any, validation_data: Any, settings: Mapping[str, Any]
+    model: Sequential,
+    X: Any,
+    Y: Any,
+    sample_weight: Any,
+    validation_data: Any,
+    settings: Mapping[str, Any],
 ) -> tuple[Batches, Batches | None, dict[str, Any] | None]:
     """Return the batches to train on and those to judge by, all checked before the first step.
 
@@ -215,7 +236,9 @@ def _data(
     share, rng_at_start = settings["validation_split"], None
     if share is not None:
         if validation_data is not None:
-            raise ValueError("validation data is given, or split off; got both: leave out one of them")
+            raise ValueError(
+                "validation data is given, or split off; got both: leave out one of them"
+            )
         X, Y = model.admit(X, Y)  # a model that is not built yet draws its parameters first
         rng_at_start = state_of(model.rng)
         training, validation_data = validation_split(model, X, Y, share, model.rng, sample_weight)
@@ -272,8 +295,14 @@ def _interruptible(run: Run) -> Iterator[None]:
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
     if run.stopped == _INTERRUPTED:
-        where = f"in epoch {run.epoch + 1}, after step {run.step}" if run.step else f"after epoch {run.epoch}"
-        sys.stderr.write(f"training was interrupted {where}: the step under way was ended, history is kept\n")
+        where = (
+            f"in epoch {run.epoch + 1}, after step {run.step}"
+            if run.step
+            else f"after epoch {run.epoch}"
+        )
+        sys.stderr.write(
+            f"training was interrupted {where}: the step under way was ended, history is kept\n"
+        )
 
 
 class Measured:
@@ -300,7 +329,9 @@ class Measured:
     def take_up(self, total: float, m: int, arrays: Mapping[str, Array]) -> None:
         """Go on from what `so_far` returned, and the sums."""
         self.total, self.m = total, m
-        self.targets, self.outputs = [[arrays[name]] if name in arrays else [] for name in ("Y", "A")]
+        self.targets, self.outputs = [
+            [arrays[name]] if name in arrays else [] for name in ("Y", "A")
+        ]
 
     def so_far(self) -> dict[str, Array]:
         """Return targets and outputs as one array each."""
@@ -312,7 +343,9 @@ class Measured:
         if not self.metrics:
             return {"loss": self.total / self.m}
         arrays = self.so_far()
-        judged = {name: float(measure(arrays["Y"], arrays["A"])) for name, measure in self.metrics.items()}
+        judged = {
+            name: float(measure(arrays["Y"], arrays["A"])) for name, measure in self.metrics.items()
+        }
         return {"loss": self.total / self.m} | judged
 
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from tinynet._buffers import Array
+from tinynet._support.arrays import Array
 
 # Coefficients of Q, lowest power first.
 _DOUBLE = (

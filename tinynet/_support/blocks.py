@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from attrs.exceptions import FrozenInstanceError
 
-from tinynet._buffers import Array
-from tinynet._registry import FrozenError
+from tinynet._support.arrays import Array
+from tinynet._support.registry import FrozenError
 from tinynet.errors import ShapeError
 
-_BLOCK = 1 << 14  # numbers, so that the half a dozen arrays of a formula fit into a processor's second-level cache
+_BLOCK = (
+    1 << 14
+)  # numbers, so that the half a dozen arrays of a formula fit into a processor's second-level cache
 
 
 def give_out(cls: type, *methods: str) -> None:
@@ -24,7 +26,11 @@ def give_out(cls: type, *methods: str) -> None:
         code = getattr(own, "__code__", None)
         if code and "out" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
             setattr(cls, f"_own_{name}", held)  # where attrs sees it, when it makes the class again
-            setattr(cls, name, _given_out(own, own_self=not isinstance(held, (staticmethod, classmethod))))
+            setattr(
+                cls,
+                name,
+                _given_out(own, own_self=not isinstance(held, (staticmethod, classmethod))),
+            )
 
 
 def _given_out(method: Callable[..., Any], own_self: bool) -> Callable[..., Any]:
@@ -74,6 +80,15 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
 
 def _alike(one: Any, other: Any) -> bool:
     """Tell whether two arrays of floats have one shape, one dtype, and lie in memory in C order."""
-    if one.__class__ is not np.ndarray or other.__class__ is not np.ndarray or one.dtype.kind != "f":
+    if (
+        one.__class__ is not np.ndarray
+        or other.__class__ is not np.ndarray
+        or one.dtype.kind != "f"
+    ):
         return False
-    return one.shape == other.shape and one.dtype == other.dtype and one.flags.c_contiguous and other.flags.c_contiguous
+    return (
+        one.shape == other.shape
+        and one.dtype == other.dtype
+        and one.flags.c_contiguous
+        and other.flags.c_contiguous
+    )

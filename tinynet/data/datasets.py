@@ -12,7 +12,7 @@ from typing import IO, Any, Self
 import attrs
 import numpy as np
 
-from tinynet._buffers import Array, Shape
+from tinynet._support.arrays import Array, Shape
 from tinynet.errors import FileFormatError
 
 
@@ -43,7 +43,7 @@ def load_digits() -> Digits:
     >>> digits.X.shape, digits.X_train.shape, digits.X_test.shape
     ((64, 1797), (64, 1433), (64, 364))
     """
-    with np.load(os.path.join(os.path.dirname(__file__), "data", "digits.npz")) as data:
+    with np.load(os.path.join(os.path.dirname(__file__), "digits.npz")) as data:
         counts, y = data["counts"], data["y"].astype(np.int64)
     test = np.zeros(y.size, bool)
     for digit in range(10):
@@ -51,7 +51,9 @@ def load_digits() -> Digits:
     return Digits(X=counts.T / 16, y=y, test=test)
 
 
-def make_circles(m: int = 300, noise: float = 0.05, seed: Any = None, factor: float = 0.5) -> tuple[Array, Array]:
+def make_circles(
+    m: int = 300, noise: float = 0.05, seed: Any = None, factor: float = 0.5
+) -> tuple[Array, Array]:
     """Return points on two circles around one centre: X (2, m), Y (1, m) with 1 for the inner one.
 
     >>> [array.shape for array in make_circles(100, seed=1)]
@@ -65,10 +67,14 @@ def make_moons(m: int = 300, noise: float = 0.1, seed: Any = None) -> tuple[Arra
     """Return points on two half circles that interlock: X (2, m), Y (1, m) with 1 for the lower one."""
     angle, lower = _halves(m, np.pi)
     upper_moon = _on_circle(angle)
-    return _noisy(np.where(lower, np.array([[1.0], [0.5]]) - upper_moon, upper_moon), lower, noise, seed)
+    return _noisy(
+        np.where(lower, np.array([[1.0], [0.5]]) - upper_moon, upper_moon), lower, noise, seed
+    )
 
 
-def make_spirals(m: int = 300, noise: float = 0.05, seed: Any = None, turns: float = 1.0) -> tuple[Array, Array]:
+def make_spirals(
+    m: int = 300, noise: float = 0.05, seed: Any = None, turns: float = 1.0
+) -> tuple[Array, Array]:
     """Return points on two spirals around one centre: X (2, m), Y (1, m) with 1 for the second."""
     angle, second = _halves(m, 2 * np.pi * turns)
     radius = np.linspace(0.1, 1, m - m // 2)[np.arange(m) % (m - m // 2)]
@@ -120,9 +126,13 @@ class Rows:
         if isinstance(index, slice) and index.step in (None, 1):
             start, stop, _ = index.indices(len(self))
             return self.read(start, np.empty((max(stop - start, 0), *self.shape[1:]), self.dtype))
-        numbers = np.asarray(range(len(self))[index]) if isinstance(index, slice) else np.asarray(index)
+        numbers = (
+            np.asarray(range(len(self))[index]) if isinstance(index, slice) else np.asarray(index)
+        )
         if numbers.dtype.kind not in "iu" or numbers.ndim > 1:
-            raise IndexError(f"rows are taken by a slice, a number or an array of numbers; got {index!r}")
+            raise IndexError(
+                f"rows are taken by a slice, a number or an array of numbers; got {index!r}"
+            )
         rows = np.empty((numbers.size, *self.shape[1:]), self.dtype)
         wanted = numbers.reshape(-1)
         for at in np.argsort(wanted, kind="stable"):  # in the order of the file, which suits a disk
@@ -132,26 +142,36 @@ class Rows:
     def read(self, start: int, out: Array) -> Array:
         """Fill `out`, a contiguous array (k, ...) of the file's dtype, with the rows from `start` on, and return it."""
         if out.dtype != self.dtype or out.shape[1:] != self.shape[1:] or not out.flags.c_contiguous:
-            raise ValueError(f"rows of {self.shape[1:]} in {self.dtype} do not fit into {out.shape} in {out.dtype}")
+            raise ValueError(
+                f"rows of {self.shape[1:]} in {self.dtype} do not fit into {out.shape} in {out.dtype}"
+            )
         if not 0 <= start <= start + len(out) <= len(self):
-            raise IndexError(f"there are {len(self)} rows, and so none from {start} to {start + len(out)}")
+            raise IndexError(
+                f"there are {len(self)} rows, and so none from {start} to {start + len(out)}"
+            )
         data, done = out.reshape(-1).view(np.uint8), 0
         while done < data.size:
             read = self._read_at(self._start + start * self._row + done, data[done:])
             if not read:
-                raise FileFormatError(f"{self.path!r} became shorter than it was when it was opened")
+                raise FileFormatError(
+                    f"{self.path!r} became shorter than it was when it was opened"
+                )
             done += read
         return out
 
     def _read_at(self, place: int, data: Any) -> int:
-        if hasattr(os, "preadv"):  # moves no place in the file, which threads and forked processes share
+        if hasattr(
+            os, "preadv"
+        ):  # moves no place in the file, which threads and forked processes share
             return os.preadv(self._file.fileno(), [data], place)
         with _SEEKING:
             self._file.seek(place)
             return self._file.readinto(data) or 0
 
     def __array__(self, *_: Any, **__: Any) -> Array:
-        raise TypeError("rows stay in their file until they are asked for: rows[:].T is all of them as columns")
+        raise TypeError(
+            "rows stay in their file until they are asked for: rows[:].T is all of them as columns"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -183,7 +203,11 @@ def _npy_header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"the version of its format is {version}, not (1, 0) or (2, 0)")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     shape, in_columns, dtype = read(file)
     if in_columns:
         raise ValueError("its array lies column by column; save np.ascontiguousarray(array)")

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tinynet._buffers import Array, Shape, whole_or_none
-from tinynet._door import numbers, targets
-from tinynet._random import Random
-from tinynet._weights import classes, nonnegative, weights
-from tinynet.datasets import Rows
+from tinynet._support.arrays import Array, Shape, whole_or_none
+from tinynet._support.checks import numbers, targets
+from tinynet._support.random import Random
+from tinynet.data.datasets import Rows
+from tinynet.data.weights import classes, nonnegative, weights
 from tinynet.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ Batch: TypeAlias = "tuple[Array, Array, Array | None]"
 
 BATCH_SIZE = 32  # what fit takes unless told otherwise
 _JUDGED = 1024  # examples at a time where arrays on disk are gone through, unless told otherwise
-_POOL, _POOL_BYTES = 8192, 1 << 25  # the most examples, and bytes, of arrays on disk that are in memory at a time
+_POOL, _POOL_BYTES = (
+    8192,
+    1 << 25,
+)  # the most examples, and bytes, of arrays on disk that are in memory at a time
 _BLOCKS = 16  # places that the examples in memory come from; the more, the better they are mixed
 _FAULTS = (ValueError, TypeError, ArithmeticError)  # with which a batch is refused
 
@@ -83,7 +86,9 @@ class _Counted(Batches):
 class ArraySlices(_Counted):
     """Arrays in memory, X, Y and perhaps w, always in order: nothing is copied."""
 
-    def __init__(self, arrays: Sequence[Array], batch_size: int | None, shuffle: bool | str = False) -> None:
+    def __init__(
+        self, arrays: Sequence[Array], batch_size: int | None, shuffle: bool | str = False
+    ) -> None:
         super().__init__(arrays[0].shape[-1], arrays[0].shape[:-1], batch_size, shuffle)
         self.arrays = arrays
 
@@ -100,7 +105,9 @@ class ArrayBatches(ArraySlices):
     What is handed out is the transposed view of an array that the next batch overwrites.
     """
 
-    def __init__(self, arrays: Sequence[Array], batch_size: int | None, shuffle: bool | str = True) -> None:
+    def __init__(
+        self, arrays: Sequence[Array], batch_size: int | None, shuffle: bool | str = True
+    ) -> None:
         super().__init__(arrays, batch_size, shuffle)
         if self.steps == 1:
             self.arrays = [arrays[0], np.copy(arrays[1]), *arrays[2:]]
@@ -124,7 +131,9 @@ class ArrayBatches(ArraySlices):
             chosen = order[at : at + self.size]
             arrays, batch = self.full if len(chosen) == self.size else self.last
             for rows, array in zip(self.rows, arrays, strict=True):
-                rows.take(chosen, axis=0, out=array, mode="clip")  # clip: straight into out; the indices are in range
+                rows.take(
+                    chosen, axis=0, out=array, mode="clip"
+                )  # clip: straight into out; the indices are in range
             yield batch
 
 
@@ -154,15 +163,21 @@ class FileBatches(_Counted):
         class_weight: Any = None,
     ) -> None:
         if batch_size is None:
-            raise ValueError("batch_size=None is the whole set, and X or Y is on disk; write batch_size=32")
+            raise ValueError(
+                "batch_size=None is the whole set, and X or Y is on disk; write batch_size=32"
+            )
         self.model, self.sources, self.w = model, _sources(X, Y), None
         m, x = len(self.sources[0]), self.sources[0][:1]
         super().__init__(m, _columns(self.sources[0], x).shape[:-1], batch_size, shuffle)
         bytes_each = sum(math.prod(rows.shape[1:]) * rows.dtype.itemsize for rows in self.sources)
         most = min(_POOL, _POOL_BYTES // max(bytes_each, 1))
-        self.pool = min(max(most // self.size, 1) * self.size, m)  # whole batches, so that every one but the last is
+        self.pool = min(
+            max(most // self.size, 1) * self.size, m
+        )  # whole batches, so that every one but the last is
         self.block = max(self.pool // _BLOCKS, 1)
-        self._admitted([rows[: self.size] for rows in self.sources], np.arange(self.size))  # builds the model
+        self._admitted(
+            [rows[: self.size] for rows in self.sources], np.arange(self.size)
+        )  # builds the model
         self.w = weights(model, sample_weight, class_weight, m, self._targets())
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
@@ -183,8 +198,12 @@ class FileBatches(_Counted):
         blocks = _order(-(-self.m // self.block), seed)
         pools = [np.empty((self.pool, *rows.shape[1:]), rows.dtype) for rows in self.sources]
         n, begin = -(-self.m // self.pool), start * self.size
-        for number in range(n):  # of about as many batches each, so that the last is not the worst mixed
-            first, last = (min(self.steps * k // n * self.size, self.m) for k in (number, number + 1))
+        for number in range(
+            n
+        ):  # of about as many batches each, so that the last is not the worst mixed
+            first, last = (
+                min(self.steps * k // n * self.size, self.m) for k in (number, number + 1)
+            )
             if last <= begin:
                 continue
             examples = self._examples(blocks, first, last)
@@ -199,7 +218,9 @@ class FileBatches(_Counted):
     def _examples(self, blocks: Array, first: int, last: int) -> Array:
         """Return which examples stand at first … last - 1, where blocks stand in this order."""
         places, missing = np.arange(first, last), len(blocks) * self.block - self.m
-        end = (int(blocks.argmax()) + 1) * self.block - missing  # of the last block of the data, which may be shorter
+        end = (
+            int(blocks.argmax()) + 1
+        ) * self.block - missing  # of the last block of the data, which may be shorter
         places[places >= end] += missing
         return blocks[places // self.block] * self.block + places % self.block
 
@@ -210,10 +231,14 @@ class FileBatches(_Counted):
         try:
             return *_admitted(self.model, X, Y), w
         except _FAULTS as error:
-            trial = copy.deepcopy(self.model)  # one example that is right would build the model itself
+            trial = copy.deepcopy(
+                self.model
+            )  # one example that is right would build the model itself
             for i in range(len(examples)):
                 if _is_refused(trial, X[..., i : i + 1], Y[..., i : i + 1]):
-                    error.args = (f"{error}; column {i} of this batch is example {examples[i]} of the data",)
+                    error.args = (
+                        f"{error}; column {i} of this batch is example {examples[i]} of the data",
+                    )
                     break
             raise
 
@@ -243,18 +268,26 @@ def _sources(X: Any, Y: Any) -> tuple[Any, Any]:
     if m != m_Y:
         mend = "" if isinstance(X, Rows) or np.shape(X)[0] != m_Y else "; write X.T"
         how = "an example is a column of an array, and a row of what open_rows opens"
-        raise ShapeError(f"X has {m} examples and Y has {m_Y}, and they must be the same: {how}{mend}")
+        raise ShapeError(
+            f"X has {m} examples and Y has {m_Y}, and they must be the same: {how}{mend}"
+        )
     return sources
 
 
 def _by_examples(name: str, array: Any) -> Any:
     """Return what has an example at each index: `Rows` as they are, the columns of an array as rows."""
-    return array if isinstance(array, Rows) else np.moveaxis(np.atleast_1d(numbers(array, name)), -1, 0)
+    return (
+        array
+        if isinstance(array, Rows)
+        else np.moveaxis(np.atleast_1d(numbers(array, name)), -1, 0)
+    )
 
 
 def _columns(rows: Any, part: Array) -> Array:
     """Return a part of rows as columns; a number a row of a file is one feature, or one label."""
-    return part[np.newaxis] if part.ndim == 1 and isinstance(rows, Rows) else np.moveaxis(part, 0, -1)
+    return (
+        part[np.newaxis] if part.ndim == 1 and isinstance(rows, Rows) else np.moveaxis(part, 0, -1)
+    )
 
 
 def _order(n: int, seed: int | tuple[int, int] | None) -> Array:
@@ -334,13 +367,23 @@ class StreamBatches(Batches):
                 raise self._empty()
 
     def _empty(self) -> ValueError:
-        again = "must be a function that begins anew" if self.goes_on else "must be iterable more than once, as a list"
-        return ValueError(f"the stream of batches gave none for an epoch; it needs at least one, and {again}")
+        again = (
+            "must be a function that begins anew"
+            if self.goes_on
+            else "must be iterable more than once, as a list"
+        )
+        return ValueError(
+            f"the stream of batches gave none for an epoch; it needs at least one, and {again}"
+        )
 
     def _admitted(self, number: int, batch: Any) -> Batch:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-            got = type(batch).__name__ + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
-            raise TypeError(f"batch {number} is a {got}; give (X, Y) or (X, Y, sample_weight), or arrays as fit(X, Y)")
+            got = type(batch).__name__ + (
+                f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""
+            )
+            raise TypeError(
+                f"batch {number} is a {got}; give (X, Y) or (X, Y, sample_weight), or arrays as fit(X, Y)"
+            )
         try:
             X, Y = _admitted(self.model, *batch[:2])
             w = None if len(batch) == 2 else nonnegative("sample_weight", batch[2], X.shape[-1])
@@ -388,10 +431,17 @@ def batches_of(
     """
     shuffle, batch_size = shuffling(shuffle), whole_or_none("batch_size", batch_size)
     if _is_stream(X, Y):
-        given = (batch_size != BATCH_SIZE, sample_weight, class_weight, shuffle if isinstance(shuffle, str) else None)
+        given = (
+            batch_size != BATCH_SIZE,
+            sample_weight,
+            class_weight,
+            shuffle if isinstance(shuffle, str) else None,
+        )
         return _stream(model, X, given, steps_per_epoch)
     if steps_per_epoch is not None:
-        raise ValueError("steps_per_epoch is for a stream of batches; of arrays an epoch takes every example once")
+        raise ValueError(
+            "steps_per_epoch is for a stream of batches; of arrays an epoch takes every example once"
+        )
     if _on_disk(X) or _on_disk(Y):
         return FileBatches(model, X, Y, batch_size, shuffle, sample_weight, class_weight)
     X, Y = _admitted(model, X, Y)
@@ -409,7 +459,9 @@ def shuffling(shuffle: Any) -> bool | str:
 def check_share(share: Any) -> float:
     """Return the share of validation data, if it is one."""
     if not isinstance(share, Real) or not 0 < float(share) < 1:
-        raise ValueError(f"the share of validation data must lie between 0 and 1, as 0.2; got {share!r}")
+        raise ValueError(
+            f"the share of validation data must lie between 0 and 1, as 0.2; got {share!r}"
+        )
     return float(share)
 
 
@@ -430,7 +482,9 @@ def ordered(
     streams = _is_stream(X, Y)
     if streams or _on_disk(X) or _on_disk(Y) or steps is not None:
         usual = BATCH_SIZE if streams else _JUDGED
-        return batches_of(model, X, Y, batch_size or usual, False, sample_weight, steps_per_epoch=steps)
+        return batches_of(
+            model, X, Y, batch_size or usual, False, sample_weight, steps_per_epoch=steps
+        )
     X, Y = _admitted(model, X, Y)
     w = weights(model, sample_weight, None, X.shape[-1], iter(()))
     return ArraySlices([X, Y] if w is None else [X, Y, w], batch_size)
@@ -452,10 +506,14 @@ def inputs_of(model: Sequential, X: Any, batch_size: int | None) -> Iterator[Arr
 def _is_stream(X: Any, Y: Any) -> bool:
     """Tell whether X gives whole batches, and so comes without Y."""
     if Y is None and (hasattr(X, "__array__") or X is None):
-        raise TypeError("Y is missing; only a stream of batches (X, Y) comes without: write fit(X, Y)")
+        raise TypeError(
+            "Y is missing; only a stream of batches (X, Y) comes without: write fit(X, Y)"
+        )
     gives = callable(X) or (_is_iterable(X) and not hasattr(X, "__getitem__"))
     if gives and Y is not None:
-        raise ValueError("X is a stream of batches, and so Y must come with them: let it give (X, Y), and leave out Y")
+        raise ValueError(
+            "X is a stream of batches, and so Y must come with them: let it give (X, Y), and leave out Y"
+        )
     return Y is None
 
 
@@ -464,9 +522,15 @@ def _is_iterable(X: Any) -> bool:
     return hasattr(type(X), "__iter__")
 
 
-def _stream(model: Sequential, X: Any, given: Sequence[Any], steps_per_epoch: int | None) -> StreamBatches:
+def _stream(
+    model: Sequential, X: Any, given: Sequence[Any], steps_per_epoch: int | None
+) -> StreamBatches:
     names = ("batch_size", "sample_weight", "class_weight", "shuffle")
-    refused = [name for name, value in zip(names, given, strict=True) if value is not None and value is not False]
+    refused = [
+        name
+        for name, value in zip(names, given, strict=True)
+        if value is not None and value is not False
+    ]
     if refused:
         raise ValueError(
             f"{' and '.join(refused)} cannot be chosen for a stream of batches; "
@@ -478,9 +542,13 @@ def _stream(model: Sequential, X: Any, given: Sequence[Any], steps_per_epoch: in
             "pass the function, not what it returned, and steps_per_epoch=..."
         )
     if not _is_iterable(X) and not callable(X):
-        raise TypeError(f"without Y, X must be an iterable of batches (X, Y) or a function; got {X!r}")
+        raise TypeError(
+            f"without Y, X must be an iterable of batches (X, Y) or a function; got {X!r}"
+        )
     if steps_per_epoch is None and not _is_iterable(X):
-        raise ValueError("with a function that gives batches write steps_per_epoch=..., how many make an epoch")
+        raise ValueError(
+            "with a function that gives batches write steps_per_epoch=..., how many make an epoch"
+        )
     return StreamBatches(model, X, whole_or_none("steps_per_epoch", steps_per_epoch))
 
 
@@ -495,16 +563,21 @@ def validation_split(
     """
     check_share(share)
     if _on_disk(X) or _on_disk(Y) or _is_stream(X, Y):
-        raise ValueError("only arrays in memory can be split; with data on disk or a stream write validation_data=...")
+        raise ValueError(
+            "only arrays in memory can be split; with data on disk or a stream write validation_data=..."
+        )
     X, Y = model.admit(X, Y)
     m = X.shape[-1]
     w = None if sample_weight is None else nonnegative("sample_weight", sample_weight, m)
     of_each, held_out = classes(Y), np.zeros(m, bool)
     held_out[_drawn(np.zeros(m, np.intp) if of_each is None else of_each, share, rng)] = True
     if not held_out.any():
-        raise ValueError(f"{share} of {m} examples leaves none for validation; write a larger share")
+        raise ValueError(
+            f"{share} of {m} examples leaves none for validation; write a larger share"
+        )
     train, validation = (
-        (_chosen(X, part), _chosen(Y, part), w if w is None else w[part]) for part in (~held_out, held_out)
+        (_chosen(X, part), _chosen(Y, part), w if w is None else w[part])
+        for part in (~held_out, held_out)
     )
     return train, validation
 
@@ -513,13 +586,19 @@ def _drawn(of_each: Array, share: float, rng: Random) -> Array:
     """Return examples at random, a share of every class but never the whole of it."""
     counts = np.bincount(of_each)
     taken = np.floor(share * counts).astype(np.intp)
-    missing = round(share * len(of_each)) - int(taken.sum())  # to round each by itself could leave none at all
+    missing = round(share * len(of_each)) - int(
+        taken.sum()
+    )  # to round each by itself could leave none at all
     taken[np.argsort(taken - share * counts, kind="stable")[: max(missing, 0)]] += 1
     taken = np.minimum(taken, np.maximum(counts - 1, 0))
     order = rng.permutation(len(of_each))
-    order = order[np.argsort(of_each[order], kind="stable")]  # class by class, each in the order drawn
+    order = order[
+        np.argsort(of_each[order], kind="stable")
+    ]  # class by class, each in the order drawn
     begins = np.cumsum(counts) - counts
-    return np.concatenate([order[begin : begin + n] for begin, n in zip(begins, taken, strict=True)])
+    return np.concatenate(
+        [order[begin : begin + n] for begin, n in zip(begins, taken, strict=True)]
+    )
 
 
 def _chosen(columns: Array, which: Array) -> Array:

@@ -11,15 +11,15 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinynet import checkpoints
-from tinynet._buffers import whole
-from tinynet.batches import BATCH_SIZE, ordered
-from tinynet.callbacks import Callback
-from tinynet.history import History
+from tinynet._support.arrays import whole
+from tinynet.data.batches import BATCH_SIZE, ordered
+from tinynet.files.archive import opened
 from tinynet.metrics import Metric, measures
 from tinynet.optimizers import SGD, Optimizer
-from tinynet.running import Run, judge
-from tinynet.serialization import opened
+from tinynet.training import checkpoint as checkpoints
+from tinynet.training.callbacks import Callback
+from tinynet.training.history import History
+from tinynet.training.loop import Run, judge
 
 if TYPE_CHECKING:
     from tinynet.sequential import Sequential
@@ -92,7 +92,9 @@ def fit(
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     data = (X, Y, sample_weight, validation_data)
     if checkpoint_every is not None and checkpoint is None:
-        raise ValueError(f'checkpoint_every={checkpoint_every!r} needs a file to write: add checkpoint="run.npz"')
+        raise ValueError(
+            f'checkpoint_every={checkpoint_every!r} needs a file to write: add checkpoint="run.npz"'
+        )
     with model.unchanged_if_refused():
         run = Run(model, optimizer, data, measures(metrics), callbacks, settings, checkpoint)
         run.begin()
@@ -145,7 +147,9 @@ def resume(
         model = cls.from_archive(file)
         kept = checkpoints.read(file, model)
         file.done()
-    settings = kept.settings | ({} if epochs is None else {"epochs": whole("epochs", epochs, least=0)})
+    settings = kept.settings | (
+        {} if epochs is None else {"epochs": whole("epochs", epochs, least=0)}
+    )
     if metrics is None and kept.told["functions"]:
         named = ", ".join(kept.told["functions"])
         hint = f"write resume(..., metrics=[...]), with {named}"

@@ -1,0 +1,1 @@
+"""Data: batches from memory, disk or a stream; weights; small data sets."""

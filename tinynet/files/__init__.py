@@ -1,0 +1,1 @@
+"""Models in files: an archive of data only, replaced in one move."""
