@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinynet._support.arrays import Array, whole
+from tinynet._support.arrays import Array, integer
 from tinynet._support.checks import class_numbers, misfit, numbers
 from tinynet._support.registry import _nearest_first
 from tinynet.errors import ShapeError, UnknownNameError
@@ -53,7 +53,7 @@ def top_k_accuracy(Y: Array, A: Array, k: int = 5) -> float:
         raise ValueError(
             'top_k_accuracy needs several classes, and A has one row, a yes or no; write "accuracy"'
         )
-    if whole("k", k) > len(A):
+    if integer("k", k) > len(A):
         fewer = f"functools.partial(top_k_accuracy, k={len(A) - 1})"
         raise ValueError(
             f"top_k_accuracy with k={k} needs as many classes, and A has {len(A)} rows; write {fewer}"

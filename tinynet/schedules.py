@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 from attrs.validators import ge, gt, le, lt
 
-from tinynet._support.arrays import whole
+from tinynet._support.arrays import integer
 from tinynet._support.registry import Registered, one_of
 
 
@@ -80,7 +80,7 @@ def rate_field(default: Any = attrs.NOTHING) -> Any:
 
 
 def _whole(value: Any, field: attrs.Attribute[Any]) -> int:
-    return whole(field.name, value)
+    return integer(field.name, value)
 
 
 def _rate(default: Any = attrs.NOTHING) -> Any:

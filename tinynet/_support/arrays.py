@@ -86,22 +86,24 @@ def shaped(result: Any, like: Array | None, name: str, cache: Cache) -> Any:
     return result
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """Return `value` as an int, if it is one, not below `least`, and no more than anything can be counted to."""
+def integer(name: str, value: Any, least: int = 1) -> int:
+    """Return `value` as an int, if it is one of at least `least` that a machine can count to."""
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be a whole number; got {value!r}") from None
+        raise TypeError(
+            f"{name} is {value!r}, expected a whole number of at least {least}."
+        ) from None
     if number < least or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+        raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}.")
     if number > sys.maxsize:
-        raise ValueError(f"{name} must be a whole number of at most {sys.maxsize}; got {value!r}")
+        raise ValueError(f"{name} is {value!r}, expected a whole number of at most {sys.maxsize}.")
     return number
 
 
-def whole_or_none(name: str, value: Any) -> int | None:
+def integer_or_none(name: str, value: Any) -> int | None:
     """Return `value` as an int of at least 1, or None."""
-    return None if value is None else whole(name, value)
+    return None if value is None else integer(name, value)
 
 
 def all_finite(array: Array) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, all_finite, whole
+from tinynet._support.arrays import Array, Shape, all_finite, integer
 from tinynet.errors import NonFiniteError, ShapeError
 
 _MOST_DIMENSIONS = 64  # of an array of NumPy
@@ -26,7 +26,7 @@ def example_shape(inputs: Any) -> Shape:
         raise ValueError(
             f"inputs has {len(given)} dimensions; an array of examples has at most {_MOST_DIMENSIONS}"
         )
-    return tuple(whole("inputs", n) for n in given)
+    return tuple(integer("inputs", n) for n in given)
 
 
 def numbers(array: Any, name: str) -> Array:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, whole_or_none
+from tinynet._support.arrays import Array, Shape, integer_or_none
 from tinynet._support.checks import numbers, targets
 from tinynet._support.random import Random
 from tinynet.data.datasets import Rows
@@ -429,7 +429,7 @@ def batches_of(
     steps_per_epoch : int, optional
         Batches an epoch; needed for a function, and a limit for an iterable.
     """
-    shuffle, batch_size = shuffling(shuffle), whole_or_none("batch_size", batch_size)
+    shuffle, batch_size = shuffling(shuffle), integer_or_none("batch_size", batch_size)
     if _is_stream(X, Y):
         given = (
             batch_size != BATCH_SIZE,
@@ -478,7 +478,7 @@ def ordered(
     The arguments are as for `batches_of`, `steps` for steps_per_epoch. With `batch_size` None,
     arrays in memory are one batch, and arrays on disk are batches of 1024.
     """
-    batch_size = whole_or_none("batch_size", batch_size)
+    batch_size = integer_or_none("batch_size", batch_size)
     streams = _is_stream(X, Y)
     if streams or _on_disk(X) or _on_disk(Y) or steps is not None:
         usual = BATCH_SIZE if streams else _JUDGED
@@ -492,7 +492,7 @@ def ordered(
 
 def inputs_of(model: Sequential, X: Any, batch_size: int | None) -> Iterator[Array]:
     """Yield X alone, in parts and in order, as columns that are checked and cast."""
-    batch_size = whole_or_none("batch_size", batch_size)
+    batch_size = integer_or_none("batch_size", batch_size)
     if not _on_disk(X):
         X = model.admit_inputs(X)
         size = batch_size or X.shape[-1]
@@ -549,7 +549,7 @@ def _stream(
         raise ValueError(
             "with a function that gives batches write steps_per_epoch=..., how many make an epoch"
         )
-    return StreamBatches(model, X, whole_or_none("steps_per_epoch", steps_per_epoch))
+    return StreamBatches(model, X, integer_or_none("steps_per_epoch", steps_per_epoch))
 
 
 def validation_split(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, whole
+from tinynet._support.arrays import Array, Shape, integer
 from tinynet.errors import FileFormatError, UnknownNameError
 from tinynet.files.replace import replacing
 
@@ -150,7 +150,7 @@ class Archive:
         A shape may come from the file's own description: the array is no larger than the file.
         """
         found_shape, found_dtype, start = self._header(name)
-        needed = tuple(whole(f"the shape of {name}", n, 0) for n in shape)
+        needed = tuple(integer(f"the shape of {name}", n, 0) for n in shape)
         if (found_shape, found_dtype) != (needed, dtype.newbyteorder("<")):
             found = f"shape {found_shape} and dtype {found_dtype}"
             raise FileFormatError(f"its {name} has {found}, not {needed} and {dtype}")

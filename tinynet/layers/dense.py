@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from attrs.validators import ge, lt
 
-from tinynet._support.arrays import Array, Cache, Shape, whole
+from tinynet._support.arrays import Array, Cache, Shape, integer
 from tinynet.activations import Activation, Identity
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
@@ -17,7 +17,7 @@ from tinynet.layers.base import Layer, Parameter, as_activation, means
 
 
 def _units(value: Any) -> int:
-    return whole("units", value)
+    return integer("units", value)
 
 
 def _init(value: Any) -> Any:

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 from attrs.validators import ge
 
-from tinynet._support.arrays import all_finite, whole
+from tinynet._support.arrays import all_finite, integer
 from tinynet._support.registry import one_of
 from tinynet.errors import UnknownNameError
 
@@ -116,11 +116,11 @@ _MODE = attrs.field(default="auto", validator=one_of("auto", "min", "max"))
 
 
 def _patience(value: Any) -> int:
-    return whole("patience", value, least=0)
+    return integer("patience", value, least=0)
 
 
 def _every(value: Any) -> int:
-    return whole("every", value)
+    return integer("every", value)
 
 
 @attrs.define(slots=False, eq=False)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, all_finite, whole, whole_or_none
+from tinynet._support.arrays import Array, all_finite, integer, integer_or_none
 from tinynet._support.random import Random, generator_of, plain, state_of
 from tinynet.data.batches import check_share, shuffling
 from tinynet.data.weights import of_classes
@@ -130,14 +130,14 @@ def settings(
 ) -> dict[str, Any]:
     """Return the settings of a run, from what `fit` was given or a file says, if they can be some."""
     return {
-        "epochs": whole("epochs", epochs, least=0),
-        "batch_size": whole_or_none("batch_size", batch_size),
+        "epochs": integer("epochs", epochs, least=0),
+        "batch_size": integer_or_none("batch_size", batch_size),
         "shuffle": shuffling(shuffle),
         "verbose": bool(verbose),
         "class_weight": class_weight,
         "validation_split": None if validation_split is None else check_share(validation_split),
-        "steps_per_epoch": whole_or_none("steps_per_epoch", steps_per_epoch),
-        "checkpoint_every": whole_or_none("checkpoint_every", checkpoint_every),
+        "steps_per_epoch": integer_or_none("steps_per_epoch", steps_per_epoch),
+        "checkpoint_every": integer_or_none("checkpoint_every", checkpoint_every),
         "detect_anomaly": bool(detect_anomaly),
     }
 
@@ -214,7 +214,7 @@ def _settings(told: Mapping[str, Any], model: Sequential) -> dict[str, Any]:
     made = settings(**told["settings"])
     pairs = made["class_weight"]
     if pairs not in (None, "balanced"):
-        made["class_weight"] = {whole("a label", label, 0): weight for label, weight in pairs}
+        made["class_weight"] = {integer("a label", label, 0): weight for label, weight in pairs}
         of_classes(made["class_weight"], np.zeros(max(model.outputs[0], 2), int))
     same("settings", told["settings"], made | {"class_weight": _pairs(made["class_weight"])})
     return made
@@ -313,9 +313,9 @@ def _check_callbacks(told: Mapping[str, Any], kept: Kept) -> None:
 def _check_place(told: Mapping[str, Any], settings: Mapping[str, Any], model: Sequential) -> None:
     """See that the run is somewhere in the data it tells of."""
     m, _ = told["data"]
-    same("data", told["data"], [whole_or_none("m", m), model.inputs])
-    whole("epoch", told["epoch"], 0)
-    step = whole("step", told["step"], 0)
+    same("data", told["data"], [integer_or_none("m", m), model.inputs])
+    integer("epoch", told["epoch"], 0)
+    step = integer("step", told["step"], 0)
     most = (
         settings["steps_per_epoch"] if m is None else -(-m // min(settings["batch_size"] or m, m))
     )
@@ -343,7 +343,7 @@ def _check_measured(
     """See that what is measured in the epoch is of as many examples as its steps had."""
     total, m = told["measured"]
     step, of_all = told["step"], told["data"][0]
-    whole("m", m, least=step)
+    integer("m", m, least=step)
     _see(type(total) is float and math.isfinite(total), f"a sum of costs {total!r}")
     _see((m == 0) == (step == 0), f"{m} examples in {step} steps")
     if of_all is not None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinynet._support.arrays import whole
+from tinynet._support.arrays import integer
 from tinynet.data.batches import BATCH_SIZE, ordered
 from tinynet.files.archive import opened
 from tinynet.metrics import Metric, measures
@@ -148,7 +148,7 @@ def resume(
         kept = checkpoints.read(file, model)
         file.done()
     settings = kept.settings | (
-        {} if epochs is None else {"epochs": whole("epochs", epochs, least=0)}
+        {} if epochs is None else {"epochs": integer("epochs", epochs, least=0)}
     )
     if metrics is None and kept.told["functions"]:
         named = ", ".join(kept.told["functions"])
