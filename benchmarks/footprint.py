@@ -1,4 +1,4 @@
-"""What a library takes: time to import, room on the disk, memory to train. Each in a process of its own."""
+"""Measure what a library takes, each in its own process: import time, disk space, memory."""
 
 import importlib.metadata
 import re
@@ -26,7 +26,8 @@ import networks
 network = networks.FIT[0]
 X, y = networks.examples({examples}, 784, 10)
 train = importlib.import_module("peers.with_{peer}").trainers(network, X, y)[{kind!r}]
-status = lambda name: int(re.search(name + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+def status(name):
+    return int(re.search(name + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 open("/proc/self/clear_refs", "w").write("5")
 before = status("VmRSS")
 train()
@@ -53,7 +54,7 @@ def installed(peers, _options):
 
 
 def training(peers, options):
-    """By how many bytes an epoch raises the peak of resident memory, the data and parameters being there."""
+    """Return by how many bytes an epoch raises the peak of resident memory."""
     if not Path("/proc/self/clear_refs").exists():
         return
     kinds = {"tinynet": "fit", "torch": "by hand", "sklearn": "fit"}
@@ -76,7 +77,10 @@ def _output_of(program):
 
 
 def _seconds_to_import(name):
-    program = f"import time; start = time.perf_counter(); import {name}; print(time.perf_counter() - start)"
+    program = (
+        f"import time; start = time.perf_counter(); import {name}; "
+        "print(time.perf_counter() - start)"
+    )
     return float(_output_of(program))
 
 

@@ -23,7 +23,7 @@ def steps(peers, options, match=""):
 
 
 def floor(peers, options):
-    """One training step of tinynet, and the matrix products of that step, with no other library between."""
+    """Time one training step of tinynet, and the matrix products of that step alone."""
     yield from steps(
         {name: peers[name] for name in ("tinynet", "floor")}, options, match="relu sgd"
     )
@@ -50,7 +50,7 @@ def epochs(peers, options):
 
 
 def columns(peers, options):
-    """As many steps as an epoch has, on one batch; `fit` on X in rows, handed over as X.T, and in columns."""
+    """Time the steps of an epoch on one batch, and `fit` on X.T of rows and on columns."""
     for network in _chosen(networks.FIT, options):
         X, y = networks.examples(options.examples, network.sizes[0], network.classes)
         columns = np.ascontiguousarray(X.T)

@@ -5,10 +5,11 @@
     python benchmarks/run.py --only steps --match 784-128
     python benchmarks/run.py --mnist mnist.npz    # also the time to 97.5 % of MNIST's test images
 
-A peer that is not installed is a dash. Each table is made twice, in processes of their own:
-with the number of threads that each library takes by itself, and with one, on one core. In brackets
-stands the ratio to tinynet (above 1, tinynet is ahead), or to what has 1.00. ``results.json`` and ``results.txt``
-are written beside this file, or where ``--output`` says.
+A peer that is not installed is a dash. Each table is made twice, in separate processes: with the
+default number of threads of each library, and with one thread on one core. In brackets stands the
+ratio to tinynet (above 1, tinynet is ahead), or to what has 1.00. Two files are written beside this
+one, or where ``--output`` says: ``results.txt``, which the documentation includes, and the same
+numbers as ``results.json``, which is not in the repository.
 """
 
 import argparse
@@ -30,7 +31,7 @@ TITLES = {
     "steps": "One training step",
     "floor": "One training step of tinynet and its matrix products alone",
     "epochs": "One epoch of fit, 60,000 examples",
-    "columns": "One epoch of tinynet's fit, X in rows and in columns, and as many steps without fit",
+    "columns": "One epoch of tinynet's fit, X in rows and in columns, and the same steps alone",
     "to_accuracy": "Training to 97.5 % of MNIST's test images",
     "inference": "One prediction",
     "growth": "Left behind by 10,000 steps",

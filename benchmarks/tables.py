@@ -9,14 +9,14 @@ _UNITS = {
 def text(results):
     """Return all tables of the results."""
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    told = [f"{results['date']}; {results['machine']}; {versions}"]
+    lines = [f"{results['date']}; {results['machine']}; {versions}"]
     for table in results["tables"]:
-        told += ["", f"{table['title']} ({table['threads']} threads)", *_lines(table)]
-    return "\n".join(told) + "\n"
+        lines += ["", f"{table['title']} ({table['threads']} threads)", *_lines(table)]
+    return "\n".join(lines) + "\n"
 
 
 def _lines(table):
-    """Return a table's lines: a value in its unit, and in brackets its ratio to tinynet's, where there is one."""
+    """Return a table's lines: each value in its unit, and its ratio to tinynet's in brackets."""
     columns = list(dict.fromkeys(name for row in table["rows"] for name in row["values"]))
     lines = [["", *columns]]
     for row in table["rows"]:

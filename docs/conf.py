@@ -27,6 +27,9 @@ napoleon_use_rtype = False
 nitpick_ignore = [
     ("py:class", "abc.ABC"),  # Python's own, and no inventory of it is kept here
     ("py:class", "tinynet.data.batches._Counted"),
+    ("py:class", "tinynet.model.network.Network"),
+    ("py:class", "mapping"),
+    ("py:class", "ndarray"),
     ("py:class", "tinynet.optimizers.adam._Moments"),
 ]
 

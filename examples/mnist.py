@@ -1,12 +1,13 @@
 """MNIST's handwritten digits: 98.3 % of the test images and more, with dense layers alone.
 
-Run it with the path of the data, an ``.npz`` with the arrays x_train (60000, 28, 28), y_train (60000,),
-x_test (10000, 28, 28) and y_test (10000,), or train_x and so on, with pixels from 0 to 255::
+Run it with the path of the data, an ``.npz`` with the arrays x_train (60000, 28, 28),
+y_train (60000,), x_test (10000, 28, 28) and y_test (10000,), or train_x and so on, with pixels
+from 0 to 255::
 
     python examples/mnist.py mnist.npz
 
-It takes some minutes on two cores. Killed, and started again with the same ``--checkpoint FILE``, it goes
-on where it was.
+It takes some minutes on two cores. Stopped, and started again with the same ``--checkpoint FILE``,
+it continues where it was.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def load(path):
 
 
 def build(seed, units=512):
-    """Return two hidden layers, of whose units each step leaves a part out, so that none relies on another."""
+    """Return a model with two hidden layers, each with dropout."""
     return tn.Sequential(
         [
             tn.Dropout(0.1),
@@ -57,8 +58,8 @@ def train(model, X, y, epochs, batch_size=128, checkpoint=None):
     steps = epochs * -(-X.shape[1] // batch_size)
     rate = Warmup(steps // 20 + 1, then=Cosine(0.0015, period=steps, restart=False))
     history = model.fit(
-        X, y, optimizer=tn.Adam(rate), epochs=epochs, batch_size=batch_size, metrics=["accuracy"], verbose=True,
-        checkpoint=checkpoint,
+        X, y, optimizer=tn.Adam(rate), epochs=epochs, batch_size=batch_size,
+        metrics=["accuracy"], verbose=True, checkpoint=checkpoint,
     )  # fmt: skip
     return model, history
 

@@ -1,4 +1,4 @@
-"""A layer of your own, with two parameters: each input scaled and shifted by numbers that are learned.
+"""A custom layer with two parameters: it scales and shifts each input by learned numbers.
 
 Run it::
 

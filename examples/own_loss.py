@@ -33,7 +33,7 @@ class Quantile(tn.Loss):
 
 
 def main():
-    """Learn the value below which nine in ten lie, and check the loss; return the share that lies below."""
+    """Learn the 90 % quantile with a checked loss; return the share of examples below it."""
     rng = np.random.default_rng(1)
     X = rng.uniform(-1, 1, (1, 2000))
     Y = X**2 + rng.exponential(0.3, X.shape)

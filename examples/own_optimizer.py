@@ -1,4 +1,4 @@
-"""An optimizer of your own, with a memory.
+"""A custom optimizer with a memory.
 
 Run it::
 
@@ -21,16 +21,14 @@ class Lion(tn.Optimizer):
         v      ← beta2 · v + (1 - beta2) · grads
     """
 
-    learning_rate: float = attrs.field(
-        default=0.0001, converter=float, validator=attrs.validators.ge(0)
-    )
-    beta1: float = attrs.field(default=0.9, converter=float)
-    beta2: float = attrs.field(default=0.99, converter=float)
+    learning_rate: float | tn.Schedule = tn.optimizers.rate_field(0.0001)
+    beta1: float = 0.9
+    beta2: float = 0.99
 
-    def update(self, params, grads):
-        """Move params in place; `recall` keeps v from step to step."""
-        v = self.recall("v", params)
-        params -= self.learning_rate * np.sign(self.beta1 * v + (1 - self.beta1) * grads)
+    def apply(self, params, grads):
+        """Move params in place; `slot` is the same array at every step, zero at first."""
+        v = self.slot("v", params)
+        params -= self.rate() * np.sign(self.beta1 * v + (1 - self.beta1) * grads)
         v *= self.beta2
         v += (1 - self.beta2) * grads
 
@@ -44,7 +42,10 @@ def main():
         inputs=64,
         seed=1,
     )
-    model.fit(digits.X_train, digits.y_train, optimizer=Lion(0.001), epochs=20)
+    optimizer = Lion(0.001, clip_norm=10.0)  # clipping and schedules work with every optimizer
+    model.fit(digits.X_train, digits.y_train, optimizer=optimizer, epochs=15)
+    slower = optimizer.evolve(learning_rate=0.0002)  # another rate, the same memory
+    model.fit(digits.X_train, digits.y_train, optimizer=slower, epochs=5)
     accuracy = model.evaluate(digits.X_test, digits.y_test, metrics=["accuracy"])["accuracy"]
     print(f"test accuracy {accuracy:.1%}")
 

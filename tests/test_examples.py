@@ -25,14 +25,12 @@ def example():
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_digits(example, seed, capsys):
-    """It reads at least 97 % of the held-out digits, and says what it has done."""
+    """It reads at least 97 % of the held-out digits, and prints what it has done."""
     assert example.main(seed) >= 0.97
-    told = capsys.readouterr().out
-    assert "epoch 15/15  loss " in told
-    assert "Test accuracy: 9" in told
-    assert "Confusion matrix" in told
-    assert "largest relative error" in told
-    assert "predicts the same" in told
+    printed = capsys.readouterr().out
+    for words in ("epoch 15/15  loss ", "Test accuracy: 9", "Confusion matrix",
+                  "largest relative error", "predicts the same"):  # fmt: skip
+        assert words in printed
 
 
 def test_confusion_matrix(example, capsys):
@@ -51,8 +49,8 @@ def test_confusion_matrix(example, capsys):
         ("own_optimizer", "check_optimizer", 0.95, 1),  # the accuracy on the test digits
     ],
 )
-def test_classes_of_ones_own(name, check, low, high, capsys):
-    """Each example learns what it says, and ends in the check of its class."""
+def test_custom_classes(name, check, low, high, capsys):
+    """Each example learns what it promises, and ends in the check of its class."""
     assert low <= imported(name).main() <= high
     assert f"{check} finds nothing wrong" in capsys.readouterr().out
 
@@ -62,21 +60,21 @@ def test_classes_of_ones_own(name, check, low, high, capsys):
     [("x_train", "y_train", "x_test", "y_test"), ("train_x", "train_y", "test_x", "test_y")],
 )
 def test_mnist(names, tmp_path, capsys):
-    """The recipe runs on images of the form of MNIST, whatever the file calls them, and goes on from its checkpoint."""
+    """The recipe runs on images like MNIST, under both sets of names, and resumes a checkpoint."""
     rng = np.random.default_rng(1)
     patterns = rng.integers(0, 256, (10, 28, 28))
     y = rng.integers(10, size=400)
     images = np.clip(patterns[y] + rng.integers(-60, 60, (400, 28, 28)), 0, 255).astype(np.uint8)
     arrays = (images[:300], y[:300], images[300:], y[300:])
     np.savez(tmp_path / "mnist.npz", **dict(zip(names, arrays, strict=True)))
-    mnist, kept = imported("mnist"), tmp_path / "run.npz"
-    accuracy = mnist.main(tmp_path / "mnist.npz", epochs=6, checkpoint=kept)
+    mnist, checkpoint = imported("mnist"), tmp_path / "run.npz"
+    accuracy = mnist.main(tmp_path / "mnist.npz", epochs=6, checkpoint=checkpoint)
     assert accuracy > 0.9
-    assert accuracy == mnist.main(tmp_path / "mnist.npz", epochs=6, checkpoint=kept)
+    assert accuracy == mnist.main(tmp_path / "mnist.npz", epochs=6, checkpoint=checkpoint)
     assert "epoch 6/6" in capsys.readouterr().out
 
 
 def test_every_example_is_run():
-    """No example is left out of these tests."""
+    """These tests run every example."""
     run = {"digits", "mnist", "own_layer", "own_loss", "own_optimizer"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == run

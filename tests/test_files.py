@@ -23,19 +23,14 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
+from fuzz import hostile_files as hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet import Activation, Dense, Initializer, Loss, Sequential
 from tinynet.errors import FileFormatError, UnknownNameError
-from tinynet.files.archive import opened, write_file
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-try:
-    import hostile_files as hostile
-finally:
-    del sys.path[0]
+from tinynet.files.archive import expect_same, opened, write_file
 
 X = np.array([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]])
 Y = np.array([[1.0, 2.0, 3.0]])
@@ -183,7 +178,7 @@ def _overwritten(data, at, values):
 
 EDITS = {
     "no format": (lambda told: told.pop("format"), FileFormatError, "format version"),
-    "format of the future": (lambda told: told.update(format=99), FileFormatError, "99", "newer", "update tinynet"),
+    "format of the future": (lambda told: told.update(format=99), FileFormatError, "99", "newer", "Update tinynet"),
     "no layers": (lambda told: told.pop("layers"), FileFormatError, "layers"),
     "layers a number": (lambda told: told.update(layers=3), FileFormatError, "layers|int"),
     "an empty list of layers": (lambda told: told.update(layers=[]), FileFormatError, "layer"),
@@ -198,10 +193,10 @@ EDITS = {
     "dtype float64": (lambda told: told.update(dtype="float64"), FileFormatError, "W1", "float32", "float64"),
     "one layer more": (lambda told: told["layers"].append(told["layers"][1]), FileFormatError, "W3"),
     "activation unknown": (lambda told: told["layers"][1]["activation"].update(name="siggmoid"), UnknownNameError,
-                           "layer 2", "'siggmoid'", "sigmoid", "define or import"),
+                           "Layer 2", "'siggmoid'", "sigmoid", "Define or import"),
     "initializer unknown": (lambda told: told["layers"][0].update(init={"family": "initializer", "name": "mine"}),
-                            UnknownNameError, "layer 1", "'mine'", "define or import"),
-    "layer unknown": (lambda told: told["layers"][1].update(name="dens"), UnknownNameError, "layer 2", "'dens'",
+                            UnknownNameError, "Layer 1", "'mine'", "Define or import"),
+    "layer unknown": (lambda told: told["layers"][1].update(name="dens"), UnknownNameError, "Layer 2", "'dens'",
                       "dense"),
     "loss unknown": (lambda told: told["loss"].update(name="hubert"), UnknownNameError, "'hubert'", "huber"),
 }  # fmt: skip
@@ -321,7 +316,7 @@ def test_what_is_written_is_read(written):
     with opened(written) as file:
         assert {"a": [1, "b"], "format": 2} == file.description
         v, n = file.array("v", (2, 3), np.dtype("f8")), file.array("n", [], np.dtype("i8"))
-        file.done()
+        file.expect_no_more()
     np.testing.assert_array_equal(np.arange(6.0).reshape(2, 3), v, strict=True)
     assert (7, ()) == (n[()], n.shape)
     assert not v.flags.writeable
@@ -382,7 +377,7 @@ def test_anything_comes_back(tmp_path_factory, description, arrays):
                 found.shape,
                 found.dtype,
             )
-        file.done()
+        file.expect_no_more()
     with np.load(path, allow_pickle=False) as file:
         assert {"description", *arrays} == set(file.files)
 
@@ -424,7 +419,7 @@ def test_parameters_of_one_name(tmp_path):
             return {f"{name}1": p for name, p in super().parameters(input_shape).items()}
 
     model = Sequential([Odd(2), *[Dense(2)] * 10], inputs=2)
-    with pytest.raises(ValueError, match=r"one name.*digit"):
+    with pytest.raises(ValueError, match=r"same name.*digit"):
         model.save(tmp_path / "net.npz")
 
 
@@ -467,10 +462,10 @@ def test_arrays_that_nobody_asked_for(written):
     with opened(written) as file:
         file.array("v", (2, 3), np.dtype("f8"))
         with pytest.raises(FileFormatError, match="an array 'n'"):
-            file.done()
-        file.done(known=["n"])
+            file.expect_no_more()
+        file.expect_no_more(known=["n"])
     with opened(written) as file:
-        file.done(known=["n", "v", "w"])
+        file.expect_no_more(known=["n", "v", "w"])
 
 
 SAID = {
@@ -495,7 +490,8 @@ def test_a_description_is_what_was_made_of_it(tmp_path, what):
         contextlib.nullcontext() if agree else pytest.raises(FileFormatError),
         opened(tmp_path / "some.npz") as file,
     ):
-        file.check(made)
+        for name, described in made.items():
+            expect_same(name, file.description[name], described)
 
 
 # Hostile files: each is made of the members of a good one
@@ -531,20 +527,20 @@ HOSTILE = {
     "a gigabyte that is said to be small": (_lying("W1.npy", stored=hostile.bomb(1024), method=8), "compressed"),
     "4000 times one array": (_many, "lies over another"),
     "a header of 128 TiB": (_W1(hostile.headed(HEADER.replace("2, 2", f"{2**45},"), bytes(16))), f"W1.*{2**45}"),
-    "a negative shape": (_W1(hostile.headed(HEADER.replace("2, 2", "-2, -2"), bytes(16))), "no array that tinynet"),
-    "a header that is a program": (_W1(hostile.headed("__import__('os').abort()", bytes(16))), "no array that tinynet"),
-    "a nested header": (_W1(hostile.headed("(" * 9000, bytes(16))), "no array that tinynet"),
-    "a header by columns": (_W1(hostile.headed(HEADER.replace("False", "True"), bytes(16))), "no array that tinynet"),
-    "a header of version 2": (_W1(hostile.headed(HEADER, bytes(16), (2, 0))), "no array that tinynet"),
-    "a header beyond its member": (_W1(hostile.headed(HEADER, bytes(16), length=60_000)), "no array that tinynet"),
+    "a negative shape": (_W1(hostile.headed(HEADER.replace("2, 2", "-2, -2"), bytes(16))), "not an array that tinynet"),
+    "a header that is a program": (_W1(hostile.headed("__import__('os').abort()", bytes(16))), "not an array that tinynet"),
+    "a nested header": (_W1(hostile.headed("(" * 9000, bytes(16))), "not an array that tinynet"),
+    "a header by columns": (_W1(hostile.headed(HEADER.replace("False", "True"), bytes(16))), "not an array that tinynet"),
+    "a header of version 2": (_W1(hostile.headed(HEADER, bytes(16), (2, 0))), "not an array that tinynet"),
+    "a header beyond its member": (_W1(hostile.headed(HEADER, bytes(16), length=60_000)), "not an array that tinynet"),
     "an array with more behind it": (_W1(hostile.headed(HEADER, bytes(17))), "does not have the 16 bytes"),
     "an array cut off": (_W1(hostile.headed(HEADER, bytes(15))), "does not have the 16 bytes"),
     "a wrong checksum": (_lying("W1.npy", crc=1), "CRC"),
     "another name before the data": (_lying("W1.npy", local_name=b"b1.npy"), "differ"),
     "an array beyond the end": (_lying("b1.npy", offset=10**6), "its members have"),
     "a locked member": (_lying("W1.npy", flags=1), "encrypted"),
-    "a member in a folder": (_more("../../W1.npy"), "which is no array"),
-    "a member that is no array": (_more("setup.py"), "which is no array"),
+    "a member in a folder": (_more("../../W1.npy"), "expected arrays"),
+    "a member that is no array": (_more("setup.py"), "expected arrays"),
     "two members of one name": (_more("W1.npy"), "two members called W1"),
     "an array too many": (_more("W2.npy"), "an array 'W2'"),
     "a description nested deeply": (_described('{"format": 1, "a": ' + "[" * 100_000), "recursion"),
@@ -557,7 +553,7 @@ HOSTILE = {
     "format 0": (_described('{"format": 0}'), "no format version"),
     "format 1.0": (_described('{"format": 1.0}'), "no format version"),
     "format NaN": (_described('{"format": NaN}'), "no format version"),
-    "format 3": (_described('{"format": 3}'), "3, newer than 2: update tinynet"),
+    "format 3": (_described('{"format": 3}'), r"3, newer than 2\. Update tinynet"),
 }  # fmt: skip
 
 
@@ -601,8 +597,8 @@ WRONG_TYPES = {
     "a loss a list": (lambda told: told.update(loss=["huber"]), "not the name"),
     "inputs a number": (lambda told: told.update(inputs=2), "inputs"),
     "inputs of 100 dimensions": (lambda told: told.update(inputs=[1] * 100), "100 dimensions"),
-    "a dtype by its short name": (lambda told: told.update(dtype="f4"), "float32, float64"),
-    "a dtype a list": (lambda told: told.update(dtype=[2]), "float32, float64"),
+    "a dtype by its short name": (lambda told: told.update(dtype="f4"), "float32 or float64"),
+    "a dtype a list": (lambda told: told.update(dtype=[2]), "float32 or float64"),
     "units 10**9": (lambda told: told["layers"][0].update(units=10**9), "W1.*1000000000"),
 }
 
@@ -626,14 +622,14 @@ def test_an_unknown_name_of_a_million_letters(tmp_path):
     description["layers"][0]["name"] = "x" * 1_000_000
     path.write_bytes(_described(json.dumps(description))(hostile.members(path.read_bytes())))
     start = time.perf_counter()
-    with pytest.raises(UnknownNameError, match="layer 1 of the file"):
+    with pytest.raises(UnknownNameError, match="Layer 1 of the file"):
         tn.load(path)
     assert time.perf_counter() - start < 2
 
 
 @pytest.mark.parametrize("mutation", hostile.MUTATIONS)
 def test_some_mutations(tmp_path, mutation):
-    """Files that are made at random load equal or are refused; benchmarks/hostile_files.py has more of them."""
+    """Files that are made at random load equal or are refused; tests/fuzz/hostile_files.py has more of them."""
     count = 5 if mutation is hostile.very_large else 200
     path, wrong = tmp_path / "net.npz", []
     for number in range(count):
@@ -710,15 +706,15 @@ def _many_arrays(run, parts):
 
 ADAMW, STOPS, STREAM, SFC = range(4)  # the runs of hostile_files
 HOSTILE_RUNS = {
-    "a run a list": (ADAMW, lambda run, parts: run.clear(), "a run that tells of"),
-    "more than a run": (ADAMW, _told(more=1), "a run that tells of .*more"),
+    "a run a list": (ADAMW, lambda run, parts: run.clear(), "a run that has"),
+    "more than a run": (ADAMW, _told(more=1), "a run that has .*more"),
     "epochs as text": (ADAMW, _setting(epochs="4"), "expected a whole number"),
     "epochs below 0": (ADAMW, _setting(epochs=-1), "expected a whole number of at least 0"),
     "a batch size of 0": (ADAMW, _setting(batch_size=0), "batch_size is .* expected"),
     "a batch size true": (ADAMW, _setting(batch_size=True), "batch_size is .* expected"),
-    "verbose a text": (ADAMW, _setting(verbose="yes"), "settings says"),
+    "verbose a text": (ADAMW, _setting(verbose="yes"), "settings is"),
     "verbose, and nothing to be seen": (ADAMW, _setting(verbose=True), "no progress bar"),
-    "shuffle a number": (ADAMW, _setting(shuffle=7), "shuffle must be"),
+    "shuffle a number": (ADAMW, _setting(shuffle=7), "shuffle is"),
     "a setting too many": (ADAMW, _setting(colour=1), "colour"),
     "a setting too few": (ADAMW, lambda run, parts: run["settings"].pop("epochs"), "epochs"),
     "all of the data split off": (STOPS, _setting(validation_split=1.0), "between 0 and 1"),
@@ -735,21 +731,21 @@ HOSTILE_RUNS = {
     "steps of 0": (STREAM, _setting(steps_per_epoch=0), "steps_per_epoch"),
     "a weight below 0": (ADAMW, _setting(class_weight=[[0, -1.0], [1, 1.0]]), "at least 0"),
     "a weight NaN": (ADAMW, _setting(class_weight=[[0, float("nan")], [1, 1.0]]), "finite"),
-    "a label twice": (ADAMW, _setting(class_weight=[[0, 1.0], [0, 2.0]]), "settings says"),
-    "a label 7": (ADAMW, _setting(class_weight=[[7, 1.0]]), "has label 7"),
+    "a label twice": (ADAMW, _setting(class_weight=[[0, 1.0], [0, 2.0]]), "settings is"),
+    "a label 7": (ADAMW, _setting(class_weight=[[7, 1.0]]), "has the label 7"),
     "a label 0.0": (ADAMW, _setting(class_weight=[[0.0, 1.0], [1, 1.0]]), "label is .* expected"),
     "weights a number": (ADAMW, _setting(class_weight=3), "int"),
-    "an optimizer a name": (ADAMW, _told(optimizer="adamw"), "optimizer says"),
+    "an optimizer a name": (ADAMW, _told(optimizer="adamw"), "optimizer is"),
     "a rate a list": (SFC, lambda run, parts: run["optimizer"].update(learning_rate=[1]), "float"),
     "memory of another size": (
         ADAMW,
         _held("optimizer", "v", lambda v: v[:-1]),
-        "remembers parameters of shape",
+        "The memory 'v' has shape",
     ),
     "memory that broadcasts": (
         ADAMW,
         _held("optimizer", "v", lambda v: v[0]),
-        "remembers parameters of shape|count",
+        "The memory 'v' has shape|count",
     ),
     "memory in float64": (
         ADAMW,
@@ -769,8 +765,8 @@ HOSTILE_RUNS = {
         _held("optimizer", "t", lambda t: np.int64(2**63 - 1)),
         "too large",
     ),
-    "a shape of text": (ADAMW, _shaped("optimizer", "t", ""), "a shape of optimizer.t says ''"),
-    "a shape by name": (ADAMW, _shaped("optimizer", "t", {}), "a shape of optimizer.t says {}"),
+    "a shape of text": (ADAMW, _shaped("optimizer", "t", ""), "shape of optimizer.t is ''"),
+    "a shape by name": (ADAMW, _shaped("optimizer", "t", {}), "shape of optimizer.t is {}"),
     "memory left out": (ADAMW, _without("optimizer", "s"), "no s in its optimizer"),
     "epoch a fraction": (ADAMW, _told(epoch=1.0), "epoch is .* expected"),
     "an epoch that never was": (ADAMW, _told(epoch=10**9), "another history of loss"),
@@ -778,7 +774,7 @@ HOSTILE_RUNS = {
     "a step beyond the last": (ADAMW, _told(step=6), "a step 6 of 5"),
     "a step beyond the stream": (STREAM, _told(step=6), "a step 6 of 5"),
     "another step": (ADAMW, _told(step=1), "examples in 1 step"),
-    "stopped true": (ADAMW, _told(stopped=True), "stopped says"),
+    "stopped true": (ADAMW, _told(stopped=True), "stopped is"),
     "costs infinite": (ADAMW, _told(measured=[float("inf"), 16]), "a sum of costs"),
     "costs of no example": (ADAMW, _told(measured=[1.0, 0]), "m is .* expected|examples in"),
     "predictions left out": (ADAMW, _without("so_far", "A"), "other predictions"),
@@ -787,7 +783,7 @@ HOSTILE_RUNS = {
         _held("so_far", "A", lambda A: A[:, 1:]),
         "another shape or dtype",
     ),
-    "targets that are none": (ADAMW, _held("so_far", "Y", lambda Y: Y + 5), "takes 0 and 1"),
+    "targets that are none": (ADAMW, _held("so_far", "Y", lambda Y: Y + 5), "expects 0 and 1"),
     "a history too long": (
         ADAMW,
         _held("history", "loss", lambda loss: loss.repeat(2)),
@@ -801,15 +797,15 @@ HOSTILE_RUNS = {
     "a history by columns": (
         ADAMW,
         _held("history", "learning_rate", lambda rate: rate[None]),
-        "no list of numbers",
+        "not a list of numbers",
     ),
     "a history in half precision": (
         ADAMW,
         _held("history", "learning_rate", np.float16),
-        "no list of numbers",
+        "not a list of numbers",
     ),
-    "a metric twice": (ADAMW, _told(metrics=["f1", "f1"]), "metrics says"),
-    "metrics a text": (ADAMW, _told(metrics="f1"), "metrics says"),
+    "a metric twice": (ADAMW, _told(metrics=["f1", "f1"]), "metrics is"),
+    "metrics a text": (ADAMW, _told(metrics="f1"), "metrics is"),
     "a metric that is the loss": (ADAMW, _told(metrics=["loss"]), "a metric called loss"),
     "callbacks a number": (ADAMW, _told(callbacks=2), "int"),
     "a callback a number": (ADAMW, _told(callbacks=[2, 2]), "int"),
@@ -819,44 +815,48 @@ HOSTILE_RUNS = {
         "callback 0",
     ),
     "a callback with more": (STOPS, lambda run, parts: run["callbacks"][0].update(more=1), "more"),
-    "another state": (ADAMW, _of_callback(best=1.0), "LearningRateLogger cannot go on"),
+    "another state": (ADAMW, _of_callback(best=1.0), "LearningRateLogger cannot be restored"),
     "a best value as text": (
         STOPS,
         _of_callback(best="0.1"),
-        "EarlyStopping cannot go on.*best: str",
+        "EarlyStopping cannot be restored.*best.*str",
     ),
     "a best epoch that never was": (
         STOPS,
         _of_callback(best_epoch=9),
-        "EarlyStopping cannot go on.*best epoch is 9",
+        "EarlyStopping cannot be restored.*best epoch is 9",
     ),
-    "a state with more": (STOPS, _of_callback(more=1), "EarlyStopping cannot go on"),
+    "a state with more": (STOPS, _of_callback(more=1), "EarlyStopping cannot be restored"),
     "best values too few": (
         STOPS,
         _held("callback0", "values", lambda v: v[:1]),
-        "EarlyStopping cannot go on",
+        "EarlyStopping cannot be restored",
     ),
     "best values NaN": (
         STOPS,
         _held("callback0", "values", lambda v: v * np.nan),
         "finite numbers",
     ),
-    "a place beyond the state": (STOPS, _drawing("state", pos=10**9), "pos of a generator"),
-    "a place before the state": (STOPS, _drawing("state", pos=-1), "pos of a generator"),
-    "a state of zeros": (STOPS, _drawing("state", key=[1] + [0] * 623), "not all zeros"),
+    "a place beyond the state": (STOPS, _drawing("state", pos=10**9), "A generator's pos"),
+    "a place before the state": (STOPS, _drawing("state", pos=-1), "A generator's pos"),
+    "a state of zeros": (STOPS, _drawing("state", key=[1] + [0] * 623), "all zeros"),
     "a state of 3 numbers": (STOPS, _drawing("state", key=[1, 2, 3]), "reshape"),
-    "a state of fractions": (STOPS, _drawing("state", key=[1.5] * 624), "rng says"),
+    "a state of fractions": (STOPS, _drawing("state", key=[1.5] * 624), "generator .now. is"),
     "a Gaussian NaN": (STOPS, _drawing(gauss=float("nan")), "gauss"),
-    "a buffer's place": (STREAM, _drawing(buffer_pos=-1), "buffer_pos of a generator"),
-    "an even increment": (ADAMW, _drawing("state", inc=2), "inc of a generator is odd"),
-    "a number of 129 bits": (ADAMW, _drawing("state", state=2**128), "rng says|large|big"),
-    "half of 32 bits": (ADAMW, _drawing(has_uint32=7), "has_uint32 of a generator"),
+    "a buffer's place": (STREAM, _drawing(buffer_pos=-1), "A generator's buffer_pos"),
+    "an even increment": (ADAMW, _drawing("state", inc=2), "inc is 2, expected an odd number"),
+    "a number of 129 bits": (ADAMW, _drawing("state", state=2**128), "rng is|large|big"),
+    "half of 32 bits": (ADAMW, _drawing(has_uint32=7), "has_uint32 is 7"),
     "a counter too many": (SFC, _drawing("state", state=[1] * 5), "reshape"),
-    "another generator": (ADAMW, _drawing(bit_generator="Xoshiro"), "there is no generator"),
+    "another generator": (
+        ADAMW,
+        _drawing(bit_generator="Xoshiro"),
+        "The bit generator is 'Xoshiro'",
+    ),
     "another kind": (
         ADAMW,
         lambda run, parts: run["rng"]["now"].update(kind="object"),
-        "no kind of generator",
+        "The generator is a 'object'",
     ),
     "two kinds": (
         ADAMW,
@@ -868,15 +868,19 @@ HOSTILE_RUNS = {
         lambda run, parts: run["rng"].update(epoch=None),
         "no generator of its epoch",
     ),
-    "one generator more": (ADAMW, lambda run, parts: run["rng"].update(more=None), "rng says"),
-    "data of another shape": (ADAMW, _told(data=[40, [3]]), "data says"),
+    "one generator more": (
+        ADAMW,
+        lambda run, parts: run["rng"].update(more=None),
+        "states of a generator",
+    ),
+    "data of another shape": (ADAMW, _told(data=[40, [3]]), "data is"),
     "no data": (ADAMW, _told(data=[0, [2]]), "m is .* expected"),
-    "validated a number": (ADAMW, _told(validated=0), "validated says"),
+    "validated a number": (ADAMW, _told(validated=0), "validated is"),
     "20,000 arrays": (ADAMW, _many_arrays, "over 1000 arrays"),
     "arrays of something else": (
         ADAMW,
         lambda run, parts: run["arrays"].update(more={}),
-        "arrays of other things",
+        "arrays of others",
     ),
 }
 
@@ -905,7 +909,7 @@ def test_a_run_with_an_unknown_optimizer(tmp_path):
     description["run"]["optimizer"]["name"] = "adem"
     path.write_bytes(_described(json.dumps(description))(hostile.members(whole)))
     with pytest.raises(
-        UnknownNameError, match="no optimizer is called 'adem'; known, nearest first: adam"
+        UnknownNameError, match=r"No optimizer is called 'adem'.* nearest first: adam"
     ):
         tn.resume(path, **hostile.given(whole, path))
 
@@ -922,7 +926,7 @@ def test_a_whole_run(tmp_path, which):
 @pytest.mark.parametrize("mutation", hostile.RUN_MUTATIONS)
 def test_some_mutations_of_runs(tmp_path, mutation):
     """Files of runs that are made at random go on equal or are refused, as a run and as a model."""
-    count = 2 if mutation in (hostile.very_large, hostile.very_large_run) else 75
+    count = 5 if mutation is hostile.very_large else 75
     path, wrong = tmp_path / "run.npz", []
     for number in range(count):
         _, whole, data = hostile.hostile(
@@ -1016,7 +1020,7 @@ def test_a_path_of_any_kind(tmp_path, monkeypatch):
 
 def test_no_path():
     """What is no path at all is Python's own error."""
-    with pytest.raises(TypeError, match="NoneType"):
+    with pytest.raises(TypeError, match="path"):
         _text(None)
 
 
@@ -1026,20 +1030,20 @@ def test_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
     for path, error in (("pipe", OSError), ("loop", OSError), (".", IsADirectoryError)):
-        with pytest.raises(error, match=r"save elsewhere|name of a file"):
+        with pytest.raises(error, match=r"[Ss]ave elsewhere|name of a file"):
             _text(tmp_path / path)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
-    with pytest.raises(OSError, match=r"no regular file.*/dev/null"):
+    with pytest.raises(OSError, match=r"not a regular file.*/dev/null"):
         _text(os.devnull)
     assert ["loop", "pipe"] == sorted(os.listdir(tmp_path))
 
 
 ERRORS = {
-    errno.ENOSPC: (OSError, "make room"),
-    errno.EDQUOT: (OSError, "make room"),
+    errno.ENOSPC: (OSError, "Make room"),
+    errno.EDQUOT: (OSError, "Make room"),
     errno.EROFS: (OSError, "that can be written to"),
     errno.EACCES: (PermissionError, "that you may write to"),
-    errno.EIO: (OSError, "save elsewhere"),
+    errno.EIO: (OSError, "Save elsewhere"),
 }
 
 
@@ -1061,7 +1065,7 @@ def test_an_error_of_the_system(tmp_path, monkeypatch, number, call, there):
         _text(path)
     monkeypatch.undo()
     assert (number, os.fspath(path)) == (caught.value.errno, caught.value.filename)
-    kept = "the earlier file is as it was" if there else "no file was made"
+    kept = "The earlier file is as it was" if there else "No file was made"
     for fragment in (os.strerror(number), kept, repr(str(path))):
         assert fragment in str(caught.value)
     assert ["net.npz"] * there == os.listdir(tmp_path)
@@ -1093,7 +1097,7 @@ def test_a_disk_that_is_full(tmp_path):
         _text(disk / "net.npz", "old")
         (disk / "ballast").write_bytes(bytes(24 << 10))
         with pytest.raises(
-            OSError, match=r"No space left.*the earlier file is as it was.*make room.*net\.npz"
+            OSError, match=r"No space left.*The earlier file is as it was.*Make room.*net\.npz"
         ):
             _text(disk / "net.npz")
         assert ["ballast", "net.npz"] == sorted(os.listdir(disk))
@@ -1113,7 +1117,7 @@ def test_a_disk_that_is_read_only(tmp_path):
         orphan.touch()
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         with pytest.raises(
-            OSError, match=r"Read-only.*the earlier file is as it was.*can be written to.*net\.npz"
+            OSError, match=r"Read-only.*The earlier file is as it was.*can be written to.*net\.npz"
         ):
             _text(disk / "net.npz")
         assert "old" == _read(disk / "net.npz")

@@ -293,7 +293,7 @@ def test_fit_that_leaves_one_example_over(m, refused):
     model = Sequential([BatchNorm(), Dense(1)], "mean_squared_error", inputs=3, seed=1)
     X, Y = np.random.default_rng(1).standard_normal((3, m)), np.ones((1, m))
     if refused:
-        with pytest.raises(ShapeError, match=r"layer 1 \(BatchNorm\).* write another batch_size"):
+        with pytest.raises(ShapeError, match=r"layer 1 \(BatchNorm\).* Use another batch_size"):
             model.fit(X, Y, batch_size=4)
     else:
         assert np.isfinite(model.fit(X, Y, batch_size=4)["loss"]).all()
@@ -335,25 +335,28 @@ def test_a_nan_in_X_is_found_by_any_layer(first, training):
 @pytest.mark.parametrize(
     ("make", "error", "told"),
     [
-        (lambda: Dropout(1), ValueError, "'rate' must be < 1"),
-        (lambda: Dropout(-0.1), ValueError, "'rate' must be >= 0"),
-        (lambda: BatchNorm(momentum=1.0), ValueError, "'momentum' must be < 1"),
-        (lambda: BatchNorm(epsilon=0), ValueError, "'epsilon' must be > 0"),
-        (lambda: LayerNorm(epsilon=float("inf")), ValueError, "'epsilon' must be < inf"),
-        (lambda: Reshape((-1, -1)), ValueError, r"one of which may be -1 .* got \(-1, -1\)"),
-        (lambda: Reshape((2, 0)), ValueError, r"whole numbers of at least 1.* got \(2, 0\)"),
-        (lambda: Reshape(()), ValueError, r"as in Reshape\(\(8, 8\)\); got \(\)"),
-        (lambda: Reshape(2.5), TypeError, r"shape must be whole numbers.* got 2.5"),
-        (lambda: Activate("rellu"), tn.errors.UnknownNameError, "no activation is called 'rellu'.*: relu"),
+        (lambda: Dropout(1), ValueError, "rate is 1.0, expected a number of at least 0 and below 1"),
+        (lambda: Dropout(-0.1), ValueError, "rate is -0.1, expected a number of at least 0 and below 1"),
+        (lambda: BatchNorm(momentum=1.0), ValueError, "momentum is 1.0, expected .* below 1"),
+        (lambda: BatchNorm(epsilon=0), ValueError, "epsilon is 0.0, expected .* above 0"),
+        (lambda: LayerNorm(epsilon=float("inf")), ValueError, "epsilon is inf, expected a finite number"),
+        (lambda: Reshape((-1, -1)), ValueError, r"shape is \(-1, -1\), expected .* one of which may be -1"),
+        (lambda: Reshape((2, 0)), ValueError, r"shape is \(2, 0\), expected whole numbers of at least 1"),
+        (lambda: Reshape(()), ValueError, r"shape is \(\), expected .*Reshape\(\(8, 8\)\)"),
+        (lambda: Reshape(2.5), TypeError, r"shape is 2.5, expected whole numbers"),
+        (lambda: Activate("rellu"), tn.errors.UnknownNameError, "No activation is called 'rellu'.*: relu"),
         (
             lambda: Sequential([Dense(12), Reshape((5, 2))], inputs=3), ShapeError,
-            r"layer 2 \(Reshape\): an example of shape \(12,\) has 12 numbers, but Reshape\(shape=\(5, 2\)\) takes 10",
+            r"layer 2 \(Reshape\): An example of shape \(12,\) has 12 numbers, expected 10 for Reshape\(shape=\(5, 2\)\)",
         ),
         (
             lambda: Sequential([Reshape((5, -1))], inputs=(3, 4)), ShapeError,
-            r"layer 1 \(Reshape\): an example of shape \(3, 4\) has 12 numbers, .* takes a multiple of 5",
+            r"layer 1 \(Reshape\): An example of shape \(3, 4\) has 12 numbers, expected a multiple of 5",
         ),
-        (lambda: Sequential([Dense(2)], inputs=(3, 4)), ShapeError, r"layer 1 \(Dense\): .* put Flatten\(\) before it"),
+        (
+            lambda: Sequential([Dense(2)], inputs=(3, 4)), ShapeError,
+            r"layer 1 \(Dense\): .*\(3, 4, m\), expected columns .* put Flatten\(\)",
+        ),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(make, error, told):
@@ -386,10 +389,10 @@ def test_batch_norm_of_one_example():
 
 
 def test_weight_decay_leaves_gamma_and_beta_alone():
-    """Only what is called W decays."""
+    """Only what is declared to decay does."""
     model = Sequential([Dense(3), BatchNorm(), LayerNorm()], "mean_squared_error", inputs=2)
-    assert [W.shape for W in model.weights] == [(3, 2)]
-    assert [sorted(held) for held in model.parameters] == [
+    assert [W.shape for W in model.decaying] == [(3, 2)]
+    assert [sorted(held) for held in model.storage.param_views] == [
         ["W", "b"],
         ["beta", "gamma"],
         ["beta", "gamma"],
@@ -411,7 +414,7 @@ def assert_as_torch(torch, layer, theirs, shape, modes, rtol):
     """Compare passes of a layer, one after the other, with those of PyTorch's module on rows."""
     theirs = theirs.double()
     ours = Sequential([layer], "mean_squared_error", shape, "float64", seed=1)
-    cache, rng = ours._arrays.caches(7)[0], np.random.default_rng(5)
+    cache, rng = ours.storage.chain(7).caches[0], np.random.default_rng(5)
     cache.gamma, cache.beta = rng.standard_normal((2, *cache.gamma.shape))
     with torch.no_grad():
         theirs.weight.copy_(torch.from_numpy(cache.gamma).reshape(theirs.weight.shape))

@@ -1,17 +1,21 @@
-"""Metrics: by hand, against scikit-learn where it is installed and against plain loops, and refused in words."""
+"""Metrics: by hand, against scikit-learn and plain loops; refused in words; checked; by name."""
 
 # ruff: noqa: SIM300 (asserts here say expected == actual)
 
+import contextlib
 from functools import partial
+from operator import itemgetter
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinynet import Dense, Sequential, metrics
+import tinynet as tn
+from tinynet import Dense, Metric, Sequential, metrics
 from tinynet.errors import ShapeError, UnknownNameError
-from tinynet.metrics import measures, top_k_accuracy
+from tinynet.metrics import BinaryAccuracy, TopKAccuracy, is_known, resolve, top_k_accuracy
 
 OF_CLASSES = ["accuracy", "precision", "recall", "f1"]
 OF_ENTRIES = ["mean_absolute_error", "mean_squared_error", "r2"]
@@ -20,91 +24,75 @@ NAMES = [*OF_CLASSES, *OF_ENTRIES, TOP, "binary_accuracy"]
 MANY = settings(max_examples=100, deadline=None, derandomize=True)
 
 
-def named(name):
-    return measures(name)[name]
-
-
 def one_hot(classes, n):
     return (np.arange(n)[:, np.newaxis] == classes).astype(float)
 
 
-# Six examples of three classes; one of class 0, one of class 1 and one of class 2 are taken for another.
+# Six examples of three classes; one of class 0, one of class 1 and one of class 2 are mistaken.
 TRUE, PREDICTED = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 0, 2, 1])
 THREE = 0.1 + 0.8 * one_hot(PREDICTED, 3)
 # One output: two of three yes are found, with one false alarm.
 YES, ONE = np.array([[1, 1, 1, 0, 0]]), np.array([[0.9, 0.7, 0.2, 0.6, 0.1]])
 NEVER = np.full((1, 5), 0.5)  # is not above 0.5
-RANKED = np.array(
-    [[0.4, 0.1], [0.3, 0.2], [0.2, 0.3], [0.1, 0.4]]
-)  # from the first to the last, and back
+RANKED = np.array([[0.4, 0.1], [0.3, 0.2], [0.2, 0.3], [0.1, 0.4]])  # first to last, and back
 TIED = np.full((4, 4), 0.25)
-PAIRS = np.array([[1, 0, 1], [0, 0, 1]])  # two outputs, each a yes or no
-NUMBERS, GUESSED = (
-    np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]]),
-    np.array([[1.0, 3.0, 3.0], [2.0, 0.0, 3.0]]),
-)
+PAIRS, SURE = np.array([[1, 0, 1], [0, 0, 1]]), [[0.9, 0.8, 0.5], [0.1, 0.2, 0.6]]  # two yes or no
+NUMBERS = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]])
+GUESSED = np.array([[1.0, 3.0, 3.0], [2.0, 0.0, 3.0]])
 
+# fmt: off
 BY_HAND = [
-    ("accuracy", TRUE, THREE, 3 / 6),
-    ("precision", TRUE, THREE, (1 / 2 + 1 / 3 + 1) / 3),
-    ("recall", TRUE, THREE, (1 / 2 + 1 / 2 + 1 / 2) / 3),
-    ("f1", TRUE, THREE, (1 / 2 + 2 / 5 + 2 / 3) / 3),
-    ("accuracy", YES, ONE, 3 / 5),
-    ("precision", YES, ONE, 2 / 3),
-    ("recall", YES, ONE, 2 / 3),
-    ("f1", YES, ONE, 2 / 3),
-    ("precision", YES, NEVER, 0.0),
-    ("recall", YES, NEVER, 0.0),
-    ("f1", YES, NEVER, 0.0),
-    ("recall", 0 * YES, ONE, 0.0),  # there is no yes
-    ("f1", 0 * YES, NEVER, 0.0),  # nor is one predicted, and still class 1 is what is asked for
-    ("accuracy", 0 * YES, NEVER, 1.0),
-    ("accuracy", [[0.4, 0.5, 0.6]], [[0.1, 0.5, 0.9]], 1.0),  # Y may be a probability
+    (OF_CLASSES, TRUE, THREE, [
+        3 / 6, (1 / 2 + 1 / 3 + 1) / 3, (1 / 2 + 1 / 2 + 1 / 2) / 3, (1 / 2 + 2 / 5 + 2 / 3) / 3,
+    ]),
+    (OF_CLASSES, YES, ONE, [3 / 5, 2 / 3, 2 / 3, 2 / 3]),
+    (OF_CLASSES, YES, NEVER, [2 / 5, 0.0, 0.0, 0.0]),
+    (OF_CLASSES, 0 * YES, ONE, [2 / 5, 0.0, 0.0, 0.0]),  # there is no yes
+    (OF_CLASSES, 0 * YES, NEVER, [1.0, 0.0, 0.0, 0.0]),  # nor is one predicted: class 1 counts
+    (OF_CLASSES, [[0.4, 0.5, 0.6]], [[0.1, 0.5, 0.9]], [1.0, 1.0, 1.0, 1.0]),  # probabilities
     # of ten classes only 0 and 1 occur: 0 is right once, and once taken for 1, which is never true
-    ("precision", [0, 0], one_hot([0, 1], 10), (1 + 0) / 2),
-    ("recall", [0, 0], one_hot([0, 1], 10), (1 / 2 + 0) / 2),
-    ("f1", [0, 0], one_hot([0, 1], 10), (2 / 3 + 0) / 2),
-    ("accuracy", [0, 1, 2, 3], TIED, 1 / 4),  # of equal outputs the first
-    ("accuracy", [2], [[0.1], [0.2], [0.7]], 1.0),  # m = 1
-    ("f1", [2], [[0.1], [0.2], [0.7]], 1.0),
-    (partial(top_k_accuracy, k=1), [0, 0], RANKED, 1 / 2),
-    (partial(top_k_accuracy, k=2), [1, 1], RANKED, 1 / 2),
-    (partial(top_k_accuracy, k=3), [1, 1], RANKED, 1.0),
-    (partial(top_k_accuracy, k=4), [3, 0], RANKED, 1.0),
-    (partial(top_k_accuracy, k=1), [0, 1, 2, 3], TIED, 1 / 4),
-    (partial(top_k_accuracy, k=3), [0, 1, 2, 3], TIED, 3 / 4),
-    (partial(top_k_accuracy, k=2), [0, 1], [[np.nan, np.nan], [1, 1], [0, np.nan]], 0.0),  # NaN is ahead of numbers
-    ("top_k_accuracy", [5, 4], np.arange(6, 0, -1).repeat(2).reshape(6, 2), 1 / 2),  # k = 5
-    ("binary_accuracy", PAIRS, [[0.9, 0.8, 0.5], [0.1, 0.2, 0.6]], 4 / 6),
-    (partial(metrics.binary_accuracy, threshold=0.85), PAIRS, [[0.9, 0.8, 0.5], [0.1, 0.2, 0.6]], 4 / 6),
-    (partial(metrics.binary_accuracy, threshold=-1), PAIRS, [[0, -2, 0], [-2, -2, 0]], 1.0),
-    ("mean_absolute_error", NUMBERS, GUESSED, (1 + 2 + 3) / 6),
-    ("mean_squared_error", NUMBERS, GUESSED, (1 + 4 + 9) / 6),
-    ("r2", NUMBERS, GUESSED, ((1 - 1 / 2) + (1 - 13 / 24)) / 2),
-    ("r2", NUMBERS, NUMBERS.mean(axis=1, keepdims=True).repeat(3, axis=1), 0.0),
-    ("r2", [[1, 2]], [[2, 1]], -3.0),
-    ("r2", [[0.1, 0.1, 0.1]], [[0.1, 0.1, 0.1]], 1.0),  # a constant Y; the mean of it is not exactly 0.1
-    ("r2", [[0.1, 0.1, 0.1]], [[0.1, 0.1, 0.2]], 0.0),
-    ("r2", [[0, 0], [1, 2]], [[0, 0], [1, 2]], 1.0),
-    ("r2", [[3]], [[3]], 1.0),  # m = 1
-    ("r2", [[3]], [[4]], 0.0),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("metric", "Y", "A", "expected"), BY_HAND)
-def test_by_hand(metric, Y, A, expected):
-    """Values that a hand computes; arrays or lists."""
-    (function,) = measures(metric).values()
-    actual = function(Y, A)
-    assert type(actual) is float
-    assert expected == pytest.approx(actual, rel=1e-14)
+    (OF_CLASSES, [0, 0], one_hot([0, 1], 10), [1 / 2, 1 / 2, (1 / 2) / 2, (2 / 3) / 2]),
+    (["accuracy"], [0, 1, 2, 3], TIED, [1 / 4]),  # of equal outputs the first
+    (OF_CLASSES, [2], [[0.1], [0.2], [0.7]], [1.0, 1.0, 1.0, 1.0]),  # m = 1
+    ([TopKAccuracy(k=1), TopKAccuracy(2)], [0, 0], RANKED, [1 / 2, 1 / 2]),
+    ([TopKAccuracy(k=2), partial(top_k_accuracy, k=3)], [1, 1], RANKED, [1 / 2, 1.0]),
+    ([TopKAccuracy(k=4)], [3, 0], RANKED, [1.0]),
+    ([TopKAccuracy(k=1), TopKAccuracy(k=3)], [0, 1, 2, 3], TIED, [1 / 4, 3 / 4]),
+    ([TopKAccuracy(k=2)], [0, 1], [[np.nan, np.nan], [1, 1], [0, np.nan]], [0.0]),  # NaN is ahead
+    (TOP, [5, 4], np.arange(6, 0, -1).repeat(2).reshape(6, 2), [1 / 2]),  # k = 5
+    (["binary_accuracy", BinaryAccuracy(threshold=0.85)], PAIRS, SURE, [4 / 6, 4 / 6]),
+    (partial(metrics.binary_accuracy, threshold=-1), PAIRS, [[0, -2, 0], [-2, -2, 0]], [1.0]),
+    (OF_ENTRIES, NUMBERS, GUESSED, [6 / 6, 14 / 6, ((1 - 1 / 2) + (1 - 13 / 24)) / 2]),
+    (["r2"], NUMBERS, NUMBERS.mean(axis=1, keepdims=True).repeat(3, axis=1), [0.0]),
+    (OF_ENTRIES, [[1, 2]], [[2, 1]], [1.0, 1.0, -3.0]),
+    (["r2"], [[0.1, 0.1, 0.1]], [[0.1, 0.1, 0.1]], [1.0]),  # its mean is not exactly 0.1
+    (["r2"], [[0.1, 0.1, 0.1]], [[0.1, 0.1, 0.2]], [0.0]),
+    (["r2"], [[0, 0], [1, 2]], [[0, 0], [1, 2]], [1.0]),
+    (OF_ENTRIES, [[3]], [[3]], [0.0, 0.0, 1.0]),  # m = 1
+    (OF_ENTRIES, [[3]], [[4]], [1.0, 1.0, 0.0]),
+    (OF_ENTRIES, np.uint8([[3, 1]]), np.uint8([[1, 3]]), [2.0, 4.0, -3.0]),  # no wrapping around
+]
+# fmt: on
 
 
 def test_every_metric_is_computed_by_hand():
-    """No metric is known by name that the tests leave out."""
-    assert sorted(NAMES) == sorted(metrics._KNOWN)
-    assert set(NAMES) == {getattr(metric, "func", named(metric) if isinstance(metric, str) else None).__name__
-                          for metric, *_ in BY_HAND}  # fmt: skip
+    """Each metric has its name, and is computed by hand, also as a function with settings."""
+    assert sorted(NAMES) == Metric.names()
+    assert set(NAMES) == {name.split("(")[0] for row in BY_HAND for name in resolve(row[0])}
+    assert all(getattr(metrics, name) == Metric.get(name) for name in NAMES)
+    assert 0.5 == top_k_accuracy([1, 1], RANKED, k=2) == Metric.get(TOP, k=2)([1, 1], RANKED)
+    assert 4 / 6 == metrics.binary_accuracy(PAIRS, SURE, threshold=0.85)
+
+
+@pytest.mark.parametrize(("specs", "Y", "A", "expected"), BY_HAND)
+def test_by_hand(specs, Y, A, expected):
+    """Values that a hand computes; arrays, which may be read-only, or lists."""
+    for array in (Y, A):
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    actual = [metric(Y, A) for metric in resolve(specs).values()]
+    assert {float} == set(map(type, actual))
+    assert expected == pytest.approx(actual, rel=1e-14)
 
 
 def by_loops(true, predicted, positive=None):
@@ -116,380 +104,302 @@ def by_loops(true, predicted, positive=None):
         said, are = sum(p == c for _, p in examples), sum(t == c for t, _ in examples)
         P, R = right / said if said else 0.0, right / are if are else 0.0
         scores.append((P, R, 2 * P * R / (P + R) if right else 0.0))
-    accuracy = sum(t == p for t, p in examples) / len(examples)
-    return dict(zip(OF_CLASSES, [accuracy, *np.mean(scores, axis=0)], strict=True))
+    return [sum(t == p for t, p in examples) / len(examples), *np.mean(scores, axis=0)]
 
 
 @st.composite
-def classified(draw, least=1):
-    """Return outputs of `least` to 7 rows, with many ties, and the class of each of 1 to 12 columns."""
-    n, m, seed = (
-        draw(st.integers(least, 7)),
-        draw(st.integers(1, 12)),
-        draw(st.integers(0, 2**32 - 1)),
-    )
-    rng = np.random.default_rng(seed)
+def classified(draw):
+    """Return outputs of 1 to 7 rows, with many ties, and the class of each of 1 to 12 columns."""
+    n, m = draw(st.integers(1, 7)), draw(st.integers(1, 12))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     A = rng.integers(0, 9, (n, m)) / 8
     return rng.integers(0, max(n, 2), m), A.astype(draw(st.sampled_from(["float32", "float64"])))
 
 
 @MANY
-@given(classified())
-def test_classes_agree_with_loops(given):
-    """Whatever the classes, also some that do not occur."""
-    true, A = given
-    one = len(A) == 1
-    predicted = [
-        int(column[0] > 0.5) if one else max(range(len(A)), key=column.__getitem__)
-        for column in A.T
-    ]
-    expected = by_loops(true.tolist(), predicted, positive=1 if one else None)
-    assert expected == pytest.approx({name: named(name)(true, A) for name in OF_CLASSES}, rel=1e-12)
-
-
-@MANY
-@given(classified())
-def test_labels_are_columns(given):
-    """Labels, flat or a row, of any integer dtype, give to the bit what columns give, in whatever order of memory."""
-    true, A = given
-    columns = true[np.newaxis] if len(A) == 1 else one_hot(true, len(A))
+@given(classified(), st.integers(1, 7))
+def test_classes_agree_with_loops(drawn, k):
+    """For any classes, also absent ones, labels of any form give the bits that columns give."""
+    true, A = drawn
+    n, functions = len(A), [getattr(metrics, name) for name in OF_CLASSES]
+    largest = [max(range(n), key=column.__getitem__) for column in A.T]
+    predicted = (A[0] > 0.5).astype(int).tolist() if n == 1 else largest
+    actual = [function(true, A) for function in functions]
+    assert by_loops(true.tolist(), predicted, 1 if n == 1 else None) == pytest.approx(actual)
+    if n > 1:
+        functions.append(top_k := TopKAccuracy(k=min(k, n)))
+        ranked = [np.argsort(-column, kind="stable")[: top_k.k] for column in A.T]
+        hits = np.mean([t in best for t, best in zip(true, ranked, strict=True)])
+        assert hits == pytest.approx(top_k(true, A), rel=1e-14)
+        assert actual[0] == top_k(true, A, k=1)
+        assert 1.0 == top_k(true, A, k=n)
+    columns = true[np.newaxis] if n == 1 else one_hot(true, n)
     of_labels = [true, true[np.newaxis], true.astype("uint8"), true.astype("uint64")]
     forms = [*of_labels, columns, columns.astype("float32"), columns.astype(bool)]
-    functions = [
-        *map(named, OF_CLASSES),
-        *([partial(top_k_accuracy, k=1 + len(A) // 2)] if len(A) > 1 else []),
-    ]
     for function in functions:
-        assert (
-            len({function(Y, outputs) for Y in forms for outputs in (A, np.asfortranarray(A))}) == 1
-        )
-
-
-@MANY
-@given(classified(least=2), st.integers(1, 7))
-def test_top_k_agrees_with_sorting(given, k):
-    """The k largest of a stable sort; one of them is accuracy, all of them is all."""
-    true, A = given
-    k = min(k, len(A))
-    expected = np.mean(
-        [t in np.argsort(-column, kind="stable")[:k] for t, column in zip(true, A.T, strict=True)]
-    )
-    assert expected == pytest.approx(top_k_accuracy(true, A, k=k), rel=1e-14)
-    assert named("accuracy")(true, A) == top_k_accuracy(true, A, k=1)
-    assert top_k_accuracy(true, A, k=len(A)) == 1.0
+        assert 1 == len({function(Y, a) for Y in forms for a in (A, np.asfortranarray(A))})
 
 
 @MANY
 @given(st.integers(1, 4), st.integers(2, 12), st.integers(0, 2**32 - 1))
 def test_numbers_agree_with_definitions(n, m, seed):
-    """The errors and r2 are what their definitions say, and do not change with the order of the examples."""
-    rng = np.random.default_rng(seed)
-    Y, A = rng.standard_normal((2, n, m))
+    """The errors and r2 are what their definitions say, and go by entries, of whatever shape."""
+    Y, A = np.random.default_rng(seed).standard_normal((2, n, m))
     d = A - Y
-    expected = [
-        abs(d).sum() / (n * m),
-        (d**2).sum() / (n * m),
-        np.mean(1 - (d**2).mean(axis=1) / Y.var(axis=1)),
-    ]
-    order = rng.permutation(m)
-    for function, value in zip(map(named, OF_ENTRIES), expected, strict=True):
-        assert value == pytest.approx(function(Y, A), rel=1e-9)
-        assert value == pytest.approx(function(Y[:, order], A[:, order]), rel=1e-9)
-    Y = np.rint(rng.random((n, m)))
+    scores = [abs(d).sum() / (n * m), (d**2).sum() / (n * m)]
+    scores.append(np.mean(1 - (d**2).mean(axis=1) / Y.var(axis=1)))
+    for name, expected in zip(OF_ENTRIES, scores, strict=True):
+        assert expected == pytest.approx(getattr(metrics, name)(Y, A), rel=1e-9)
+        more_axes = getattr(metrics, name)(Y.reshape(1, n, m), A.reshape(1, n, m))
+        assert expected == pytest.approx(more_axes, rel=1e-9)
+    Y = np.rint(np.random.default_rng(seed).random((n, m)))
     hits = [Y[i, j] == (A[i, j] > 0.5) for i in range(n) for j in range(m)]
-    assert sum(hits) / len(hits) == pytest.approx(named("binary_accuracy")(Y, A), rel=1e-14)
+    assert sum(hits) / len(hits) == pytest.approx(metrics.binary_accuracy(Y, A), rel=1e-14)
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_scikit_learn_agrees(seed):
-    """Random data of 1 to 9 classes, with classes that do not occur, and numbers, with a constant output."""
-    judge = pytest.importorskip("sklearn.metrics")
-    rng = np.random.default_rng(seed)
-    n, m = rng.integers(1, 10), rng.integers(2, 30)
-    A, true = rng.random((n, m)), rng.integers(0, max(n, 2), m)
-    predicted = metrics.labels(A)
-    how = {"average": "binary" if n == 1 else "macro", "zero_division": 0.0}
-    assert judge.accuracy_score(true, predicted) == pytest.approx(named("accuracy")(true, A))
-    for name in ("precision", "recall", "f1"):
-        assert getattr(judge, f"{name}_score")(true, predicted, **how) == pytest.approx(
-            named(name)(true, A)
-        )
-    if n > 2:
-        k = int(rng.integers(1, n))
-        expected = judge.top_k_accuracy_score(true, A.T, k=k, labels=range(n))
-        assert expected == pytest.approx(top_k_accuracy(true, A, k=k))
-    Y = rng.standard_normal((n, m))
-    Y[0] = Y[0, 0] if seed % 3 == 0 else Y[0]
-    A[0] = Y[0] if seed % 2 == 0 else A[0]
-    Y[0], A[0] = (
-        np.rint(8 * Y[0]),
-        np.rint(8 * A[0]),
-    )  # the mean of a constant is exact there, and so is its spread
-    for name, other in zip(
-        OF_ENTRIES, ("mean_absolute_error", "mean_squared_error", "r2_score"), strict=True
-    ):
-        assert getattr(judge, other)(Y.T, A.T) == pytest.approx(named(name)(Y, A))
+def test_scikit_learn_agrees():
+    """Random data of 1 to 9 classes, some absent, and numbers, with a constant output."""
+    sklearn = pytest.importorskip("sklearn.metrics")
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        n, m = rng.integers(1, 10), rng.integers(2, 30)
+        A, true = rng.random((n, m)), rng.integers(0, max(n, 2), m)
+        how = {"average": "binary" if n == 1 else "macro", "zero_division": 0.0}
+        for name in OF_CLASSES:
+            score = partial(getattr(sklearn, f"{name}_score"), **how if name != "accuracy" else {})
+            expected = score(true, metrics.labels(A))
+            assert expected == pytest.approx(getattr(metrics, name)(true, A))
+        if n > 2:
+            k = int(rng.integers(1, n))
+            expected = sklearn.top_k_accuracy_score(true, A.T, k=k, labels=range(n))
+            assert expected == pytest.approx(top_k_accuracy(true, A, k=k))
+        Y = rng.standard_normal((n, m))
+        Y[0] = Y[0, 0] if seed % 3 == 0 else Y[0]
+        A[0] = Y[0] if seed % 2 == 0 else A[0]
+        Y[0], A[0] = np.rint(8 * Y[0]), np.rint(8 * A[0])  # so that the mean of a constant is exact
+        for name, other in zip(OF_ENTRIES, [*OF_ENTRIES[:2], "r2_score"], strict=True):
+            assert getattr(sklearn, other)(Y.T, A.T) == pytest.approx(getattr(metrics, name)(Y, A))
 
 
-@pytest.mark.parametrize(
-    ("name", "n"), [(name, n) for name in NAMES for n in (1, 6) if (name, n) != (TOP, 1)]
-)
-def test_float32_is_summed_in_float64(name, n):
-    """Judged in float32 or, the same numbers, in float64, the results agree to the last digits of float64."""
-    rng = np.random.default_rng(5)
-    Y, A = (
-        (rng.random((n, 50_001)) > 0.9).astype("float32"),
-        rng.random((n, 50_001), dtype="float32"),
-    )
-    actual = named(name)(Y, A)
-    assert named(name)(Y.astype(float), A.astype(float)) == pytest.approx(actual, rel=1e-13)
-
-
-def test_unsigned_numbers_do_not_wrap():
-    """The difference of two unsigned numbers may be negative."""
-    Y, A = np.array([[3, 1]], dtype="uint8"), np.array([[1, 3]], dtype="uint8")
-    assert [2.0, 4.0, -3.0] == [named(name)(Y, A) for name in OF_ENTRIES]
-
-
-def test_more_axes():
-    """Numbers of any shape are judged, entry by entry."""
-    Y, A = np.random.default_rng(3).random((2, 4, 3, 5))
-    for name in OF_ENTRIES:
-        assert named(name)(Y.reshape(12, 5), A.reshape(12, 5)) == pytest.approx(
-            named(name)(Y, A), rel=1e-13
-        )
-
-
+@pytest.mark.parametrize("n", [1, 6])
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_written(name):
-    """Y and A are left as they are; read-only ones do."""
-    Y, A = one_hot(np.arange(6), 6), np.random.default_rng(2).random((6, 6))
-    kept = Y.copy(), A.copy()
-    Y.flags.writeable = A.flags.writeable = False
-    named(name)(Y, A)
-    np.testing.assert_array_equal(kept, (Y, A))
-
-
-def _shapes(names, *rows):
-    return [(name, *row) for name in names for row in rows]
+def test_float32_is_summed_in_float64(name, n):
+    """In float32 and, the same numbers, in float64, results agree to the last digits of float64."""
+    rng, n = np.random.default_rng(5), max(n, 5 if name == TOP else 1)
+    Y = (rng.random((n, 50_001)) > 0.9).astype("float32")
+    A = rng.random((n, 50_001), dtype="float32")
+    actual = Metric.get(name)(Y, A)
+    assert Metric.get(name)(Y.astype(float), A.astype(float)) == pytest.approx(actual, rel=1e-13)
 
 
 A35, A15, A53 = np.full((3, 5), 0.3), np.full((1, 5), 0.3), np.full((5, 3), 0.3)
-MISFITS = [
-    *_shapes(
-        NAMES,
-        (
-            np.zeros((5, 3)),
-            A35,
-            r"Y has shape \(5, 3\); needed is that of A\[L\], \(3, 5\)",
-            r"write Y\.T",
-        ),
-        (np.zeros((3, 4)), A35, r"Y has shape \(3, 4\)"),
-        (np.zeros((5, 1)), A15, r"Y has shape \(5, 1\)", r"write Y\.T"),
-        (np.zeros(()), A15, r"Y has shape \(\)"),
-        (np.zeros((1, 1)), A15, r"Y has shape \(1, 1\)"),
-        (np.zeros((3, 1)), A35, r"Y has shape \(3, 1\)"),
-        (np.zeros(15), A35, r"Y has shape \(15,\)", r"write Y\.reshape\(3, -1\)"),
-        (np.zeros(5), np.zeros(5), r"A has shape \(5,\)", r"\(n_L, m\)"),
-        (np.zeros((3, 0)), np.zeros((3, 0)), r"A has shape \(3, 0\)", "at least one"),
-    ),
-    *_shapes(
-        [*OF_CLASSES, TOP],
-        (np.zeros(4, int), A35, r"Y has shape \(4,\)", r"or integer labels \(5,\)"),
-        (np.zeros(5), A35, r"dtype float64", r"Y\.astype\(int\)"),
-        (np.zeros((2, 3, 5)), np.zeros((2, 3, 5)), r"A has shape \(2, 3, 5\)"),
-    ),
-    *_shapes(
-        [*OF_ENTRIES, "binary_accuracy"],
-        (np.zeros(5), A15, r"Y has shape \(5,\)", r"write Y\.reshape\(1, -1\)"),
-        (np.zeros(5, int), A35, r"Y has shape \(5,\)"),
-        (np.zeros((1, 5)), A35, r"Y has shape \(1, 5\)"),
-    ),
+CLASSES, ENTRIES = [*OF_CLASSES, TOP], [*OF_ENTRIES, "binary_accuracy"]
+# fmt: off
+WRONG_SHAPES = [
+    (NAMES, np.zeros((5, 3)), A35, r"Y has shape \(5, 3\)", r"A\[L\], \(3, 5\)", r"Y\.T"),
+    (NAMES, np.zeros((3, 4)), A35, r"Y has shape \(3, 4\)"),
+    (NAMES, np.zeros((5, 1)), A15, r"Y has shape \(5, 1\)", r"Y\.T"),
+    (NAMES, np.zeros(()), A15, r"Y has shape \(\)"),
+    (NAMES, np.zeros((1, 1)), A15, r"Y has shape \(1, 1\)"),
+    (NAMES, np.zeros((3, 1)), A35, r"Y has shape \(3, 1\)"),
+    (NAMES, np.zeros(15), A35, r"Y has shape \(15,\)", r"Y\.reshape\(3, -1\)"),
+    (NAMES, np.zeros(5), np.zeros(5), r"A has shape \(5,\)", r"\(n_L, m\)"),
+    (NAMES, np.zeros((3, 0)), np.zeros((3, 0)), r"A has shape \(3, 0\)", "at least one"),
+    (CLASSES, np.zeros(4, int), A35, r"Y has shape \(4,\)", r"or integer labels \(5,\)"),
+    (CLASSES, np.zeros(5), A35, r"dtype float64", r"Y\.astype\(int\)"),
+    (CLASSES, np.zeros((2, 3, 5)), np.zeros((2, 3, 5)), r"A has shape \(2, 3, 5\)"),
+    (ENTRIES, np.zeros(5), A15, r"Y has shape \(5,\)", r"Y\.reshape\(1, -1\)"),
+    (ENTRIES, np.zeros(5, int), A35, r"Y has shape \(5,\)"),
+    (ENTRIES, np.zeros((1, 5)), A35, r"Y has shape \(1, 5\)"),
 ]
-
-
-@pytest.mark.parametrize(
-    ("name", "Y", "A", "told"),
-    [(name, Y, A, told) for name, Y, A, *told in MISFITS if (name, len(A)) != (TOP, 1)],
-)
-def test_shapes_that_do_not_fit(name, Y, A, told):
-    """Nothing is broadcast: the message says what Y is, and what it has to be."""
-    function = partial(top_k_accuracy, k=2) if name == TOP else named(name)
-    with pytest.raises(ShapeError) as raised:
-        function(Y, A)
-    for fragment in told:
-        raised.match(fragment)
-
-
 REFUSED = [
-    ("accuracy", [0, 3, 1, 1, 1], A35, ValueError, "label 3 of example 1", "0 to 2"),
-    ("f1", [0, -1, 1, 1, 1], A35, ValueError, "label -1 of example 1"),
+    ("accuracy", [0, 3, 1, 1, 1], A35, ValueError, "label.* 3", "example 1", "0 to 2"),
+    ("f1", [0, -1, 1, 1, 1], A35, ValueError, "label.* -1", "example 1"),
     ("recall", [[0, 1, 1, 2, 0]], A15, ValueError, r"Y\[3\] is 2", "0 or 1"),
-    ("accuracy", [[1, 1, -1, 1, 1]], A15, ValueError, r"Y\[2\] is -1", r"write \(Y \+ 1\) / 2"),
+    ("accuracy", [[1, 1, -1, 1, 1]], A15, ValueError, r"Y\[2\] is -1", r"Pass \(Y \+ 1\) / 2"),
     ("accuracy", [[0.5, np.nan, 0, 0, 0]], A15, ValueError, r"Y\[1\] is nan"),
-    (
-        "binary_accuracy",
-        [[1, 0], [1, 7.5]],
-        [[1, 0], [1, 0]],
-        ValueError,
-        r"Y\[1, 1\] is 7\.5",
-        "mean_absolute_error",
-    ),
-    (
-        "top_k_accuracy",
-        [0, 1, 1, 1, 1],
-        A35,
-        ValueError,
-        "k=5",
-        "3 rows",
-        r"functools\.partial\(.*k=2\)",
-    ),
-    ("top_k_accuracy", [0, 1, 1, 1, 1], A15, ValueError, "several classes", 'write "accuracy"'),
+    ("binary_accuracy", PAIRS + 6.5, PAIRS, ValueError, r"Y\[0, 0\] is 7\.5", "mean_abs"),
+    (TOP, [0, 1, 1, 1, 1], A35, ValueError, "k=5", "3 rows", r"TopKAccuracy\(k=2\)"),
+    (TOP, [0, 1, 1, 1, 1], A15, ValueError, "expected several", 'Use "accuracy"'),
     (partial(top_k_accuracy, k=0), [0, 1, 2], A53, ValueError, "k is 0", "at least 1"),
-    (
-        partial(top_k_accuracy, k=2.0),
-        [0, 1, 2],
-        A53,
-        TypeError,
-        "k is 2.0, expected a whole number",
-    ),
-    ("accuracy", ["cat"] * 5, A35, TypeError, "Y must hold real numbers"),
-    ("r2", A15, A15 * 1j, TypeError, "A must hold real numbers"),
+    (partial(top_k_accuracy, k=2.0), [0, 1, 2], A53, TypeError, "k is 2.0, expected"),
+    (partial(top_k_accuracy, 3), [0, 1, 2], A53, TypeError, "positional"),
+    ("accuracy", ["cat"] * 5, A35, TypeError, "Y .*real numbers"),
+    ("r2", A15, A15 * 1j, TypeError, "A .*real numbers"),
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize(
-    ("metric", "Y", "A", "error", "told"), [(*row[:4], row[4:]) for row in REFUSED]
+    ("metric", "Y", "A", "error", "fragments"),
+    [(*row[:4], row[4:]) for row in REFUSED]
+    + [
+        (TopKAccuracy(k=2) if name == TOP else name, Y, A, ShapeError, fragments)
+        for names, Y, A, *fragments in WRONG_SHAPES
+        for name in names
+        if (name, len(A)) != (TOP, 1)
+    ],
 )
-def test_refused(metric, Y, A, error, told):
-    """What cannot be meant is refused, and the message says what to write."""
-    (function,) = measures(metric).values()
+def test_refused(metric, Y, A, error, fragments):
+    """Nothing is broadcast. What cannot be meant is refused, and the message says what to write."""
     with pytest.raises(error) as raised:
-        function(Y, A)
-    for fragment in told:
+        next(iter(resolve(metric).values()))(Y, A)
+    for fragment in fragments:
         raised.match(fragment)
 
 
-def _own(Y, A):
+def own(Y, A):
     return 0.25
 
 
-class _Weighted:
-    def __call__(self, Y, A):
-        return 1.0
+ACCURACY, LOSS, TOP_3 = partial(own), partial(own), partial(top_k_accuracy, k=3)
+ACCURACY.__name__, LOSS.__name__, TOP_3.__name__ = "accuracy", "loss", "top_3"
+# fmt: off
+FOUND = [
+    ((), []),
+    ("accuracy", ["accuracy"]),
+    (own, ["own"]),
+    (["r2", own], ["r2", "own"]),
+    (iter(["f1", "accuracy"]), ["f1", "accuracy"]),
+    ([{"name": TOP, "k": 2}], ["top_k_accuracy(k=2)"]),
+    (["accuracy", metrics.accuracy, metrics.Accuracy()], ["accuracy"]),  # the same, and so once
+    ([NAMES.count, NAMES.count], ["count"]),
+    ([TopKAccuracy(k=3), partial(top_k_accuracy, k=3)], ["top_k_accuracy(k=3)"]),
+    ([top_k_accuracy, TopKAccuracy(k=4), TOP_3], [TOP, "top_k_accuracy(k=4)", "top_3"]),
+    (lambda Y, A: 0.0, ["<lambda>"]),
+    (itemgetter(0), ["operator.itemgetter(0)"]),
+    (partial(itemgetter(0)), ["operator.itemgetter(0)()"]),
+    (partial(partial(own, 2, scale="log"), k=3), ["own(2, scale='log', k=3)"]),
+]
+NOT_FOUND = [
+    ([lambda Y, A: 0.0, lambda Y, A: 1.0], ValueError, "names two .* __name__ of its own"),
+    (["r2", partial(own), partial(own)], ValueError, r"'own\(\)' names two numbers"),
+    (["accuracy", ACCURACY], ValueError, "'accuracy' names two numbers"),
+    (LOSS, ValueError, "'loss' names two numbers"),
+    (["accuracy", "acuracy"], UnknownNameError, "'acuracy'.* nearest first: accuracy, "),
+    ("F1", UnknownNameError, "'F1'.* nearest first: f1, .*" + TOP),
+    ("R2", UnknownNameError, "'R2'.* nearest first: r2, "),
+    ("top_5_accuracy", UnknownNameError, "nearest first: top_k_accuracy, "),
+    ([metrics.Accuracy], TypeError, r"Accuracy\(\)"),
+    *(([spec], TypeError, "not the name, config or instance") for spec in (3, None, ["r2"], b"r2")),
+]
+# fmt: on
 
-    def __repr__(self):
-        return "Weighted()"
 
-    def error(self, Y, A):
-        return 0.0
-
-
-_weighted = _Weighted()
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ((), []),
-        ("accuracy", ["accuracy"]),
-        (_own, ["_own"]),
-        (["r2", _own], ["r2", "_own"]),
-        (iter(["f1", "accuracy"]), ["f1", "accuracy"]),
-        (["accuracy", metrics.accuracy, "accuracy"], ["accuracy"]),  # the same, and so once
-        ([_weighted.error, _weighted.error], ["error"]),
-        (lambda Y, A: 0.0, ["<lambda>"]),
-        (_weighted, ["Weighted()"]),
-        (partial(_weighted), ["Weighted()()"]),
-        (
-            [top_k_accuracy, partial(top_k_accuracy, k=3), partial(top_k_accuracy, k=4)],
-            ["top_k_accuracy", "top_k_accuracy(k=3)", "top_k_accuracy(k=4)"],
-        ),
-        (partial(partial(_own, 2, scale="log"), k=3), ["_own(2, scale='log', k=3)"]),
-    ],
-)
-def test_names(given, expected):
-    """Names and functions, several or one alone, are found under their names, in order."""
-    found = measures(given)
+@pytest.mark.parametrize(("specs", "expected"), FOUND)
+def test_names(specs, expected):
+    """Names, instances and functions, several or one, are found under their names, in order."""
+    found = resolve(specs)
     assert expected == list(found)
     assert all(map(callable, found.values()))
+    for name, metric in found.items():
+        assert is_known(name, metric) == (name in NAMES)
 
 
-def test_a_partial_with_a_name():
-    """A name that somebody gave to a partial is its name."""
-    third = partial(top_k_accuracy, k=3)
-    third.__name__ = "top_3"
-    assert {"top_3": third} == measures(third)
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        [partial(top_k_accuracy, k=3), partial(top_k_accuracy, k=3)],
-        [lambda Y, A: 0.0, lambda Y, A: 1.0],
-        ["r2", partial(_own), partial(_own)],
-    ],
-)
-def test_one_name_for_two(given):
-    """Two functions of one name are refused, for one would hide the other."""
-    with pytest.raises(
-        ValueError, match=r"names two numbers of a history; give .* a __name__ of its own"
-    ):
-        measures(given)
-
-
-def test_names_that_are_taken():
-    """A function cannot take the name of a built-in one that is used too, or of the loss."""
-
-    def accuracy(Y, A):
-        return 0.0
-
-    def loss(Y, A):
-        return 0.0
-
-    assert {"accuracy": accuracy} == measures(accuracy)
-    with pytest.raises(ValueError, match="'accuracy' names two numbers"):
-        measures(["accuracy", accuracy])
-    with pytest.raises(ValueError, match="'loss' names two numbers"):
-        measures(loss)
-
-
-@pytest.mark.parametrize(
-    ("name", "nearest"),
-    [("acuracy", "accuracy"), ("F1", "f1"), ("R2", "r2"), ("top_5_accuracy", "top_k_accuracy")],
-)
-def test_unknown_names(name, nearest):
-    """An unknown name lists all that are known, nearest first."""
-    with pytest.raises(
-        UnknownNameError, match=rf"'{name}'; known, nearest first: {nearest}, "
-    ) as raised:
-        measures(["accuracy", name])
-    assert all(known in str(raised.value) for known in NAMES)
-
-
-@pytest.mark.parametrize("given", [[3], [None], [["accuracy"]], [b"r2"]])
-def test_neither_name_nor_function(given):
-    """Something else is refused, hashable or not."""
-    with pytest.raises(TypeError, match=r"a name or a function \(Y, A\) -> float; got"):
-        measures(given)
+@pytest.mark.parametrize(("specs", "error", "message"), NOT_FOUND)
+def test_names_that_are_refused(specs, error, message):
+    """Two functions of one name, unknown names and other things are refused."""
+    with pytest.raises(error, match=message):
+        resolve(specs)
+    assert is_known("accuracy", metrics.accuracy)
+    assert not is_known("accuracy", ACCURACY)
 
 
 def test_fit_and_evaluate():
-    """All that suit a network are in its history and its judgement, under their names."""
+    """All that suit a network are in its history and its evaluation, under their names."""
     rng = np.random.default_rng(4)
     X, y = rng.standard_normal((3, 20)), rng.integers(0, 6, 20)
     model = Sequential([Dense(6, "softmax")], "categorical_crossentropy", inputs=3, seed=1)
-    history = model.fit(
-        X, y, epochs=2, batch_size=8, validation_data=(X, y), metrics=[*NAMES, _own]
-    )
-    assert {
-        "loss",
-        "val_loss",
-        *NAMES,
-        "_own",
-        *(f"val_{name}" for name in [*NAMES, "_own"]),
-    } == set(history)
-    judged = model.evaluate(X, y, metrics=NAMES)
-    A = model.predict(X)
+    measured = [*NAMES, own]
+    history = model.fit(X, y, epochs=2, batch_size=8, validation_data=(X, y), metrics=measured)
+    names = ["loss", *NAMES, "own"]
+    assert {*names, *(f"val_{name}" for name in names)} == set(history)
+    scores, A = model.evaluate(X, y, metrics=NAMES), model.predict(X)
     for name in OF_CLASSES:
-        assert named(name)(y, A) == judged[name] == history[f"val_{name}"][-1]
+        assert getattr(metrics, name)(y, A) == scores[name] == history[f"val_{name}"][-1]
+
+
+# The check ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", [*NAMES, TopKAccuracy(k=1), BinaryAccuracy(threshold=0.2)])
+def test_every_metric_passes_its_check(metric):
+    """The package's own metrics keep the contract of their family."""
+    tn.testing.check_metric(Metric.get(metric))
+
+
+def of_yes(Y, A):
+    """Return a metric of a single output."""
+    if len(A) > 1:
+        raise ValueError("one output only")
+    return float(np.mean(A[Y == 1]) - np.mean(A[Y == 0]))
+
+
+def error(Y, A):
+    return np.abs(A - Y).max()
+
+
+def spoil(Y, A):
+    A -= Y
+    return float(np.abs(A).mean())
+
+
+def never_predicted(Y, A):
+    return np.sum((A > 0.5) & (Y > 0.5)) / np.sum(A > 0.5)
+
+
+# fmt: off
+FAULTS = [
+    (error, False, None),
+    (of_yes, True, None),
+    (lambda Y, A: int(np.sum((A > 0.5) != (Y > 0.5))), False, None),
+    (lambda Y, A: -np.sum(Y * np.log(np.maximum(A, 1e-9))), False, None),
+    (error, True, "larger_is_better is True, expected False"),
+    (of_yes, False, "larger_is_better is False, expected True"),
+    (error, None, "larger_is_better is None, expected False"),
+    (lambda Y, A: np.abs(A - Y), False, r"gives a ndarray, expected a number\..* a mean missing"),
+    (lambda Y, A: None, True, r"gives a NoneType, expected a number\. Is a return"),
+    (never_predicted, True, "gives nan for .* where A is 0.25.*Return 0 for 0 / 0"),
+    (lambda Y, A: np.mean(Y * np.log(A)), True, "gives nan for .* where A is Y"),
+    (spoil, False, "writes into A"),
+    (lambda Y, A: float(A[0, 0] - Y[0, 0]), True, "when the examples have another order"),
+    (lambda Y, A: float(np.abs(A - Y).ravel("K")[3]), False, "when the examples|in memory"),
+    (lambda Y, A: error(Y, A) + np.random.default_rng().random(), False, "gives .*, and .* when"),
+    (lambda Y, A: 1.0 if A > 0.5 else 0.0, True, "takes no data.*truth value"),
+    (lambda Y, A: np.nan, True, "takes no data. .*it measures nan"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("measure", "larger", "message"), FAULTS)
+def test_faults_are_found(measure, larger, message):
+    """A custom metric is three lines; the check passes it, or says what is wrong."""
+
+    class Own(Metric):
+        larger_is_better = larger
+
+        def measure(self, Y, A):
+            return measure(Y, A)
+
+    assert is_known("own", Metric.get("own"))
+    with pytest.raises(AssertionError, match=message) if message else contextlib.nullcontext():
+        tn.testing.check_metric(Own())
+
+
+def test_a_metric_with_settings():
+    """Settings are fields: a call, a name in a history and a config know them."""
+
+    @attrs.frozen
+    class Within(Metric):
+        larger_is_better = True
+        tolerance: float
+        scale: float = 1.0
+
+        def measure(self, Y, A):
+            return np.mean(np.abs(A - Y) < self.tolerance * self.scale)
+
+    metric = Metric.get("within", tolerance=1.5)
+    tn.testing.check_metric(metric)
+    assert [4 / 6, 1.0] == [metric(NUMBERS, GUESSED), metric(NUMBERS, GUESSED, scale=9)]
+    assert ["within(tolerance=1.5)"] == list(resolve(metric))
+    assert not is_known("within(tolerance=1.5)", metric)

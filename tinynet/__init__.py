@@ -1,25 +1,24 @@
 """tinynet: neural networks in the notation of back-propagation, on NumPy and attrs."""
 
-import attrs as _attrs  # noqa: F401  first, so that an import's time is told of what took it
+import importlib as _importlib
+from typing import Any as _Any
+
+import attrs as _attrs  # noqa: F401  first, so that -X importtime counts it by itself
 import numpy as _numpy  # noqa: F401, ICN001
 
 from tinynet import (
     activations,
     errors,
-    functional,
     initializers,
     layers,
     losses,
+    metrics,
+    optimizers,
     schedules,
-    testing,
 )
-from tinynet import metrics as metrics
-from tinynet import optimizers as optimizers
 from tinynet._version import __version__
 from tinynet.activations import Activation
-from tinynet.data import batches as batches
-from tinynet.data import datasets as datasets
-from tinynet.data.datasets import Rows, load_digits, open_rows
+from tinynet.data.rows import Rows, open_rows
 from tinynet.initializers import Initializer
 from tinynet.layers import (
     Activate,
@@ -33,10 +32,11 @@ from tinynet.layers import (
     Reshape,
 )
 from tinynet.losses import Loss
+from tinynet.metrics import Metric
 from tinynet.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
 from tinynet.schedules import Schedule
 from tinynet.sequential import Sequential
-from tinynet.training import callbacks as callbacks
+from tinynet.training import callbacks
 from tinynet.training.callbacks import (
     Callback,
     CSVLogger,
@@ -50,11 +50,31 @@ from tinynet.training.progress import ProgressBar
 load = Sequential.load
 resume = Sequential.resume
 
+# What is rarely needed is imported when it is first asked for.
+_LATER = {
+    "datasets": "tinynet.data.datasets",
+    "functional": "tinynet.functional",
+    "testing": "tinynet.testing",
+}
+
 __all__ = [
-    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "BatchNorm", "CSVLogger", "Callback", "Dense",
-    "Dropout", "EarlyStopping", "Flatten", "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss",
-    "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop", "Reshape", "Rows", "Schedule",
-    "Sequential", "__version__", "activations", "batches", "callbacks", "datasets", "errors", "functional",
-    "initializers", "layers", "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
+    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "BatchNorm", "CSVLogger",
+    "Callback", "Dense", "Dropout", "EarlyStopping", "Flatten", "History", "Initializer", "Layer",
+    "LayerNorm", "LearningRateLogger", "Loss", "Metric", "ModelCheckpoint", "Nadam", "Optimizer",
+    "Parameter", "ProgressBar", "RMSprop", "Reshape", "Rows", "Schedule", "Sequential",
+    "__version__", "activations", "callbacks", "datasets", "errors", "functional", "initializers",
+    "layers", "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
     "schedules", "testing",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _importlib.import_module(_LATER[name])
+    if name == "load_digits":
+        return _importlib.import_module(_LATER["datasets"]).load_digits
+    raise AttributeError(f"module 'tinynet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

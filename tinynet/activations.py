@@ -1,23 +1,22 @@
 r"""Activations: A = g(Z), and dZ from dA.
 
-An activation knows only arrays. ``forward(Z)`` gives A; ``back(dA, Z, A)`` gives dZ, the
-vector-Jacobian product, from Z or A, whichever serves. ``out`` is an array for the result,
-not overlapping the inputs; a subclass that does not name it is given it all the same (its
-result is copied there).
+An activation knows only arrays. ``forward(Z)`` returns A. ``back(dA, Z, A)`` returns dZ, the
+vector-Jacobian product, from Z or from A. The library's own methods also take ``out``, an array
+for the result that does not overlap the inputs; a subclass need not take it.
 """
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 import numpy as np
 
-from tinynet._support import dual as _dual
+from tinynet._support import dual
 from tinynet._support.arrays import Array
-from tinynet._support.blocks import by_blocks, give_out
+from tinynet._support.blocks import by_blocks
+from tinynet._support.fields import finite
 from tinynet._support.normal import normal_density, normal_tail
 from tinynet._support.registry import Registered
 
@@ -34,54 +33,25 @@ class Activation(Registered, ABC):
     family = "activation"
     init: ClassVar[str] = "glorot_uniform"
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        _check_arguments(cls)
-        give_out(cls, "forward", "back")
-
     @abstractmethod
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         """Return A = g(Z), of the shape and dtype of Z; examples are the last axis."""
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        """Return dZ, the derivative of g at Z applied to dA; all of one shape.
+        """Return dZ, the derivative of g at Z applied to dA; all have one shape.
 
-        Left out by a subclass, it is dA times the slope of `forward`, by dual numbers: exact for an
-        elementwise `forward` of NumPy's functions and operators. Where that cannot be, a TypeError names
-        what `forward` uses that has no slope.
+        A subclass without `back` gets dA times the slope of `forward`, by dual numbers. This is
+        exact for an elementwise `forward` of NumPy's functions and operators. For any other, a
+        TypeError names what in `forward` has no slope.
         """
         try:
-            return _dual.back(self.forward, dA, Z, out)
-        except _dual.NoSlope as found:
+            return dual.back(self.forward, dA, Z, out)
+        except dual.NoSlope as found:
             raise TypeError(
-                f"{type(self).__name__}.forward cannot be differentiated by itself, for it uses {found}{found.line}; "
-                "use NumPy's elementwise functions and operators, or write def back(self, dA, Z, A) that returns dZ"
+                f"{type(self).__name__}.forward cannot be differentiated, because it uses "
+                f"{found}{found.line}. Use NumPy's elementwise functions and operators, or write "
+                "def back(self, dA, Z, A), which returns dZ."
             ) from None
-
-
-def _check_arguments(cls: type[Activation]) -> None:
-    """Refuse a `forward` or `back` that cannot take what it will be handed."""
-    for method, needed in (("forward", ("Z",)), ("back", ("dA", "Z", "A"))):
-        held = vars(cls).get(method)
-        code = getattr(held, "__code__", None)
-        if held is None or code is None or code.co_flags & inspect.CO_VARARGS:
-            continue
-        given = code.co_varnames[: code.co_argcount]
-        names, optional = (
-            tuple(name for name in given[1:] if name != "out"),
-            len(held.__defaults__ or ()),
-        )
-        too_few, too_many = len(names) < len(needed), len(given) - optional > len(needed) + 1
-        if (
-            given[:1] == needed[:1]
-            or too_few
-            or too_many
-            or (set(names) == set(needed) and names != needed)
-        ):
-            write = f"def {method}(self, {', '.join(needed)})"
-            raise TypeError(
-                f"{cls.__name__}.{method} takes ({', '.join(given)}), but is called as {write}: write that"
-            )
 
 
 class Identity(Activation):
@@ -125,19 +95,18 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    r"""A = max(Z, 0); the slope at 0 is taken as 0. `back` takes A to be what `forward` gives."""
+    r"""A = max(Z, 0); the slope at 0 counts as 0. `back` expects the A that `forward` gives."""
 
     init = "he_normal"
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        zeros = np.empty_like(Z) if out is None else out
-        zeros.fill(0)  # np.maximum is three times faster with an array than with the number
-        return np.maximum(Z, zeros, out=zeros)
+        A = np.empty_like(Z) if out is None else out
+        A.fill(0)  # with an array np.maximum is up to twice as fast as with a number
+        return np.maximum(Z, A, out=A)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        return np.multiply(
-            dA, np.sign(A, out=out), out=out
-        )  # A is 0 or positive: its sign is the slope
+        # A is 0 or positive, so its sign is the slope.
+        return np.multiply(dA, np.sign(A, out=out), out=out)
 
 
 @attrs.frozen
@@ -148,7 +117,7 @@ class LeakyReLU(Activation):
     array([[-0.1,  2. ]])
     """
 
-    slope: float = attrs.field(default=0.01, converter=float)
+    slope: float = finite(0.01)
     init = "he_normal"
 
     @by_blocks
@@ -162,9 +131,9 @@ class LeakyReLU(Activation):
 
 @attrs.frozen
 class ELU(Activation):
-    r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2016)."""
+    r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert and others 2016)."""
 
-    alpha: float = attrs.field(default=1.0, converter=float)
+    alpha: float = finite(1.0)
     init = "he_normal"
 
     @by_blocks
@@ -177,7 +146,7 @@ class ELU(Activation):
 
 
 class SELU(Activation):
-    r"""A = λ · ELU(Z) with the α and λ that keep mean 0 and variance 1 from layer to layer.
+    r"""A = λ · ELU(Z) with the α and λ that preserve mean 0 and variance 1 from layer to layer.
 
     Klambauer, Unterthiner, Mayr and Hochreiter (2017), equation 14; they draw W with
     variance 1/n_prev, which is why ``init`` is ``lecun_normal``.
@@ -221,10 +190,10 @@ class SiLU(Activation):
 
 
 class GELU(Activation):
-    r"""A = Z · Φ(Z), Φ the distribution function of the standard normal (Hendrycks and Gimpel 2016).
+    r"""A = Z · Φ(Z), with the standard normal distribution function Φ (Hendrycks and Gimpel 2016).
 
-    This is the exact form, not the approximation by tanh; with the density φ,
-    dZ = dA · (Φ(Z) + Z · φ(Z)). `back` takes A to be what `forward` gives.
+    This is the exact form, not the approximation by tanh. With the density φ,
+    dZ = dA · (Φ(Z) + Z · φ(Z)). `back` expects the A that `forward` gives.
     """
 
     init = "he_normal"
@@ -232,19 +201,21 @@ class GELU(Activation):
     @by_blocks
     def forward(self, Z: Array) -> Array:
         x = np.abs(Z)
-        return 0.5 * Z + 0.5 * x - x * normal_tail(x)  # for Φ(Z) is 1 - Φ(-Z)
+        return 0.5 * Z + 0.5 * x - x * normal_tail(x)  # because Φ(Z) is 1 - Φ(-Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        nothing = np.copysign(np.finfo(Z.dtype).tiny, Z)  # makes Φ(Z) = A / Z good where Z is 0
-        return dA * ((A + 0.5 * nothing) / (Z + nothing) + Z * normal_density(Z))
+        # Φ(Z) is A / Z, and 1/2 where Z is 0. `half` is subnormal, so it is added and not
+        # multiplied: products of subnormal numbers are slow.
+        half = np.copysign(np.finfo(Z.dtype).tiny / 2, Z)
+        return dA * ((A + half) / (Z + (half + half)) + Z * normal_density(Z))
 
 
 class Mish(Activation):
     r"""A = Z · tanh(softplus(Z)) (Misra 2020).
 
-    With E = exp(Z) and N = E (E + 2), tanh(softplus(Z)) = N / (N + 2), so one exponential
-    serves for all; and dZ = dA · (N / (N + 2) + Z · 4 E (E + 1) / (N + 2)²).
+    With E = exp(Z) and N = E (E + 2), tanh(softplus(Z)) = N / (N + 2), so one exponential is
+    enough; and dZ = dA · (N / (N + 2) + Z · 4 E (E + 1) / (N + 2)²).
     """
 
     init = "he_normal"
@@ -266,7 +237,7 @@ class Mish(Activation):
 
 
 class HardSigmoid(Activation):
-    r"""A = Z/6 + 1/2, held between 0 and 1; the slope at the two corners is taken as 0."""
+    r"""A = Z/6 + 1/2, limited to the range from 0 to 1; the slope at its corners counts as 0."""
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.clip(np.add(np.divide(Z, 6, out=out), 0.5, out=out), 0, 1, out=out)

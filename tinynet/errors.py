@@ -1,4 +1,4 @@
-"""What can go wrong, by kind; each error is also one of Python's own, so ``except ValueError`` works."""
+"""tinynet's errors. Each is also one of Python's own, so ``except ValueError`` works."""
 
 
 class ShapeError(ValueError):
@@ -10,7 +10,7 @@ class UnknownNameError(LookupError):
 
 
 class NotBuiltError(RuntimeError):
-    """Something was asked for before it exists: parameters before the first X, back before forward."""
+    """Something does not exist yet: parameters before the first X, gradients before `back`."""
 
 
 class NonFiniteError(ArithmeticError):

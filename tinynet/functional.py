@@ -1,38 +1,42 @@
-"""The deep-learning course's functions over dictionaries, with its names and values, on tinynet's classes.
+"""The functions of the deep-learning course, with its names and values, on tinynet's classes.
 
 ``parameters`` holds W1, b1 … WL, bL, ``grads`` holds dA0 … dWL, dbL; `activation` is any
-registered name. Each function uses only what it is handed and changes none of it.
+registered name. A function uses only its arguments and changes none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Cache
-from tinynet._support.checks import misfit
+from tinynet._support.arrays import Array, carve, size, write
+from tinynet._support.blocks import with_out
+from tinynet._support.cache import Cache
+from tinynet._support.checks import wrong_targets
 from tinynet._support.random import generator
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer, Normal
 from tinynet.layers import Dense
+from tinynet.layers.base import means
 from tinynet.losses import BinaryCrossentropy
 from tinynet.optimizers import SGD
 
+Arrays: TypeAlias = dict[str, Array]
 Names: TypeAlias = Iterable[str] | None
-LinearCache: TypeAlias = tuple[Array, Array, Array]
-ActivationCache: TypeAlias = tuple[LinearCache, Array]
+LinearCache: TypeAlias = tuple[Array, Array, Array]  # A_prev, W and b
+Caches: TypeAlias = list[tuple[LinearCache, Array]]  # and Z
 
 
 def _floats(*arrays: Any) -> list[Array]:
-    given = [np.asarray(array) for array in arrays]
-    return [array if array.dtype.kind == "f" else array.astype(np.float64) for array in given]
+    found = [np.asarray(array) for array in arrays]
+    return [array if array.dtype.kind == "f" else array.astype(np.float64) for array in found]
 
 
 def _forward(activation: str, Z: Any) -> Array:
     (Z,) = _floats(Z)
-    return Activation.get(activation).forward(Z, out=np.empty_like(Z))
+    return with_out(Activation.get(activation).forward)(Z, out=np.empty_like(Z))
 
 
 def _backward(activation: str, dA: Any, Z: Any) -> Array:
@@ -51,25 +55,24 @@ def relu(Z: Any) -> tuple[Array, Array]:
 
 
 def sigmoid_backward(dA: Any, Z: Any) -> Array:
-    """Return dZ for a sigmoid's dA."""
+    """Return dZ for the dA of a sigmoid."""
     return _backward("sigmoid", dA, Z)
 
 
 def relu_backward(dA: Any, Z: Any) -> Array:
-    """Return dZ for a ReLU's dA."""
+    """Return dZ for the dA of a ReLU."""
     return _backward("relu", dA, Z)
 
 
-def initialize_parameters_deep(
-    layer_dims: Sequence[int], rng: Any = None, scale: Any = 0.01
-) -> dict[str, Array]:
-    """Return W1, b1 … for layers of these sizes, the inputs' first; b is zero.
+def initialize_parameters_deep(layer_dims: Any, rng: Any = None, scale: Any = 0.01) -> Arrays:
+    """Return W1, b1 … for layers of these sizes, the number of inputs first; b is zero.
 
     `rng` is a seed, Generator or RandomState. `scale` is the factor of a standard normal, or
     an initializer: "lecun_normal" for the course's 1/sqrt(n_prev), "he_normal", "zeros".
     """
     rng = generator(rng)
-    init = Normal(scale) if isinstance(scale, (int, float, np.number)) else Initializer.get(scale)
+    is_number = isinstance(scale, (int, float, np.number))
+    init = Normal(float(scale)) if is_number else Initializer.get(scale)
     parameters = {}
     for l in range(1, len(layer_dims)):
         parameters[f"W{l}"] = init.draw((layer_dims[l], layer_dims[l - 1]), rng)
@@ -83,9 +86,7 @@ def linear_forward(A_prev: Any, W: Any, b: Any) -> tuple[Array, LinearCache]:
     return Dense(len(W)).forward(A_prev, Cache({"W": W, "b": b}, Z=None)), (A_prev, W, b)
 
 
-def linear_activation_forward(
-    A_prev: Any, W: Any, b: Any, activation: str
-) -> tuple[Array, ActivationCache]:
+def linear_activation_forward(A_prev: Any, W: Any, b: Any, activation: str) -> tuple[Array, Any]:
     """Return A = g(W A_prev + b), and ((A_prev, W, b), Z)."""
     Z, linear_cache = linear_forward(A_prev, W, b)
     return _forward(activation, Z), (linear_cache, Z)
@@ -94,16 +95,15 @@ def linear_activation_forward(
 def _names(activations: Names, layers: int) -> list[str]:
     names = ["relu"] * (layers - 1) + ["sigmoid"] if activations is None else list(activations)
     if len(names) != layers:
-        raise ValueError(f"{len(names)} activations for {layers} layers; give one for each")
+        message = f"Got {len(names)} activations for {layers} layers, expected one for each."
+        raise ValueError(message)
     return names
 
 
-def L_model_forward(
-    X: Any, parameters: Any, activations: Names = None
-) -> tuple[Array, list[ActivationCache]]:
+def L_model_forward(X: Any, parameters: Any, activations: Names = None) -> tuple[Array, Caches]:
     """Return A[L], and the cache of each layer; `activations` None means ReLU, …, ReLU, sigmoid."""
-    names = _names(activations, sum(name.startswith("W") for name in parameters))
     A, caches = np.asarray(X), []
+    names = _names(activations, sum(name.startswith("W") for name in parameters))
     for l, name in enumerate(names, 1):
         A, cache = linear_activation_forward(A, parameters[f"W{l}"], parameters[f"b{l}"], name)
         caches.append(cache)
@@ -116,31 +116,32 @@ def compute_cost(AL: Any, Y: Any) -> float:
 
 
 def _targets(AL: Any, Y: Any) -> Array:
-    """Return Y in the shape of A[L]; a flat Y is one for a single output."""
-    Y, needed = np.asarray(Y), np.shape(AL)
-    if Y.shape != needed and not (Y.size == np.size(AL) and 1 in needed):
-        raise misfit(Y, needed)
-    return Y.reshape(needed)
+    """Return Y in the shape of A[L]; for a single output, Y may be flat."""
+    Y, expected = np.asarray(Y), np.shape(AL)
+    if Y.shape != expected and not (Y.size == np.size(AL) and 1 in expected):
+        raise wrong_targets(Y, expected)
+    return Y.reshape(expected)
 
 
 def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     """Return dA_prev, dW and db."""
     dZ, A_prev, W, b = _floats(dZ, *cache)
     dZ, A_prev = dZ.astype(W.dtype, copy=False), A_prev.astype(W.dtype, copy=False)
-    views = {"W": W, "b": b, "dW": np.empty(W.shape, W.dtype), "db": np.empty((len(W), 1), W.dtype)}
-    held = Cache(views, A_prev=A_prev, dZ_mean=None, dA_prev=np.empty(A_prev.shape, W.dtype))
-    return Dense(len(W)).back(dZ, held), held.dW, held.db
+    dW, db, dA_prev = (np.empty(s, W.dtype) for s in (W.shape, (len(W), 1), A_prev.shape))
+    cache_of_layer = Cache(
+        {"W": W, "b": b, "dW": dW, "db": db}, A_prev=A_prev, dA_prev=dA_prev, dZ_mean=None,
+        means=means(dZ.shape[-1], W.dtype),
+    )  # fmt: skip
+    return Dense(len(W)).back(dZ, cache_of_layer), dW, db
 
 
-def linear_activation_backward(dA: Any, cache: ActivationCache, activation: str) -> LinearCache:
+def linear_activation_backward(dA: Any, cache: Any, activation: str) -> LinearCache:
     """Return dA_prev, dW and db."""
     linear_cache, Z = cache
     return linear_backward(_backward(activation, dA, Z), linear_cache)
 
 
-def L_model_backward(
-    AL: Any, Y: Any, caches: list[ActivationCache], activations: Names = None
-) -> dict[str, Array]:
+def L_model_backward(AL: Any, Y: Any, caches: Caches, activations: Names = None) -> Arrays:
     """Return dA{l-1}, dW{l} and db{l} for l = L … 1, of the binary cross-entropy."""
     names = _names(activations, len(caches))
     dA, grads = BinaryCrossentropy().back(*_floats(AL, _targets(AL, Y))), dict[str, Array]()
@@ -150,13 +151,39 @@ def L_model_backward(
     return grads
 
 
-def update_parameters(parameters: Any, grads: Any, learning_rate: float) -> dict[str, Array]:
-    """Return new parameters, a step of gradient descent on."""
-    updated = {}
-    for name, parameter in parameters.items():
-        (array,), (gradient,) = _floats(np.array(parameter, order="C")), _floats(grads[f"d{name}"])
-        SGD(learning_rate).update(
-            array.reshape(-1), np.broadcast_to(gradient, array.shape).reshape(-1)
-        )
-        updated[name] = array
+def update_parameters(parameters: Any, grads: Any, learning_rate: float) -> Arrays:
+    """Return new parameters, after a step of gradient descent."""
+    updated = {name: np.array(*_floats(array), order="C") for name, array in parameters.items()}
+    for name, array in updated.items():
+        gradient = np.broadcast_to(_floats(grads[f"d{name}"])[0], array.shape)
+        SGD(learning_rate).update(array.reshape(-1), gradient.reshape(-1))
     return updated
+
+
+def gradient_check_n(
+    parameters: Any, gradients: Any, X: Any, Y: Any, activations: Names = None
+) -> float:
+    """Return ‖grad - gradapprox‖ / (‖grad‖ + ‖gradapprox‖); about 1e-7 or less is right.
+
+    gradapprox is by central differences of `compute_cost`, with epsilon 1e-7. It is of no use
+    where the Z of a ReLU is exactly 0, as in a layer below which all units are 0.
+    """
+    declared = [{name: np.asarray(array) for name, array in parameters.items()}]
+    theta, grad, gradapprox = np.empty((3, size(declared)))
+    (views,), (gradient_views,) = carve(theta, declared), carve(grad, declared)
+    for name, view in views.items():
+        write(view, parameters[name], name)
+        write(gradient_views[name], gradients[f"d{name}"], f"d{name}")
+
+    def J() -> float:
+        return compute_cost(L_model_forward(X, views, activations)[0], Y)
+
+    epsilon = 1e-7
+    for i, value in enumerate(theta.tolist()):
+        theta[i] = value + epsilon
+        J_plus = J()
+        theta[i] = value - epsilon
+        gradapprox[i] = (J_plus - J()) / (2 * epsilon)
+        theta[i] = value
+    total = np.linalg.norm(grad) + np.linalg.norm(gradapprox)
+    return float(np.linalg.norm(grad - gradapprox) / total) if total else 0.0

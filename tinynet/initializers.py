@@ -1,7 +1,7 @@
-r"""Initializers: the first values of a parameter.
+r"""Initializers: the first values of a parameter (n_out, n_in), drawn from a generator.
 
-It draws an array (n_out, n_in) from the generator it is handed; with a
-`numpy.random.RandomState`, ``lecun_normal``, ``he_normal`` and ``normal`` give the course's values.
+With a `numpy.random.RandomState`, ``lecun_normal``, ``he_normal`` and ``normal`` give the values
+of the deep-learning course.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
+from tinynet._support.fields import finite, nonnegative
 from tinynet._support.random import Random
 from tinynet._support.registry import Registered
 
@@ -20,8 +21,9 @@ from tinynet._support.registry import Registered
 class Initializer(Registered, ABC):
     """Base of all initializers; to subclass it is to register.
 
-    >>> Initializer.get("he_normal").draw((2, 3), np.random.default_rng(1)).shape
-    (2, 3)
+    >>> Initializer.get("normal", scale=0.01).draw((2, 2), np.random.RandomState(1)).round(5)
+    array([[ 0.01624, -0.00612],
+           [-0.00528, -0.01073]])
     """
 
     family = "initializer"
@@ -36,7 +38,7 @@ def _n_in(shape: Shape) -> int:
 
 
 class Zeros(Initializer):
-    """All zero: right for b; in W it would make every unit of a layer the same for ever."""
+    """All zeros: right for b; in W they would make all units of a layer the same for ever."""
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         return np.zeros(shape)
@@ -46,7 +48,7 @@ class Zeros(Initializer):
 class Constant(Initializer):
     """All one value."""
 
-    value: float = attrs.field(default=0.0, converter=float)
+    value: float = finite(0.0)
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         return np.full(shape, self.value)
@@ -54,35 +56,30 @@ class Constant(Initializer):
 
 @attrs.frozen
 class Normal(Initializer):
-    """Normal with mean 0 and standard deviation `scale`.
+    """Normal with mean 0 and standard deviation `scale`."""
 
-    >>> Normal(scale=0.01).draw((2, 2), np.random.RandomState(1)).round(5)
-    array([[ 0.01624, -0.00612],
-           [-0.00528, -0.01073]])
-    """
-
-    scale: float = attrs.field(default=0.01, converter=float, validator=attrs.validators.ge(0))
+    scale: float = nonnegative(0.01)
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         return rng.standard_normal(shape) * self.scale
 
 
 class LecunNormal(Initializer):
-    r"""Normal with variance 1/n_in (LeCun, Bottou, Orr and Müller 1998): ``randn(n_out, n_in) / sqrt(n_in)``."""
+    r"""Normal with variance 1/n_in (LeCun and others 1998), randn(n_out, n_in) / sqrt(n_in)."""
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         return rng.standard_normal(shape) / math.sqrt(_n_in(shape))
 
 
 class HeNormal(Initializer):
-    r"""Normal with variance 2/n_in, for ReLU and its family (He, Zhang, Ren and Sun 2015)."""
+    r"""Normal with variance 2/n_in, for ReLU and its family (He and others 2015)."""
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         return rng.standard_normal(shape) * math.sqrt(2 / _n_in(shape))
 
 
 class HeUniform(Initializer):
-    r"""Uniform between ±√(6/n_in), which has the variance 2/n_in (He, Zhang, Ren and Sun 2015)."""
+    r"""Uniform between ±√(6/n_in), which has the variance 2/n_in (He and others 2015)."""
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         limit = math.sqrt(6 / _n_in(shape))
@@ -97,7 +94,7 @@ class GlorotNormal(Initializer):
 
 
 class GlorotUniform(Initializer):
-    r"""Uniform between ±√(6/(n_in + n_out)), which has the variance 2/(n_in + n_out) (Glorot and Bengio 2010)."""
+    r"""Uniform between ±√(6/(n_in + n_out)), of the same variance as ``glorot_normal``."""
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         limit = math.sqrt(6 / (_n_in(shape) + shape[0]))
@@ -106,13 +103,12 @@ class GlorotUniform(Initializer):
 
 @attrs.frozen
 class Orthogonal(Initializer):
-    r"""Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland and Ganguli 2014).
+    r"""Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe and others 2014).
 
-    The Q of the QR decomposition of a normal matrix, with the signs of R's diagonal, is
-    uniform over the orthogonal matrices (Mezzadri 2007).
+    It is uniform over the orthogonal matrices (Mezzadri 2007).
     """
 
-    gain: float = attrs.field(default=1.0, converter=float)
+    gain: float = finite(1.0)
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         n_out, n_in = shape[0], _n_in(shape)

@@ -1,10 +1,10 @@
 r"""Losses: a number J, and dA[L].
 
-``value`` is the mean over the m examples of the sum over the outputs, and ``back`` is its
-derivative per example, not divided by m (as every dA here). A loss may name its natural
-``partner`` among the activations (sigmoid with binary cross-entropy, softmax with
-categorical cross-entropy, identity with squared error): then dZ[L] is simply A[L] - Y, and
-the value is computed from Z[L], exact however large |Z| is.
+The cost is the mean over the m examples of the sum over the outputs. ``back`` is its derivative
+for each example, not divided by m (as every dA here). A loss may have a ``partner`` among the
+activations (sigmoid for binary cross-entropy, softmax for categorical cross-entropy, identity for
+squared error). Where the last layer has it, dZ[L] is A[L] - Y, and the loss is computed from
+Z[L], exact however large |Z| is.
 """
 
 from __future__ import annotations
@@ -17,62 +17,79 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.blocks import by_blocks, give_out
-from tinynet._support.checks import class_numbers, misfit
+from tinynet._support.blocks import by_blocks
+from tinynet._support.checks import class_numbers, wrong_targets
+from tinynet._support.fields import positive
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation, Identity, Sigmoid, Softmax
 
 
 class Loss(Registered, ABC):
-    """Base of all losses; to subclass it is to register. A[L] lies between the two numbers of ``domain``.
+    """Base of all losses; to subclass it is to register.
+
+    A subclass defines `back`, and `each` or `value`. ``domain`` are the limits of A[L].
+    ``unsuitable`` says why some activations before the loss are likely a mistake.
 
     >>> Loss.get("huber", delta=2.0)
     Huber(delta=2.0)
     """
 
     family = "loss"
+    plural = "losses"
     partner: ClassVar[Activation | None] = None
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    misfits: ClassVar[
-        dict[type[Activation], str]
-    ] = {}  # activations before it that are likely a mistake, and why
+    unsuitable: ClassVar[dict[type[Activation], str]] = {}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        give_out(cls, "back")
+    def each(self, A: Array, Y: Array) -> Array:
+        """Return the loss of each example, (m,), or of each output of each example, (n_L, m).
 
-    @abstractmethod
-    def value(self, A: Array, Y: Array) -> float:
-        """Return J for A and Y of shape (n_L, m)."""
+        Without it, `value` is called for one example at a time.
+        """
+        if type(self).value is Loss.value:
+            raise TypeError(
+                f"{type(self).__name__} defines neither each nor value. Write "
+                "def each(self, A, Y), which returns the loss of each example."
+            )
+        examples = range(A.shape[-1])
+        return np.array([self.value(A[..., i : i + 1], Y[..., i : i + 1]) for i in examples])
+
+    def each_from_Z(self, Z: Array, Y: Array) -> Array:
+        """Return what `each` does, from Z[L], where the last activation is the partner."""
+        assert self.partner is not None, f"{type(self).__name__} has no partner"
+        return self.each(self.partner.forward(Z), Y)
 
     @abstractmethod
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
-        """Return dA (n_L, m), per example: m times the derivative of `value`; in `out`, if there is one."""
+        """Return dA (n_L, m) for each example: m times the derivative of the cost."""
 
-    def each(self, A: Array, Y: Array) -> Array:
-        """Return the loss of each example, (m,): `value` is their mean, and weights are for these.
+    def value(self, A: Array, Y: Array) -> float:
+        """Return J for A and Y of shape (n_L, m)."""
+        if np.shape(A) != np.shape(Y):  # they would be broadcast
+            raise wrong_targets(np.asarray(Y), np.shape(A))
+        return self.mean(self.each(A, Y))
 
-        Left out by a subclass, it is found one example at a time.
+    @staticmethod
+    def mean(each: Array, w: Array | None = None) -> float:
+        """Return J from what `each` returned, and the weights of the examples, summed in float64.
+
+        It is the sum over the outputs, and the mean over the examples, the last axis.
         """
-        return np.array(
-            [self.value(A[..., i : i + 1], Y[..., i : i + 1]) for i in range(A.shape[-1])]
-        )
+        if w is None:
+            return float(np.add.reduce(each, axis=None, dtype=np.float64)) / each.shape[-1]
+        of_examples = each.sum(axis=tuple(range(each.ndim - 1)), dtype=np.float64)
+        return float(of_examples.dot(w)) / w.size
 
-    def partner_value(self, Z: Array, Y: Array) -> float:
-        """Return J from Z[L], where the output activation is the partner."""
-        return self.value(self._partners_output(Z), Y)
+    def is_partner(self, activation: Activation) -> bool:
+        """Return whether dZ[L] is A[L] - Y behind this activation.
 
-    def partner_each(self, Z: Array, Y: Array) -> Array:
-        """Return the loss of each example from Z[L], where the output activation is the partner."""
-        return self.each(self._partners_output(Z), Y)
-
-    def _partners_output(self, Z: Array) -> Array:
-        assert self.partner is not None, f"{type(self).__name__} has no partner"
-        return self.partner.forward(Z)
-
-    def partner_back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
-        """Return dZ[L] = A[L] - Y, where the output activation is the partner."""
-        return np.subtract(A, Y, out=out)
+        A subclass with another formula inherits no partner: it names its own.
+        """
+        for kind in type(self).__mro__:
+            if "partner" in vars(kind):
+                return self.partner == activation
+            if vars(kind).keys() & {"each", "value", "back"}:
+                return False
+        return False
 
     def targets(self, Y: Array, outputs: int) -> Array:
         """Return Y as columns; a loss that takes labels turns them into columns here."""
@@ -82,44 +99,8 @@ class Loss(Registered, ABC):
         """Raise ValueError for a Y (n_L, m) that cannot be meant for this loss."""
 
 
-class LossOfTerms(Loss):
-    """Base of losses that are a sum of terms, one for each output of each example."""
-
-    @abstractmethod
-    def terms(self, A: Array, Y: Array) -> Array:
-        """Return the terms (n_L, m) for A and Y of the same shape."""
-
-    def partner_terms(self, Z: Array, Y: Array) -> Array:
-        """Return the terms from Z[L], where the output activation is the partner."""
-        return self.terms(self._partners_output(Z), Y)
-
-    def value(self, A: Array, Y: Array) -> float:
-        if np.shape(A) != np.shape(Y):  # they would be broadcast
-            raise misfit(np.asarray(Y), np.shape(A))
-        return _mean(self.terms(A, Y))
-
-    def each(self, A: Array, Y: Array) -> Array:
-        return _sums(self.terms(A, Y))
-
-    def partner_value(self, Z: Array, Y: Array) -> float:
-        return _mean(self.partner_terms(Z, Y))
-
-    def partner_each(self, Z: Array, Y: Array) -> Array:
-        return _sums(self.partner_terms(Z, Y))
-
-
-def _mean(terms: Array) -> float:
-    """Sum over the outputs, mean over the examples (the last axis), added up in float64."""
-    return float(np.add.reduce(terms, axis=None, dtype=np.float64)) / terms.shape[-1]
-
-
-def _sums(terms: Array) -> Array:
-    """Sum over the outputs, in float64: one number an example."""
-    return terms.sum(axis=tuple(range(terms.ndim - 1)), dtype=np.float64)
-
-
-class MeanSquaredError(LossOfTerms):
-    r"""J = 1/(2m) Σ (A - Y)², and dA = A - Y (hence the 1/2); the partner of identity.
+class MeanSquaredError(Loss):
+    r"""J = 1/(2m) Σ (A - Y)², and dA = A - Y (hence the 1/2); the partner is identity.
 
     >>> MeanSquaredError().value(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]]))
     2.5
@@ -127,17 +108,17 @@ class MeanSquaredError(LossOfTerms):
 
     partner = Identity()
 
-    def terms(self, A: Array, Y: Array) -> Array:
+    def each(self, A: Array, Y: Array) -> Array:
         return 0.5 * (A - Y) ** 2
 
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         return np.subtract(A, Y, out=out)
 
 
-class MeanAbsoluteError(LossOfTerms):
+class MeanAbsoluteError(Loss):
     r"""J = 1/m Σ |A - Y|, and dA = sign(A - Y)."""
 
-    def terms(self, A: Array, Y: Array) -> Array:
+    def each(self, A: Array, Y: Array) -> Array:
         return np.abs(A - Y)
 
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
@@ -145,15 +126,15 @@ class MeanAbsoluteError(LossOfTerms):
 
 
 @attrs.frozen
-class Huber(LossOfTerms):
+class Huber(Loss):
     r"""Half the square of d = A - Y where |d| ≤ delta, delta · (|d| - delta/2) beyond (Huber 1964).
 
-    dA is d, held between -delta and delta.
+    dA is d, limited to the range from -delta to delta.
     """
 
-    delta: float = attrs.field(default=1.0, converter=float, validator=attrs.validators.gt(0))
+    delta: float = positive(1.0)
 
-    def terms(self, A: Array, Y: Array) -> Array:
+    def each(self, A: Array, Y: Array) -> Array:
         d = np.abs(A - Y)
         inside = np.minimum(d, self.delta)
         return inside * (d - 0.5 * inside)
@@ -162,11 +143,11 @@ class Huber(LossOfTerms):
         return np.clip(np.subtract(A, Y, out=out), -self.delta, self.delta, out=out)
 
 
-class BinaryCrossentropy(LossOfTerms):
-    r"""J = -1/m Σ (Y log A + (1 - Y) log(1 - A)); the partner of sigmoid.
+class BinaryCrossentropy(Loss):
+    r"""J = -1/m Σ (Y log A + (1 - Y) log(1 - A)); the partner is sigmoid.
 
-    dA = (1 - Y)/(1 - A) - Y/A. An A of exactly 0 or 1 is taken to be a little inside,
-    so 0 · log 0 is 0, and no logarithm or quotient is infinite.
+    dA = (1 - Y)/(1 - A) - Y/A. An A of exactly 0 or 1 counts as a little inside, so 0 · log 0 is
+    0, and no logarithm or quotient is infinite.
 
     >>> round(BinaryCrossentropy().value(np.array([[0.8, 0.9, 0.4]]), np.array([[1, 1, 0]])), 12)
     0.279776563579
@@ -174,14 +155,18 @@ class BinaryCrossentropy(LossOfTerms):
 
     partner = Sigmoid()
     domain = (0.0, 1.0)
-    misfits = {
-        Softmax: "takes each output for a yes or no of its own, and softmax makes them sum to 1; for one class of "
-        'several write loss="categorical_crossentropy", for several yes or no "sigmoid"'
+    unsuitable = {
+        Softmax: "takes each output as a yes or no by itself, and softmax makes them sum to 1. For "
+        'one class of several use loss="categorical_crossentropy", for several yes or no "sigmoid".'
     }
 
-    def terms(self, A: Array, Y: Array) -> Array:
+    def each(self, A: Array, Y: Array) -> Array:
         low, high = _inside(A)
         return -(Y * np.log(low) + (1 - Y) * np.log1p(-high))
+
+    def each_from_Z(self, Z: Array, Y: Array) -> Array:
+        # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
+        return Y * np.logaddexp(0, -Z) + (1 - Y) * np.logaddexp(0, Z)
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
@@ -189,24 +174,20 @@ class BinaryCrossentropy(LossOfTerms):
         return (1 - Y) / (1 - high) - Y / low
 
     def check_targets(self, Y: Array) -> None:
-        if not np.array_equal(Y, np.rint(Y)):  # not labels, so nothing to say of them
+        if not np.array_equal(Y, np.rint(Y)):  # probabilities, not labels
             return
         for at in np.argwhere((Y != 0) & (Y != 1))[:1]:
             raise ValueError(
-                f"Y[{', '.join(map(str, at))}] is {Y[tuple(at)]:g}, but binary cross-entropy takes 0 and 1, or a "
-                "probability between; for labels -1 and 1 write (Y + 1) / 2"
+                f"Y[{', '.join(map(str, at))}] is {Y[tuple(at)]:g}, but binary cross-entropy "
+                "expects 0 and 1, or a probability between. Pass (Y + 1) / 2 for labels -1 and 1."
             )
 
-    def partner_terms(self, Z: Array, Y: Array) -> Array:
-        # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
-        return Y * np.logaddexp(0, -Z) + (1 - Y) * np.logaddexp(0, Z)
 
+class CategoricalCrossentropy(Loss):
+    r"""J = -1/m Σ Y log A over classes; the partner is softmax.
 
-class CategoricalCrossentropy(LossOfTerms):
-    r"""J = -1/m Σ Y log A over classes; the partner of softmax.
-
-    Y is one-hot or, more generally, a distribution over the n_L classes in each column;
-    or integer labels 0 … n_L - 1 of shape (m,) or (1, m). dA = -Y/A.
+    Y is one-hot or, more generally, a distribution over the n_L classes in each column; or
+    integer labels 0 … n_L - 1 of shape (m,) or (1, m). dA = -Y/A.
 
     >>> A = np.array([[0.5, 0.25], [0.5, 0.75]])
     >>> round(CategoricalCrossentropy().value(A, np.array([[1, 0], [0, 1]])), 12)
@@ -215,35 +196,35 @@ class CategoricalCrossentropy(LossOfTerms):
 
     partner = Softmax()
     domain = (0.0, 1.0)
-    misfits = {
-        Sigmoid: "takes the outputs for the probabilities of classes, which sum to 1, and sigmoid's do not; for one "
-        'class of several write "softmax", for several yes or no loss="binary_crossentropy"'
+    unsuitable = {
+        Sigmoid: "takes the outputs as probabilities of classes, which sum to 1, and those of "
+        'sigmoid do not. For one class of several use "softmax", for several yes or no '
+        'loss="binary_crossentropy".'
     }
 
-    def terms(self, A: Array, Y: Array) -> Array:
+    def each(self, A: Array, Y: Array) -> Array:
         return Y * -np.log(_inside(A)[0])
+
+    def each_from_Z(self, Z: Array, Y: Array) -> Array:
+        # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1: left
+        # to log1p, it does not swallow the others.
+        D = Z - np.maximum.reduce(Z)
+        largest = D == 0
+        ties = np.add.reduce(largest) - 1  # of several largest terms, one is that 1
+        others = np.add.reduce(np.exp(D) - largest) + ties
+        return Y * (np.log1p(others) - D)
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
         return Y / -_inside(A)[0]
 
-    def partner_terms(self, Z: Array, Y: Array) -> Array:
-        # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1:
-        # left to log1p, it does not swallow the others.
-        D = Z - np.maximum.reduce(Z)
-        largest = D == 0
-        others = np.add.reduce(np.exp(D) - largest) + (
-            np.add.reduce(largest) - 1
-        )  # of several largest, one is the 1
-        return Y * (np.log1p(others) - D)
-
     def check_targets(self, Y: Array) -> None:
         sums = Y.sum(axis=0)
         for i in np.flatnonzero((np.abs(sums - 1) > 1e-2) | (Y < 0).any(axis=0))[:1]:
             raise ValueError(
-                f"column {i} of Y is {Y[:, i]}, but categorical cross-entropy takes one-hot columns, or "
-                "probabilities that sum to 1, or integer labels (m,); for several yes or no an example write "
-                'loss="binary_crossentropy" and "sigmoid"'
+                f"Column {i} of Y is {Y[:, i]}, but categorical cross-entropy expects one-hot "
+                "columns, probabilities that sum to 1, or integer labels (m,). For several yes or "
+                'no an example use loss="binary_crossentropy" and "sigmoid".'
             )
 
     def targets(self, Y: Array, outputs: int) -> Array:
@@ -252,15 +233,15 @@ class CategoricalCrossentropy(LossOfTerms):
         return np.arange(outputs)[:, np.newaxis] == class_numbers(Y, outputs)
 
 
-class Poisson(LossOfTerms):
+class Poisson(Loss):
     r"""J = 1/m Σ (A - Y log A), the Poisson negative log-likelihood without log(Y!); for A > 0.
 
-    dA = 1 - Y/A. An A of exactly 0 is taken to be a little above.
+    dA = 1 - Y/A. An A of exactly 0 counts as a little above.
     """
 
     domain = (0.0, math.inf)
 
-    def terms(self, A: Array, Y: Array) -> Array:
+    def each(self, A: Array, Y: Array) -> Array:
         return A - Y * np.log(_inside(A)[0])
 
     @by_blocks
@@ -269,6 +250,6 @@ class Poisson(LossOfTerms):
 
 
 def _inside(A: Any) -> tuple[Array, Array]:
-    """Return A kept above 0, and A kept below 1."""
+    """Return A with a lower limit just above 0, and with an upper limit just below 1."""
     limits = np.finfo(A.dtype)
     return np.maximum(A, limits.tiny), np.minimum(A, 1 - limits.epsneg)

@@ -1,10 +1,11 @@
-"""Metrics: functions ``(Y, A) -> float`` for a person to read, known by name or your own.
+"""Metrics: numbers for a person to read, by name, as an instance or as a custom function.
 
-Each judges a whole epoch: A is A[L], (n_L, m), with m examples as columns.
+Each takes Y and A of a whole epoch: A is A[L], (n_L, m), with m examples as columns.
 
-- Metrics of classes: a single output is a yes or no, and class 1 is an A above 0.5; of several
-  outputs the largest is the class, and the first of equal ones. Y are columns like those of A,
-  or integer labels, (m,) or (1, m).
+- Metrics of classes: a single output is a yes or no, and class 1 is an A above 0.5. Of several
+  outputs the largest is the class, the first of equal ones. Y has columns like those of A, or
+  integer labels, (m,) or (1, m). Precision, recall and f1 of several classes are means over the
+  classes that occur in truth or prediction. What would be 0 / 0 is 0.
 - Metrics of numbers, and `binary_accuracy`: Y has the shape of A, and each entry counts by itself.
 
 Sums are in float64, whatever the dtype. A Y of another shape is refused, never broadcast.
@@ -13,17 +14,165 @@ Sums are in float64, whatever the dtype. A Y of another shape is refused, never 
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, integer
-from tinynet._support.checks import class_numbers, misfit, numbers
-from tinynet._support.registry import _nearest_first
-from tinynet.errors import ShapeError, UnknownNameError
+from tinynet._support import fields
+from tinynet._support.arrays import Array
+from tinynet._support.checks import class_numbers, numbers, wrong_targets
+from tinynet._support.registry import Registered
+from tinynet.errors import ShapeError
 
-Metric: TypeAlias = Callable[[Array, Array], float]
+Measure: TypeAlias = Callable[[Array, Array], float]  # a Metric is one
+
+
+class Metric(Registered, ABC):
+    """Base of all metrics; to subclass it is to register. An instance is a function of Y and A.
+
+    >>> Metric.get("top_k_accuracy", k=3)
+    TopKAccuracy(k=3)
+    """
+
+    family = "metric"
+    larger_is_better: ClassVar[bool | None] = None  # None: unknown
+
+    @abstractmethod
+    def measure(self, Y: Array, A: Array) -> float:
+        """Return the number for the targets Y and outputs A of all examples."""
+
+    def __call__(self, Y: Any, A: Any, **settings: Any) -> float:
+        """Return the number, with other settings for this call."""
+        return float((attrs.evolve(self, **settings) if settings else self).measure(Y, A))
+
+    @property
+    def __name__(self) -> str:
+        """The registered name, with the settings that are not the default."""
+        values = [(field, getattr(self, field.name)) for field in attrs.fields(type(self))]
+        settings = [f"{field.alias}={value!r}" for field, value in values if value != field.default]
+        return self.registered_name + (f"({', '.join(settings)})" if settings else "")
+
+
+class Accuracy(Metric):
+    """Return the share of examples whose class is right.
+
+    >>> accuracy(np.array([0, 2]), np.array([[0.7, 0.5], [0.2, 0.1], [0.1, 0.4]]))
+    0.5
+    """
+
+    larger_is_better = True
+
+    def measure(self, Y: Array, A: Array) -> float:
+        true, predicted = _classes(Y, A)
+        return np.mean(true == predicted)
+
+
+@attrs.frozen
+class TopKAccuracy(Metric):
+    """Return the share of examples whose class is among the k largest outputs."""
+
+    larger_is_better = True
+    k: int = fields.integer(5)
+
+    def measure(self, Y: Array, A: Array) -> float:
+        A = _outputs(A)
+        if len(A) == 1:
+            raise ValueError('A has one row, top_k_accuracy expected several. Use "accuracy".')
+        if self.k > len(A):
+            hint = f"Use tn.metrics.TopKAccuracy(k={len(A) - 1})."
+            raise ValueError(f"k={self.k}, expected at most {len(A)}: A has {len(A)} rows. {hint}")
+        true = _true_classes(Y, A)
+        of_true = np.take_along_axis(A, true[np.newaxis], axis=0)
+        number = np.arange(len(A))[:, np.newaxis]
+        # The true class itself is among these. NaN is not, and so is ahead, as it is for argmax.
+        not_ahead = (of_true > A) | ((of_true == A) & (number >= true))
+        return np.mean(len(A) - np.count_nonzero(not_ahead, axis=0) < self.k)
+
+
+@attrs.frozen
+class BinaryAccuracy(Metric):
+    """Return the share of entries of A on the right side of `threshold`, each a yes or no."""
+
+    larger_is_better = True
+    threshold: float = fields.finite(0.5)
+
+    def measure(self, Y: Array, A: Array) -> float:
+        Y, A = _entries(Y, A)
+        return np.mean((self.threshold < A) == _yes(Y))
+
+
+class Precision(Metric):
+    """Return the share of right ones among the examples predicted to be of class 1."""
+
+    larger_is_better = True
+
+    def measure(self, Y: Array, A: Array) -> float:
+        right, _, predicted = _counts(Y, A)
+        return _mean_ratio(right, predicted)
+
+
+class Recall(Metric):
+    """Return the share of right ones among the examples of class 1."""
+
+    larger_is_better = True
+
+    def measure(self, Y: Array, A: Array) -> float:
+        right, true, _ = _counts(Y, A)
+        return _mean_ratio(right, true)
+
+
+class F1(Metric):
+    """Return the harmonic mean of `precision` and `recall`, formed class by class."""
+
+    larger_is_better = True
+
+    def measure(self, Y: Array, A: Array) -> float:
+        right, true, predicted = _counts(Y, A)
+        return _mean_ratio(2 * right, true + predicted)
+
+
+class MeanAbsoluteError(Metric):
+    """Return the mean of |A - Y| over all entries."""
+
+    larger_is_better = False
+
+    def measure(self, Y: Array, A: Array) -> float:
+        return float(np.mean(np.abs(_differences(*_entries(Y, A)))))
+
+
+class MeanSquaredError(Metric):
+    """Return the mean of (A - Y)² over all entries; the loss sums over outputs, and halves."""
+
+    larger_is_better = False
+
+    def measure(self, Y: Array, A: Array) -> float:
+        return np.mean(_differences(*_entries(Y, A)) ** 2)
+
+
+class R2(Metric):
+    """Return the share of the variance of Y that A explains, a mean over outputs.
+
+    It is 1 - Σ (A - Y)² / Σ (Y - mean of Y)²: 1 where A is Y, 0 where A is no better than the mean
+    of Y, negative where it is worse. Where Y is constant, as for m = 1, it is 1 if A is Y, else 0.
+    """
+
+    larger_is_better = True
+
+    def measure(self, Y: Array, A: Array) -> float:
+        Y, A = _entries(Y, A)
+        errors = np.sum(_differences(Y, A) ** 2, axis=-1)
+        shifted = _differences(Y[..., :1], Y)  # of a constant Y exactly 0, which Y - mean is not
+        spread = np.sum((shifted - shifted.mean(axis=-1, keepdims=True)) ** 2, axis=-1)
+        constant = spread == 0
+        return np.mean(np.where(constant, errors == 0, 1 - errors / (spread + constant)))
+
+
+accuracy, top_k_accuracy, binary_accuracy = Accuracy(), TopKAccuracy(), BinaryAccuracy()
+precision, recall, f1 = Precision(), Recall(), F1()
+mean_absolute_error, mean_squared_error, r2 = MeanAbsoluteError(), MeanSquaredError(), R2()
 
 
 def labels(A: Array, threshold: float = 0.5) -> Array:
@@ -31,136 +180,12 @@ def labels(A: Array, threshold: float = 0.5) -> Array:
     return (A[0] > threshold).astype(np.intp) if len(A) == 1 else A.argmax(axis=0)
 
 
-def accuracy(Y: Array, A: Array) -> float:
-    """Return the share of examples whose class is right.
-
-    >>> accuracy(np.array([0, 2]), np.array([[0.7, 0.5], [0.2, 0.1], [0.1, 0.4]]))
-    0.5
-    """
-    true, predicted = _classes(Y, A)
-    return _share(true == predicted)
-
-
-def top_k_accuracy(Y: Array, A: Array, k: int = 5) -> float:
-    """Return the share of examples whose class is among the k largest outputs; k = 1 is `accuracy`.
-
-    >>> A = np.array([[0.7, 0.5], [0.2, 0.1], [0.1, 0.4]])
-    >>> top_k_accuracy(np.array([0, 2]), A, k=2)
-    1.0
-    """
-    A = _outputs(A)
-    if len(A) == 1:
-        raise ValueError(
-            'top_k_accuracy needs several classes, and A has one row, a yes or no; write "accuracy"'
-        )
-    if integer("k", k) > len(A):
-        fewer = f"functools.partial(top_k_accuracy, k={len(A) - 1})"
-        raise ValueError(
-            f"top_k_accuracy with k={k} needs as many classes, and A has {len(A)} rows; write {fewer}"
-        )
-    true = _true_classes(Y, A)
-    of_true, number = (
-        np.take_along_axis(A, true[np.newaxis], axis=0),
-        np.arange(len(A))[:, np.newaxis],
-    )
-    # The true class itself is among these; NaN is not, and so is ahead, as it is for argmax.
-    not_ahead = (of_true > A) | ((of_true == A) & (number >= true))
-    return _share(len(A) - np.count_nonzero(not_ahead, axis=0) < k)
-
-
-def binary_accuracy(Y: Array, A: Array, threshold: float = 0.5) -> float:
-    """Return the share of entries of A on the right side of `threshold`, each output being a yes or no of its own.
-
-    >>> binary_accuracy(np.array([[1, 0], [1, 1]]), np.array([[0.9, 0.2], [0.8, 0.3]]))
-    0.75
-    """
-    Y, A = _entries(Y, A)
-    return _share((threshold < A) == _yes(Y))
-
-
-def precision(Y: Array, A: Array) -> float:
-    """Return the share of right ones among those predicted to be of class 1.
-
-    For several classes it is the mean over those that occur in truth or prediction. It is 0
-    for a class that is never predicted.
-
-    >>> precision(np.array([[1, 0, 1, 1]]), np.array([[0.9, 0.8, 0.2, 0.7]])) == 2 / 3
-    True
-    """
-    right, _, predicted = _counts(Y, A)
-    return _mean_ratio(right, predicted)
-
-
-def recall(Y: Array, A: Array) -> float:
-    """Return the share of right ones among those that are of class 1.
-
-    For several classes it is the mean over those that occur in truth or prediction. It is 0
-    for a class that is only predicted.
-
-    >>> recall(np.array([[1, 0, 1, 1, 1]]), np.array([[0.9, 0.8, 0.2, 0.7, 0.1]]))
-    0.5
-    """
-    right, true, _ = _counts(Y, A)
-    return _mean_ratio(right, true)
-
-
-def f1(Y: Array, A: Array) -> float:
-    """Return the harmonic mean of `precision` and `recall` of class 1.
-
-    For several classes it is formed class by class, and is the mean over those that occur in
-    truth or prediction. It is 0 for a class without a right one.
-
-    >>> f1(np.array([[1, 0, 1, 1, 1]]), np.array([[0.9, 0.8, 0.2, 0.7, 0.1]])) == 4 / 7
-    True
-    """
-    right, true, predicted = _counts(Y, A)
-    return _mean_ratio(2 * right, true + predicted)
-
-
-def mean_absolute_error(Y: Array, A: Array) -> float:
-    """Return the mean of |A - Y| over all entries.
-
-    >>> mean_absolute_error(np.array([[0, 1], [2, 3]]), np.array([[0, 1], [2, 5]]))
-    0.5
-    """
-    return float(np.mean(np.abs(_differences(*_entries(Y, A)))))
-
-
-def mean_squared_error(Y: Array, A: Array) -> float:
-    """Return the mean of (A - Y)² over all entries; the loss of this name is half of it, summed over the outputs.
-
-    >>> mean_squared_error(np.array([[0, 1], [2, 3]]), np.array([[0, 1], [2, 5]]))
-    1.0
-    """
-    return float(np.mean(_differences(*_entries(Y, A)) ** 2))
-
-
-def r2(Y: Array, A: Array) -> float:
-    """Return the share of the variance of Y that A explains, 1 - Σ (A - Y)² / Σ (Y - mean of Y)², a mean over outputs.
-
-    It is 1 where A is Y, 0 where A is no better than the mean of Y, and negative where it is
-    worse. For an output whose Y is constant, as it is for m = 1, it is 1 if A is Y and else 0.
-
-    >>> r2(np.array([[0, 1, 2, 5]]), np.array([[0, 1, 2, 4]])) == 1 - 1 / 14
-    True
-    """
-    Y, A = _entries(Y, A)
-    errors = np.sum(_differences(Y, A) ** 2, axis=-1)
-    shifted = _differences(
-        Y[..., :1], Y
-    )  # that of a constant Y is exactly 0, which Y - mean is not
-    spread = np.sum((shifted - shifted.mean(axis=-1, keepdims=True)) ** 2, axis=-1)
-    constant = spread == 0
-    return float(np.mean(np.where(constant, errors == 0, 1 - errors / (spread + constant))))
-
-
 def _outputs(A: Any, more_axes: bool = False) -> Array:
     """Return A as an array of at least one example, a column or, with `more_axes`, of any shape."""
     A = numbers(A, "A")
     if A.ndim < 2 or (A.ndim > 2 and not more_axes) or A.size == 0:
-        raise ShapeError(
-            f"A has shape {A.shape}; needed is that of A[L], (n_L, m): a column an example, at least one"
-        )
+        message = "expected that of A[L], (n_L, m): examples are columns, at least one"
+        raise ShapeError(f"A has shape {A.shape}, {message}.")
     return A
 
 
@@ -168,12 +193,12 @@ def _entries(Y: Any, A: Any) -> tuple[Array, Array]:
     """Return Y and A as arrays of one shape."""
     Y, A = numbers(Y, "Y"), _outputs(A, more_axes=True)
     if Y.shape != A.shape:
-        raise misfit(Y, A.shape)
+        raise wrong_targets(Y, A.shape)
     return Y, A
 
 
 def _differences(Y: Array, A: Array) -> Array:
-    """Return A - Y in float64, so that sums of it are too, and unsigned numbers do not wrap around."""
+    """Return A - Y in float64, so that sums are too, and unsigned numbers do not wrap around."""
     return np.subtract(A, Y, dtype=np.float64)
 
 
@@ -189,23 +214,24 @@ def _true_classes(Y: Any, A: Array) -> Array:
     if n > 1 and Y.shape == A.shape:
         return labels(Y)
     if Y.shape not in ((m,), (1, m)):
-        raise misfit(Y, A.shape, f", or integer labels ({m},)")
-    found = class_numbers(Y, n) if n > 1 else _yes(Y.reshape(-1))
-    return found.astype(np.intp, copy=False)  # not every NumPy counts uint64
+        raise wrong_targets(Y, A.shape, f", or integer labels ({m},)")
+    classes = class_numbers(Y, n) if n > 1 else _yes(Y.reshape(-1))
+    return classes.astype(np.intp, copy=False)  # not every NumPy counts uint64
 
 
 def _yes(Y: Array) -> Array:
     """Return where Y is a yes; it is 0 or 1, or a probability between."""
     for at in np.argwhere(~((Y >= 0) & (Y <= 1)))[:1]:
         raise ValueError(
-            f"Y[{', '.join(map(str, at))}] is {Y[tuple(at)]:g}, but a yes or no is 0 or 1; for labels -1 and 1 "
-            'write (Y + 1) / 2, for numbers take a metric of numbers, such as "mean_absolute_error"'
+            f"Y[{', '.join(map(str, at))}] is {Y[tuple(at)]:g}, expected 0 or 1 for a no or yes. "
+            "Pass (Y + 1) / 2 for labels -1 and 1. "
+            'Use a metric of numbers for other numbers, such as "mean_absolute_error".'
         )
     return Y > 0.5
 
 
 def _counts(Y: Any, A: Any) -> Array:
-    """Return how many examples are right, true and predicted (three rows) for each class that counts (columns)."""
+    """Return the right, true and predicted examples (three rows) of each class that counts."""
     true, predicted = _classes(Y, A)
     which = (true[true == predicted], true, predicted)
     counts = np.stack([np.bincount(classes, minlength=max(len(A), 2)) for classes in which])
@@ -217,63 +243,39 @@ def _mean_ratio(parts: Array, wholes: Array) -> float:
     return float(np.mean(parts / np.maximum(wholes, 1)))
 
 
-def _share(hits: Array) -> float:
-    return float(np.mean(hits))
+def resolve(metrics: str | Measure | Iterable[str | Measure]) -> dict[str, Measure]:
+    """Return metrics by name, for names, instances or functions, several or one alone.
 
-
-_KNOWN: dict[str, Metric] = {
-    metric.__name__: metric
-    for metric in (
-        accuracy, top_k_accuracy, binary_accuracy, precision, recall, f1, mean_absolute_error, mean_squared_error, r2,
-    )
-}  # fmt: skip
-
-
-def is_known(name: str, metric: Metric) -> bool:
-    """Tell whether a metric is the one that its name stands for."""
-    return _KNOWN.get(name) is metric
-
-
-def measures(metrics: str | Metric | Iterable[str | Metric]) -> dict[str, Metric]:
-    """Return functions by name, for names or functions, several or one alone.
-
-    A function goes by its ``__name__``; one made by `functools.partial` by that of its function,
-    with the arguments. Raises `UnknownNameError` for a name that is not known, and ValueError for
-    different functions of one name, or one that is called ``"loss"``, as the loss is in a history.
+    A function is called by its ``__name__``, one that `functools.partial` made by that of its
+    function, with the arguments. Raises `UnknownNameError` for an unknown name, and ValueError for
+    different metrics of one name, or one called ``"loss"``, as the loss is in a history.
 
     >>> from functools import partial
-    >>> list(measures(["accuracy", partial(top_k_accuracy, k=3)]))
-    ['accuracy', 'top_k_accuracy(k=3)']
+    >>> list(resolve(["accuracy", TopKAccuracy(k=2), partial(top_k_accuracy, k=3)]))
+    ['accuracy', 'top_k_accuracy(k=2)', 'top_k_accuracy(k=3)']
     """
-    found: dict[str, Metric] = {}
-    for spec in [metrics] if isinstance(metrics, str) or callable(metrics) else metrics:
-        name, metric = _named(spec)
+    found: dict[str, Measure] = {}
+    specs: Iterable[Any] = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics
+    for spec in specs:
+        is_function = callable(spec) and not isinstance(spec, type)
+        metric = spec if is_function else Metric.get(spec)
+        name = _name(metric)
+        if isinstance(metric, functools.partial) and isinstance(metric.func, Metric):
+            metric = attrs.evolve(metric.func, *metric.args, **metric.keywords)
         if name == "loss" or found.get(name, metric) != metric:
-            hint = f"give {metric!r} a __name__ of its own, as def does"
-            raise ValueError(f"{name!r} names two numbers of a history; {hint}")
+            hint = "Give each function a __name__ of its own, as def does."
+            raise ValueError(f"{name!r} names two numbers of a history, expected one. {hint}")
         found[name] = metric
     return found
-
-
-def _named(spec: Any) -> tuple[str, Metric]:
-    """Return the name and the function for either."""
-    if callable(spec):
-        return _name(spec), spec
-    if not isinstance(spec, str):
-        raise TypeError(f"a metric is a name or a function (Y, A) -> float; got {spec!r}")
-    if spec not in _KNOWN:
-        known = ", ".join(_nearest_first(spec, _KNOWN))
-        raise UnknownNameError(
-            f"no metric is called {spec!r}; known, nearest first: {known}; or give a function"
-        )
-    return spec, _KNOWN[spec]
 
 
 def _name(metric: Any) -> str:
     if hasattr(metric, "__name__") or not isinstance(metric, functools.partial):
         return str(getattr(metric, "__name__", repr(metric)))
-    arguments = [
-        *map(repr, metric.args),
-        *(f"{key}={value!r}" for key, value in metric.keywords.items()),
-    ]
-    return f"{_name(metric.func)}({', '.join(arguments)})"
+    keywords = [f"{name}={value!r}" for name, value in metric.keywords.items()]
+    return f"{_name(metric.func)}({', '.join([*map(repr, metric.args), *keywords])})"
+
+
+def is_known(name: str, metric: Measure) -> bool:
+    """Return whether the name alone gives this metric back."""
+    return isinstance(metric, Metric) and name == metric.registered_name == metric.__name__

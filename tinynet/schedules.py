@@ -1,7 +1,6 @@
-"""Schedules: learning rates that change with the number of steps, or of epochs, that have been taken.
+"""Schedules: learning rates that change with the number of steps, or of epochs, taken so far.
 
-A schedule is a function of that number and of nothing else; who counts is the optimizer. It stands
-wherever a learning rate does:
+A schedule is a function of that number alone, and the optimizer counts:
 
 >>> from tinynet import SGD
 >>> optimizer = SGD(Exponential(0.1, decay=0.9, by="epoch"))
@@ -17,53 +16,47 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from attrs.validators import ge, gt, le, lt
 
-from tinynet._support.arrays import integer
-from tinynet._support.registry import Registered, one_of
+from tinynet._support.fields import factor, integer, nonnegative, one_of, positive, share
+from tinynet._support.registry import Registered
 
 
-@attrs.frozen(slots=False)
+@attrs.frozen(slots=False, kw_only=True)
 class Schedule(Registered, ABC):
     """Base of all schedules; to subclass it is to register.
 
-    Parameters
-    ----------
-    by : {"step", "epoch"}
-        What t counts; by keyword only. Where a schedule speaks of steps, they are epochs with "epoch".
+    `by`, "step" or "epoch" and by keyword only, is what t counts. With "epoch", the steps of a
+    schedule are epochs.
     """
 
     family = "schedule"
-    by: str = attrs.field(default="step", kw_only=True, validator=one_of("step", "epoch"))
+    by: str = one_of("step", "epoch", default="step")
 
     @abstractmethod
     def at(self, t: int) -> float:
-        """Return the learning rate after `t` steps (or epochs), so that of the first step is ``at(0)``."""
+        """Return the learning rate after `t` steps (or epochs): ``at(0)`` is for the first step."""
 
 
 def _number_or_schedule(value: Any) -> float | Schedule:
-    """Return a learning rate as it is kept: a float, or a schedule from an instance, a config or a name."""
-    described: Any = (
-        Registered,
-        Mapping,
-        str,
-        type,
-    )  # a class, or what is no schedule, get refuses in words
-    return Schedule.get(value) if isinstance(value, described) else float(value)
+    """Return a learning rate as a float, or as a schedule from an instance, a config or a name."""
+    described: Any = (Registered, Mapping, str, type)  # `get` explains what is wrong with a class
+    if isinstance(value, described):
+        return Schedule.get(value)
+    return float(value)
 
 
-def _nonnegative(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
-    """Refuse a learning rate below 0, infinite or NaN; a schedule has seen to its own numbers."""
-    if not isinstance(value, Schedule):
-        ge(0)(instance, field, value)
-        lt(math.inf)(instance, field, value)
+def _check_rate(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, Schedule) and not 0 <= value < math.inf:
+        expected = "a finite number of at least 0, or a schedule"
+        raise ValueError(
+            f"{type(instance).__name__}: {field.name} is {value!r}, expected {expected}."
+        )
 
 
 def rate_field(default: Any = attrs.NOTHING) -> Any:
-    """Return the field of an attrs class that takes a learning rate: a number, or a `Schedule`, by name or config too.
+    """Return a field for a learning rate: a number, or a `Schedule`, by name or config too.
 
-    With it, a rule of your own is told the rate of a step by
-    :meth:`Optimizer.rate <tinynet.optimizers.base.Optimizer.rate>`:
+    In a custom optimizer with this field, ``self.rate()`` is the rate of the current step:
 
     >>> import numpy as np
     >>> import tinynet as tn
@@ -71,28 +64,12 @@ def rate_field(default: Any = attrs.NOTHING) -> Any:
     ... class Signs(tn.Optimizer):
     ...     learning_rate: float | tn.Schedule = rate_field(0.01)
     ...
-    ...     def update(self, params, grads):
+    ...     def apply(self, params, grads):
     ...         params -= self.rate() * np.sign(grads)
     >>> Signs(Step(0.1, drop=0.5, every=10)).rate(later=10)
     0.05
     """
-    return attrs.field(default=default, converter=_number_or_schedule, validator=_nonnegative)
-
-
-def _whole(value: Any, field: attrs.Attribute[Any]) -> int:
-    return integer(field.name, value)
-
-
-def _rate(default: Any = attrs.NOTHING) -> Any:
-    return attrs.field(default=default, converter=float, validator=_nonnegative)
-
-
-def _count(default: Any = attrs.NOTHING) -> Any:
-    return attrs.field(default=default, converter=attrs.Converter(_whole, takes_field=True))
-
-
-def _factor(*validators: Any, default: Any = attrs.NOTHING) -> Any:
-    return attrs.field(default=default, converter=float, validator=list(validators))
+    return attrs.field(default=default, converter=_number_or_schedule, validator=_check_rate)
 
 
 @attrs.frozen
@@ -103,7 +80,7 @@ class Constant(Schedule):
     0.1
     """
 
-    rate: float = _rate()
+    rate: float = nonnegative()
 
     def at(self, t: int) -> float:
         return self.rate
@@ -111,24 +88,17 @@ class Constant(Schedule):
 
 @attrs.frozen
 class Step(Schedule):
-    """rate · drop^⌊t / every⌋: down a stair every so many steps.
+    """rate · drop^⌊t / every⌋: a stair, down every `every` steps.
 
-    Parameters
-    ----------
-    rate : float
-        The first one, at least 0.
-    drop : float
-        Above 0, and at most 1.
-    every : int
-        At least 1.
+    `rate` is at least 0, `drop` above 0 and at most 1, `every` an integer of at least 1.
 
     >>> [Step(0.8, drop=0.5, every=10).at(t) for t in (0, 9, 10, 20)]
     [0.8, 0.8, 0.4, 0.2]
     """
 
-    rate: float = _rate()
-    drop: float = _factor(gt(0), le(1))
-    every: int = _count()
+    rate: float = nonnegative()
+    drop: float = factor()
+    every: int = integer()
 
     def at(self, t: int) -> float:
         return self.rate * self.drop ** (t // self.every)
@@ -136,24 +106,17 @@ class Step(Schedule):
 
 @attrs.frozen
 class Exponential(Schedule):
-    """rate · decay^(t / interval).
+    """rate · decay^(t / interval): `decay` is the share that is left after `interval` steps.
 
-    Parameters
-    ----------
-    rate : float
-        The first one, at least 0.
-    decay : float
-        What is left of it after `interval` steps, as a share: above 0, and at most 1.
-    interval : int
-        At least 1.
+    `rate` is at least 0, `decay` above 0 and at most 1, `interval` an integer of at least 1.
 
     >>> Exponential(0.8, decay=0.5, interval=10).at(20)
     0.2
     """
 
-    rate: float = _rate()
-    decay: float = _factor(gt(0), le(1))
-    interval: int = _count(default=1)
+    rate: float = nonnegative()
+    decay: float = factor()
+    interval: int = integer(1)
 
     def at(self, t: int) -> float:
         return self.rate * self.decay ** (t / self.interval)
@@ -163,14 +126,8 @@ class Exponential(Schedule):
 class InverseTime(Schedule):
     """rate / (1 + decay · ⌊t / interval⌋), the course's learning-rate decay with ``by="epoch"``.
 
-    Parameters
-    ----------
-    rate, decay : float
-        At least 0.
-    interval : int
-        At least 1.
-    floor : bool
-        Whether the quotient is rounded down to a whole number; without, the rate falls at every step.
+    `rate` and `decay` are at least 0, `interval` is an integer of at least 1. With ``floor=False``
+    t / interval is not rounded down, and the rate falls at every step.
 
     >>> InverseTime(0.5, decay=1, interval=100, by="epoch").at(100)
     0.25
@@ -178,38 +135,31 @@ class InverseTime(Schedule):
     0.3333333333333333
     """
 
-    rate: float = _rate()
-    decay: float = _factor(ge(0), lt(math.inf))
-    interval: int = _count(default=1)
+    rate: float = nonnegative()
+    decay: float = nonnegative()
+    interval: int = integer(1)
     floor: bool = True
 
     def at(self, t: int) -> float:
-        return self.rate / (
-            1 + self.decay * (t // self.interval if self.floor else t / self.interval)
-        )
+        intervals = t // self.interval if self.floor else t / self.interval
+        return self.rate / (1 + self.decay * intervals)
 
 
 @attrs.frozen
 class Polynomial(Schedule):
     """end + (rate - end) · (1 - t / steps)^power, and `end` from then on.
 
-    Parameters
-    ----------
-    rate, end : float
-        The first and the last, at least 0.
-    steps : int
-        How many there are between them, at least 1.
-    power : float
-        Above 0; 1 is a straight line.
+    `rate` and `end` are at least 0, `steps` is an integer of at least 1, `power` is above 0: 1 is a
+    straight line.
 
     >>> [Polynomial(1.0, end=0.5, steps=4).at(t) for t in (0, 2, 4, 100)]
     [1.0, 0.75, 0.5, 0.5]
     """
 
-    rate: float = _rate()
-    end: float = _rate()
-    steps: int = _count()
-    power: float = _factor(gt(0), lt(math.inf), default=1.0)
+    rate: float = nonnegative()
+    end: float = nonnegative()
+    steps: int = integer()
+    power: float = positive(1.0)
 
     def at(self, t: int) -> float:
         return self.end + (self.rate - self.end) * (1 - min(t / self.steps, 1)) ** self.power
@@ -217,24 +167,22 @@ class Polynomial(Schedule):
 
 @attrs.frozen
 class Cosine(Schedule):
-    """Down half a wave of a cosine, and up again at once: warm restarts (SGDR, Loshchilov and Hutter 2017).
+    """Half a wave of a cosine down, then a warm restart (SGDR, Loshchilov and Hutter 2017).
 
-    With s of a period's n steps taken::
+    After s of the n steps of a period::
 
         lowest + (rate - lowest) · (1 + cos(π · s / n)) / 2
 
     Parameters
     ----------
-    rate : float
-        At the beginning of each period.
+    rate, lowest : float
+        At the beginning and the end of each period; `lowest` is at least 0 and at most `rate`.
     period : int
         Steps of the first period, at least 1.
-    lowest : float
-        At the end of each period; at least 0 and at most `rate`.
     growth : float
-        How many times as long as the one before a period is; at least 1.
+        The length of each further period, as a multiple of the one before; at least 1.
     restart : bool
-        Whether another period follows; without, the rate stays at `lowest`.
+        Whether another period follows; if not, the rate stays at `lowest`.
 
     >>> [round(Cosine(1.0, period=4).at(t), 2) for t in range(6)]
     [1.0, 0.85, 0.5, 0.15, 1.0, 0.85]
@@ -242,32 +190,30 @@ class Cosine(Schedule):
     [1.0, 0.85, 0.5, 0.15, 0.0, 0.0]
     """
 
-    rate: float = _rate()
-    period: int = _count()
-    lowest: float = _rate(default=0.0)
-    growth: float = _factor(ge(1), lt(math.inf), default=1.0)
+    rate: float = nonnegative()
+    period: int = integer()
+    lowest: float = nonnegative(0.0)
+    growth: float = positive(1.0)
     restart: bool = True
 
     def __attrs_post_init__(self) -> None:
         if self.lowest > self.rate:
-            raise ValueError(
-                f"lowest must be at most rate; got lowest={self.lowest}, rate={self.rate}"
-            )
+            message = f"Cosine: lowest is {self.lowest}, expected at most the rate, {self.rate}."
+            raise ValueError(f"{message} Lower it, or raise the rate.")
+        if self.growth < 1:
+            raise ValueError(f"Cosine: growth is {self.growth}, expected at least 1.")
         if self.growth > 1 and not self.restart:
-            raise ValueError(
-                f"growth is for periods that follow; got growth={self.growth}: leave it, or restart=False"
-            )
+            message = f"Cosine: growth is {self.growth}, expected 1 where no period follows."
+            raise ValueError(f"{message} Leave growth out, or restart=False.")
 
     def at(self, t: int) -> float:
-        taken, length = (
-            self._within_period(t) if self.restart else (min(t, self.period), self.period)
-        )
-        return (
-            self.lowest + (self.rate - self.lowest) * (1 + math.cos(math.pi * taken / length)) / 2
-        )
+        length: float = self.period
+        taken, length = self._within_period(t) if self.restart else (min(t, length), length)
+        wave = (self.rate - self.lowest) * (1 + math.cos(math.pi * taken / length)) / 2
+        return self.lowest + wave
 
     def _within_period(self, t: float) -> tuple[float, float]:
-        """Return how many steps of its period have been taken, and how many it has."""
+        """Return how many steps of the current period are taken, and how many it has."""
         length: float = self.period
         if self.growth == 1:
             return t % length, length
@@ -278,37 +224,30 @@ class Cosine(Schedule):
 
 @attrs.frozen
 class Warmup(Schedule):
-    """Up a straight line to the first rate of another schedule, which then begins.
+    """A straight line up to the first rate of another schedule, which then begins.
 
-    Parameters
-    ----------
-    steps : int
-        How long the line is; at least 1.
-    then : Schedule, number, name or config
-        Its t is counted from the end of the line, and it counts the same, steps or epochs.
-    start : float
-        Where the line begins, as a share of the rate at its end, from 0 to 1; with 0, the first step goes nowhere.
+    `steps`, an integer of at least 1, is the length of the line. `then` is a number, or a schedule
+    of the same `by`, or its name or config; its t is 0 at the end of the line. `start`, from 0 to
+    1, is the first rate as a share of the last; with 0 the first step moves nothing.
 
     >>> warmup = Warmup(5, then=Cosine(1.0, period=100, restart=False), start=0.0)
     >>> [round(warmup.at(t), 2) for t in (0, 1, 4, 5, 55, 105)]
     [0.0, 0.2, 0.8, 1.0, 0.5, 0.0]
     """
 
-    steps: int = _count()
+    steps: int = integer()
     then: float | Schedule = rate_field()
-    start: float = _factor(ge(0), le(1), default=0.1)
+    start: float = share(0.1)
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self.then, Schedule) and self.then.by != self.by:
-            raise ValueError(
-                f"a warm-up and what comes then count the same; got by={self.by!r} and then={self.then!r}: "
-                f"write by={self.by!r} there, or by={self.then.by!r} here"
-            )
+            message = f"Warmup: then is {self.then!r}, expected by={self.by!r} as here."
+            raise ValueError(f"{message} Use by={self.by!r} there, or by={self.then.by!r} here.")
 
     def at(self, t: int) -> float:
+        rate = self.then
+        if isinstance(rate, Schedule):
+            rate = rate.at(max(t - self.steps, 0))
         if t >= self.steps:
-            return self._then_at(t - self.steps)
-        return self._then_at(0) * (self.start + (1 - self.start) * t / self.steps)
-
-    def _then_at(self, t: int) -> float:
-        return self.then.at(t) if isinstance(self.then, Schedule) else self.then
+            return rate
+        return rate * (self.start + (1 - self.start) * t / self.steps)

@@ -6,7 +6,7 @@ VERSION = np.__version__
 
 
 def step(network, X, _y):
-    """Z = W A, dW = dZ Aᵀ and dA = Wᵀ dZ of every layer, into arrays that are there (no dA of the input)."""
+    """Compute Z = W A, dW = dZ Aᵀ and dA = Wᵀ dZ of every layer in place (no dA of the input)."""
     Ws = [W for W, _ in network.weights()]
     A = [
         np.ascontiguousarray(X.T),

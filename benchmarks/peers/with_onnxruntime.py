@@ -30,7 +30,8 @@ def _graph(network):
             helper.make_node(operator, [f"Z{l}"], [A := f"A{l}"]),
         ]
     ends = [helper.make_tensor_value_info(*end) for end in (
-        ("X", TensorProto.FLOAT, [None, network.sizes[0]]), (A, TensorProto.FLOAT, [None, network.sizes[-1]]),
+        ("X", TensorProto.FLOAT, [None, network.sizes[0]]),
+        (A, TensorProto.FLOAT, [None, network.sizes[-1]]),
     )]  # fmt: skip
     graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], held)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

@@ -1,4 +1,4 @@
-"""Methods that write their result where they are told: into an array ``out``."""
+"""Results written into an array ``out``, at once or block by block."""
 
 from __future__ import annotations
 
@@ -8,56 +8,57 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from attrs.exceptions import FrozenInstanceError
 
 from tinynet._support.arrays import Array
-from tinynet._support.registry import FrozenError
 from tinynet.errors import ShapeError
 
-_BLOCK = (
-    1 << 14
-)  # numbers, so that the half a dozen arrays of a formula fit into a processor's second-level cache
+# Numbers: the half a dozen arrays of a formula then fit into a processor's second-level cache.
+_BLOCK = 1 << 14
 
 
-def give_out(cls: type, *methods: str) -> None:
-    """Let those methods of a class that are written without ``out`` take it: their result is copied there."""
-    for name in methods:
-        own, held = getattr(cls, name), inspect.getattr_static(cls, name)
-        code = getattr(own, "__code__", None)
-        if code and "out" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-            setattr(cls, f"_own_{name}", held)  # where attrs sees it, when it makes the class again
-            setattr(
-                cls,
-                name,
-                _given_out(own, own_self=not isinstance(held, (staticmethod, classmethod))),
-            )
+def with_out(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls a method with arrays and ``out``: the method itself if it takes ``out``.
 
+    A user's method need not take it. Then its result is copied into ``out``.
+    """
+    if _takes_out(getattr(method, "__func__", method)):
+        return method
 
-def _given_out(method: Callable[..., Any], own_self: bool) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def with_out(self: Any, *arrays: Array, out: Array | None = None, **named: Array) -> Any:
-        try:
-            result = method(self, *arrays, **named) if own_self else method(*arrays, **named)
-        except FrozenInstanceError:
-            raise FrozenError(self) from None
-        if out is None:
-            return result
+    def call(*arrays: Array, out: Array) -> Array:
+        result = method(*arrays)
         if np.shape(result) != out.shape:
             raise ShapeError(
-                f"{type(self).__name__}.{method.__name__} returned shape {np.shape(result)} "
-                f"for an input of shape {np.shape((*arrays, *named.values())[0])}; it must keep the shape"
+                f"{_title(method)} returned shape {np.shape(result)}, expected {out.shape}, the "
+                "shape of its input."
             )
         np.copyto(out, result, casting="same_kind")
         return out
 
-    return with_out
+    return call
+
+
+@functools.lru_cache(maxsize=512)
+def _takes_out(function: Callable[..., Any]) -> bool:
+    if isinstance(function, np.ufunc):  # has no signature before NumPy 2.4
+        return True
+    parameters = inspect.signature(function).parameters
+    return "out" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _title(method: Callable[..., Any]) -> str:
+    """Return the names of a method and its class, for messages."""
+    owner = getattr(method, "__self__", None)
+    if owner is None:  # a static method
+        return getattr(method, "__qualname__", repr(method)).rpartition("<locals>.")[2]
+    kind = owner if isinstance(owner, type) else type(owner)
+    return f"{kind.__name__}.{method.__name__}"
 
 
 def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
     """Let a method that is an elementwise formula take ``out``, and fill it block by block.
 
-    What the formula computes on the way is as small as a block, and stays in the processor's cache.
-    Arrays of several shapes, dtypes or memory orders are computed at once.
+    What the formula computes on the way is as small as a block, and stays in the processor's
+    cache. Arrays of several shapes, dtypes or memory orders are computed at once.
     """
     names = list(inspect.signature(formula).parameters)[1:]
 
@@ -75,20 +76,13 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
             result[part] = formula(self, *[array[part] for array in flat])
         return out
 
+    del method.__wrapped__  # its signature would have no `out`
     return method
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Tell whether two arrays of floats have one shape, one dtype, and lie in memory in C order."""
-    if (
-        one.__class__ is not np.ndarray
-        or other.__class__ is not np.ndarray
-        or one.dtype.kind != "f"
-    ):
+    """Return whether two arrays of floats have one shape and dtype, and lie in C order."""
+    if type(one) is not np.ndarray or type(other) is not np.ndarray or one.dtype.kind != "f":
         return False
-    return (
-        one.shape == other.shape
-        and one.dtype == other.dtype
-        and one.flags.c_contiguous
-        and other.flags.c_contiguous
-    )
+    in_order = one.flags.c_contiguous and other.flags.c_contiguous
+    return in_order and one.shape == other.shape and one.dtype == other.dtype

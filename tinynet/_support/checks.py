@@ -1,129 +1,154 @@
-"""The door: what a user hands in is checked and cast here, once, or refused in words."""
+"""Input checks: what a user passes is checked and cast here, once, or refused in words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import operator
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, all_finite, integer
+from tinynet._support.arrays import Array, Shape, all_finite
 from tinynet.errors import NonFiniteError, ShapeError
 
-_MOST_DIMENSIONS = 64  # of an array of NumPy
+_MOST_DIMENSIONS = 64  # of a NumPy array
 
 
-def written(shape: tuple[Any, ...], m: str = "m") -> str:
+def integer(name: str, value: Any, least: int = 1) -> int:
+    """Return `value` as an int, if it is one of at least `least` that a machine can count to."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        message = f"{name} is {value!r}, expected a whole number of at least {least}."
+        raise TypeError(message) from None
+    bound = f"at least {least}" if number <= sys.maxsize else f"at most {sys.maxsize}"
+    if not least <= number <= sys.maxsize or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, expected a whole number of {bound}.")
+    return number
+
+
+def integer_or_none(name: str, value: Any) -> int | None:
+    """Return `value` as an int of at least 1, or None."""
+    return None if value is None else integer(name, value)
+
+
+def written(shape: tuple[Any, ...], m: Any = "m") -> str:
     """Return the shape of an array of examples as people write it: (n, m)."""
     return f"({', '.join(map(str, (*shape, m)))})"
 
 
 def example_shape(inputs: Any) -> Shape:
     """Return the shape of an example from a number or a tuple."""
-    given = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
-    if len(given) >= _MOST_DIMENSIONS:
-        raise ValueError(
-            f"inputs has {len(given)} dimensions; an array of examples has at most {_MOST_DIMENSIONS}"
-        )
-    return tuple(integer("inputs", n) for n in given)
+    numbers = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    if len(numbers) >= _MOST_DIMENSIONS:
+        limit = f"fewer than {_MOST_DIMENSIONS}: NumPy has no larger arrays"
+        raise ValueError(f"inputs has {len(numbers)} dimensions, expected {limit}.")
+    return tuple([integer("inputs", n) for n in numbers])
 
 
 def numbers(array: Any, name: str) -> Array:
     """Return an array of real numbers."""
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"{name} must hold real numbers; got dtype {array.dtype}; write {name}.astype(float)"
-        )
+        remedy = f"Pass {name}.astype(float)."
+        raise TypeError(f"{name} has dtype {array.dtype}, expected real numbers. {remedy}")
     return array
 
 
-def columns(X: Any, needed: Shape, dtype: np.dtype[Any], name: str, whose: str = "") -> Array:
-    """Return X in `dtype` if it is columns of the `needed` shape, at least one."""
-    if type(X) is np.ndarray and X.dtype == dtype and X.shape[:-1] == needed and X.size:
+def columns(X: Any, expected: Shape, dtype: np.dtype[Any], name: str, whose: str = "") -> Array:
+    """Return X in `dtype`, if it has at least one example of the `expected` shape."""
+    if type(X) is np.ndarray and X.dtype == dtype and X.shape[:-1] == expected and X.size:
         return X
     X = numbers(X, name)
-    if X.ndim < 2 or X.shape[:-1] != needed:
-        hint = ""
+    if X.ndim < 2 or X.shape[:-1] != expected:
+        hint, shape = "", written(expected or ("n_0",))
         if X.ndim == 1:
-            hint = f"; write {name}.reshape(-1, 1) for one example, {name}.reshape(1, -1) for one feature"
-        elif X.ndim == 2 and X.shape[1:] == needed:
-            hint = f"; it looks transposed (examples are columns): write {name}.T"
-        raise ShapeError(
-            f"{name} has shape {X.shape}; needed is {written(needed or ('n_0',))}{whose}{hint}"
-        )
+            example, feature = f"{name}.reshape(-1, 1)", f"{name}.reshape(1, -1)"
+            hint = f" Pass {example} for one example, {feature} for one feature."
+        elif X.ndim == 2 and X.shape[1:] == expected:
+            hint = f" It looks transposed (examples are columns): pass {name}.T."
+        raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
     if X.shape[-1] == 0:
-        raise ShapeError(
-            f"{name} has shape {X.shape}: there is no example in it; give at least one column"
-        )
-    with np.errstate(over="ignore"):  # what is too large for dtype is found as infinite
+        raise ShapeError(f"{name} has shape {X.shape}, expected at least one example (a column).")
+    with np.errstate(over="ignore"):  # a number too large for dtype is found as infinite
         return X.astype(dtype, copy=False)
 
 
 def targets(
     Y: Any,
-    needed: Shape,
+    expected: Shape,
     dtype: np.dtype[Any],
     as_columns: Callable[[Array, int], Array],
     rows: int = 0,
 ) -> Array:
-    """Return Y as columns of the `needed` shape in `dtype`.
+    """Return Y as columns of the `expected` shape, into which `as_columns` turns labels.
 
-    `as_columns` is the loss's way with labels; `rows` is how many X has, for the error's sake.
+    A message may need the number of rows of X.
     """
-    if isinstance(Y, np.ndarray) and Y.dtype == dtype and Y.shape == needed:
-        return Y
-    Y = as_columns(numbers(Y, "Y"), needed[0])
-    if Y.shape != needed:
-        raise misfit(Y, needed, rows=rows)
+    Y = as_columns(numbers(Y, "Y"), expected[0])
+    if Y.shape != expected:
+        raise wrong_targets(Y, expected, rows=rows)
     return Y.astype(dtype, copy=False)
 
 
-def misfit(Y: Array, needed: Shape, also: str = "", rows: int = 0) -> ShapeError:
-    """Return the error for a Y that has not the shape of A[L], with what else it may be; X has `rows`, if known."""
-    return ShapeError(
-        f"Y has shape {Y.shape}; needed is that of A[L], {needed}{also}{_mend_targets(Y, needed, rows)}"
-    )
+def wrong_targets(Y: Array, expected: Shape, also: str = "", rows: int = 0) -> ShapeError:
+    """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names."""
+    n, m, hint = expected[0], expected[-1], ""
+    if Y.shape == expected[::-1]:
+        hint = " It looks transposed (examples are columns): pass Y.T."
+    elif Y.shape == (m, 1):
+        hint = " Pass Y.ravel() for labels."
+    elif Y.size == math.prod(expected):
+        hint = f" Pass Y.reshape({n}, -1)."
+    elif rows and rows in Y.shape:
+        hint = f" The columns of X are its {m} examples."
+        hint += f" If its {rows} rows are the examples, pass X.T."
+    elif Y.size and Y.size % m == 0 and Y.size // m != n:
+        hint = f" A[L] has as many rows as the last layer has units: {n}."
+    elif rows:
+        hint = f" X has {m} examples, and Y must have as many."
+    return ShapeError(f"Y has shape {Y.shape}, expected that of A[L], {expected}{also}.{hint}")
 
 
-def _mend_targets(Y: Array, needed: Shape, rows: int) -> str:
-    if Y.shape == needed[::-1]:
-        return "; it looks transposed (examples are columns): write Y.T"
-    if Y.shape == (needed[-1], 1):
-        return "; for labels write Y.ravel()"
-    if Y.size == math.prod(needed):
-        return f"; write Y.reshape({needed[0]}, -1)"
-    if rows and rows in Y.shape:
-        return f"; X has {needed[-1]} examples, for its examples are columns: if they are its {rows} rows, write X.T"
-    if Y.size and Y.size % needed[-1] == 0 and Y.size // needed[-1] != needed[0]:
-        return f"; A[L] has as many rows as the last layer has units: {needed[0]}"
-    return f"; X has {needed[-1]} examples, and Y must have as many" if rows else ""
+def weights(name: str, values: Any, m: int) -> Array:
+    """Return weights as (m,) in float64, if they are finite and at least 0."""
+    w = numbers(values, name)
+    if w.shape not in ((m,), (1, m)):
+        hint = f" Pass {name}.reshape(-1)." if w.size == m else ""
+        raise ShapeError(f"{name} has shape {w.shape}, expected ({m},), a weight an example.{hint}")
+    w = w.reshape(m).astype(np.float64)
+    check_finite(name, w)
+    for i in np.flatnonzero(w < 0)[:1]:
+        raise ValueError(f"{name}[{i}] is {w[i]:g}, expected a weight of at least 0.")
+    return w
 
 
 def class_numbers(Y: Array, outputs: int) -> Array:
     """Return integer labels (m,) or (1, m) as (m,), each the number of one of several outputs."""
     if Y.dtype.kind not in "iu":
-        columns = f"one-hot columns ({outputs}, m) nor integer labels (m,); for labels write Y.astype(int)"
-        raise ShapeError(f"Y of shape {Y.shape} and dtype {Y.dtype} is neither {columns}")
+        found = f"Y has shape {Y.shape} and dtype {Y.dtype}"
+        expected = f"expected one-hot columns ({outputs}, m) or integer labels (m,)"
+        raise ShapeError(f"{found}, {expected}. Pass Y.astype(int) for labels.")
     labels = Y.reshape(-1)
     for i in np.flatnonzero((labels < 0) | (labels >= outputs))[:1]:
-        raise ValueError(
-            f"label {labels[i]} of example {i} is out of range: A[L] has {outputs} rows, so labels go "
-            f"from 0 to {outputs - 1}; give the last layer more units or renumber the labels"
-        )
+        expected = f"expected 0 to {outputs - 1}, because A[L] has {outputs} rows"
+        remedy = "Give the last layer more units, or renumber the labels."
+        raise ValueError(f"The label of example {i} is {labels[i]}, {expected}. {remedy}")
     return labels
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def check_finite(name: str, array: Array) -> None:
-    """Refuse an array with NaN or Inf."""
+    """Refuse an array with NaN or infinity."""
     if not all_finite(array):
         at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-        where, hint = (
-            ", ".join(map(str, at)),
-            f"find all such with np.argwhere(~np.isfinite({name}))",
-        )
-        raise NonFiniteError(
-            f"{name}[{where}] is {array[at]} in {array.dtype}; it must be a finite number; {hint}"
-        )
+        found = f"{entry(name, at)} is {array[at]} in {array.dtype}"
+        remedy = f"np.argwhere(~np.isfinite({name})) finds all such entries."
+        raise NonFiniteError(f"{found}, expected a finite number. {remedy}")
+
+
+def entry(name: str, at: Iterable[Any]) -> str:
+    """Return the name of an entry of an array as people write it: X[0, 1]."""
+    return f"{name}[{', '.join(map(str, at))}]"

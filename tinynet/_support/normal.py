@@ -1,8 +1,8 @@
 r"""The standard normal distribution, which NumPy does not have.
 
 For x = |z|, Φ(-x) = exp(-x²/2) · Q(t) / (1 + x) with t = (x - 4)/(x + 4). Q is nearly constant
-(Shepherd and Laframboise 1981), so a polynomial serves; ours interpolates Q, computed to 60
-digits, at Chebyshev nodes over the x where Φ(-x) is not yet zero.
+(Shepherd and Laframboise 1981), so a polynomial is enough. This one interpolates Q, computed to
+60 digits, at Chebyshev nodes over the x where Φ(-x) is not yet zero.
 """
 
 import math
@@ -34,7 +34,7 @@ def normal_density(z: Array) -> Array:
 
 
 def normal_tail(x: Array) -> Array:
-    """Return Φ(-x) for x ≥ 0, with full relative precision but for that of exp(-x²/2)."""
+    """Return Φ(-x) for x ≥ 0, with full relative precision except that of exp(-x²/2)."""
     above = x + 4
     t = x - 4
     t /= above
@@ -49,9 +49,10 @@ def normal_tail(x: Array) -> Array:
     return Q
 
 
-@np.errstate(over="ignore")  # of x², where the result is 0
+@np.errstate(over="ignore")  # x² overflows where the result is 0
 def _exp_half_square(x: Array) -> Array:
-    # x² is rounded, so the result is off by up to x²/4 units in the last place; 38 is the largest x that counts.
+    # x² is rounded, so the result is off by up to x²/4 units in the last place. The largest x that
+    # matters is 38.
     E = np.square(x)
     E *= -0.5
     return np.exp(E, out=E)

@@ -1,4 +1,4 @@
-"""Generators of random numbers, and their state as plain data, so that a run can go on where it was."""
+"""Generators of random numbers, and their state as plain data, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -8,104 +8,97 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-Random: TypeAlias = (
-    "np.random.Generator | np.random.RandomState"  # numpy.random costs 16 ms to import
-)
+# A string, because numpy.random costs 16 ms to import.
+Random: TypeAlias = "np.random.Generator | np.random.RandomState"
 
-_RANGES = {  # NumPy's setters take any, and then read beyond the state
-    "pos": (0, 624), "buffer_pos": (0, 4), "has_uint32": (0, 1), "has_gauss": (0, 1),
-}  # fmt: skip
-_KINDS = (
-    "MT19937",
-    "PCG64",
-    "PCG64DXSM",
-    "Philox",
-    "SFC64",
-)  # NumPy's own, the only ones that a file may ask for
+# NumPy's setters accept any number here, and then read beyond the state.
+_RANGES = {"pos": (0, 624), "buffer_pos": (0, 4), "has_uint32": (0, 1), "has_gauss": (0, 1)}
+# NumPy's own bit generators, the only ones that a file may ask for.
+_KINDS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
 def generator(seed: int | Random | None) -> Random:
-    """Return a generator for a seed; one that is handed in comes back as it is."""
+    """Return a generator for a seed; a generator comes back as it is."""
     if isinstance(seed, (np.random.Generator, np.random.RandomState)):
         return seed
     return np.random.default_rng(seed)
 
 
-def state_of(rng: Random) -> dict[str, Any]:
-    """Return the state of a generator as plain data, which JSON can hold."""
+def _get(rng: Random) -> Any:
+    """Return the state of a generator as NumPy has it."""
     if isinstance(rng, np.random.RandomState):
-        state: Any = rng.get_state(legacy=False)
+        return rng.get_state(legacy=False)
+    return rng.bit_generator.state
+
+
+def _set(rng: Random, state: Any) -> None:
+    if isinstance(rng, np.random.RandomState):
+        rng.set_state(state)
     else:
-        state = rng.bit_generator.state
+        rng.bit_generator.state = state
+
+
+def restore(rng: Random, copy: Random) -> None:
+    """Set a generator to the state of a copy that was made earlier, of whatever kind it is."""
+    if type(rng) is type(copy):
+        _set(rng, _get(copy))
+
+
+def state_of(rng: Random) -> dict[str, Any]:
+    """Return the state of a generator; `plain` makes it what JSON can hold."""
+    state = _get(rng)
     if state["bit_generator"] not in _KINDS:
         raise TypeError(
-            f"the state of {rng!r} cannot be kept; give the model a seed of one of NumPy's: {_KINDS}"
+            f"The state of {rng!r} cannot be saved, expected a generator on one of {_KINDS}. Give "
+            "the model such a generator, or a number, as its seed."
         )
-    return {"kind": type(rng).__name__, "state": plain(state)}
+    return {"kind": type(rng).__name__, "state": state}
 
 
-def set_state(rng: Random, kept: Mapping[str, Any]) -> None:
-    """Take a generator back to a state that `state_of` returned of one of its kind."""
-    if isinstance(rng, np.random.RandomState):
-        rng.set_state(_like(kept["state"], rng.get_state(legacy=False)))
-    else:
-        rng.bit_generator.state = _like(kept["state"], rng.bit_generator.state)
+def set_state(rng: Random, saved: Mapping[str, Any]) -> None:
+    """Set a generator to a state that `state_of` returned for one of its kind."""
+    _set(rng, _like(saved["state"], _get(rng)))
 
 
-def set_back(rng: Random, before: Random) -> None:
-    """Take a generator back to the state of a copy that was made before, whatever kind it is."""
-    if isinstance(rng, np.random.RandomState) and isinstance(before, np.random.RandomState):
-        rng.set_state(before.get_state(legacy=False))
-    elif isinstance(rng, np.random.Generator) and isinstance(before, np.random.Generator):
-        rng.bit_generator.state = before.bit_generator.state
-
-
-def generator_of(kept: Mapping[str, Any]) -> Random:
-    """Return a new generator in a state that `state_of` returned; any other is a ValueError, or what NumPy raises."""
-    name = kept["state"]["bit_generator"]
+def generator_from(saved: Mapping[str, Any]) -> Random:
+    """Return a new generator in a state that `state_of` returned; any other raises an error."""
+    name, kind = saved["state"]["bit_generator"], saved["kind"]
     if name not in _KINDS:
-        raise ValueError(f"there is no generator {name!r}; known: {', '.join(_KINDS)}")
-    if kept["kind"] not in ("Generator", "RandomState"):
-        raise ValueError(f"there is no kind of generator {kept['kind']!r}")
-    _check_ranges(kept["state"])
-    bits = getattr(np.random, name)(0)
-    rng: Random = (
-        np.random.RandomState(bits) if kept["kind"] == "RandomState" else np.random.Generator(bits)
-    )
-    set_state(rng, kept)
+        raise ValueError(f"The bit generator is {name!r}, expected one of {', '.join(_KINDS)}.")
+    if kind not in ("Generator", "RandomState"):
+        raise ValueError(f"The generator is a {kind!r}, expected Generator or RandomState.")
+    _check_ranges(saved["state"])
+    rng: Random = getattr(np.random, kind)(getattr(np.random, name)(0))
+    set_state(rng, saved)
     return rng
 
 
 def _check_ranges(state: Mapping[str, Any]) -> None:
-    """Refuse a state from which NumPy would read beyond its end, or draw the same number for ever."""
+    """Refuse a state with which NumPy would read beyond its end, or draw one number for ever."""
     inner = state["state"] if isinstance(state["state"], Mapping) else {}
     for name, (least, most) in _RANGES.items():
         value = {**state, **inner}.get(name, least)
         if not least <= value <= most:
-            raise ValueError(
-                f"the {name} of a generator goes from {least} to {most}; got {value!r}"
-            )
+            raise ValueError(f"A generator's {name} is {value!r}, expected {least} to {most}.")
     if "inc" in inner and inner["inc"] % 2 == 0:
-        raise ValueError("the inc of a generator is odd")
+        raise ValueError(f"A generator's inc is {inner['inc']}, expected an odd number.")
     if state["bit_generator"] == "MT19937" and not (any(inner["key"][1:]) or inner["key"][0] >> 31):
-        raise ValueError("the key of a generator is not all zeros")
+        raise ValueError("A generator's key is all zeros.")
     if not math.isfinite(state.get("gauss", 0)):
-        raise ValueError("the gauss of a generator is finite")
+        raise ValueError("A generator's gauss is not finite.")
 
 
 def plain(value: Any) -> Any:
-    """Return what JSON can hold in the place of NumPy's numbers and arrays."""
+    """Return `value` with what JSON can hold in place of NumPy's numbers and arrays."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def _like(value: Any, template: Any) -> Any:
-    """Return plain data with the arrays that NumPy wants, where `template` has them."""
+    """Return plain data with arrays where `template` has arrays."""
     if isinstance(template, Mapping):
         return {key: _like(value[key], item) for key, item in template.items()}
-    return (
-        np.array(value, template.dtype).reshape(template.shape)
-        if isinstance(template, np.ndarray)
-        else value
-    )
+    if isinstance(template, np.ndarray):
+        return np.array(value, template.dtype).reshape(template.shape)
+    return value

@@ -10,6 +10,6 @@ from tinynet.layers.normalization import Normalization
 from tinynet.layers.reshape import Flatten, Reshape
 
 __all__ = [
-    "Activate", "BatchNorm", "Dense", "Dropout", "Flatten", "Layer", "LayerNorm", "Normalization", "Parameter",
-    "Reshape",
+    "Activate", "BatchNorm", "Dense", "Dropout", "Flatten", "Layer", "LayerNorm", "Normalization",
+    "Parameter", "Reshape",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The abstract layer: what Sequential asks of every layer."""
+"""The abstract layer: what a chain asks of every layer."""
 
 from __future__ import annotations
 
@@ -6,80 +6,103 @@ import functools
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
+import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, Cache, Shape
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.cache import Cache
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation, Identity
 from tinynet.initializers import Initializer
 
 
 class Parameter(NamedTuple):
-    """A parameter that a layer declares: its shape, and how its first values are drawn."""
+    """A parameter that a layer declares: its shape, its first values, and whether it decays."""
 
     shape: Shape
     init: Initializer
+    decays: bool = False
 
 
+def as_activation(value: Any) -> Activation:
+    """Return the activation that a field was given as an instance, a name or a config."""
+    return Activation.get(value)
+
+
+@attrs.frozen(slots=False)
 class Layer(Registered, ABC):
     """Base of all layers; to subclass it is to register.
 
-    A layer owns no array: it declares its parameters, and the model makes them and hands it a
-    `Cache` that holds them, their gradients and the arrays of the pass. Shapes leave out the
-    examples, the last axis of every array. The model applies ``activation`` to Z; the layer does not.
+    A layer owns no array: it declares its parameters, and the model allocates them. `forward` and
+    `back` find them in a `Cache`, with their gradients and the arrays of the pass. Shapes leave
+    out the examples, the last axis of every array.
+
+    Parameters
+    ----------
+    activation : str, Activation or config
+        What the model applies to Z; the layer does not. By keyword, if the layer does not say
+        otherwise.
     """
 
     family = "layer"
     least_examples: ClassVar[int] = 1  # that a batch must have in training
-    activation: Activation = Identity()
+    activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        """Return the layer's parameters by name; ``W`` has its gradient in ``cache.dW``, and so on."""
+        """Return the layer's parameters by name; ``W`` has its gradient in ``cache.dW``."""
         return {}
 
     def state(self, input_shape: Shape) -> dict[str, Parameter]:
-        """Return what the layer keeps from pass to pass beside its parameters, such as running means.
+        """Return what the layer keeps from pass to pass beside its parameters.
 
-        It is in the cache by its name, saved with the model, and not trained. Only a pass with
-        ``cache.training`` may change it.
+        Running means are an example. It is in the cache under its name, saved with the model, and
+        not trained. Only a pass with ``cache.training`` may change it.
         """
         return {}
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of Z without the examples; by default the input's."""
+        """Return the shape of Z without the examples; by default that of the input."""
+        return input_shape
+
+    @property
+    def chains(self) -> tuple[tuple[Layer, ...], ...]:
+        """The layers that this layer is made of, as chains.
+
+        ``cache.chains[k]`` takes chain k forward and back: ``forward(A_prev)`` returns A of its
+        last layer, ``back(dA)`` fills its gradients and returns dA_prev of its first layer.
+        """
+        return ()
+
+    def chain_input_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of what the chains take; by default that of the layer's input."""
         return input_shape
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        """Return shapes of arrays that the layer wants in its cache to compute in."""
+        """Return the shapes of arrays that the layer wants in its cache to compute in."""
         return {}
 
     def penalty(self, cache: Cache) -> float:
-        """Return what the layer adds to the cost; `back` must add its derivative to the gradients."""
-        return 0.0
+        """Return what the layer adds to the cost; `back` must add the derivative to gradients.
+
+        By default it is the sum of the penalties of the layers within.
+        """
+        return sum(chain.penalty() for chain in cache.chains)
 
     @abstractmethod
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        """Return Z; it may be computed in ``cache.Z``, which is None or of Z's shape.
-
-        ``cache.training`` tells whether this pass is one of training; ``cache.rng`` is what chance is drawn from.
-        """
+        """Return Z; it may be computed in ``cache.Z``, which is None or an array of Z's shape."""
 
     @abstractmethod
     def back(self, dZ: Array, cache: Cache) -> Any:
-        """Fill the gradients (means over the examples) and return dA_prev (per example).
+        """Fill the gradients (means over the examples) and return dA_prev (for each example).
 
         ``cache.dA_prev`` is None when nobody needs dA_prev: then None may be returned.
         """
 
 
-def as_activation(value: Any) -> Activation:
-    """Return the activation that a field is given."""
-    return Activation.get(value)
-
-
 @functools.lru_cache(maxsize=16)
 def means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Return 1/m, and a column of m times 1/m: the product with it is the mean over the examples."""
+    """Return 1/m, and a column of m times 1/m: the product with it is the mean over examples."""
     column = np.full((m, 1), 1 / m, dtype)
     column.flags.writeable = False
     return column[0, ..., 0], column

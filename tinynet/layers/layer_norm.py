@@ -5,22 +5,23 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, Cache, Shape
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.cache import Cache
 from tinynet.layers.base import means
-from tinynet.layers.normalization import Normalization, epsilon_field
+from tinynet.layers.normalization import Normalization
 
 
 @attrs.frozen
 class LayerNorm(Normalization):
-    r"""Z = gamma · Â + beta, with each example normalized over its n units, in training and outside alike.
+    r"""Z = gamma · Â + beta, with each example normalized over its n units.
 
-    ::
+    In training and at prediction alike::
 
         variance = sum of (A_prev - mean)² over the units / n
         Â        = (A_prev - mean) / sqrt(variance + epsilon)
         Z        = gamma · Â + beta
 
-    Backwards, with dÂ = gamma · dZ and means over the units::
+    In reverse, with dÂ = gamma · dZ and means over the units::
 
         dA_prev  = (dÂ - mean of dÂ - Â · mean of dÂ · Â) / sqrt(variance + epsilon)
 
@@ -35,28 +36,25 @@ class LayerNorm(Normalization):
 
     References
     ----------
-    J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016, https://arxiv.org/abs/1607.06450.
+    J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016,
+    https://arxiv.org/abs/1607.06450.
 
     >>> LayerNorm()
     LayerNorm()
     """
 
-    epsilon: float = epsilon_field()
-
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        """Ask for room for Â and dÂ, and for the standard deviation of each example."""
         return {"A_hat": (*input_shape, m), "dA_hat": (*input_shape, m), "std": (m,)}
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
-        """Fill ``cache.A_hat``."""
         A_hat = np.subtract(A_prev, _mean(A_prev), out=cache.A_hat)
         np.sqrt(_mean_product(A_hat, A_hat) + self.epsilon, out=cache.std)
         np.divide(A_hat, cache.std, out=A_hat)
 
-    def back_from(self, dZ: Array, cache: Cache) -> Array:
-        """Return dA_prev."""
+    def input_gradient(self, dZ: Array, cache: Cache) -> Array:
         dA_hat = np.multiply(dZ, cache.gamma, out=cache.dA_hat)
-        dA_prev = np.multiply(cache.A_hat, _mean_product(dA_hat, cache.A_hat), out=cache.dA_prev)
+        mean_product = _mean_product(dA_hat, cache.A_hat)
+        dA_prev = np.multiply(cache.A_hat, mean_product, out=cache.dA_prev)
         dA_prev += _mean(dA_hat)
         np.subtract(dA_hat, dA_prev, out=dA_prev)
         return np.divide(dA_prev, cache.std, out=dA_prev)

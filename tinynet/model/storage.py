@@ -1,144 +1,139 @@
-"""All arrays of a model: declared by its layers, made here, once."""
+"""All arrays of a model: declared by its layers, allocated here, once."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Cache, Shape, carve, write
+from tinynet._support.arrays import Array, Shape, carve, size, write
+from tinynet._support.cache import Cache
 from tinynet._support.random import Random
-from tinynet.errors import ShapeError
-from tinynet.initializers import Initializer
-from tinynet.layers import Layer, Parameter
+from tinynet.layers.base import means
+from tinynet.losses import Loss
+from tinynet.model.chain import Chain, ModelChain, Output
+from tinynet.model.place import PlacedLayer, depth_first
 
-_BATCH_SIZES_KEPT = 4
-
-
-def title(l: int, layer: Layer) -> str:
-    """Return a layer's number and kind, as messages name it."""
-    return f"layer {l} ({type(layer).__name__})"
+_BATCH_SIZES = 4  # whose chains are kept
+_BUFFERS = ("Z", "A", "dZ", "dA")
 
 
-class Declared:
-    """What the layers declare for an input of a shape: shapes of A[0] … A[L] without the examples, arrays by name."""
+class Identity:
+    """What tells one network from all others: an optimizer stores that of the network it steps.
 
-    def __init__(self, layers: Sequence[Layer], inputs: Shape) -> None:
-        self.shapes: list[Shape] = [inputs]
-        self.parameters: list[dict[str, Parameter]] = []
-        self.states: list[dict[str, Parameter]] = []
-        for l, layer in enumerate(layers, 1):
-            try:
-                self.parameters.append(_admitted(l, layer, layer.parameters(self.shapes[-1])))
-                self.states.append(_admitted(l, layer, layer.state(self.shapes[-1])))
-                self.shapes.append(layer.output_shape(self.shapes[-1]))
-            except ShapeError as error:
-                raise ShapeError(f"{title(l, layer)}: {error}") from error
+    A copy or pickle of both together copies it once for both, so they still belong together. In a
+    copy of the optimizer alone no network holds it: that memory is free for another network.
+    """
+
+    held = False
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return Identity, ()  # not held, until a network is restored with it
 
 
-def _admitted(l: int, layer: Layer, declared: Any) -> dict[str, Parameter]:
-    """Return what a layer declares, initializers by name too."""
-    told = f'{title(l, layer)}: it must declare {{"W": Parameter(shape, init), ...}}'
-    if not isinstance(declared, Mapping):
-        raise TypeError(f"{told}; got {declared!r}")
-    for name, parameter in declared.items():
-        if not isinstance(parameter, Parameter):
-            raise TypeError(f"{told}; got {parameter!r} for {name}")
-    return {
-        name: Parameter(tuple(shape), Initializer.get(init))
-        for name, (shape, init) in declared.items()
-    }
+class Storage:
+    """Parameters, gradients and state as flat vectors, views into them, and chains for passes.
 
-
-class Arrays:
-    """Parameters, gradients and state as flat vectors, views into them, and the caches of passes.
-
-    The parameters are drawn from `rng`, layer after layer; without it all is zero. ``values`` is
-    ``params`` and ``state`` in one: all that training changes in a model.
+    ``values`` is ``params`` and ``state`` in one: all that training changes in a model.
+    ``decaying`` are the views of the parameters that weight decay acts on. ``identity`` tells the
+    arrays of one model from those of another, for the memory of an optimizer.
     """
 
     def __init__(
-        self, layers: Sequence[Layer], inputs: Shape, dtype: np.dtype[Any], rng: Random | None
+        self, layers: Sequence[PlacedLayer], loss: Loss | None, dtype: np.dtype[Any]
     ) -> None:
         self.layers, self.dtype = layers, dtype
-        declared = Declared(layers, inputs)
-        self.shapes = declared.shapes
-        of_params, of_state = _shapes(declared.parameters), _shapes(declared.states)
-        n, more = _size(of_params), _size(of_state)
-        self.values, self.grads = np.zeros(n + more, dtype), np.zeros(n, dtype)
+        self.output = None if loss is None else Output(loss, layers[-1].layer.activation)
+        self.placed = placed = list(depth_first(layers))
+        self.shapes = [layers[0].input_shape, *[layer.output_shape for layer in layers]]
+        self.inputs, self.outputs = self.shapes[0], self.shapes[-1]
+        parameters = [layer.parameters for layer in placed]
+        state = [layer.state for layer in placed]
+        self.n_params = n = size(parameters)
+        self.values, self.grads = np.zeros(n + size(state), dtype), np.zeros(n, dtype)
         self.params, self.state = self.values[:n], self.values[n:]
-        self.param_views, self.grad_views = (
-            carve(self.params, of_params),
-            carve(self.grads, of_params),
-        )
-        self.state_views = carve(self.state, of_state)
-        self._without = [self._cache_without_buffers(l) for l in range(1, len(layers) + 1)]
-        self._by_m: dict[int, list[Cache]] = {}
-        if rng is not None:
-            fill(self.param_views, _drawn(declared.parameters, rng))
-            fill(self.state_views, _drawn(declared.states, rng))
+        self.param_views = carve(self.params, parameters)
+        self.grad_views = carve(self.grads, parameters)
+        self.state_views = carve(self.state, state)
+        self.decaying: list[Array] = []
+        views = zip(self.param_views, self.grad_views, self.state_views, strict=True)
+        for layer, arrays in zip(placed, views, strict=True):
+            layer.hold(*arrays)
+            for name, parameter in layer.parameters.items():
+                if parameter.decays:
+                    self.decaying.append(layer.params[name])
+        self._chains: dict[int, ModelChain] = {}
+        self.hold(Identity())
 
-    def _cache_without_buffers(self, l: int) -> Cache:
-        params, grads, state = (
-            self.param_views[l - 1],
-            self.grad_views[l - 1],
-            self.state_views[l - 1],
-        )
-        views = params | {f"d{name}": view for name, view in grads.items()} | state
-        nothing = dict.fromkeys(("A_prev", "dA_prev", "Z", "A"))
-        return Cache(views, in_layer=f" in {title(l, self.layers[l - 1])}", **nothing)
+    def hold(self, identity: Identity) -> None:
+        """Be the network of this identity."""
+        self.identity, identity.held = identity, True
 
-    def caches(self, m: int) -> list[Cache]:
-        """Return the caches for batches of `m`; those of the last few sizes are kept."""
-        caches = self._by_m.get(m)
-        if caches is None:
-            while len(self._by_m) >= _BATCH_SIZES_KEPT:
-                del self._by_m[next(iter(self._by_m))]
-            caches = self._by_m[m] = self._new_caches(m, ("Z", "A", "dZ", "dA"), _unfilled)
-            for below, cache in itertools.pairwise(caches):
-                cache.dA_prev = below.dA
-            # What a pass writes to: an X that lies there would be gone before it has been read.
-            caches[0].written = {id(array) for c in caches for array in (c.Z, c.A, c.dZ, c.dA)}
-        return caches
+    def draw(self, rng: Random) -> None:
+        """Draw the first parameters, and then the first state, layer after layer."""
+        for layer in self.placed:
+            for name, (shape, init, _) in layer.parameters.items():
+                write(layer.params[name], init.draw(shape, rng), name)
+        for layer in self.placed:
+            for name, (shape, init, _) in layer.state.items():
+                write(layer.state_views[name], init.draw(shape, rng), name)
 
-    def forward_caches(self, m: int) -> list[Cache]:
-        """Return caches of their own to go forward in; a layer makes its Z itself."""
-        return self._new_caches(m, ("A",), np.empty)
-
-    def _new_caches(self, m: int, names: Sequence[str], make: Callable[..., Array]) -> list[Cache]:
-        caches = []
-        for layer, without, before, after in zip(
-            self.layers, self._without, self.shapes[:-1], self.shapes[1:], strict=True
-        ):
-            shapes = dict.fromkeys(names, (*after, m)) | layer.scratch(before, m)
-            caches.append(
-                without.again(
-                    **{name: make(shape, dtype=self.dtype) for name, shape in shapes.items()}
-                )
+    def named(self) -> dict[str, Array]:
+        """Return the views by name, W1, b1 and so on; those of state come last."""
+        pairs = [(f"{name}{at.label}", v) for at in self.placed for name, v in at.params.items()]
+        pairs += [
+            (f"{name}{at.label}", v) for at in self.placed for name, v in at.state_views.items()
+        ]
+        if len(dict(pairs)) < len(pairs):  # W1 of layer 1, and W of layer 11
+            raise ValueError(
+                "Two parameters have the same name with the number of their layer behind it. "
+                "Choose parameter names that do not end in a digit."
             )
+        return dict(pairs)
+
+    def chain(self, m: int) -> ModelChain:
+        """Return the chain for batches of `m`; those of the last few sizes are kept."""
+        chain = self._chains.get(m)
+        if chain is None:
+            while len(self._chains) >= _BATCH_SIZES:
+                del self._chains[next(iter(self._chains))]
+            caches = self._new_caches(self.layers, m, goes_back=True)
+            chain = self._chains[m] = ModelChain(self.layers, caches, self.output, m)
+            buffers = [vars(cache) for _, cache in chain.all_links()]
+            chain.buffers = {id(held[name]) for held in buffers for name in _BUFFERS}
+        return chain
+
+    def private_chain(self, m: int) -> ModelChain:
+        """Return a chain that nobody else has, to go forward only."""
+        caches = self._new_caches(self.layers, m, goes_back=False)
+        return ModelChain(self.layers, caches, self.output, m)
+
+    def _new_caches(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> list[Cache]:
+        names, make = (_BUFFERS, _unfilled) if goes_back else (_BUFFERS[:2], np.empty)
+        caches: list[Cache] = []
+        for layer in layers:
+            buffers: dict[str, Any] = {"means": means(m, self.dtype)}
+            for name in names:
+                buffers[name] = make((*layer.output_shape, m), self.dtype)
+            for name, shape in layer.layer.scratch(layer.input_shape, m).items():
+                buffers[name] = make(shape, self.dtype)
+            before = vars(caches[-1]) if caches else {}
+            buffers["dA_prev"] = before.get("dA")
+            if not goes_back:  # a whole pass fills it
+                buffers["A_prev"] = before.get("A")
+            cache = layer.cache.with_buffers(buffers)
+            if layer.chains:
+                cache.chains = [self._inner_chain(chain, m, goes_back) for chain in layer.chains]
+            caches.append(cache)
         return caches
 
-
-def _shapes(declared: Sequence[Mapping[str, Parameter]]) -> list[dict[str, Shape]]:
-    return [{name: parameter.shape for name, parameter in held.items()} for held in declared]
-
-
-def _size(shapes: Sequence[Mapping[str, Shape]]) -> int:
-    return sum(math.prod(shape) for held in shapes for shape in held.values())
-
-
-def _drawn(declared: Sequence[Mapping[str, Parameter]], rng: Random) -> list[dict[str, Array]]:
-    return [{name: p.init.draw(p.shape, rng) for name, p in held.items()} for held in declared]
-
-
-def fill(views: Sequence[Mapping[str, Array]], values: Sequence[Mapping[str, Array]]) -> None:
-    """Copy values into views, a mapping from name to array for each layer."""
-    for held, given in zip(views, values, strict=True):
-        for name, view in held.items():
-            write(view, given[name], name)
+    def _inner_chain(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> Chain:
+        """Return a chain within a layer, whose first layer has an array for dA_prev."""
+        caches = self._new_caches(layers, m, goes_back)
+        if goes_back:
+            caches[0].dA_prev = _unfilled((*layers[0].input_shape, m), self.dtype)
+        return Chain(layers, caches)
 
 
 def _unfilled(shape: Shape, dtype: np.dtype[Any]) -> Array:

@@ -6,7 +6,8 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet.optimizers.base import Optimizer, epsilon_field
+from tinynet._support.fields import positive
+from tinynet.optimizers.base import Optimizer
 from tinynet.schedules import Schedule, rate_field
 
 
@@ -36,11 +37,11 @@ class Adagrad(Optimizer):
     """
 
     learning_rate: float | Schedule = rate_field(0.01)
-    epsilon: float = epsilon_field(1e-10)
+    epsilon: float = positive(1e-10)
 
-    def update(self, params: Array, grads: Array) -> None:
+    def apply(self, params: Array, grads: Array) -> None:
         rate = self.rate()
-        for p, g, s, step, spread in self.blocks(params, grads, "sum_of_squares", rooms=2):
+        for p, g, s, step, root in self.blocks(params, grads, "sum_of_squares", scratch=2):
             s += np.square(g, out=step)
-            spread = np.add(np.sqrt(s, out=spread), self.epsilon, out=spread)
-            p -= np.multiply(np.divide(g, spread, out=step), rate, out=step)
+            root = np.add(np.sqrt(s, out=root), self.epsilon, out=root)
+            p -= np.multiply(np.divide(g, root, out=step), rate, out=step)

@@ -1,4 +1,4 @@
-"""Adam and its kin: rules that go by running means of the gradients and of their squares."""
+"""Adam, AdamW and Nadam: rules with running means of the gradients and of their squares."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 
 import attrs
 import numpy as np
-from attrs.validators import ge, lt
 
 from tinynet._support.arrays import Array
-from tinynet.optimizers.base import DecoupledDecay, Optimizer, average, epsilon_field, share_field
+from tinynet._support.fields import fraction, nonnegative, positive
+from tinynet.optimizers.base import DecoupledDecay, Optimizer, average
 from tinynet.schedules import Schedule, rate_field
 
-_NOTHING_YET = np.zeros(())
+_ZERO = np.zeros(())
 
 
 class _Moments(Optimizer):
@@ -23,23 +23,23 @@ class _Moments(Optimizer):
     epsilon: float
 
     def _move(self, params: Array, grads: Array, of_mean: float, of_gradient: float = 0.0) -> None:
-        """Take grads into v and s, then step by (of_mean · v + of_gradient · grads) / (√ŝ + epsilon)."""
+        """Update v and s, then step by (of_mean · v + of_gradient · grads) / (√ŝ + epsilon)."""
         root = math.sqrt(1 - self.beta2 ** self.number())
-        # √ŝ = √s / root: numerator and denominator times root, and a pass is spared
+        # √ŝ = √s / root: numerator and denominator times root save a pass
         of_mean, of_gradient, epsilon = of_mean * root, of_gradient * root, self.epsilon * root
-        for p, g, v, s, step, spread in self.blocks(params, grads, "v", "s", rooms=2):
+        for p, g, v, s, step, size in self.blocks(params, grads, "v", "s", scratch=2):
             average(v, self.beta1, g, step)
             average(s, self.beta2, np.square(g, out=step), step)
             step = np.multiply(v, of_mean, out=step)
             if of_gradient:
-                step += np.multiply(g, of_gradient, out=spread)
-            spread = np.add(np.sqrt(s, out=spread), epsilon, out=spread)
-            p -= np.divide(step, spread, out=step)
+                step += np.multiply(g, of_gradient, out=size)
+            size = np.add(np.sqrt(s, out=size), epsilon, out=size)
+            p -= np.divide(step, size, out=step)
 
 
 @attrs.frozen
 class Adam(_Moments):
-    r"""Steps of about the learning rate, whatever the size of the gradient (Kingma and Ba 2015, algorithm 1).
+    r"""Steps of about the learning rate for any size of gradient (Kingma and Ba 2015, algorithm 1).
 
     With v and s the running means of grads and grads², from 0, and t the number of the step::
 
@@ -52,7 +52,7 @@ class Adam(_Moments):
     learning_rate : float or Schedule
         At least 0.
     beta1, beta2 : float
-        How much of the means is kept at a step; at least 0 and below 1.
+        Weights of the old means at a step; at least 0 and below 1.
     epsilon : float
         Keeps the quotient finite; above 0, and outside the root.
 
@@ -65,70 +65,45 @@ class Adam(_Moments):
     """
 
     learning_rate: float | Schedule = rate_field(0.001)
-    beta1: float = share_field(0.9)
-    beta2: float = share_field(0.999)
-    epsilon: float = epsilon_field(1e-8)
+    beta1: float = fraction(0.9)
+    beta2: float = fraction(0.999)
+    epsilon: float = positive(1e-8)
 
-    def update(self, params: Array, grads: Array) -> None:
+    def apply(self, params: Array, grads: Array) -> None:
         self._move(params, grads, self.rate() / (1 - self.beta1 ** self.number()))
 
 
 @attrs.frozen
 class AdamW(DecoupledDecay, Adam, name="adamw"):
-    r"""Adam, and weights that decay apart from the gradient (Loshchilov and Hutter 2019, algorithm 2).
+    r"""Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019, algorithm 2).
 
-    Before the step of `Adam`::
+    `weight_decay` is at least 0; all else is as for `Adam`, before whose step::
 
         params ← params - learning_rate · weight_decay · params
 
-    In ``step(model)``, and so in ``fit``, only the model's weights decay, not its biases; ``update`` of a bare
-    vector lets all of it decay.
+    In ``step(model)``, and so in ``fit``, weights decay and biases do not.
 
-    Parameters
-    ----------
-    learning_rate, beta1, beta2, epsilon
-        As for `Adam`.
-    weight_decay : float
-        At least 0.
-
-    Examples
-    --------
     >>> params = np.array([1.0, 2.0])
     >>> AdamW(learning_rate=0.1, weight_decay=0.5).update(params, np.array([10.0, -0.01]))
     >>> params.round(4)
     array([0.85, 2.  ])
     """
 
-    weight_decay: float = attrs.field(
-        default=0.01, converter=float, validator=[ge(0), lt(math.inf)]
-    )
-
-    def update(self, params: Array, grads: Array) -> None:
-        self.decay(params, grads)
-        super().update(params, grads)
+    weight_decay: float = nonnegative(0.01)
 
 
 @attrs.frozen
 class Nadam(_Moments):
-    r"""Adam with Nesterov's momentum: the gradient itself has a part in the step (Dozat 2016).
+    r"""Adam with Nesterov's momentum: the gradient itself is a part of the step (Dozat 2016).
 
-    With v̂'s divisor drawn apart, t the number of the step, and v and ŝ as in `Adam`::
+    With a divisor of v̂ of its own, and t, v and ŝ as in `Adam`::
 
         μₜ = beta1 · (1 - 0.96^(t · momentum_decay) / 2)
         params ← params - learning_rate · v̂ / (√ŝ + epsilon)
         v̂ = μₜ₊₁ · v / (1 - μ₁ … μₜ₊₁) + (1 - μₜ) · grads / (1 - μ₁ … μₜ)
 
-    Parameters
-    ----------
-    learning_rate : float or Schedule
-        At least 0.
-    beta1, beta2, epsilon : float
-        As for `Adam`.
-    momentum_decay : float
-        How soon μ rises from beta1 / 2 to beta1; at least 0, where it stays at beta1 / 2.
+    μ rises from beta1 / 2 to beta1, the sooner the larger `momentum_decay` (at least 0) is.
 
-    Examples
-    --------
     >>> params = np.array([1.0, 2.0])
     >>> Nadam(learning_rate=0.1).update(params, np.array([10.0, -0.01]))
     >>> params.round(4)
@@ -136,19 +111,18 @@ class Nadam(_Moments):
     """
 
     learning_rate: float | Schedule = rate_field(0.002)
-    beta1: float = share_field(0.9)
-    beta2: float = share_field(0.999)
-    epsilon: float = epsilon_field(1e-8)
-    momentum_decay: float = attrs.field(
-        default=0.004, converter=float, validator=[ge(0), lt(math.inf)]
-    )
+    beta1: float = fraction(0.9)
+    beta2: float = fraction(0.999)
+    epsilon: float = positive(1e-8)
+    momentum_decay: float = nonnegative(0.004)
 
-    def update(self, params: Array, grads: Array) -> None:
-        rate, mu, ahead = self.rate(), self._mu(self.number()), self._mu(self.number() + 1)
-        product = self.recall("lost", _NOTHING_YET)  # 1 - μ₁ … μₜ, for memory is zero at first
-        lost = 1 - mu * (1 - float(product))
-        self._move(params, grads, rate * ahead / (1 - ahead * (1 - lost)), rate * (1 - mu) / lost)
-        product[...] = lost
+    def apply(self, params: Array, grads: Array) -> None:
+        rate, mu, next_mu = self.rate(), self._mu(self.number()), self._mu(self.number() + 1)
+        slot = self.slot("lost", _ZERO)  # 1 - μ₁ … μₜ, because memory is zero at first
+        lost = 1 - mu * (1 - float(slot))
+        of_mean = rate * next_mu / (1 - next_mu * (1 - lost))
+        self._move(params, grads, of_mean, rate * (1 - mu) / lost)
+        slot[...] = lost
 
     def _mu(self, t: int) -> float:
         return self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))

@@ -6,13 +6,14 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet.optimizers.base import Optimizer, average, epsilon_field, share_field
+from tinynet._support.fields import fraction, positive
+from tinynet.optimizers.base import Optimizer, average
 from tinynet.schedules import Schedule, rate_field
 
 
 @attrs.frozen
 class RMSprop(Optimizer, name="rmsprop"):
-    r"""Gradients divided by the root of their running mean square (Tieleman and Hinton 2012, lecture 6e).
+    r"""Gradients over the root of their running mean square (Tieleman and Hinton 2012, lecture 6e).
 
     With s the running mean of grads², from 0::
 
@@ -20,14 +21,14 @@ class RMSprop(Optimizer, name="rmsprop"):
         params ← params - learning_rate · grads / (√s + epsilon)
 
     `centered` has √(s - mean²) in the place of √s, with the running mean of grads (Graves 2013);
-    `momentum` gathers the quotients, v ← momentum · v + quotient, and steps by learning_rate · v.
+    `momentum` sums up the quotients, v ← momentum · v + quotient, and steps by learning_rate · v.
 
     Parameters
     ----------
     learning_rate : float or Schedule
         At least 0.
     decay : float
-        How much of the means is kept at a step; at least 0 and below 1.
+        Weight of the old means at a step; at least 0 and below 1.
     epsilon : float
         Keeps the quotient finite; above 0, and outside the root.
     momentum : float
@@ -44,32 +45,27 @@ class RMSprop(Optimizer, name="rmsprop"):
     """
 
     learning_rate: float | Schedule = rate_field(0.01)
-    decay: float = share_field(0.99)
-    epsilon: float = epsilon_field(1e-8)
-    momentum: float = share_field(0.0)
+    decay: float = fraction(0.99)
+    epsilon: float = positive(1e-8)
+    momentum: float = fraction(0.0)
     centered: bool = False
 
-    def update(self, params: Array, grads: Array) -> None:
+    def apply(self, params: Array, grads: Array) -> None:
         rate = self.rate()
-        remembered = [
-            "mean_square",
-            *["mean"] * bool(self.centered),
-            *["velocity"] * bool(self.momentum),
-        ]
-        for p, g, s, *others, step, spread in self.blocks(params, grads, *remembered, rooms=2):
+        names = (
+            ["mean_square"] + ["mean"] * bool(self.centered) + ["velocity"] * bool(self.momentum)
+        )
+        for p, g, s, *others, step, root in self.blocks(params, grads, *names, scratch=2):
             average(s, self.decay, np.square(g, out=step), step)
-            square = self._variance(s, others[0], g, step, spread) if self.centered else s
-            spread = np.add(np.sqrt(square, out=spread), self.epsilon, out=spread)
-            step = np.divide(g, spread, out=step)
+            if self.centered:
+                mean = others[0]
+                average(mean, self.decay, g, step)
+                np.subtract(s, np.square(mean, out=root), out=root)
+                np.maximum(root, 0, out=root)  # after many equal gradients, rounding gives less
+            np.sqrt(root if self.centered else s, out=root)
+            step = np.divide(g, np.add(root, self.epsilon, out=root), out=step)
             if self.momentum:
                 v = others[-1]
                 v *= self.momentum
                 v += step
-                p -= np.multiply(v, rate, out=step)
-            else:
-                p -= np.multiply(step, rate, out=step)
-
-    def _variance(self, s: Array, mean: Array, g: Array, room: Array, out: Array) -> Array:
-        average(mean, self.decay, g, room)
-        np.subtract(s, np.square(mean, out=out), out=out)
-        return np.maximum(out, 0, out=out)  # after many equal gradients, rounding takes it below 0
+            p -= np.multiply(v if self.momentum else step, rate, out=step)

@@ -6,7 +6,8 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet.optimizers.base import Optimizer, share_field
+from tinynet._support.fields import fraction
+from tinynet.optimizers.base import Optimizer
 from tinynet.schedules import Schedule, rate_field
 
 
@@ -36,24 +37,26 @@ class SGD(Optimizer):
     """
 
     learning_rate: float | Schedule = rate_field(0.01)
-    momentum: float = share_field(0.0)
-    dampening: float = share_field(0.0)
+    momentum: float = fraction(0.0)
+    dampening: float = fraction(0.0)
     nesterov: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.nesterov and not self.momentum:
-            raise ValueError("nesterov needs momentum; write SGD(..., momentum=0.9, nesterov=True)")
+            message = "SGD: nesterov is True with momentum 0, expected a momentum above 0."
+            raise ValueError(f"{message} Use SGD(..., momentum=0.9, nesterov=True).")
 
-    def update(self, params: Array, grads: Array) -> None:
+    def apply(self, params: Array, grads: Array) -> None:
         rate = self.rate()
-        if self.momentum:
-            for p, g, v, step, ahead in self.blocks(params, grads, "velocity", rooms=2):
-                v *= self.momentum
-                v += np.multiply(g, 1 - self.dampening, out=step)
-                if self.nesterov:
-                    step += np.multiply(v, self.momentum, out=ahead)
-                p -= np.multiply(step if self.nesterov else v, rate, out=step)
-        else:
-            rate *= 1 - self.dampening
+        if not self.momentum:
+            # An array of the dtype, because a number would be cast in every block.
+            factor = np.asarray(rate * (1 - self.dampening), params.dtype)
             for p, g, step in self.blocks(params, grads):
-                p -= np.multiply(g, rate, out=step)
+                p -= np.multiply(g, factor, out=step)
+            return
+        for p, g, v, step, ahead in self.blocks(params, grads, "velocity", scratch=2):
+            v *= self.momentum
+            v += np.multiply(g, 1 - self.dampening, out=step)
+            if self.nesterov:
+                step += np.multiply(v, self.momentum, out=ahead)
+            p -= np.multiply(step if self.nesterov else v, rate, out=step)

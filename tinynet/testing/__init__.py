@@ -1,4 +1,4 @@
-"""What every activation, layer, loss, optimizer, schedule and initializer must pass: ours and yours.
+"""Checks that every class of a family must pass: the library's and a user's.
 
 A check returns quietly or raises an AssertionError that says what is wrong. Gradients are
 compared with central differences in float64, whatever precision is used elsewhere.
@@ -9,24 +9,27 @@ compared with central differences in float64, whatever precision is used elsewhe
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
+
+from attrs.exceptions import FrozenInstanceError
 
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer
 from tinynet.layers import Layer
 from tinynet.losses import Loss
+from tinynet.metrics import Metric
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
-from tinynet.testing import _activations, _layers, _losses, _optimizers
+from tinynet.testing import _activations, _layers, _losses, _metrics, _optimizers
 from tinynet.testing._expect import check_description
-from tinynet.testing._gradients import check_gradients
+from tinynet.testing._gradients import check_gradients, compare_gradients
 
 __all__ = [
-    "check_activation", "check_gradients", "check_initializer", "check_layer", "check_loss", "check_optimizer",
-    "check_schedule", "checks",
+    "Grade", "check_activation", "check_gradients", "check_initializer", "check_layer",
+    "check_loss", "check_metric", "check_optimizer", "check_schedule", "checks",
+    "compare_gradients", "grade",
 ]  # fmt: skip
 
 _CHECKS: dict[type[Any], tuple[Callable[..., None], ...]] = {
@@ -36,51 +39,54 @@ _CHECKS: dict[type[Any], tuple[Callable[..., None], ...]] = {
     Optimizer: _optimizers.OPTIMIZER_CHECKS,
     Schedule: _optimizers.SCHEDULE_CHECKS,
     Initializer: _optimizers.INITIALIZER_CHECKS,
+    Metric: _metrics.CHECKS,
 }
 # What Python and NumPy say of code for single numbers.
 _OF_SINGLE_NUMBERS = (
-    "truth value of an array",
-    "only length-1 arrays",
-    "only 0-dimensional",
-    "must be real number",
-)
+    "truth value of an array", "only length-1 arrays", "only 0-dimensional", "must be real number",
+)  # fmt: skip
 
 
 def check_activation(activation: Activation) -> None:
-    """Check an activation: shapes, dtypes, manners, finite up to |Z| = 1e4, and back against forward."""
+    """Check shapes, dtypes, that |Z| = 1e4 gives finite numbers, and back against forward."""
     _run(activation, Activation)
 
 
 def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
-    """Check a layer on examples of a shape, in training and outside: gradients, shapes, dtypes, state, manners."""
+    """Check a layer on examples of a shape, in training and outside: gradients, dtypes, state."""
     _run(layer, Layer, input_shape)
 
 
 def check_loss(loss: Loss) -> None:
-    """Check a loss: back against value, a mean, finite at the ends, manners, and that its partner is one."""
+    """Check back against the value, that it is a mean, finite at the ends, and its partner."""
     _run(loss, Loss)
 
 
 def check_optimizer(optimizer: Optimizer) -> None:
-    """Check an optimizer: down a slope it goes, in place, with its memory to itself."""
+    """Check that it moves parameters downhill, in place, and keeps its memory to itself."""
     _run(optimizer, Optimizer)
 
 
 def check_schedule(schedule: Schedule) -> None:
-    """Check a schedule: finite numbers of at least 0, by t and by nothing else."""
+    """Check that it gives finite numbers of at least 0, which depend on t alone."""
     _run(schedule, Schedule)
 
 
 def check_initializer(init: Initializer) -> None:
-    """Check an initializer: shape, finite numbers, drawn from its generator alone."""
+    """Check the shape and finiteness of what it draws, from its generator alone."""
     _run(init, Initializer)
 
 
-def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
-    """Return the checks of an activation, layer, loss, optimizer, schedule or initializer, each with a name.
+def check_metric(metric: Metric) -> None:
+    """Check that it is a finite number, of Y and A alone, better in the direction it states."""
+    _run(metric, Metric)
 
-    They are what `check_activation` and so on run, as functions of no arguments, so that each can be a
-    test of its own. A layer needs the shape of its input besides.
+
+def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
+    """Return the checks of an instance as functions without arguments, each with a name.
+
+    They are what `check_activation` and so on run; so each can be a test of its own. A layer also
+    needs the shape of its input.
 
     >>> import tinynet as tn
     >>> [check.__name__ for check in tn.testing.checks(tn.Dense(3), 4)]
@@ -93,45 +99,84 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
             check()
     """
     if isinstance(thing, type):
-        raise TypeError(f"a check takes an instance, not a class; write {thing.__name__}()")
-    families = [family for family in _CHECKS if isinstance(thing, family)]
-    if not families:
-        raise TypeError(
-            f"{thing!r} is no activation, layer, loss, optimizer, schedule or initializer of tinynet"
-        )
-    if families[0] is Layer and not arguments:
-        raise TypeError(f"a layer is checked with an input of a shape: write checks({thing!r}, 4)")
-    return [
-        _named(check_description, thing),
-        *(_named(check, thing, *arguments) for check in _CHECKS[families[0]]),
-    ]
+        name = thing.__name__
+        raise TypeError(f"Got the class {name}, expected an instance: {name}().")
+    family = next((family for family in _CHECKS if isinstance(thing, family)), None)
+    if family is None:
+        names = ", ".join(family.family for family in _CHECKS)
+        raise TypeError(f"Got {thing!r}, expected an instance of a tinynet {names}.")
+    if family is Layer and not arguments:
+        raise TypeError(f"A layer needs the shape of its input: checks({thing!r}, 4).")
+    of_family = [_check_of(check, thing, *arguments) for check in _CHECKS[family]]
+    return [_check_of(check_description, thing), *of_family]
 
 
-def _named(check: Callable[..., None], thing: Registered, *arguments: Any) -> Callable[[], None]:
-    """Return a check of a thing as a function of its own, in which every error is a failure of the thing."""
+class Grade(dict[str, str]):
+    """What is wrong with a thing, by check; an empty string is a check that passed."""
 
-    @functools.wraps(check)
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return not any(self.values())
+
+    def __repr__(self) -> str:
+        width = max(map(len, self))
+        results = {name: f"failed: {why}" if why else "passed" for name, why in self.items()}
+        return "\n".join(f"{name:{width}}  {result}" for name, result in results.items())
+
+
+def grade(thing: Registered, *arguments: Any) -> Grade:
+    """Return the checks of an instance as a table: passed or failed, and why.
+
+    >>> import tinynet as tn
+    >>> grade(tn.Loss.get("huber"))
+    description     passed
+    mean            passed
+    value_and_back  passed
+    ends            passed
+    partner         passed
+    """
+    results = Grade()
+    for check in checks(thing, *arguments):
+        try:
+            check()
+            results[check.__name__] = ""
+        except AssertionError as error:
+            results[check.__name__] = str(error)
+    return results
+
+
+def _check_of(check: Callable[..., None], thing: Registered, *arguments: Any) -> Callable[[], None]:
+    """Return a check of a thing as a function in which every error is a failure of the thing."""
+
     def run() -> None:
         try:
             check(thing, *arguments)
         except AssertionError:
             raise
         except Exception as error:
-            message = f"{type(thing).__name__} raises {type(error).__name__}: {error}"
-            if any(words in str(error) for words in _OF_SINGLE_NUMBERS):
-                message += (
-                    "; it is handed whole arrays, of all units and examples: use np.where, np.maximum and np.exp "
-                    "in place of if, max and math.exp"
-                )
-            raise AssertionError(message) from error
+            raise AssertionError(_explained(type(thing).__name__, error)) from error
 
-    run.__name__ = check.__name__.removeprefix("check_")
-    del run.__wrapped__  # pytest would ask it for its arguments
+    run.__name__, run.__doc__ = check.__name__.removeprefix("check_"), check.__doc__
     return run
+
+
+def _explained(name: str, error: Exception) -> str:
+    message = f"{name} raises {type(error).__name__}: {error}"
+    if isinstance(error, FrozenInstanceError):
+        message = (
+            f"{name} is a description, so nothing can be set in it, and what is computed is not "
+            "stored. Write a setting as a field, slope: float = 0.1, below @attrs.frozen, and no "
+            "__init__."
+        )
+    if any(words in str(error) for words in _OF_SINGLE_NUMBERS):
+        message += ". It gets arrays of all units and examples: use np.where, np.maximum and np.exp"
+        message += " in place of if, max and math.exp."
+    return message
 
 
 def _run(thing: Registered, family: type[Any], *arguments: Any) -> None:
     if not isinstance(thing, (family, type)):
-        raise TypeError(f"{thing!r} is no {family.family}")
+        raise TypeError(f"Got {thing!r}, expected an instance of a tinynet {family.family}.")
     for check in checks(thing, *arguments):
         check()

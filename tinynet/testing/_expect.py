@@ -6,14 +6,17 @@ import copy
 import functools
 import pickle
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, kind_of
 from tinynet._support.registry import Registered
+
+_PLAIN = (bool, int, float, str, type(None), np.generic, Registered)
 
 
 def expect(holds: Any, message: str) -> None:
@@ -22,42 +25,44 @@ def expect(holds: Any, message: str) -> None:
         raise AssertionError(message)
 
 
-_PLAIN = (bool, int, float, str, type(None), np.generic, Registered)
-
-
 def check_description(thing: Registered) -> None:
-    """See that a thing is its fields: plain data, and equal when it comes back from them."""
+    """Check that a thing is its fields: plain data, and equal when it comes back from them."""
     name, family = type(thing).__name__, type(thing)
+    _check_decorated(family)
     for field in attrs.fields(family):
         if field.init:
-            _expect_plain(f"the field {field.name} of {name}", getattr(thing, field.name))
-    more = (
-        vars(thing).keys() - {f.name for f in attrs.fields(family)}
-        if hasattr(thing, "__dict__")
-        else set()
-    )
-    more = {
-        key for key in more if not isinstance(getattr(family, key, None), functools.cached_property)
-    }
-    hint = "make each a field (@attrs.frozen above the class, and slope: float = 0.1), or a file will not know it"
-    expect(not more, f"{name} holds {', '.join(sorted(more))} beside its fields; {hint}")
-    ways = {
-        "its config": family.get(thing.config()),
-        "copy": copy.copy(thing),
-        "deepcopy": copy.deepcopy(thing),
-    }
-    if (
-        getattr(sys.modules.get(family.__module__), name, None) is family
-    ):  # else pickle cannot find it
-        ways["pickle"] = pickle.loads(pickle.dumps(thing))
-    for way, other in ways.items():
-        expect(
-            other == thing,
-            f"{thing!r} comes back from {way} as {other!r}; make its settings attrs fields",
-        )
-        expect(
-            hash(other) == hash(thing), f"{thing!r} and its equal from {way} have different hashes"
-        )
+            _expect_plain(f"The field {field.name} of {name}", getattr(thing, field.name))
+    fields = {field.name for field in attrs.fields(family)}
+    for key in sorted(getattr(thing, "__dict__", {}).keys() - fields):
+        is_cached = isinstance(getattr(family, key, None), functools.cached_property)
+        hint = "Make it a field (@attrs.frozen above the class, and slope: float = 0.1 in it)."
+        expect(is_cached, f"{name} holds {key} beside its fields, which no file will know. {hint}")
+    copies = {"its config": family.get(thing.config()), "copy": copy.copy(thing)}
+    for way, other in (copies | copies_of(thing, family)).items():
+        message = f"{thing!r} comes back from {way} as {other!r}."
+        expect(other == thing, f"{message} Make its settings attrs fields.")
+        same_hash = hash(other) == hash(thing)
+        expect(same_hash, f"{thing!r} and its equal from {way} have different hashes.")
+
+
+def copies_of(thing: Any, family: type) -> dict[str, Any]:
+    """Return copies by the way they are made; pickle cannot find every class."""
+    copies = {"deepcopy": copy.deepcopy(thing)}
+    if getattr(sys.modules.get(family.__module__), family.__name__, None) is family:
+        copies["pickle"] = pickle.loads(pickle.dumps(thing))
+    return copies
+
+
+def _check_decorated(family: type) -> None:
+    """Check that attrs has seen the fields of a class, and those that it gives another value."""
+    fields = {field.name for field in attrs.fields(family)}
+    for name, value in vars(family).items():
+        is_hidden = name in fields and not isinstance(value, types.MemberDescriptorType)
+        if is_hidden or type(value).__name__ == "_CountingAttr":
+            field = f"{name}: {type(value).__name__} = {value!r}" if is_hidden else f"{name}: float"
+            found = f"{family.__name__} has the field {name}, but no @attrs.frozen above the class"
+            fix = f"Add @attrs.frozen and a type: {field}."
+            raise AssertionError(f"{found}, or no type, so its value is not used. {fix}")
 
 
 def _expect_plain(what: str, value: Any) -> None:
@@ -65,33 +70,30 @@ def _expect_plain(what: str, value: Any) -> None:
         for item in value:
             _expect_plain(what, item)
         return
-    hint = " (write a tuple)" if isinstance(value, (list, np.ndarray, set)) else ""
-    kinds = f"a number, a string, a tuple of such, or a registered object{hint}"
+    hint = " Use a tuple." if isinstance(value, (list, np.ndarray, set)) else ""
+    message = f"{what} holds a {type(value).__name__}, expected what can be saved: a number, a"
     expect(
         isinstance(value, _PLAIN),
-        f"{what} holds a {type(value).__name__}, but a field is saved, so it is {kinds}",
+        f"{message} string, a tuple of these or a registered object.{hint}",
     )
 
 
-def kept(name: str, call: Callable[..., Any], **arrays: Array) -> Any:
-    """Call with copies of the arrays, and see that they are left alone."""
-    given = {what: array.copy() for what, array in arrays.items()}
-    result = call(*given.values())
-    for what, array in given.items():
+def unchanged(name: str, call: Callable[..., Any], **arrays: Array) -> Any:
+    """Return what a call with copies of the arrays returns, if it leaves them as they are."""
+    copies = {what: array.copy() for what, array in arrays.items()}
+    result = call(*copies.values())
+    for what, array in copies.items():
         same = np.array_equal(array, arrays[what], equal_nan=True)
-        expect(same, f"{name} writes into {what}; compute in a new array, or in out")
+        expect(same, f"{name} writes into {what}. Compute in a new array, or in out.")
     return result
 
 
 def expect_array(what: str, result: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """See that a method returned an array, of this shape and dtype."""
-    if type(result) is not np.ndarray:
-        kind = "None (is a return missing?)" if result is None else f"a {type(result).__name__}"
-        raise AssertionError(f"{what} returns {kind}; it must return an array of shape {shape}")
-    expect(result.shape == shape, f"{what} returns shape {result.shape}; needed is {shape}")
-    mend = ".astype(Z.dtype) behind it"
+    """Check that a method returned an array of this shape and dtype."""
+    is_array = type(result) is np.ndarray
+    expect(is_array, f"{what} returns {kind_of(result)}, expected an array of shape {shape}.")
+    expect(result.shape == shape, f"{what} returns shape {result.shape}, expected {shape}.")
+    hint = "Add .astype(Z.dtype)."
     if result.dtype == np.float64:
-        mend = (
-            f"float(np.sqrt(2)), np.zeros_like(Z) and so on where something is float64, or {mend}"
-        )
-    expect(result.dtype == dtype, f"{what} gives {result.dtype} for {dtype}; write {mend}")
+        hint = f"Use float(np.sqrt(2)), np.zeros_like(Z) and so on for what is float64. Or: {hint}"
+    expect(result.dtype == dtype, f"{what} gives {result.dtype}, expected {dtype}. {hint}")

@@ -1,119 +1,98 @@
-"""Gradients against differences: central ones of the cost, in float64."""
+"""Gradients against central differences of the cost, in float64."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array
-from tinynet.model.storage import title
-from tinynet.sequential import Sequential
+from tinynet._support.arrays import Array, reshaping
+from tinynet._support.checks import entry
+from tinynet.model.network import Network
 from tinynet.testing._expect import expect
 
-STEPS = (1e-5, 1e-6, 1e-7)  # a smaller one does not cross the kink that a larger one did
+STEPS = (1e-5, 1e-6, 1e-7)  # a smaller step does not cross the kink that a larger one crossed
 _DIRECTIONS = 12
 TOLERANCE = 1e-6
 _ENTRIES = 500  # up to so many, each entry of a wrong gradient is looked at
-_FLOOR = 1e-4  # smaller slopes are judged as if they were this: differences see no better
+_FLOOR = 1e-4  # smaller slopes are compared as if they were this: differences see no better
 
 
-def differences(
-    J: Callable[[], float], array: Array, gradient: Array
-) -> Iterator[tuple[float, float]]:
-    """Yield the gradient along each of some directions, and the nearest central difference of J."""
-    normal = np.random.default_rng(0).standard_normal
-    directions = (
-        np.eye(array.size) if array.size <= _DIRECTIONS else normal((_DIRECTIONS, array.size))
-    )
+def _slope(J: Callable[[], float], array: Array, direction: Array, step: float) -> float:
+    """Return the slope of J along a direction of the array, by a central difference."""
     start = array.copy()
-    for direction in directions:
-        d = (direction / np.linalg.norm(direction)).reshape(array.shape)
-        given, slopes = float(np.vdot(gradient, d)), []
-        for step in STEPS:
-            array[...] = start + step * d
-            J_after = J()
-            array[...] = start - step * d
-            slopes.append((J_after - J()) / (2 * step))
-        array[...] = start
-        yield given, min(slopes, key=lambda slope: abs(slope - given))
+    array[...] = start + step * direction
+    J_after = J()
+    array[...] = start - step * direction
+    J_before = J()
+    array[...] = start
+    return (J_after - J_before) / (2 * step)
 
 
 def compare(name: str, J: Callable[[], float], array: Array, gradient: Array) -> tuple[float, str]:
-    """Return the largest relative error of a gradient, and in words where it was found."""
-    if not np.isfinite(gradient).all():
-        hint = "with =, for += adds to what was there"
-        return (
-            math.inf,
-            f"{name} is not filled, or not finite: back must write every entry of it, {hint}",
-        )
-    noise = (
-        float(np.finfo(np.float64).eps) * abs(J()) / max(STEPS)
-    )  # all that differences of so large a number see
-    pairs = list(differences(J, array, gradient))
-    scale = max([_FLOOR, *map(abs, sum(pairs, ()))]) + noise / TOLERANCE
-    error, given, slope = max((abs(given - slope) / scale, given, slope) for given, slope in pairs)
-    ratio = f" ({given / slope:.4g} times as much)" if slope else ""
-    told = f"{name} does not match the cost: along a direction it gives {given:.8g}{ratio}, the slope is {slope:.8g}"
-    return error, told
+    """Return the largest relative error of a gradient, and a message that says where it is.
 
-
-def _slopes(J: Callable[[], float], array: Array) -> Array:
-    """Return the derivative of J by each entry of an array, by central differences."""
-    slopes, h = np.empty_like(array), 1e-6
-    for at in np.ndindex(array.shape):
-        start = array[at]
-        array[at] = start + h
-        J_after = J()
-        array[at] = start - h
-        slopes[at] = (J_after - J()) / (2 * h)
-        array[at] = start
-    return slopes
-
-
-def _likely_fault(
-    J: Callable[[], float], array: Array, gradient: Array, dZ: Array, mean: bool
-) -> str:
-    """Say which of the usual mistakes of a layer explains a wrong gradient of `array`, if one does.
-
-    `mean` tells whether the layer had to take the mean over the examples.
+    It is compared along some directions, with the nearest of several central differences.
     """
-    if array.size > _ENTRIES or not np.isfinite(gradient).all():
-        return ""
-    right, m = _slopes(J, array), dZ.shape[-1]
+    if not np.isfinite(gradient).all():
+        hint = "back must write every entry of it, with =, because += adds to what was there"
+        return math.inf, f"{name} is not filled, or not finite: {hint}"
+    directions = np.eye(array.size)
+    if array.size > _DIRECTIONS:
+        directions = np.random.default_rng(0).standard_normal((_DIRECTIONS, array.size))
+    pairs = []
+    for direction in directions:
+        d = (direction / np.linalg.norm(direction)).reshape(array.shape)
+        along = float(np.vdot(gradient, d))
+        slopes = [_slope(J, array, d, step) for step in STEPS]
+        pairs.append((along, min(slopes, key=lambda slope: abs(slope - along))))
+    # No difference of two numbers as large as J sees more than this.
+    noise = float(np.finfo(np.float64).eps) * abs(J()) / max(STEPS)
+    scale = max(_FLOOR, *map(abs, sum(pairs, ()))) + noise / TOLERANCE
+    error, along, slope = max((abs(along - slope) / scale, along, slope) for along, slope in pairs)
+    ratio = f" ({along / slope:.4g} times as much)" if slope else ""
+    found = f"{name} does not match the cost: along a direction it gives {along:.8g}{ratio}"
+    return error, f"{found}, expected the slope {slope:.8g}"
 
-    def explains(other: Any) -> bool:
-        return np.allclose(np.reshape(other, right.shape), right, rtol=1e-4, atol=1e-6)
 
-    if m > 1 and explains(gradient / m):
-        hint = (
-            "divide by m, for it is a mean over the examples"
-            if mean
-            else "it is for each example, without an m"
-        )
-        return f"; it is m = {m} times the slope everywhere: {hint}"
-    if m > 1 and explains(gradient * m):
-        hint = (
-            "a division by m too many" if mean else "it is for each example, so do not divide by m"
-        )
-        return f"; it is 1/m of the slope everywhere, m = {m}: {hint}"
-    if explains(-gradient):
-        return "; its sign is wrong"
-    if gradient.ndim == 2 and explains(gradient.T):
-        return "; it would be right transposed"
+def slopes_of(J: Callable[[], float], array: Array) -> Array:
+    """Return the derivative of J by each entry of an array, by central differences."""
+    directions = np.eye(array.size).reshape(-1, *array.shape)
+    return np.reshape([_slope(J, array, d, 1e-6) for d in directions], array.shape)
+
+
+def likely_mistake(gradient: Array, right: Array, m: int, is_mean: bool) -> str:
+    """Return which of the usual mistakes explains a wrong gradient, or "".
+
+    `is_mean` says whether it had to be a mean over the m examples.
+    """
+    too_large, too_small = "it is for each example", "for each example do not divide by m"
+    if is_mean:
+        too_large = "it is a mean over the examples, so divide by m"
+        too_small = "a division by m too many"
+    explanations = [
+        (gradient / m, m > 1, f"It is m = {m} times the slope everywhere: {too_large}"),
+        (gradient * m, m > 1, f"It is 1/m of the slope everywhere, m = {m}: {too_small}"),
+        (-gradient, True, "Its sign is wrong"),
+        (gradient.T, gradient.ndim == 2, "It would be right transposed"),
+    ]
+    for other, is_likely, why in explanations:
+        if is_likely and np.allclose(np.reshape(other, right.shape), right, rtol=1e-4, atol=1e-6):
+            return f". {why}"
     if gradient.size > 1 and np.ptp(gradient) < 1e-9 < np.ptp(right):
-        return "; its entries are all the same: a sum over the examples is one along axis=1, with keepdims=True"
-    factors = gradient / np.where(right == 0, np.nan, right)
-    if np.nanmax(factors) - np.nanmin(factors) < 1e-4:
-        return f"; it is {np.nanmean(factors):.4g} times the slope everywhere: look for a factor too many or too few"
+        return ". Its entries are all the same: sum over the examples with axis=1, keepdims=True"
+    ratios = gradient / np.where(right == 0, np.nan, right)
+    if np.nanmax(ratios) - np.nanmin(ratios) < 1e-4:
+        factor = f"{np.nanmean(ratios):.4g}"
+        return f". It is {factor} times the slope everywhere: a factor too many or too few"
     return ""
 
 
 def check_gradients(
-    model: Sequential,
+    model: Network,
     X: Any,
     Y: Any,
     tolerance: float = TOLERANCE,
@@ -122,50 +101,107 @@ def check_gradients(
 ) -> float:
     """Compare every gradient of a model, dA[0] included, with central differences of its cost.
 
-    The model is left as it is: a copy in float64 is checked on a few examples, its parameters moved
-    a little so that no ReLU stands at its kink, along random directions where arrays are large.
-    With `training`, the pass is one of training: what chance there is in it is the same each time.
-    Returns the largest error found, relative to the largest slope of the same array; an
+    The model stays as it is: a copy in float64 is checked on a few examples. Its parameters are
+    moved a little so that no ReLU stands at its kink. Large arrays are checked along random
+    directions. With `training`, the pass is one of training, with the same random numbers each
+    time. Return the largest error found, relative to the largest slope of the same array. An
     AssertionError names a gradient that is missing, or wrong by more than `tolerance`.
     """
     if not 0 < tolerance <= 0.1:
-        raise ValueError(
-            f"tolerance must be above 0 and at most 0.1, or nothing is checked; got {tolerance!r}"
-        )
-    inputs = model.inputs if model.is_built else np.shape(X)[:-1]
-    double = Sequential(model.layers, model.loss, inputs, "float64", seed=0)
-    if model.is_built:
-        double.params[:], double.state[:] = model.params, model.state
+        expected = "expected a number above 0 and at most 0.1, or nothing is checked"
+        raise ValueError(f"tolerance is {tolerance!r}, {expected}.")
+    double = _in_float64(model, X)
     double.params[:] += 1e-3 * np.random.default_rng(0).standard_normal(double.n_params)
-    X, Y = double.admit(X, Y)
+    X, Y = double.check_data(X, Y)
     X = X.copy()  # differences are taken in it, too
     double.grads[:] = np.nan  # a gradient that back forgets stays so
-    chance = copy.deepcopy(double.rng)
-
-    def forward() -> None:
-        double.rng = copy.deepcopy(chance)
-        double.forward(X, training=training)
-
-    forward()
-    double.back(Y, input_gradient=True, sample_weight=sample_weight)
-    dZ = [cache.dZ.copy() for cache in double.caches]
-    checked = [("dA[0], from layer 1,", X, double.dA[0] / X.shape[-1], dZ[0])]
-    for l, (layer, cache) in enumerate(zip(double.layers, double.caches, strict=True), 1):
-        for name in cache.parameters:
-            gradient = getattr(cache, f"d{name}").copy()
-            checked.append(
-                (f"d{name}[{l}] of {title(l, layer)}", getattr(cache, name), gradient, dZ[l - 1])
-            )
+    rng = copy.deepcopy(double.rng)
 
     def J() -> float:
-        forward()
+        double.rng = copy.deepcopy(rng)
+        double.forward(X, training=training)
         return double.cost(Y, sample_weight)
 
-    errors, wrong = [], []
-    for name, array, gradient, dZ_of_layer in checked:
-        error, told = compare(name, J, array, gradient)
+    J()
+    double.back(Y, input_gradient=True, sample_weight=sample_weight)
+    m = X.shape[-1]
+    arrays = [("dA[0], from layer 1,", X, double.dA[0] / m)]
+    for layer in double.storage.placed:
+        for name, gradient in layer.grads.items():
+            title = f"d{name}[{layer.label}] of {layer.title}"
+            arrays.append((title, layer.params[name], gradient.copy()))
+    errors, faults = [], []
+    for name, array, gradient in arrays:
+        error, message = compare(name, J, array, gradient)
         errors.append(error)
         if error > tolerance:
-            wrong.append(told + _likely_fault(J, array, gradient, dZ_of_layer, mean=array is not X))
-    expect(not wrong, ". ".join(wrong))
+            if array.size <= _ENTRIES and np.isfinite(gradient).all():
+                right = slopes_of(J, array)
+                message += likely_mistake(gradient, right, m, is_mean=array is not X)
+            faults.append(f"{message}.")
+    expect(not faults, " ".join(faults))
     return max(errors)
+
+
+def _in_float64(model: Network, X: Any) -> Network:
+    """Return a copy of a model in float64; one that is not built is built for X."""
+    inputs = model.inputs if model.is_built else np.shape(X)[:-1]
+    double = Network(model.layers, model.loss, inputs, "float64", seed=0)
+    if model.is_built:
+        double.values[:] = model.values
+    return double
+
+
+def compare_gradients(
+    model: Network, X: Any, Y: Any, grads: Mapping[str, Any], tolerance: float = TOLERANCE
+) -> float:
+    """Compare gradients that were computed by hand with those of a model.
+
+    `grads` are arrays by name: "dW1", "db1", and also "dZ1", "dA0" and so on; all or some of them,
+    computed with the model's parameters. The model stays as it is. Return the largest error,
+    relative to the largest entry of the same array. An AssertionError names each gradient that is
+    wrong by more than `tolerance`, and how.
+
+    >>> import tinynet as tn
+    >>> model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=1, seed=1)
+    >>> X, Y = np.array([[0.0, 1.0]]), np.array([[1.0, 1.0]])
+    >>> dZ = model.predict(X) - Y
+    >>> compare_gradients(model, X, Y, {"dW1": dZ @ X.T / 2, "db1": dZ.mean(keepdims=True)}) < 1e-6
+    True
+    """
+    double = _in_float64(model, X)
+    A = double.forward(X)
+    double.back(Y, input_gradient=True)
+    means: dict[str, Array] = {}
+    right: dict[str, Array] = {}
+    for layer in double.storage.placed:
+        means |= {f"d{name}{layer.label}": view for name, view in layer.grads.items()}
+    for quantity, arrays in (("dZ", double.dZ), ("dA", double.dA)):
+        right |= {f"{quantity}{l}": array for l, array in arrays.items() if isinstance(l, int)}
+    errors, faults = [0.0], []
+    for name, value in grads.items():
+        if name not in means | right:
+            known = ", ".join(means | right)
+            raise KeyError(f"grads has {name!r}, expected some of {known}.")
+        found, expected = np.asarray(value), (right | means)[name]
+        error, fault = _difference(name, found, expected, A.shape[-1], name in means)
+        errors.append(error)
+        if not error <= tolerance:
+            faults.append(fault)
+    expect(not faults, " ".join(faults))
+    return max(errors)
+
+
+def _difference(
+    name: str, found: Array, expected: Array, m: int, is_mean: bool
+) -> tuple[float, str]:
+    """Return the relative error of an array, and what is wrong with it."""
+    if found.shape != expected.shape:
+        hint = reshaping(found.shape, expected.shape, name)
+        return math.inf, f"{name} has shape {found.shape}, expected {expected.shape}.{hint}"
+    if not np.isfinite(found).all():
+        return math.inf, f"{name} is not finite."
+    at = np.unravel_index(np.argmax(np.abs(found - expected)), found.shape)
+    error = float(np.abs(found[at] - expected[at])) / max(_FLOOR, float(np.abs(expected).max()))
+    where = f"{entry(name, at)} is {found[at]:.6g}, expected {expected[at]:.6g}"
+    return error, f"{where}{likely_mistake(found, expected, m, is_mean)}."

@@ -5,206 +5,164 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape
-from tinynet._support.checks import example_shape
+from tinynet._support.arrays import Array
+from tinynet._support.random import restore
+from tinynet.files import model as model_file
+from tinynet.files.archive import opened
 from tinynet.layers import Layer
-from tinynet.model.storage import Arrays
-from tinynet.sequential import Sequential
+from tinynet.model.network import Network
 from tinynet.testing import _gradients
-from tinynet.testing._expect import expect, expect_array, kept
+from tinynet.testing._expect import copies_of, expect, expect_array, unchanged
 
 _DRAWS = 1000
 _ERRORS = 6  # standard errors that a mean of draws may be away
 _LOOK = "look at cache.training first"
 
-
-def _examples(shapes: list[Shape]) -> int:
-    """Return a number of examples that is not one of units too, so that the two are not taken for each other."""
-    return next(m for m in (7, 8, 9, 5, 6, 10, 11) if not any(m in shape for shape in shapes))
+Inputs = int | tuple[int, ...]
 
 
-def _problem(layer: Layer, input_shape: int | tuple[int, ...]) -> tuple[Sequential, Array, Array]:
+def _problem(layer: Layer, inputs: Inputs, dtype: Any = "f8") -> tuple[Network, Array, Array]:
     """Return a model of the layer alone, its parameters drawn anew, and X and Y."""
     rng = np.random.default_rng(0)
-    model = Sequential([layer], "mean_squared_error", input_shape, "float64", seed=0)
+    model = Network([layer], "mean_squared_error", inputs, dtype, seed=0)
     model.params[:] = rng.standard_normal(model.n_params)
-    shapes = [model.inputs, model.outputs]
-    X, Y = (rng.standard_normal((*shape, _examples(shapes))) for shape in shapes)
+    shapes = (model.inputs, model.outputs)
+    # No number of units is that of the examples, so that nothing confuses the two.
+    m = next(m for m in (7, 8, 9, 5, 6, 10, 11) if m not in sum(shapes, ()))
+    X, Y = (rng.standard_normal((*shape, m)).astype(dtype) for shape in shapes)
     return model, X, Y
 
 
-def _drawn(rng: Any) -> Any:
+def _Z(model: Network, X: Array, training: bool = False) -> Array:
+    model.forward(X, training)
+    return model.Z[1].copy()
+
+
+def _position(rng: Any) -> Any:
     """Return how far a generator has come."""
     return copy.deepcopy(rng.bit_generator.state)
 
 
-def check_passes(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
-    """See that passes give arrays of the right shape and dtype, twice the same, and leave alone what is not theirs."""
-    for training, dtype in itertools.product(
-        (False, True), map(np.dtype, (np.float32, np.float64))
-    ):
-        _check_passes(layer, example_shape(input_shape), dtype, training)
+def check_passes(layer: Layer, input_shape: Inputs) -> None:
+    """Check that passes have the right shapes and dtypes, are repeatable, and change nothing."""
+    for training, dtype in itertools.product((False, True), map(np.dtype, ("f4", "f8"))):
+        _check_passes(layer, input_shape, dtype, training)
 
 
-@np.errstate(
-    invalid="ignore"
-)  # parameters are drawn here, and what is no parameter by right may not bear it
-def _check_passes(
-    layer: Layer, input_shape: tuple[int, ...], dtype: np.dtype[Any], training: bool
-) -> None:
-    name, rng, chance = type(layer).__name__, np.random.default_rng(0), np.random.default_rng(1)
-    arrays = Arrays([layer], input_shape, dtype, rng)
-    arrays.params[:] = rng.standard_normal(arrays.params.size)
-    m = _examples(arrays.shapes)
-    X, Y = (rng.standard_normal((*shape, m)).astype(dtype) for shape in arrays.shapes)
-    (cache,) = arrays.caches(m)
-    cache.A_prev, cache.dA_prev, cache.training, cache.rng = X, np.empty_like(X), training, chance
-    before, not_drawn = arrays.values.copy(), _drawn(chance)
-    Z = kept(f"{name}.forward", lambda A_prev: layer.forward(A_prev, cache), A_prev=X)
-    expect_array(f"{name}.forward", Z, Y.shape, dtype)
-    _expect_unmoved(f"{name}.forward", arrays, before, training)
-    drawn = _drawn(chance)
-    hint = f"at prediction nothing is by chance: {_LOOK}"
-    expect(
-        training or drawn == not_drawn,
-        f"{name}.forward draws from cache.rng outside of training; {hint}",
-    )
-    first = np.copy(Z)
-    held = {
-        what: getattr(cache, what).copy()
-        for what in ("A_prev", *cache.parameters, *arrays.state_views[0])
-    }
-    dA_prev = kept(f"{name}.back", lambda dZ: layer.back(dZ, cache), dZ=Y)
-    expect_array(f"{name}.back", dA_prev, X.shape, dtype)
-    hint = "forward has drawn the mask: keep it in the cache, and use that one"
-    expect(_drawn(chance) == drawn, f"{name}.back draws from cache.rng; {hint}")
-    for what, array in held.items():
-        same = np.array_equal(getattr(cache, what), array)
-        expect(same, f"{name}.back changes cache.{what}; it fills gradients alone")
-    arrays.values[:], chance.bit_generator.state = before, not_drawn
-    again = layer.forward(X, cache)
-    hint = (
-        "in training, draw from cache.rng and from nothing else"
-        if training
-        else f"if that is by chance, {_LOOK}"
-    )
-    same = np.array_equal(again, first, equal_nan=True)
-    expect(same, f"{name}.forward gives another Z for the same A_prev the second time; {hint}")
+@np.errstate(invalid="ignore")  # what should be state may not bear random parameters
+def _check_passes(layer: Layer, inputs: Inputs, dtype: np.dtype[Any], training: bool) -> None:
+    forward, back = (f"{type(layer).__name__}.{method}" for method in ("forward", "back"))
+    model, X, Y = _problem(layer, inputs, dtype)
+    before, chain = copy.deepcopy(model), model.use_chain(X.shape[-1])
+    chain.set_mode(training, model.rng)
+    cache, state = chain.first, model.storage.placed[0].state_views
+    cache.A_prev, cache.dA_prev = X, np.empty_like(X)
+
+    Z = unchanged(forward, lambda A_prev: layer.forward(A_prev, cache), A_prev=X)
+    expect_array(forward, Z, Y.shape, dtype)
+    _expect_unmoved(forward, model, before, training)
+    drawn, first = _position(model.rng), np.copy(Z)
+    message = f"{forward} draws from cache.rng outside training. Nothing is random at prediction:"
+    expect(training or drawn == _position(before.rng), f"{message} {_LOOK}.")
+
+    held = {key: getattr(cache, key).copy() for key in ("A_prev", *cache.parameters, *state)}
+    dA_prev = unchanged(back, lambda dZ: layer.back(dZ, cache), dZ=Y)
+    expect_array(back, dA_prev, X.shape, dtype)
+    hint = "Let forward put the mask in the cache, and use it."
+    expect(_position(model.rng) == drawn, f"{back} draws from cache.rng. {hint}")
+    for key, array in held.items():
+        same = np.array_equal(getattr(cache, key), array)
+        expect(same, f"{back} changes cache.{key}, expected only gradients to change.")
+
+    model.values[:] = before.values
+    restore(model.rng, before.rng)
+    same = np.array_equal(layer.forward(X, cache), first, equal_nan=True)
+    hint = "In training, draw from cache.rng only." if training else f"If it draws, {_LOOK}."
+    expect(same, f"{forward} gives another Z for the same A_prev the second time. {hint}")
 
 
-def _expect_unmoved(what: str, arrays: Arrays, before: Array, training: bool) -> None:
-    """See that a pass has changed no parameter, and state in training only."""
-    start = 0
-    for views, may in ((arrays.param_views[0], False), (arrays.state_views[0], training)):
-        for name, view in views.items():
-            moved = not np.array_equal(view.ravel(), before[start : start + view.size])
-            start += view.size
-            if moved and name not in arrays.state_views[0]:
-                hint = "what passes change, and training does not, is declared in state"
-                raise AssertionError(
-                    f"{what} changes {name}, which the layer declares as a parameter; {hint}"
-                )
-            expect(
-                may or not moved, f"{what} changes its state, {name}, outside of training; {_LOOK}"
-            )
+def _expect_unmoved(what: str, model: Network, before: Network, training: bool) -> None:
+    """Check that a pass has changed no parameter, and state in training only."""
+    for layer, same in zip(model.storage.placed, before.storage.placed, strict=True):
+        for name, view in layer.params.items():
+            message = f"{what} changes {name}, which the layer declares as a parameter. Declare in"
+            hint = "state what passes change and training does not."
+            expect(np.array_equal(view, same.params[name]), f"{message} {hint}")
+        for name, view in layer.state_views.items():
+            may_pass = training or np.array_equal(view, same.state_views[name])
+            expect(may_pass, f"{what} changes its state, {name}, outside training: {_LOOK}.")
 
 
-def check_examples(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
-    """See that an example's Z is its own, and the same wherever A_prev lies in memory."""
-    name = type(layer).__name__
+def check_examples(layer: Layer, input_shape: Inputs) -> None:
+    """Check that an example's Z is its own, and the same wherever A_prev lies in memory."""
+    forward = f"{type(layer).__name__}.forward"
     model, X, _ = _problem(layer, input_shape)
-    model.forward(X)
-    Z = model.Z[1].copy()
+    Z = _Z(model, X)
     for laid_out in (np.asfortranarray(X), np.repeat(X, 2, axis=-1)[..., ::2]):
-        model.forward(laid_out)
-        same = np.allclose(model.Z[1], Z)
-        expect(
-            same, f"{name}.forward of the same numbers differs when they lie otherwise in memory"
-        )
-    model.forward(X[..., :1])
-    hint = "outside of training an example's Z must not depend on the others: add up over the units, axis 0"
-    expect(
-        np.allclose(model.Z[1], Z[..., :1]),
-        f"{name}.forward differs for the first example alone; {hint}",
-    )
+        same = np.allclose(_Z(model, laid_out), Z)
+        expect(same, f"{forward} of the same numbers differs in another memory order.")
+    message = f"{forward} differs for the first example alone. Outside training an example's Z"
+    hint = "must not depend on the others: sum over the units, axis 0."
+    expect(np.allclose(_Z(model, X[..., :1]), Z[..., :1]), f"{message} {hint}")
 
 
-def check_gradients(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
+def check_gradients(layer: Layer, input_shape: Inputs) -> None:
     """Compare dA_prev and the gradient of each parameter with differences."""
     _gradients.check_gradients(*_problem(layer, input_shape))
 
 
-def check_training(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
-    """Compare the gradients of a pass of training with differences, of the same draws."""
-    name = type(layer).__name__
+def check_training(layer: Layer, input_shape: Inputs) -> None:
+    """Compare the gradients of a pass of training with differences, with the same draws."""
     model, X, Y = _problem(layer, input_shape)
     before = X.copy()
     model.forward(X)
     model.forward(X + 1, training=True)
-    hint = "if it returned that as Z, the next pass computes in it, as cache.Z: return a copy"
-    expect(
-        np.array_equal(X, before),
-        f"{name}.forward writes into the A_prev of the pass before; {hint}",
-    )
+    message = f"{type(layer).__name__}.forward writes into the A_prev of the pass before."
+    expect(np.array_equal(X, before), f"{message} Return a copy.")
     try:
         _gradients.check_gradients(model, X, Y, training=True)
-    except AssertionError as wrong:
-        raise AssertionError(f"in training, {wrong}{_likely_fault(model, X)}") from None
+    except AssertionError as error:
+        raise AssertionError(f"In training, {error}{_likely_mistake(model, X)}") from None
 
 
-def _likely_fault(model: Sequential, X: Array) -> str:
-    """Say what back is likely to have missed, if only the gradients of training are wrong."""
+def _likely_mistake(model: Network, X: Array) -> str:
+    """Return what back is likely to have missed, if only the gradients of training are wrong."""
     start = copy.deepcopy(model.rng)
-
-    def forward(X: Array) -> Array:
-        model.rng = copy.deepcopy(start)
-        model.forward(X, training=True)
-        return model.Z[1].copy()
-
-    Z = forward(X)
-    if _drawn(model.rng) != _drawn(start):
-        return "; back goes by what forward drew: the same mask, kept in the cache, with its factor"
-    if not np.array_equal(
-        forward(np.concatenate([X[..., :-1], X[..., -1:] + 1], axis=-1))[..., :-1], Z[..., :-1]
-    ):
-        return "; an example's Z depends on the others, as through mean and variance, and so does dA_prev"
+    Z = _Z(model, X, training=True)
+    if _position(model.rng) != _position(start):
+        return " back must use what forward drew: the same mask from the cache, with its factor."
+    X[..., -1] += 1
+    if not np.array_equal(_Z(model, X, training=True)[..., :-1], Z[..., :-1]):
+        return " An example's Z depends on the others (mean and variance), and so does dA_prev."
     return ""
 
 
-def check_chance(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
-    """See that what a layer draws in training does not merely scale Z, on average."""
+def check_chance(layer: Layer, input_shape: Inputs) -> None:
+    """Check that what a layer draws in training does not merely scale Z, on average."""
     model, X, _ = _problem(layer, input_shape)
-    model.forward(X)
-    Z, not_drawn = model.Z[1].copy(), _drawn(model.rng)
+    Z, not_drawn = _Z(model, X), _position(model.rng)
     model.forward(X, training=True)
-    if _drawn(model.rng) == not_drawn or not Z.any():
+    if _position(model.rng) == not_drawn or not Z.any():
         return
-    draws = np.empty((_DRAWS, *Z.shape))
-    for draw in draws:
-        model.forward(X, training=True)
-        draw[...] = model.Z[1]
+    draws = np.stack([_Z(model, X, training=True) for _ in range(_DRAWS)])
     factors = np.tensordot(draws, Z, Z.ndim) / np.vdot(Z, Z)
     factor, error = factors.mean(), factors.std() / math.sqrt(_DRAWS)
     off, errors = np.abs(draws.mean(axis=0) - factor * Z), draws.std(axis=0) / math.sqrt(_DRAWS)
-    scaled = bool(
-        (off <= _ERRORS * errors + 1e-9).all()
-    )  # else it is moved in another way, and may well be
-    expect(
-        not scaled or abs(factor - 1) <= _ERRORS * error + 1e-9,
-        f"in training, Z of {type(layer).__name__} is on average {factor:.3g} times what it is at prediction; "
-        "divide what is kept by the probability to be kept, 1 - rate",
-    )
+    # Otherwise Z changes in another way than by a factor, and may well do so.
+    is_scaled = bool((off <= _ERRORS * errors + 1e-9).all())
+    found = f"Z of {type(layer).__name__} is on average {factor:.3g} times what it is at prediction"
+    hint = "Divide what stays by its probability, 1 - rate."
+    is_right = not is_scaled or abs(factor - 1) <= _ERRORS * error + 1e-9
+    expect(is_right, f"In training, {found}. {hint}")
 
 
-def check_copies(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
-    """See that what training leaves in a layer is in every copy and file of the model, and serves any batch."""
+def check_copies(layer: Layer, input_shape: Inputs) -> None:
+    """Check that each copy and file of a model has what training left in a layer."""
     import tempfile  # costs 10 ms, and only files need it
 
     name = type(layer).__name__
@@ -212,25 +170,20 @@ def check_copies(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
     for shift in range(3):
         model.forward(X + shift, training=True)
     A = model.forward(X).copy()
-    hint = "what is to last from pass to pass is declared in state, and then is cache.its_name"
-    expect(
-        np.allclose(model.predict(X), A),
-        f"{name}: after training, predict is not what forward is; {hint}",
-    )
-    copies = {"deepcopy": copy.deepcopy(model)}
-    if getattr(sys.modules.get(type(layer).__module__), name, None) is type(
-        layer
-    ):  # else pickle cannot find it
-        copies["pickle"] = pickle.loads(pickle.dumps(model))
+    hint = "Declare in state what must last from pass to pass; it is then in the cache."
+    private = model.storage.private_chain(X.shape[-1]).forward_input(X)
+    expect(np.allclose(private, A), f"{name}: after training, predict differs from forward. {hint}")
+    copies = copies_of(model, type(layer))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.npz")
-        model.save(path)
-        copies["load"] = Sequential.load(path)
+        model_file.save(model, path)
+        with opened(path) as file:
+            copies["load"] = model_file.read(file, Network)
     for way, other in copies.items():
-        expect(
-            np.allclose(other.predict(X), A),
-            f"{name}: what training left is lost on the way by {way}; {hint}",
-        )
+        same = np.allclose(other.forward(X), A)
+        expect(same, f"{name}: what training left is lost by {way}. {hint}")
 
 
-CHECKS = (check_passes, check_examples, check_gradients, check_training, check_chance, check_copies)
+CHECKS = (
+    check_passes, check_examples, check_gradients, check_training, check_chance, check_copies,
+)  # fmt: skip

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,105 +11,82 @@ from tinynet._support.arrays import Array
 from tinynet.initializers import Initializer
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
-from tinynet.testing._expect import expect, kept
+from tinynet.testing._expect import expect, unchanged
+
+_START, _LOWEST = np.array([3.0, -2.0, 0.5]), np.array([4.0, -4.0, 2.0])
 
 
 def check_way_down(optimizer: Optimizer) -> None:
-    """See that it goes down a slope, in place, and keeps its memory to itself."""
-    name, fresh = type(optimizer).__name__, copy.deepcopy(optimizer)
-    fresh.reset()
+    """Check that it descends |params - lowest|²/2 in place, the same way each time."""
     for dtype in map(np.dtype, (np.float64, np.float32)):
-        runs: list[Array] = []
-        for other in (copy.deepcopy(fresh), copy.deepcopy(fresh)):
-            params, lowest = (np.array(at, dtype) for at in ([3.0, -2.0, 0.5], [4.0, -4.0, 2.0]))
-            for _ in range(20):  # down |params - lowest|²/2
-                update = functools.partial(other.update, params)
-                kept(name, update, grads=params - lowest)
-                expect(
-                    np.isfinite(params).all(),
-                    f"{name} makes parameters that are not finite: {params}",
-                )
-            runs.append(params)
-            far = np.linalg.norm(params - lowest)
-            hint = "is the sign right?" if far > 2.7 else ""
-            if np.array_equal(params, np.array([3.0, -2.0, 0.5], dtype)):
-                hint = "params are as before: move them in place, params -= ..., for params = params - ... makes others"
-            told = f"{name} does not go down: 2.69 from the lowest point at first, then {far:.3g}"
-            expect(far < 2.69, told + f"; {hint}" * bool(hint))
-            for what, memory in other.memory.items():
-                hint = "write into the array that recall returns: v *= ..., v += ..., not v = ..."
-                expect(
-                    memory.ndim == 0 or memory.any(),
-                    f"{name} never writes its memory {what!r}; {hint}",
-                )
-                fits = (
-                    memory.dtype == dtype or memory.ndim == 0
-                )  # a single number is not the parameters' precision
-                expect(fits, f"{name} remembers {what} in {memory.dtype} for parameters in {dtype}")
-            expect(
-                (other, repr(other)) == (fresh, repr(fresh)),
-                f"{name}: its memory shows in equality or repr",
-            )
-        expect(
-            np.array_equal(runs[0], runs[1]),
-            f"{name} moves the same parameters differently the second time",
-        )
+        first, second = (_after_20_steps(optimizer.fresh(), dtype) for _ in range(2))
+        message = f"{type(optimizer).__name__} moves the same parameters differently"
+        expect(np.array_equal(first, second), f"{message} the second time.")
+
+
+def _after_20_steps(optimizer: Optimizer, dtype: np.dtype[Any]) -> Array:
+    name, before = type(optimizer).__name__, (optimizer.fresh(), repr(optimizer))
+    params, lowest = _START.astype(dtype), _LOWEST.astype(dtype)
+    for _ in range(20):
+        unchanged(name, functools.partial(optimizer.update, params), grads=params - lowest)
+        expect(np.isfinite(params).all(), f"{name} makes parameters that are not finite: {params}.")
+    distance = np.linalg.norm(params - lowest)
+    fix = "Check the sign." if distance > 2.7 else "Take larger steps."
+    if np.array_equal(params, _START.astype(dtype)):
+        fix = "Move params in place: params -= ..., because params = ... makes another array."
+    message = f"{name} does not go down: the distance to the lowest point was 2.69 and is"
+    expect(distance < 2.69, f"{message} {distance:.3g}. {fix}")
+    for slot, array in optimizer.memory.items():
+        fix = "Write into the array that slot returns: v *= ..., v += ..., not v = ..."
+        expect(array.ndim == 0 or array.any(), f"{name} never writes its memory {slot!r}. {fix}")
+        message = f"{name} has the memory {slot!r} in {array.dtype}, expected {dtype} as params."
+        fits = array.ndim == 0 or array.dtype == dtype  # a single number may have another precision
+        expect(fits, f"{message} Use self.slot({slot!r}, params).")
+    expect((optimizer, repr(optimizer)) == before, f"{name} shows its memory in equality or repr.")
+    return params
 
 
 def check_restart(optimizer: Optimizer) -> None:
-    """See that a new optimizer with a copy of the memory goes on bit for bit as the old one."""
+    """Check that a new optimizer with a copy of the memory continues bit for bit as the old one."""
 
-    def go_on(optimizer: Optimizer, params: Array) -> None:
+    def five_steps(optimizer: Optimizer, params: Array) -> None:
         for _ in range(5):
-            optimizer.update(params, params - np.array([4.0, -4.0, 2.0]))
+            optimizer.update(params, params - _LOWEST)
             optimizer.end_epoch()
 
-    first, params = copy.deepcopy(optimizer), np.array([3.0, -2.0, 0.5])
-    first.reset()
-    go_on(first, params)
-    second, again = Optimizer.get(first.config()), params.copy()
-    second.memory.update(copy.deepcopy(first.memory))
-    go_on(first, params)
-    go_on(second, again)
-    hint = "what it remembers must be in recall's arrays, all of it"
-    same = np.array_equal(params, again)
-    expect(
-        same,
-        f"{type(optimizer).__name__} goes on otherwise with a copy of its memory than with its own: {hint}",
-    )
+    first, params = optimizer.fresh(), _START.copy()
+    five_steps(first, params)
+    second, copied = Optimizer.get(first.config()), params.copy()
+    second.memory.update({name: array.copy() for name, array in first.memory.items()})
+    five_steps(first, params)
+    five_steps(second, copied)
+    message = f"{type(optimizer).__name__} continues differently with a copy of its memory."
+    fix = "Store all it remembers in the arrays that self.slot returns."
+    expect(np.array_equal(params, copied), f"{message} {fix}")
 
 
 def check_rates(schedule: Schedule) -> None:
-    """See that a schedule gives finite numbers of at least 0, by t and by nothing else."""
+    """Check that a schedule gives finite numbers of at least 0, as a function of t alone."""
     name, times = type(schedule).__name__, (*range(100), 1_000, 99_999, 1_000_000)
     rates = [schedule.at(t) for t in times]
     for t, rate in zip(times, rates, strict=True):
-        expect(isinstance(rate, (float, int)), f"{name}.at({t}) must be a number; it is {rate!r}")
-        expect(
-            0 <= rate < np.inf,
-            f"{name}.at({t}) is {rate}; a learning rate is finite and at least 0",
-        )
+        number = isinstance(rate, (float, int)) and 0 <= rate < np.inf
+        expect(number, f"{name}.at({t}) is {rate!r}, expected a finite number of at least 0.")
     other = Schedule.get(schedule.config())
-    expect(
-        rates[::-1] == [other.at(t) for t in times[::-1]],
-        f"{name}.at must go by t and by nothing else",
-    )
+    same = rates[::-1] == [other.at(t) for t in times[::-1]]
+    expect(same, f"{name}.at gives another rate later, expected one by t and by nothing else.")
 
 
 def check_draws(init: Initializer) -> None:
-    """See that it draws the shape it is asked for, from the generator it is handed."""
+    """Check that it draws the shape it is asked for, from the generator it is given alone."""
     name = type(init).__name__
-    makers: tuple[Callable[[int], Any], ...] = (np.random.default_rng, np.random.RandomState)
-    for shape, make in (
-        (shape, make) for shape in ((3, 4), (4, 3), (1, 1), (5, 1)) for make in makers
-    ):
-        first, second = init.draw(shape, make(7)), init.draw(shape, make(7))
-        expect(np.shape(first) == shape, f"{name} draws shape {np.shape(first)} for {shape}")
-        expect(np.isfinite(first).all(), f"{name} draws numbers that are not finite")
-        expect(
-            np.array_equal(first, second),
-            f"{name} does not draw from the generator it is given alone",
-        )
+    for shape in ((3, 4), (4, 3), (1, 1), (5, 1)):
+        for make in (np.random.default_rng, np.random.RandomState):
+            first, second = init.draw(shape, make(7)), init.draw(shape, make(7))
+            expect(np.shape(first) == shape, f"{name} draws {np.shape(first)}, expected {shape}.")
+            expect(np.isfinite(first).all(), f"{name} draws numbers that are not finite.")
+            same, hint = np.array_equal(first, second), "Use rng for all of them."
+            expect(same, f"{name} draws other numbers from an equal generator. {hint}")
 
 
 OPTIMIZER_CHECKS = (check_way_down, check_restart)

@@ -1,34 +1,33 @@
-"""Callbacks: what else happens while a model is trained. They look on; the loop is in ``training.py``."""
+"""Callbacks: what else happens during training. They watch it and may stop it."""
 
 from __future__ import annotations
 
+import csv
 import math
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import numpy as np
-from attrs.validators import ge
 
-from tinynet._support.arrays import all_finite, integer
-from tinynet._support.registry import one_of
+from tinynet._support.arrays import all_finite
+from tinynet._support.fields import integer, nonnegative, one_of
 from tinynet.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    from tinynet.sequential import Sequential
-    from tinynet.training.loop import Run
+from tinynet.files import model as model_file
+from tinynet.model.network import Network
+from tinynet.training.run import Run
 
 
 class Callback:
-    """Base of all callbacks: override what you need.
+    """Base of all callbacks: override the methods you need.
 
-    ``self.model`` is the model in training, and ``self.run`` what the loop knows: its optimizer, history,
-    settings, ``run.epoch`` and ``run.step``. Epochs and batches are counted from 0, as in Keras. To end the
-    training after the epoch or step write ``self.run.stop("why")``.
+    ``self.model`` is the model in training. ``self.run`` is the training: its optimizer, history,
+    metrics and settings, ``run.epoch`` and ``run.step``. Epochs and batches are counted from 0, as
+    in Keras. ``self.run.stop("why")`` ends the training after the current epoch or step.
 
-    A callback that remembers something hands it over in `state`, as numbers, strings and arrays by
-    name, and takes it back in `restore`: then a run that goes on from a checkpoint is the same run.
+    A callback with memory returns it from `state`, as numbers, strings and arrays by name, and
+    takes it from `restore`. Then a run that is resumed from a checkpoint is the same run.
 
     >>> class Loud(Callback):
     ...     def on_epoch_end(self, epoch, logs):
@@ -40,103 +39,75 @@ class Callback:
     epoch 1: ['loss']
     """
 
-    model: Sequential
+    model: Network
     run: Run
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
-        """Before the first step of a run, also of one that goes on from a checkpoint."""
+        """Act before the first step of a run, also of one that is resumed from a checkpoint."""
 
     def on_train_end(self, logs: Mapping[str, Any]) -> None:
-        """After the last step; `logs` holds what the last epoch measured."""
+        """Act after the last step; `logs` holds the numbers of the last epoch."""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Before the first step of an epoch."""
+        """Act before the first step of an epoch."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """After an epoch, its numbers in `logs`: "loss", the metrics, and "val_loss" and so on."""
+        """Act after an epoch; `logs` holds "loss", the metrics, and "val_loss" and so on."""
 
     def on_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
-        """Before a step."""
+        """Act before a step."""
 
     def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        """After a step, the cost before it in ``logs["loss"]``."""
+        """Act after a step; ``logs["loss"]`` is the cost before it."""
 
     def state(self) -> Mapping[str, Any]:
-        """Return what a checkpoint must keep, by name."""
+        """Return what a checkpoint must store, by name."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
 
 
-def _check_measured(callback: Callback, name: str) -> None:
-    """Refuse to watch what is not measured, before the first step."""
-    if name not in callback.run.names:
-        hint = "; give fit validation_data or validation_split" if name.startswith("val_") else ""
-        told = f"{type(callback).__name__} watches {name!r}, which is not measured"
-        raise UnknownNameError(f"{told}; measured: {', '.join(callback.run.names)}{hint}")
+def _sign(callback: EarlyStopping | ModelCheckpoint) -> float:
+    """Return 1 if a smaller monitored value is better, and -1 if a larger one is."""
+    monitor, run = callback.monitor, callback.run
+    if monitor not in run.names:
+        hint = " Give fit validation_data or validation_split." if monitor[:4] == "val_" else ""
+        message = f"{type(callback).__name__} monitors {monitor!r}, which is not measured"
+        raise UnknownNameError(f"{message}, expected one of {', '.join(run.names)}.{hint}")
+    if callback.mode != "auto":
+        return 1.0 if callback.mode == "min" else -1.0
+    name = monitor if monitor in run.metrics else monitor.removeprefix("val_")
+    larger = name != "loss" and getattr(run.metrics[name], "larger_is_better", None)
+    if larger is None:
+        message = f"Whether a larger {monitor!r} is better is not known."
+        raise ValueError(f'{message} Pass mode="max" or mode="min".')
+    return -1.0 if larger else 1.0
 
 
-def _held(state: Mapping[str, Any], **kinds: type) -> list[Any]:
-    """Return what a state holds under these names, if it is just that, and each of its kind."""
+def _values(state: Mapping[str, Any], **types: type) -> list[Any]:
+    """Return the values of a callback's state, which has exactly these names and types."""
     found = {name: type(value) for name, value in state.items()}
-    if found != kinds:
-        told = ", ".join(f"{name}: {kind.__name__}" for name, kind in found.items())
-        raise ValueError(
-            f"a state of {', '.join(kinds)} is needed, each of its type; got {told or 'none'}"
-        )
-    return [state[name] for name in kinds]
-
-
-_LARGER_IS_BETTER = {
-    "accuracy",
-    "top_k_accuracy",
-    "binary_accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "r2",
-}
-_SMALLER_IS_BETTER = {"loss", "mean_absolute_error", "mean_squared_error"}
-
-
-def _sign(mode: str, monitor: str) -> float:
-    """Return 1 where smaller is better, -1 where larger is."""
-    name = monitor.removeprefix("val_").split("(")[0]  # top_k_accuracy(k=3) is a top_k_accuracy
-    if mode == "max" or (mode == "auto" and name in _LARGER_IS_BETTER):
-        return -1.0
-    if mode == "min" or name in _SMALLER_IS_BETTER:
-        return 1.0
-    raise ValueError(
-        f'whether a larger {monitor!r} is better is not known; write mode="max" or mode="min"'
-    )
-
-
-_MODE = attrs.field(default="auto", validator=one_of("auto", "min", "max"))
-
-
-def _patience(value: Any) -> int:
-    return integer("patience", value, least=0)
-
-
-def _every(value: Any) -> int:
-    return integer("every", value)
+    if found != types:
+        names = [{name: kind.__name__ for name, kind in each.items()} for each in (found, types)]
+        raise ValueError(f"The state holds {names[0]}, expected {names[1]}.")
+    return [state[name] for name in types]
 
 
 @attrs.define(slots=False, eq=False)
 class EarlyStopping(Callback):
-    """Stop when what is watched has not become better for some epochs, and take the best parameters back.
+    """Stop when the monitored number has not improved for some epochs; restore the best parameters.
 
     Parameters
     ----------
     monitor : str
-        What is watched: "loss", "val_loss", a metric, or ``val_`` before its name.
+        "loss", "val_loss", the name of a metric, or ``val_`` before its name.
     patience : int
         Epochs without a better value after which to stop; at least 0.
     min_delta : float
-        By how much a value must be better to count; at least 0.
+        By how much a better value must differ from the best; at least 0.
     mode : {"auto", "min", "max"}
-        Which values are better; "auto" knows it of the loss and of tinynet's metrics.
+        Which values are better; "auto" knows it for the loss, and asks a metric's larger_is_better.
     restore_best : bool
         Whether the model ends with the parameters (and state) of the best epoch.
 
@@ -145,14 +116,13 @@ class EarlyStopping(Callback):
     """
 
     monitor: str = "val_loss"
-    patience: int = attrs.field(default=5, converter=_patience)
-    min_delta: float = attrs.field(default=0.0, converter=float, validator=ge(0))
-    mode: str = _MODE
+    patience: int = integer(5, least=0)
+    min_delta: float = nonnegative(0.0)
+    mode: str = one_of("auto", "min", "max", default="auto")
     restore_best: bool = True
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
-        _check_measured(self, self.monitor)
-        self.sign = _sign(self.mode, self.monitor)
+        self.sign = _sign(self)
         if not self.run.resumed:
             self.best, self.best_epoch, self.values = math.inf, -1, self.model.values.copy()
 
@@ -172,41 +142,42 @@ class EarlyStopping(Callback):
         return {"best": self.best, "best_epoch": self.best_epoch, "values": self.values}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        best, best_epoch, values = _held(state, best=float, best_epoch=int, values=np.ndarray)
+        best, best_epoch, values = _values(state, best=float, best_epoch=int, values=np.ndarray)
         like = self.model.values
         if (values.shape, values.dtype) != (like.shape, like.dtype) or not all_finite(values):
-            raise ValueError(f"the best values are not {like.size} finite numbers of {like.dtype}")
+            raise ValueError(f"values must be {like.size} finite numbers of {like.dtype}.")
         if not -1 <= best_epoch < self.run.epoch:
-            raise ValueError(f"the best epoch is {best_epoch}, and {self.run.epoch} are finished")
+            raise ValueError(
+                f"The best epoch is {best_epoch}, expected one below {self.run.epoch}."
+            )
         self.best, self.best_epoch, self.values = best, best_epoch, values
 
 
 @attrs.define(slots=False, eq=False)
 class ModelCheckpoint(Callback):
-    """Save the model after epochs: each time it is the best so far, or every so many.
+    """Save the model after epochs: each time it is the best so far, or every few epochs.
 
     Parameters
     ----------
     path : str or PathLike
-        Where; ``{epoch}`` in it is the number of the epoch, from 1.
+        The file; ``{epoch}`` in it is the number of the epoch, from 1.
     monitor, mode
-        As for `EarlyStopping`; used if `best_only`.
+        As for `EarlyStopping`; used with `best_only`.
     best_only : bool
-        Whether only a model that is better than all before is saved.
+        Whether to save only a model that is better than all before.
     every : int
-        How many epochs there are from one to the next that may be saved; at least 1.
+        Epochs from one that may be saved to the next; at least 1.
     """
 
     path: str | os.PathLike[str]
     monitor: str = "val_loss"
-    mode: str = _MODE
+    mode: str = one_of("auto", "min", "max", default="auto")
     best_only: bool = True
-    every: int = attrs.field(default=1, converter=_every)
+    every: int = integer(1)
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         if self.best_only:
-            _check_measured(self, self.monitor)
-            self.sign = _sign(self.mode, self.monitor)
+            self.sign = _sign(self)
         if not self.run.resumed:
             self.best = math.inf
 
@@ -218,51 +189,49 @@ class ModelCheckpoint(Callback):
             if not value < self.best:
                 return
             self.best = value
-        self.model.save(os.fspath(self.path).replace("{epoch}", str(epoch + 1)))
+        path = os.fspath(self.path).replace("{epoch}", str(epoch + 1))
+        model_file.save(self.model, path)
 
     def state(self) -> Mapping[str, Any]:
         return {"best": self.best}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        (self.best,) = _held(state, best=float)
+        (self.best,) = _values(state, best=float)
 
 
 @attrs.define(slots=False, eq=False)
 class CSVLogger(Callback):
-    """Write a line an epoch to a file of comma-separated values, with a line of names above.
+    """Write a line for each epoch to a file of comma-separated values, below a line of names.
 
-    A run that goes on from a checkpoint goes on with its file; what was written after the checkpoint is
-    taken out again.
+    A resumed run appends to its file. Lines written after the checkpoint are removed.
     """
 
     path: str | os.PathLike[str]
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
-        kept: list[str] = []
+        lines: list[str] = []
         if self.run.epoch and os.path.exists(self.path):
             with open(self.path, encoding="utf-8") as file:
-                kept = file.readlines()[: self.run.epoch + 1]
+                lines = file.readlines()[: self.run.epoch + 1]
         with open(self.path, "w", encoding="utf-8") as file:
-            file.writelines(kept)
+            file.writelines(lines)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
         with open(self.path, "a", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
             if file.tell() == 0:
-                file.write(",".join(["epoch", *logs]) + "\n")
-            file.write(
-                ",".join([str(epoch + 1), *(repr(float(value)) for value in logs.values())]) + "\n"
-            )
+                table.writerow(["epoch", *logs])
+            table.writerow([epoch + 1, *map(float, logs.values())])
 
 
 @attrs.define(slots=False, eq=False)
 class LearningRateLogger(Callback):
-    """Record the learning rate of the last step of each epoch, as "learning_rate" in the history."""
+    """Record the learning rate of each epoch's last step in the history, as "learning_rate"."""
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
-        if not hasattr(self.run.optimizer, "learning_rate"):
-            raise TypeError(
-                f"{self.run.optimizer!r} has no learning_rate to record; leave LearningRateLogger out"
-            )
+        optimizer = self.run.optimizer
+        if not hasattr(optimizer, "learning_rate"):
+            raise TypeError(f"{optimizer!r} has no learning_rate. Leave out LearningRateLogger.")
 
     def on_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
         self.rate = float(self.run.optimizer.rate())
@@ -275,4 +244,4 @@ class LearningRateLogger(Callback):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         if state:
-            (self.rate,) = _held(state, rate=float)
+            (self.rate,) = _values(state, rate=float)

@@ -1,6 +1,7 @@
-"""What is likely wrong with a training, told as warnings: the code may be right all the same.
+"""Diagnostics: warnings of what is likely wrong with a training, though it may be right.
 
-Some of it shows before the first step, some in what the steps do.
+Some faults show before the first step, others in what the steps do. Each check is independent of
+the others, and warns once.
 """
 
 from __future__ import annotations
@@ -9,333 +10,388 @@ import math
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Cache, all_finite
+from tinynet._support.arrays import Array, all_finite
+from tinynet._support.cache import Cache
 from tinynet.activations import Softmax
 from tinynet.errors import TrainingWarning
 from tinynet.layers import Activate, Dropout, Layer, Normalization, Reshape
-from tinynet.model.storage import title
+from tinynet.model.chain import ModelChain
+from tinynet.model.network import Network
+from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
+from tinynet.training.callbacks import Callback
+from tinynet.training.nonfinite import course, too_large
+from tinynet.training.run import Run
 
-if TYPE_CHECKING:
-    from tinynet.sequential import Sequential
-
-_FAINT = 1e-5  # of the gradient at layer L: what reaches layer 1 of networks that do not learn (ten layers of sigmoid)
+# Of the gradient at layer L: what reaches layer 1 of networks that do not learn.
+_FAINT = 1e-5
 _SMALL = 1e-3  # an error of an output of 1 with which little is left to learn
 _ROUNDING = 1e-6  # by which a function with values up to 1 may come out above it
-_FIRST = 5  # steps whose costs tell whether a training diverges
+_FIRST = 5  # steps whose costs show whether a training diverges
 _GROWTH = 100.0  # how many times as large the cost may become in them
 
 
-class Doubts:
-    """Looks on while a model is trained, and warns once of each thing that is likely a mistake."""
+class Diagnostics(Callback):
+    """Warn of what is likely a mistake, once each; `fit` adds it to the callbacks."""
 
-    def __init__(self, model: Sequential, optimizer: Optimizer, resumed: bool = False) -> None:
-        self.model, self.optimizer = model, optimizer
-        self.first = (
-            0 if resumed else _FIRST
-        )  # near a minimum the cost may well rise from step to step
-        self.costs: list[float] = []  # of the first steps
-        self.first_loss, self.losses = (
-            math.nan,
-            deque[float](maxlen=_FIRST - 1),
-        )  # of epochs, the last ones
-        self.start: Array | None = model.params.copy()
-        self.still, self.steps = (
-            self._layers(),
-            0,
-        )  # the layers that no step of this epoch has moved yet
-        self.why_still: str | None = None
-        told = [*_misfits(model), *_same_units(model), *_no_rate(optimizer)]
-        self.told_of_still = self.told_of_growth = self.told_of_memory = False
-        self.told_of_output = (
-            bool(told) or model.loss is None or not np.isfinite(model.loss.domain).any()
-        )
-        if told:
-            self.told_of_still, self.start = True, None  # for these may be why
-        for doubt in told:
-            _say(doubt)
+    def on_train_begin(self, logs: Mapping[str, Any]) -> None:
+        run = self.run
+        faults = [
+            *_wrong_activations(run.network),
+            *_same_units(run.network),
+            *_no_rate(run.optimizer),
+        ]
+        for fault in faults:
+            _warn(fault)
+        self.checks: list[Check] = [FaintGradient(), GrowingCost(run), LostMemory()]
+        if not faults:  # which may be why
+            self.checks += [OutputsOutside(run), NoEffect(run), StandsStill(run)]
+        self.of_steps = list(self.checks)
 
-    def step(self, J: float) -> None:
-        """Look at a step that went well, and cost J before it; its passes are still there to be looked at."""
-        self.steps += 1
-        if self.still:
-            caches = self.model.caches
-            self.still = [l for l in self.still if not _moves(caches[l - 1])]
-            if self.still and not self.told_of_still and self.why_still is None:
-                self.why_still = _why_still(self.model)
-        if len(self.costs) < self.first:
-            self._first_step(J)
+    def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
+        for check in self.of_steps[:]:
+            self._report(check, check.step(self.run, logs["loss"]))
+            if not check.watches_steps:
+                self.of_steps.remove(check)
 
-    def _first_step(self, J: float) -> None:
-        """Look at one of the first steps."""
-        self.costs.append(J)
-        if len(self.costs) == 1:
-            _say(_faint_gradient(self.model))
-        if not self.told_of_output and (doubt := _outside(self.model)):
-            self.told_of_output = True
-            _say(doubt)
-        # The first cost alone may be small by chance: that of a batch of one, say.
-        if (
-            len(self.costs) == _FIRST
-            and _grows(self.costs, _GROWTH)
-            and self.costs[-1] > _GROWTH * abs(self.costs[1])
-        ):
-            self.told_of_growth = True
-            _say(
-                f"the cost grows from step to step: {course(self.costs)}. {too_large(self.optimizer)}"
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        for check in self.checks[:]:
+            self._report(check, check.epoch(self.run, logs["loss"]))
+        self.of_steps = [check for check in self.checks if check.watches_steps]
+
+    def _report(self, check: Check, fault: str | None) -> None:
+        if fault:
+            _warn(fault)
+        if fault or check.is_done:
+            self.checks.remove(check)
+            check.watches_steps = False
+
+
+class Check:
+    """One thing that is likely a mistake: `step` and `epoch` return what to say, or None."""
+
+    watches_steps = True
+    is_done = False
+
+    def step(self, run: Run, J: float) -> str | None:
+        """Look at a step that went well, and the cost before it."""
+        return None
+
+    def epoch(self, run: Run, loss: float) -> str | None:
+        """Look at a finished epoch, and its loss."""
+        return None
+
+
+class FaintGradient(Check):
+    """Next to nothing of the gradient at layer L reaches layer 1, or far too much of it."""
+
+    def step(self, run: Run, J: float) -> str | None:
+        self.is_done = True  # the first step shows it
+        chain = _chain(run)
+        sizes = [_size(cache.dZ) for cache in chain.caches]
+        L, share = len(sizes), sizes[0] / sizes[-1] if sizes[-1] else 1.0
+        if share == 0 or not math.isfinite(share) or _FAINT < share < 1 / _FAINT:
+            return None  # 0 may be chance, in few examples: an epoch shows it
+        spread = ", ".join(f"{float(np.std(cache.Z)):.2g}" for cache in chain.caches)
+        where = f"The standard deviation of Z goes {spread} from layer 1 to {L}{_unscaled(chain)}."
+        if share > 1:
+            return (
+                f"The gradients grow on their way back: dZ[1] is {share:.1g} times as large as "
+                f"dZ[{L}]. {where} The weights are too large for so many layers. Draw them with "
+                'init="auto".'
             )
+        return (
+            f"Next to nothing of the gradient reaches {chain.layers[0].title}: dZ[1] is "
+            f"{share:.1g} times dZ[{L}]. {where} The first layers will hardly learn. If the "
+            'weights were drawn too small, use init="auto". If the activations are flat (sigmoid '
+            'in many layers), use "relu" or fewer layers.'
+        )
 
-    def epoch(self, loss: float) -> None:
-        """Look back at the steps since the last epoch, whose loss this was."""
-        if not self.told_of_memory and (doubt := _lost_memory(self.optimizer)):
-            self.told_of_memory = True
-            _say(doubt)
-        self._look_at_loss(loss)
-        if self.steps == 0:
-            return  # all were taken before the run was interrupted
-        if not self.still and self.start is None:
-            # Once all layers have moved, only what stops them all is looked for.
-            self.still, self.steps = [] if self.model.grads.any() else self._layers(), 0
-            return
-        if self.steps == 1 and self.still != self._layers():
-            return  # the next step may move them: so with a last layer that begins at 0
-        if self.start is not None and self.still != self._layers():
-            _say(_without_effect(self.optimizer, self.start, self.model.params))
-        self.start = None
-        if self.still and not self.told_of_still and self.why_still:
-            names = _named(self.model, self.still)
-            told = f"all gradients of {names} were exactly 0 for a whole epoch, so nothing changed there"
-            _say(f"{told}: {self.why_still}")
-            self.told_of_still = True
-        self.still, self.steps, self.why_still = self._layers(), 0, None
 
-    def _look_at_loss(self, loss: float) -> None:
-        if self.told_of_growth:
-            return
-        if not self.losses and math.isnan(self.first_loss):
+class OutputsOutside(Check):
+    """A[L] goes beyond what the loss takes."""
+
+    def __init__(self, run: Run) -> None:
+        self.steps = 0
+        self.domain = run.network.needed_loss().domain
+        self.is_done = not np.isfinite(self.domain).any()
+
+    def step(self, run: Run, J: float) -> str | None:
+        self.steps += 1
+        self.is_done = self.is_done or self.steps >= _FIRST
+        (low, high), A, loss = self.domain, _chain(run).last.A, run.network.needed_loss()
+        if low - _ROUNDING <= A.min() and A.max() <= high + _ROUNDING:
+            return None
+        last, partner = _acting(run.network)[-1], loss.partner
+        hint = f' Use "{partner.registered_name}" there.' if partner else ""
+        return (
+            f"The last layer, {last.title}, ends in {last.layer.activation.registered_name}, and "
+            f"A[L] goes from {A.min():.3g} to {A.max():.3g}, but {loss!r} takes {low:g} to "
+            f"{high:g}.{hint}"
+        )
+
+
+class GrowingCost(Check):
+    """The cost grows from step to step, or the loss from epoch to epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.watches_steps = not run.resumed  # near a minimum the cost may well rise
+        self.costs: list[float] = []
+        self.first_loss: float | None = None
+        self.losses: deque[float] = deque(maxlen=_FIRST - 1)
+
+    def step(self, run: Run, J: float) -> str | None:
+        self.costs.append(J)
+        self.watches_steps = len(self.costs) < _FIRST
+        if self.watches_steps or not _grows(self.costs):
+            return None
+        if self.costs[-1] <= _GROWTH * abs(self.costs[1]):
+            return None  # the first cost alone may be small by chance: that of a batch of one, say
+        return f"The cost grows from step to step: {course(self.costs)}. {too_large(run.optimizer)}"
+
+    def epoch(self, run: Run, loss: float) -> str | None:
+        if self.first_loss is None:
             self.first_loss = loss
-            return
+            return None
         self.losses.append(loss)
-        if loss > _GROWTH * abs(self.first_loss) and _grows(
-            [self.first_loss, *self.losses], _GROWTH
-        ):
-            self.told_of_growth = True
-            losses = course([self.first_loss, *self.losses])
-            _say(f"the loss grows from epoch to epoch: {losses}. {too_large(self.optimizer)}")
+        losses = [self.first_loss, *self.losses]
+        if not _grows(losses):
+            return None
+        return f"The loss grows from epoch to epoch: {course(losses)}. {too_large(run.optimizer)}"
 
-    def _layers(self) -> list[int]:
-        return [l for l, held in enumerate(self.model.parameters, 1) if held]
+
+class LostMemory(Check):
+    """A number in the optimizer's memory has overflowed."""
+
+    watches_steps = False
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def epoch(self, run: Run, loss: float) -> str | None:
+        for name, array in run.optimizer.memory.items():
+            if array.ndim and not all_finite(array):
+                return (
+                    f"The memory {name!r} of {run.optimizer!r} is not finite any more, so some "
+                    "parameters will not move: gradients were too large for their squares. Scale X "
+                    'and Y, or use clip_norm=1.0 or dtype="float64".'
+                )
+        return None
+
+
+class NoEffect(Check):
+    """The steps of an epoch have left every parameter as it was, though gradients are not 0."""
+
+    def __init__(self, run: Run) -> None:
+        self.start, self.steps, self.has_gradient = run.network.params.copy(), 0, False
+
+    def step(self, run: Run, J: float) -> str | None:
+        self.steps += 1
+        self.has_gradient = self.has_gradient or bool(run.network.grads.any())
+        return None
+
+    def epoch(self, run: Run, loss: float) -> str | None:
+        if self.steps == 0 or (self.steps == 1 and self.has_gradient):
+            return None  # one step alone may not move what begins at 0
+        self.is_done, params = True, run.network.params
+        if not self.has_gradient or not np.array_equal(self.start, params):
+            return None
+        return (
+            f"{run.optimizer!r} left every parameter as it was for a whole epoch, though the "
+            "gradients are not 0. A rule must move params in place: params -= ..., because "
+            "params = params - ... makes another array. Or its steps are too small to show in "
+            f"{params.dtype}."
+        )
+
+
+class StandsStill(Check):
+    """All gradients of some layers are exactly 0 for a whole epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.layers = [k for k, views in enumerate(run.network.storage.param_views) if views]
+        self.is_first_epoch = True
+        self._begin_epoch(self.layers)
+
+    def _begin_epoch(self, still: list[int]) -> None:
+        self.still, self.steps, self.why = still, 0, None
+        self.watches_steps = bool(still)
+
+    why: str | None  # the cause, as a step without gradients shows it
+
+    def step(self, run: Run, J: float) -> str | None:
+        self.steps += 1
+        links = list(_chain(run).all_links())
+        self.still = [k for k in self.still if not _has_gradient(links[k][1])]
+        self.watches_steps = bool(self.still)
+        if self.still and self.why is None:
+            self.why = _why_still(_chain(run))
+        return None
+
+    def epoch(self, run: Run, loss: float) -> str | None:
+        if not self.still and not self.is_first_epoch:
+            # Once all layers have moved, only what stops them all is looked for.
+            self._begin_epoch([] if run.network.grads.any() else self.layers)
+            return None
+        if self.steps == 0:
+            return None  # all steps of the epoch came before an interruption
+        if self.steps == 1 and self.still != self.layers:
+            return None  # the next step may move them: so with a last layer that begins at 0
+        self.is_first_epoch, still, why = False, self.still, self.why
+        self._begin_epoch(self.layers)
+        if not still or not why:
+            return None
+        return (
+            f"All gradients of {_named(run.network, still)} were exactly 0 for a whole epoch, so "
+            f"nothing changed there: {why}"
+        )
+
+
+def _warn(fault: str) -> None:
+    """Warn, at the line of the user's program that is the cause."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(fault, TrainingWarning, stacklevel=level)
+
+
+def _chain(run: Run) -> ModelChain:
+    chain = run.network.chain
+    assert chain is not None, "a step has a pass"
+    return chain
 
 
 def _no_rate(optimizer: Optimizer) -> Iterator[str]:
     """Yield whether the learning rate is 0, and stays so."""
     rate = getattr(optimizer, "learning_rate", None)
-    if isinstance(rate, (float, int, Schedule)) and all(
-        Optimizer.rate(optimizer, later) == 0 for later in range(10)
-    ):
-        yield f"the learning rate of {optimizer!r} is 0, so the parameters will not change"
+    if isinstance(rate, (float, int, Schedule)) and not any(map(optimizer.rate, range(10))):
+        yield f"The learning rate of {optimizer!r} is 0, so the parameters will not change."
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def _lost_memory(optimizer: Optimizer) -> str | None:
-    for name, array in optimizer.memory.items():
-        if array.ndim and not all_finite(array):
-            return (
-                f"what {optimizer!r} remembers as {name!r} is not finite any more, so some parameters will not move: "
-                'gradients were too large for their squares; scale X and Y, write clip_norm=1.0 or dtype="float64"'
-            )
-    return None
-
-
-def _moves(cache: Cache) -> bool:
-    """Tell whether a layer has a gradient other than 0."""
-    return any(getattr(cache, f"d{name}").any() for name in cache.parameters)
-
-
-def _say(doubt: str | None) -> None:
-    """Warn, at the line of the user's that is the cause."""
-    if doubt:
-        frame, level = sys._getframe(1), 2
-        while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
-            frame, level = frame.f_back, level + 1
-        warnings.warn(doubt, TrainingWarning, stacklevel=level)
-
-
-def _misfits(model: Sequential) -> Iterator[str]:
-    """Yield which activations do not go with the loss, or with one another."""
-    last = model.layers[-1]
-    if isinstance(last, Dropout):
+def _wrong_activations(network: Network) -> Iterator[str]:
+    """Yield which activations do not suit the loss, or one another."""
+    placed, loss = network.storage.layers, network.needed_loss()
+    if isinstance(placed[-1].layer, Dropout):
         yield (
-            f"{title(len(model.layers), last)} is the last layer, so outputs are dropped in training, and not the "
-            "units of a hidden layer; put it before the last layer that has parameters"
+            f"The last layer, {placed[-1].title}, drops outputs in training, and not the units of "
+            "a hidden layer. Put it before the last layer that has parameters."
         )
-    *below, (L, last) = _acting(model)
-    where = f"the last layer, {title(L, last)}"
-    if isinstance(last.activation, Softmax) and model.outputs[0] == 1:
+    *below, last = _acting(network)
+    where, activation = f"The last layer, {last.title},", last.layer.activation
+    if isinstance(activation, Softmax) and network.outputs[0] == 1:
         yield (
-            f"{where}, takes softmax of one unit, which is always 1, so nothing can be learned; "
-            'for yes or no write Dense(1, "sigmoid") with loss="binary_crossentropy"'
+            f"{where} takes softmax of one unit, which is always 1, so nothing can be learned. "
+            'For yes or no use Dense(1, "sigmoid") with loss="binary_crossentropy".'
         )
-    elif model.loss and type(last.activation) in model.loss.misfits:
-        name = last.activation.registered_name
-        yield f"{where}, ends in {name}, but {model.loss!r} {model.loss.misfits[type(last.activation)]}"
-    if (
-        below
-        and isinstance(last.activation, Softmax)
-        and isinstance(below[-1][1].activation, Softmax)
-    ):
+    elif type(activation) in loss.unsuitable:
+        reason = loss.unsuitable[type(activation)]
+        yield f"{where} ends in {activation.registered_name}, but {loss!r} {reason}"
+    if below and all(isinstance(of.layer.activation, Softmax) for of in (below[-1], last)):
         yield (
-            f"{title(*below[-1])} ends in softmax, and so does {where}: it sees numbers between 0 and 1 only, "
-            'and can hardly prefer a class; give the layer before the last another activation, such as "relu"'
+            f"The last layer, {last.title}, ends in softmax, and so does {below[-1].title}: it "
+            "sees only numbers between 0 and 1, and can hardly prefer a class. Give the layer "
+            'before the last another activation, such as "relu".'
         )
 
 
-def _acting(model: Sequential) -> list[tuple[int, Layer]]:
-    """Return the layers by number, without those that only pass numbers on; the first, if all of them do."""
-    layers = list(enumerate(model.layers, 1))
-    acting = [(l, layer) for l, layer in layers if not isinstance(layer, (Dropout, Reshape))]
-    return acting or layers[:1]
+def _acting(network: Network) -> list[PlacedLayer]:
+    """Return the layers without those that only pass numbers on; the first, if all of them do."""
+    placed = network.storage.layers
+    acting = [of for of in placed if not isinstance(of.layer, (Dropout, Reshape))]
+    return acting or list(placed[:1])
 
 
-def _outside(model: Sequential) -> str | None:
-    """Say so, if A[L] is where the loss does not take it."""
-    loss, A = model.loss, model.caches[-1].A
-    assert loss is not None, "what is trained has one"
-    low, high = loss.domain
-    if low - _ROUNDING <= A.min() and A.max() <= high + _ROUNDING:
-        return None
-    L, last = _acting(model)[-1]
-    partner = f'; write "{loss.partner.registered_name}" there' if loss.partner else ""
-    return (
-        f"the last layer, {title(L, last)}, ends in {last.activation.registered_name}, and A[L] goes from "
-        f"{A.min():.3g} to {A.max():.3g}, but {loss!r} takes it from {low:g} to {high:g}{partner}"
-    )
-
-
-def _same_units(model: Sequential) -> Iterator[str]:
-    """Yield the hidden layers whose units are, and stay, all the same: an initialization without chance."""
-    weights = model.W
-    for l, after in pairwise(weights):
-        W, W_after = weights[l], weights[after]
-        treated_alike = all(_treats_units_alike(model, k) for k in range(l + 1, after))
-        if treated_alike and len(W) > 1 and _all_one(W) and _all_one(W_after.T):
+def _same_units(network: Network) -> Iterator[str]:
+    """Yield the hidden layers whose units are, and stay, all the same."""
+    storage = network.storage
+    views = {at.path: named for at, named in zip(storage.placed, storage.param_views, strict=True)}
+    weighted = [at for at in storage.layers if "W" in views[at.path]]
+    for layer, after in pairwise(weighted):
+        W, W_after = views[layer.path]["W"], views[after.path]["W"]
+        between = storage.layers[layer.path[0] : after.path[0] - 1]
+        if len(W) < 2 or not (_rows_are_equal(W) and _rows_are_equal(W_after.T)):
+            continue
+        if all(_treats_units_alike(at.layer, views[at.path]) for at in between):
             yield (
-                f"all {len(W)} units of {title(l, model.layers[l - 1])} have the same weights, in W[{l}] and in "
-                f'W[{after}], so they get the same gradients and stay one unit for ever; draw W at random: init="auto"'
+                f"All {len(W)} units of {layer.title} have the same weights, in W[{layer.label}] "
+                f"and in W[{after.label}], so they get the same gradients and stay one unit for "
+                'ever. Draw W at random: init="auto".'
             )
 
 
-def _treats_units_alike(model: Sequential, l: int) -> bool:
-    """Tell whether units that are the same leave layer l the same; with dropout they do not."""
-    views = model.parameters[l - 1].values()
-    return isinstance(model.layers[l - 1], (Activate, Normalization)) and all(map(_all_one, views))
+def _treats_units_alike(layer: Layer, parameters: Mapping[str, Array]) -> bool:
+    """Return whether a layer leaves equal units equal; dropout does not."""
+    is_alike = all(map(_rows_are_equal, parameters.values()))
+    return isinstance(layer, (Activate, Normalization)) and is_alike
 
 
-def _all_one(rows: Array) -> bool:
+def _rows_are_equal(rows: Array) -> bool:
     return bool(np.array_equal(rows[0], rows[-1]) and (rows == rows[0]).all())
 
 
-def _faint_gradient(model: Sequential) -> str | None:
-    """Say so, if next to nothing of the gradient at layer L reaches layer 1, or far too much of it."""
-    sizes = [_size(cache.dZ) for cache in model.caches]
-    share = sizes[0] / sizes[-1] if sizes[-1] else 1.0
-    if share == 0 or not math.isfinite(share) or _FAINT < share < 1 / _FAINT:
-        return None  # 0 may be chance, in few examples: an epoch tells
-    spread = ", ".join(f"{float(np.std(cache.Z)):.2g}" for cache in model.caches)
-    told = (
-        f"the standard deviation of Z goes {spread} from layer 1 to {len(sizes)}{_unscaled(model)}"
-    )
-    if share > 1:
-        return (
-            f"the gradients grow on their way down: dZ[1] is {share:.1g} times as large as dZ[{len(sizes)}]; {told}. "
-            'The weights are too large for so many layers: draw them with init="auto"'
-        )
-    return (
-        f"next to nothing of the gradient reaches {title(1, model.layers[0])}: dZ[1] is {share:.1g} times "
-        f"dZ[{len(sizes)}]; {told}. The first layers will hardly learn. If the weights were drawn too small, write "
-        'init="auto"; if the activations are flat (sigmoid in many layers), take "relu" or fewer layers'
-    )
-
-
-def _unscaled(model: Sequential) -> str:
-    large = float(np.std(model.caches[0].A_prev)) > 100
-    return "; X itself is large: scale it to numbers around 1, as in X / X.max()" if large else ""
+def _unscaled(chain: ModelChain) -> str:
+    large = float(np.std(chain.first.A_prev)) > 100
+    return ". X itself is large: scale it to numbers around 1, as in X / X.max()" if large else ""
 
 
 def _size(array: Array) -> float:
     return math.sqrt(float(np.mean(np.square(array, dtype=np.float64))))
 
 
-def _grows(costs: list[float], factor: float) -> bool:
-    """Tell whether each number is larger than the one before, and the last far larger than the first."""
-    rising = all(J_next > J for J, J_next in pairwise(costs))
-    return len(costs) >= _FIRST and rising and costs[-1] > factor * abs(costs[0])
+def _grows(costs: list[float]) -> bool:
+    """Return whether each number is larger than the one before, and the last far larger."""
+    rising = all(after > before for before, after in pairwise(costs))
+    return len(costs) >= _FIRST and rising and costs[-1] > _GROWTH * abs(costs[0])
 
 
-def _without_effect(optimizer: Optimizer, before: Array, after: Array) -> str | None:
-    if not np.array_equal(before, after):
-        return None
-    return (
-        f"{optimizer!r} left every parameter as it was for a whole epoch, though the gradients are not 0: an update "
-        "moves params in place (params -= ..., for params = params - ... makes another array); or its steps are too "
-        f"small to be seen in {after.dtype}"
-    )
+def _has_gradient(cache: Cache) -> bool:
+    """Return whether a layer has a gradient other than 0."""
+    return any(getattr(cache, f"d{name}").any() for name in cache.parameters)
 
 
-def course(costs: Any) -> str:
-    """Return costs as a person reads them."""
-    return ", ".join(f"{J:.4g}" for J in costs)
-
-
-def too_large(optimizer: Optimizer) -> str:
-    """Return the likely cause of a cost that grows."""
-    return f"The learning rate is likely too large for model and data: {optimizer!r}"
-
-
-def _why_still(model: Sequential) -> str:
-    """Say what stops the gradients on their way down; nothing, if there is nothing left to learn."""
-    last = model.caches[-1]
-    error = np.abs(last.dZ if model.begins_at_dZ else last.dA).max() / max(
-        1.0, np.abs(last.A).max()
-    )
+def _why_still(chain: ModelChain) -> str:
+    """Return what stops the gradients on their way back; "" if there is nothing left to learn."""
+    last = chain.last
+    output_gradient = last.dZ if chain.begins_at_dZ else last.dA
+    error = np.abs(output_gradient).max() / max(1.0, np.abs(last.A).max())
     if error <= _ROUNDING:
         return ""  # A[L] is Y, to the last digits
-    for l, (layer, cache) in enumerate(zip(model.layers, model.caches, strict=True), 1):
-        if _flat(layer, cache).all():
-            name, units = layer.activation.registered_name, cache.Z[..., 0].size
+    for layer, cache in chain.links:
+        if _is_flat(layer, cache).all():
+            name, units = layer.layer.activation.registered_name, cache.Z[..., 0].size
             return (
-                f"all {units} units of {title(l, layer)} are dead ({name} is flat there, for every example of a "
-                f'batch{_unscaled(model)}). Draw the parameters anew with init="auto", take a smaller learning rate, '
-                'or an activation that is nowhere flat, such as "leaky_relu"'
+                f"all {units} units of {layer.title} are dead ({name} is flat there, for every "
+                f"example of a batch{_unscaled(chain)}). Draw the parameters anew with "
+                'init="auto", use a smaller learning rate, or an activation that is nowhere flat, '
+                'such as "leaky_relu".'
             )
-    for l in range(len(model.layers), 1, -1):
-        if not model.caches[l - 2].dA.any():
-            if "W" not in model.caches[l - 1].parameters:
-                return (
-                    f"{title(l, model.layers[l - 1])} lets no gradient through to the layers below"
-                )
-            return f'W[{l}] lets no gradient through to the layers below; if it is 0, draw it with init="auto"'
+    for (_, below), (layer, cache) in reversed(list(pairwise(chain.links))):
+        if not below.dA.any():
+            if "W" not in cache.parameters:
+                return f"{layer.title} lets no gradient through to the layers below."
+            return (
+                f"W[{layer.label}] lets no gradient through to the layers below. If it is 0, draw "
+                'it with init="auto".'
+            )
     if error <= _SMALL:
         return ""  # so small that the terms of a gradient may cancel
-    return "look at model.dZ and model.A"
+    return "look at model.dZ and model.A."
 
 
-def _flat(layer: Layer, cache: Cache) -> Array:
+def _is_flat(layer: PlacedLayer, cache: Cache) -> Array:
     """Return for each unit whether its activation has the slope 0 for every example."""
     dA = np.ones_like(cache.A)
     dA[::2] *= -2  # softmax has a slope of 0 in the direction of all ones
-    dZ = layer.activation.back(dA, cache.Z, cache.A)
+    dZ = layer.layer.activation.back(dA, cache.Z, cache.A)
     return np.asarray(~dZ.reshape(len(dZ), -1).any(axis=1))
 
 
-def _named(model: Sequential, layers: list[int]) -> str:
+def _named(network: Network, layers: list[int]) -> str:
+    placed = [network.storage.placed[k] for k in layers]
     if len(layers) > 3 and layers == list(range(layers[0], layers[-1] + 1)):
-        return f"layers {layers[0]} to {layers[-1]}"
-    return " and ".join(title(l, model.layers[l - 1]) for l in layers)
+        return f"layers {placed[0].label} to {placed[-1].label}"
+    return " and ".join(layer.title for layer in placed)

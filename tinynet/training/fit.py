@@ -1,187 +1,217 @@
-"""Training and judging: `fit`, `resume` and `evaluate`.
-
-They are methods of `Sequential`, written here as functions of the model, so that the model's
-file holds the mathematics; the loop itself is in ``running.py``.
-"""
+"""`fit`, `resume` and `evaluate`: what a user passes becomes a run, and the loop takes it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-from tinynet._support.arrays import integer
-from tinynet.data.batches import BATCH_SIZE, ordered
+import attrs
+import numpy as np
+
+from tinynet._support.checks import integer_or_none
+from tinynet.data.batches import Batches
+from tinynet.data.sources import ordered_batches, split_batches, training_batches
+from tinynet.errors import ShapeError
+from tinynet.files import model as model_file
 from tinynet.files.archive import opened
-from tinynet.metrics import Metric, measures
+from tinynet.metrics import Measure, resolve
+from tinynet.model.network import Network
 from tinynet.optimizers import SGD, Optimizer
 from tinynet.training import checkpoint as checkpoints
 from tinynet.training.callbacks import Callback
+from tinynet.training.diagnostics import Diagnostics
 from tinynet.training.history import History
-from tinynet.training.loop import Run, judge
+from tinynet.training.loop import Loop
+from tinynet.training.loop import evaluate as evaluate_batches
+from tinynet.training.progress import ProgressBar
+from tinynet.training.run import INTERRUPTED, Run, Settings
 
-if TYPE_CHECKING:
-    from tinynet.sequential import Sequential
+N = TypeVar("N", bound=Network)
+Path = str | os.PathLike[str]
 
 
 def fit(
-    model: Sequential,
+    network: Network,
     X: Any,
-    Y: Any = None,
-    optimizer: Optimizer | str | None = None,
-    epochs: int = 1,
-    batch_size: int | None = BATCH_SIZE,
-    shuffle: bool | str = True,
-    validation_data: Any = None,
-    metrics: Sequence[str | Metric] = (),
-    verbose: bool = False,
-    callbacks: Sequence[Callback] = (),
-    sample_weight: Any = None,
-    class_weight: Any = None,
-    validation_split: float | None = None,
-    steps_per_epoch: int | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: int | None = None,
-    detect_anomaly: bool = False,
+    Y: Any,
+    optimizer: Optimizer | str | None,
+    settings: Settings,
+    *,
+    validation_data: Any,
+    metrics: Any,
+    callbacks: Sequence[Callback],
+    sample_weight: Any,
+    checkpoint: Path | None,
 ) -> History:
-    """Train on X and Y.
-
-    Parameters
-    ----------
-    X, Y : array_like of shape (n_0, m) and (n_L, m)
-        Examples as columns; for categorical cross-entropy Y may be integer labels (m,) or (1, m). X may also
-        be an array on disk, or batches, without Y: see :doc:`/data`.
-    optimizer : Optimizer or str, optional
-        ``SGD()`` if left out. It keeps its memory from fit to fit.
-    epochs, batch_size : int
-        Passes over the data, and examples a step; the last batch may be smaller, and None is the whole set.
-    shuffle : bool or {"blocks", "whole"}
-        Draw a new order of the examples for each epoch, from the model's generator. On disk True is
-        ``"blocks"``, of examples that follow one another; ``"whole"`` is any order, and slow.
-    validation_data : tuple of array_like or batches, optional
-        (X, Y), or (stream,), to evaluate after each epoch, recorded as ``val_loss`` and so on.
-    metrics : sequence of str or callable
-        Names, or functions ``(Y, A) -> float``; in training, of what was predicted before each step.
-    verbose : bool
-        Show a progress bar, or write a line an epoch.
-    callbacks : sequence of Callback
-        What else is done in between.
-    sample_weight, class_weight : array_like of shape (m,), and dict or "balanced", optional
-        Weights of examples, and of the examples of a class. They are scaled to a mean of 1.
-    validation_split : float, optional
-        The share of the examples, drawn by chance (of each class alike), that is validation data. Each fit
-        draws others: to go on training a model, split once and hand over `validation_data`.
-    steps_per_epoch : int, optional
-        Batches an epoch, where a function gives them; the most of an iterable.
-    checkpoint : str or PathLike, optional
-        A file to which all is written that the run needs to go on after it was killed: see `tinynet.resume`.
-    checkpoint_every : int, optional
-        Steps from one writing to the next; left out, it is written after each epoch.
-    detect_anomaly : bool
-        Look at every array of every step, and raise `NonFiniteError` that names the first that is not finite.
-
-    Returns the metrics, and ``"loss"``: an epoch's mean of the cost before each step, penalties
-    included. Ctrl-C ends it after the step. Raises `NonFiniteError`, `ShapeError`, `ValueError` or
-    `TypeError` when X, Y, a setting or training itself is wrong, and leaves the parameters as before that step.
-    """
-    settings = checkpoints.settings(
-        epochs, batch_size, shuffle, verbose, class_weight, validation_split, steps_per_epoch, checkpoint_every,
-        detect_anomaly,
-    )  # fmt: skip
-    optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
-    data = (X, Y, sample_weight, validation_data)
-    if checkpoint_every is not None and checkpoint is None:
+    """Train a network from the first epoch on; `Sequential.fit` documents the arguments."""
+    if settings.checkpoint_every is not None and checkpoint is None:
         raise ValueError(
-            f'checkpoint_every={checkpoint_every!r} needs a file to write: add checkpoint="run.npz"'
+            f"checkpoint_every is {settings.checkpoint_every}, but there is no file to write. "
+            'Add checkpoint="run.npz".'
         )
-    with model.unchanged_if_refused():
-        run = Run(model, optimizer, data, measures(metrics), callbacks, settings, checkpoint)
-        run.begin()
-    return run.go()
+    optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
+    functions = resolve(metrics)
+    with network.unchanged_if_refused():
+        data = _prepare(network, X, Y, sample_weight, validation_data, settings)
+        run = _new_run(network, optimizer, functions, settings, *data)
+        saved = _with_progress(callbacks, settings)
+        loop = _loop(run, data, saved, checkpoint)
+        loop.begin()
+    return loop.train()
 
 
 def resume(
-    cls: type[Sequential],
-    path: str | os.PathLike[str],
+    kind: type[N],
+    path: Path,
     X: Any,
-    Y: Any = None,
+    Y: Any,
     *,
-    validation_data: Any = None,
-    metrics: Sequence[str | Metric] | None = None,
-    callbacks: Sequence[Callback] = (),
-    sample_weight: Any = None,
-    epochs: int | None = None,
-) -> tuple[Sequential, History]:
-    """Go on with a run from the file that ``fit(..., checkpoint=path)`` wrote; return the model and its history.
-
-    What comes out is bit for bit what the run would have given, had it not been interrupted.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file; the run goes on writing to it.
-    X, Y, validation_data, sample_weight, callbacks
-        As they were given to ``fit``: they are not in the file. What callbacks remember is.
-    metrics : sequence of str or callable, optional
-        Needed only where functions were among them.
-    epochs : int, optional
-        Another number of epochs than the run was begun with; with it, a run that was stopped goes on too,
-        until its callbacks stop it again.
-
-    Raises `FileFormatError` for a file that holds no run, and `ValueError` for data of another shape, or other
-    metrics or callbacks than the run's.
-
-    >>> import os, tempfile
-    >>> import tinynet as tn
-    >>> X, Y = tn.datasets.make_moons(100, seed=1)
-    >>> model = tn.Sequential([tn.Dense(4, "tanh"), tn.Dense(1, "sigmoid")], "binary_crossentropy", seed=1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "run.npz")
-    ...     history = model.fit(X, Y, epochs=3, checkpoint=path)
-    ...     model, history = tn.resume(path, X, Y, epochs=5)
-    >>> history.epochs
-    5
-    """
+    validation_data: Any,
+    metrics: Any,
+    callbacks: Sequence[Callback],
+    sample_weight: Any,
+    epochs: int | None,
+) -> tuple[N, History]:
+    """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
     with opened(path) as file:
-        model = cls.from_archive(file)
-        kept = checkpoints.read(file, model)
-        file.done()
-    settings = kept.settings | (
-        {} if epochs is None else {"epochs": integer("epochs", epochs, least=0)}
-    )
-    if metrics is None and kept.told["functions"]:
-        named = ", ".join(kept.told["functions"])
-        hint = f"write resume(..., metrics=[...]), with {named}"
-        raise ValueError(f"the run measured functions, which no file holds: {hint}")
-    functions = measures(kept.told["metrics"] if metrics is None else metrics)
-    model.rng = kept.rng_at_start
-    data = (X, Y, sample_weight, validation_data)
-    run = Run(model, kept.optimizer, data, functions, callbacks, settings, path)
-    checkpoints.check_same(kept, run)
-    run.take_up(kept)
-    run.stopped = "" if epochs is not None else run.stopped
-    run.begin()
-    return model, run.go()
+        network = model_file.read(file, kind)
+        saved, arrays = checkpoints.read(file, network)
+        file.expect_no_more()
+    settings = saved.settings
+    if epochs is not None:
+        settings = attrs.evolve(settings, epochs=epochs)
+    if metrics is None and saved.functions:
+        raise ValueError(
+            "The run measures functions, which no file holds. "
+            f"Add metrics=[...], with {', '.join(saved.functions)}."
+        )
+    functions = resolve(saved.metrics if metrics is None else metrics)
+    network.rng, rng_now = checkpoints.generators(saved)
+    data = _prepare(network, X, Y, sample_weight, validation_data, settings)
+    run = _new_run(network, saved.optimizer, functions, settings, *data)
+    all_callbacks = _with_progress(callbacks, settings)
+    checkpoints.expect_same_run(saved, run, all_callbacks)
+    network.rng = rng_now
+    data[0].skip(saved.epoch)
+    loop = _loop(run, data, all_callbacks, path)
+    checkpoints.restore(run, saved, arrays, all_callbacks, path)
+    # Another number of epochs continues a run that was stopped, too.
+    is_over = epochs is None and saved.stopped != INTERRUPTED
+    run.stopped = saved.stopped if is_over else ""
+    loop.begin()
+    return network, loop.train()
 
 
 def evaluate(
-    model: Sequential,
+    network: Network,
     X: Any,
-    Y: Any = None,
-    metrics: Sequence[str | Metric] = (),
-    batch_size: int | None = None,
-    sample_weight: Any = None,
-    steps: int | None = None,
+    Y: Any,
+    metrics: Any,
+    batch_size: int | None,
+    sample_weight: Any,
+    steps_per_epoch: int | None,
 ) -> dict[str, float]:
-    """Return the loss, penalties included, and the metrics on X and Y, as {"loss": ..., "accuracy": ...}.
+    """Return the loss and the metrics; `Sequential.evaluate` documents the arguments."""
+    functions = resolve(metrics)
+    sizes = integer_or_none("batch_size", batch_size), sample_weight
+    steps = integer_or_none("steps_per_epoch", steps_per_epoch)
+    # Only building changes the network: threads may share one that is built.
+    guard = contextlib.nullcontext() if network.is_built else network.unchanged_if_refused()
+    with guard:
+        batches = ordered_batches(network, X, Y, *sizes, steps)
+    return evaluate_batches(network, batches, functions)
 
-    X, Y, `sample_weight` and `metrics` are as for `fit`; `batch_size` examples are in memory at a time
-    (None is all, or 1024 of those on disk), and `steps` is the number of batches where a function gives
-    them. It writes nothing into the model.
+
+Data = tuple[Batches, Batches | None, dict[str, Any] | None]
+
+
+def _prepare(
+    network: Network, X: Any, Y: Any, sample_weight: Any, validation_data: Any, settings: Settings
+) -> Data:
+    """Return the batches to train on and those to validate on, all checked before the first step.
+
+    Also the state of the generator before a validation split was drawn, if one was.
     """
-    functions = measures(metrics)
-    # Only what builds the model changes it: threads may share one that is built.
-    with contextlib.nullcontext() if model.is_built else model.unchanged_if_refused():
-        batches = ordered(model, X, Y, batch_size, sample_weight, steps)
-    return judge(model, batches, functions)
+    share, steps = settings.validation_split, settings.steps_per_epoch
+    options = (settings.batch_size, settings.shuffle, sample_weight, settings.class_weight, steps)
+    if share is None:
+        batches = training_batches(network, X, Y, *options)
+        data: Data = batches, _validation(network, validation_data), None
+    elif validation_data is None:
+        data = split_batches(network, X, Y, share, *options)
+    else:
+        raise ValueError(
+            "fit got validation_data and validation_split, expected one of them. Leave one out."
+        )
+    _refuse_small_batches(network, data[0])
+    return data
+
+
+def _validation(network: Network, validation_data: Any) -> Batches | None:
+    """Return the validation batches of (X, Y), (X, Y, w), or a stream alone or in a tuple."""
+    if validation_data is None:
+        return None
+    are_arrays = isinstance(validation_data, list) and all(
+        isinstance(array, np.ndarray) for array in validation_data
+    )
+    if not (are_arrays or isinstance(validation_data, tuple)):
+        validation_data = (validation_data,)
+    X, Y, w = (*validation_data, None, None)[:3]
+    batches = ordered_batches(network, X, Y, sample_weight=w)
+    for _ in batches.epoch(None):  # each batch is checked before the first step
+        pass
+    return batches
+
+
+def _refuse_small_batches(network: Network, batches: Batches) -> None:
+    """Refuse a batch that is too small for a layer, before an epoch gets to it."""
+    for layer in network.storage.placed:
+        least = layer.layer.least_examples
+        if batches.smallest is not None and batches.smallest < least:
+            raise ShapeError(
+                f"The smallest batch of {batches.m} examples has {batches.smallest}, expected at "
+                f"least {least} in training for {layer.title}. Use another batch_size, or leave "
+                "an example out."
+            )
+
+
+def _new_run(
+    network: Network,
+    optimizer: Optimizer,
+    functions: Mapping[str, Measure],
+    settings: Settings,
+    batches: Batches,
+    validation: Batches | None,
+    rng_at_start: dict[str, Any] | None,
+) -> Run:
+    return Run(
+        network=network,
+        optimizer=optimizer,
+        metrics=functions,
+        settings=settings,
+        m=batches.m,
+        shape=batches.shape,
+        steps=batches.steps,
+        validated=validation is not None,
+        rng_at_start=rng_at_start,
+    )
+
+
+def _with_progress(callbacks: Sequence[Callback], settings: Settings) -> list[Callback]:
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            hint = f" Pass {callback.__name__}()." if isinstance(callback, type) else ""
+            raise TypeError(
+                f"callbacks has {callback!r}, expected an instance of a subclass of "
+                f"tinynet.Callback.{hint}"
+            )
+    return [*callbacks, *[ProgressBar()] * settings.verbose]
+
+
+def _loop(run: Run, data: Data, callbacks: Sequence[Callback], path: Path | None) -> Loop:
+    diagnostics = Diagnostics()
+    for callback in (*callbacks, diagnostics):
+        callback.model, callback.run = run.network, run
+    return Loop(run, data[0], data[1], callbacks, [diagnostics], path)

@@ -1,4 +1,4 @@
-"""What a training has measured, a number an epoch."""
+"""The numbers that training measures, one for each epoch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 
 _BARS = "▁▂▃▄▅▆▇█"
-_WIDTH = 40  # signs of a plot; of more epochs, some are shown
 
 
 class History(dict[str, list[float]]):
-    """What was measured: ``history["loss"]`` is a list with a number an epoch.
+    """What was measured: ``history["loss"]`` is a list with a number for each epoch.
 
-    It is a dictionary of lists of numbers, so ``json.dumps(history)`` works, and ``History(...)``
-    of what comes back is equal to it.
+    It is a dictionary of lists of numbers. ``json.dumps(history)`` works, and ``History(...)`` of
+    what `json.loads` returns is equal to it.
 
     >>> history = History(loss=[2.0, 1.0, 0.5, 0.25], accuracy=[0.5, 0.75, 1.0, 1.0])
     >>> history
@@ -28,7 +27,7 @@ class History(dict[str, list[float]]):
 
     @property
     def epochs(self) -> int:
-        """How many epochs have been recorded."""
+        """The number of epochs recorded."""
         return max(map(len, self.values()), default=0)
 
     def to_dict(self) -> dict[str, list[float]]:
@@ -47,18 +46,15 @@ class History(dict[str, list[float]]):
             self.setdefault(name, []).append(value)
 
     def __repr__(self) -> str:
-        rows = [
-            (name, f"{values[0]:.4g} → {values[-1]:.4g}", plot(values))
-            for name, values in self.items()
-            if values
-        ]
+        series = {name: values for name, values in self.items() if values}
+        rows = [(name, f"{v[0]:.4g} → {v[-1]:.4g}", plot(v)) for name, v in series.items()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join([f"History of {self.epochs} epochs", *lines])
 
 
-def plot(values: Sequence[float], width: int = _WIDTH) -> str:
-    """Return a line of signs, the higher the larger; a number that is not finite is a question mark.
+def plot(values: Sequence[float], width: int = 40) -> str:
+    """Return a line of at most `width` bars, the higher the larger, and "?" for NaN or infinity.
 
     >>> plot([0, 1, 2, 3, float("nan")])
     '▁▃▆█?'

@@ -1,4 +1,4 @@
-"""Progress for a person to see: a bar where there is a terminal and tqdm, else a line an epoch."""
+"""Progress of a training on the screen."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from tinynet.training.callbacks import Callback
 
 
 class ProgressBar(Callback):
-    """Show how far the training is; ``fit(verbose=True)`` is this.
+    """Write a line with the numbers of each epoch; ``fit(verbose=True)`` adds this callback.
 
-    With tqdm (``pip install "tinynet[progress]"``) and a terminal, a bar of the steps of the epoch
-    under way; always a line an epoch, with its numbers.
+    In a terminal, tqdm (``pip install "tinynet[progress]"``) adds a bar for the current epoch.
     """
 
+    bar: Any = None
+
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        self.bar = _bar(epoch, self.run.batches.steps, self.run.step)
+        self.bar = _bar(epoch, self.run.steps, self.run.step)
 
     def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
         if self.bar is not None:
@@ -25,10 +26,10 @@ class ProgressBar(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
         self._close()
-        epochs = self.run.settings["epochs"]
-        told = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        sys.stdout.write(f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}  {told}\n")
-        sys.stdout.flush()  # a log that is read while the training goes on, or was killed
+        epochs = self.run.settings.epochs
+        numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        sys.stdout.write(f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}  {numbers}\n")
+        sys.stdout.flush()  # a log may be read during the training, or after it is killed
 
     def on_train_end(self, logs: Mapping[str, Any]) -> None:
         self._close()
@@ -36,17 +37,17 @@ class ProgressBar(Callback):
             sys.stdout.write(f"stopped: {self.run.stopped}\n")
 
     def _close(self) -> None:
-        if getattr(self, "bar", None) is not None:
+        if self.bar is not None:
             self.bar.close()
             self.bar = None
 
 
-def _bar(epoch: int, steps: int | None, taken: int) -> Any:
-    """Return a bar of tqdm's, or None where there is no tqdm, or nobody to see it."""
+def _bar(epoch: int, steps: int | None, first: int) -> Any:
+    """Return a tqdm bar that begins at step `first`, or None without tqdm or a terminal."""
     if not sys.stderr.isatty():
         return None
     try:
         from tqdm.auto import tqdm  # an extra, and slow to import
     except ImportError:
         return None
-    return tqdm(total=steps, initial=taken, leave=False, desc=f"epoch {epoch + 1}")
+    return tqdm(total=steps, initial=first, leave=False, desc=f"epoch {epoch + 1}")

@@ -1,9 +1,19 @@
-"""A layer, a loss, an optimizer and an initializer."""
+"""One class of each family."""
 
 import attrs
 import numpy as np
 
 import tinynet as tn
+
+
+@attrs.frozen
+class Ripple(tn.Activation):
+    """A = Z + height · sin(Z)."""
+
+    height: float = 0.5
+
+    def forward(self, Z):
+        return Z + self.height * np.sin(Z)
 
 
 class Shift(tn.Layer):
@@ -31,13 +41,20 @@ class Quartic(tn.Loss):
 
 
 @attrs.frozen
-class Signs(tn.Optimizer):
-    """Steps of one size, against the sign of the gradient."""
+class Heavy(tn.SGD):
+    """SGD with much momentum."""
 
-    learning_rate: float = 0.01
+    momentum: float = 0.99
 
-    def update(self, params, grads):
-        params -= self.learning_rate * np.sign(grads)
+
+@attrs.frozen
+class Halving(tn.Schedule):
+    """Half the rate at each t."""
+
+    highest: float = 0.1
+
+    def at(self, t):
+        return self.highest * 0.5**t
 
 
 class Halves(tn.Initializer):
@@ -45,3 +62,12 @@ class Halves(tn.Initializer):
 
     def draw(self, shape, rng):
         return np.sign(rng.standard_normal(shape).round()) / 2
+
+
+class LargestError(tn.Metric):
+    """Return the largest |A - Y|."""
+
+    larger_is_better = False
+
+    def measure(self, Y, A):
+        return np.abs(A - Y).max()

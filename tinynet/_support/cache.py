@@ -1,0 +1,47 @@
+"""What one layer holds during a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tinynet._support.arrays import Array, write
+
+
+class Cache:
+    """The arrays of one layer during a pass.
+
+    W, b, dW, db (or whatever the layer's parameters are called) and the layer's state are views
+    into the vectors of the model: assigning to one copies into it. Z, A, dZ and dA are arrays for
+    one batch size. ``A_prev`` is the input of the last forward pass. ``dA_prev`` is where `back`
+    may write the gradient of the input, or None when nobody needs it. ``training`` says whether
+    the pass is one of training, and ``rng`` is the generator for random numbers. ``means`` are 1/m
+    and a column of m times 1/m: the product with the column is the mean over the examples.
+    ``parameters`` are the names of the parameters, and ``chains`` the chains of a layer that is
+    made of layers. ``where`` names the layer in messages. A layer may keep anything else here.
+    """
+
+    training = False
+    rng: Any = None
+    where = ""
+    parameters: tuple[str, ...] = ()
+    chains: Sequence[Any] = ()
+
+    def __init__(self, views: Mapping[str, Array], **others: Any) -> None:
+        self.__dict__.update(views, _views=views, **others)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._views:
+            write(self._views[name], value, name, self.where)
+        else:
+            self.__dict__[name] = value
+
+    def with_buffers(self, buffers: Mapping[str, Any]) -> Cache:
+        """Return a cache of the same views that has these arrays besides."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **buffers)
+        return other
+
+    if TYPE_CHECKING:  # which names there are depends on the layer
+
+        def __getattr__(self, name: str) -> Any: ...

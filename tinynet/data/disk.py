@@ -1,0 +1,184 @@
+"""Batches of arrays on disk: files of rows, and arrays that are mapped into memory."""
+
+from __future__ import annotations
+
+import copy
+import math
+import mmap
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tinynet._support import checks
+from tinynet._support.arrays import Array
+from tinynet._support.random import Random
+from tinynet.data.batches import Batch, CountedBatches
+from tinynet.data.rows import Rows
+from tinynet.data.weights import example_weights
+from tinynet.errors import ShapeError
+from tinynet.model.network import Network
+
+# The most examples, and bytes, of arrays on disk that are in memory at a time.
+_POOL, _POOL_BYTES = 8192, 1 << 25
+_BLOCKS = 16  # places that the examples in memory come from; more places mix better
+REFUSALS = (ValueError, TypeError, ArithmeticError)  # with which a batch is refused
+
+
+class FileBatches(CountedBatches):
+    """Arrays of which at least one is on disk: `Rows`, a memory map, or a view of one.
+
+    A pool of examples is in memory at a time: at most 8192 of them or 32 MB, or one batch if that
+    is more. Each batch is checked and cast when it is its turn. To shuffle by blocks is to read
+    the pool from 16 places, and to draw the batches from it in any order; so a batch holds
+    examples of these places and of no others. To shuffle the ``"whole"`` is to read each example
+    by itself, from anywhere, which is slow.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X: Any,
+        Y: Any,
+        batch_size: int | None,
+        shuffle: bool | str = True,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+    ) -> None:
+        if batch_size is None:
+            found = "batch_size is None, the whole set, but X or Y is on disk"
+            raise ValueError(f"{found}, expected a number. Use batch_size=32.")
+        self.network, self.sources, self.w = network, _sources(X, Y), None
+        m, one = len(self.sources[0]), self.sources[0][:1]
+        super().__init__(m, as_columns(self.sources[0], one).shape[:-1], batch_size, shuffle)
+        bytes_each = sum(math.prod(rows.shape[1:]) * rows.dtype.itemsize for rows in self.sources)
+        most = min(_POOL, _POOL_BYTES // max(bytes_each, 1))
+        self.pool = min(max(most // self.size, 1) * self.size, m)  # whole batches
+        self.block = max(self.pool // _BLOCKS, 1)
+        first = [rows[: self.size] for rows in self.sources]
+        self._checked(first, np.arange(self.size))  # builds the network
+        self.w = example_weights(network, sample_weight, class_weight, m, self._all_targets())
+
+    def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
+        rng = self.shuffled_by(rng)
+        if rng is None:
+            return self._by_pools(None, start)
+        if self.shuffle == "whole":
+            return self._by_rows(rng.permutation(self.m), start)
+        return self._by_pools(int.from_bytes(rng.bytes(8), "little"), start)
+
+    def _by_rows(self, order: Array, start: int) -> Iterator[Batch]:
+        for at in self.starts(start):
+            chosen = order[at : at + self.size]
+            yield self._checked([rows[chosen] for rows in self.sources], chosen)
+
+    def _by_pools(self, seed: int | None, start: int) -> Iterator[Batch]:
+        """Yield the batches in an order that follows from `seed`; without a seed in order."""
+        blocks = _order(-(-self.m // self.block), seed)
+        pools = [np.empty((self.pool, *rows.shape[1:]), rows.dtype) for rows in self.sources]
+        n, begin = -(-self.m // self.pool), start * self.size
+        # Each pool has about as many batches, so that the last is mixed too.
+        ends = [min(self.steps * k // n * self.size, self.m) for k in range(n + 1)]
+        for number, (first, last) in enumerate(pairwise(ends), 1):
+            if last <= begin:
+                continue
+            examples = self._examples(blocks, first, last)
+            for rows, pool in zip(self.sources, pools, strict=True):
+                _fill(pool, rows, examples)
+            # A generator for each pool: a pool that is left out needs no drawing.
+            order = _order(last - first, None if seed is None else (seed, number))
+            for at in range(max(begin - first, 0), len(order), self.size):
+                chosen = order[at : at + self.size]
+                yield self._checked([pool[chosen] for pool in pools], examples[chosen])
+
+    def _examples(self, blocks: Array, first: int, last: int) -> Array:
+        """Return which examples stand at places first … last - 1 in this order of blocks."""
+        places, missing = np.arange(first, last), len(blocks) * self.block - self.m
+        # The last block of the data may be shorter than the others.
+        end = (int(blocks.argmax()) + 1) * self.block - missing
+        places[places >= end] += missing
+        return blocks[places // self.block] * self.block + places % self.block
+
+    def _checked(self, parts: Sequence[Array], examples: Array) -> Batch:
+        """Return parts of X and Y as a batch, checked and cast; an error names the example."""
+        X, Y = (as_columns(rows, part) for rows, part in zip(self.sources, parts, strict=True))
+        w = None if self.w is None else self.w[examples]
+        try:
+            return *self.network.check_data(X, Y), w
+        except REFUSALS as error:
+            trial = copy.deepcopy(self.network)  # one right example would build the network itself
+            for i, example in enumerate(examples):
+                try:
+                    trial.check_data(X[..., i : i + 1], Y[..., i : i + 1])
+                except REFUSALS:
+                    where = f"Column {i} of this batch is example {example} of the data."
+                    error.args = (f"{error} {where}",)
+                    break
+            raise
+
+    def _all_targets(self) -> Iterator[Array]:
+        rows, network = self.sources[1], self.network
+        for at in range(0, self.m, self.pool):
+            Y = as_columns(rows, rows[at : at + self.pool])
+            expected = (*network.outputs, Y.shape[-1])
+            try:
+                yield checks.targets(Y, expected, network.dtype, network.needed_loss().targets)
+            except REFUSALS as error:
+                error.args = (f"Among the examples from {at} on: {error}",)
+                raise
+
+
+def on_disk(*arrays: Any) -> bool:
+    """Return whether any of these arrays is read from a file when its entries are."""
+    for array in arrays:
+        while isinstance(array, np.ndarray):
+            array = array.base
+        if isinstance(array, (Rows, mmap.mmap)):
+            return True
+    return False
+
+
+def by_examples(name: str, array: Any) -> Any:
+    """Return what has an example at each index: `Rows` as they are, the columns of an array."""
+    if isinstance(array, Rows):
+        return array
+    return np.moveaxis(np.atleast_1d(checks.numbers(array, name)), -1, 0)
+
+
+def as_columns(rows: Any, part: Array) -> Array:
+    """Return a part of rows as columns; one number a row of a file is one feature, or label."""
+    is_flat = part.ndim == 1 and isinstance(rows, Rows)
+    return part[np.newaxis] if is_flat else np.moveaxis(part, 0, -1)
+
+
+def _sources(X: Any, Y: Any) -> tuple[Any, Any]:
+    """Return X and Y by examples, if they have as many."""
+    sources = by_examples("X", X), by_examples("Y", Y)
+    m, m_Y = map(len, sources)
+    if m != m_Y:
+        hint = "" if isinstance(X, Rows) or np.shape(X)[0] != m_Y else " Pass X.T."
+        raise ShapeError(
+            f"X has {m} examples and Y has {m_Y}, expected as many. An example is a column of an "
+            f"array, and a row of what open_rows opens.{hint}"
+        )
+    return sources
+
+
+def _order(n: int, seed: int | tuple[int, int] | None) -> Array:
+    """Return 0 … n - 1 in an order that follows from `seed`; without a seed in order."""
+    order = np.arange(n)
+    if seed is not None:
+        np.random.default_rng(seed).shuffle(order)
+    return order
+
+
+def _fill(pool: Array, rows: Any, examples: Array) -> None:
+    """Read examples into a pool, those that follow one another at once."""
+    breaks = np.flatnonzero(np.diff(examples) != 1) + 1
+    for start, stop in pairwise([0, *breaks.tolist(), len(examples)]):
+        first = int(examples[start])
+        if isinstance(rows, Rows):
+            rows.read(first, pool[start:stop])
+        else:
+            pool[start:stop] = rows[first : first + stop - start]

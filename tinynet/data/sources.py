@@ -1,0 +1,136 @@
+"""The batches of whatever a user passes: arrays in memory, arrays on disk, or a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinynet._support import checks
+from tinynet._support.arrays import Array
+from tinynet._support.checks import integer_or_none
+from tinynet._support.random import state_of
+from tinynet.data.batches import ArrayBatches, ArraySlices, Batches
+from tinynet.data.disk import FileBatches, as_columns, by_examples, on_disk
+from tinynet.data.split import chosen, held_out
+from tinynet.data.stream import is_stream, stream_batches
+from tinynet.data.weights import example_weights
+from tinynet.model.network import Network
+
+BATCH_SIZE = 32  # of fit, by default
+_PART = 1024  # examples at a time of arrays on disk, by default, where no training is done
+
+
+def training_batches(
+    network: Network,
+    X: Any,
+    Y: Any,
+    batch_size: int | None = BATCH_SIZE,
+    shuffle: bool | str = True,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    steps_per_epoch: int | None = None,
+    in_memory: type[ArraySlices] = ArrayBatches,
+) -> Batches:
+    """Return the batches of X and Y to train on; the first examples build the network.
+
+    X and Y are arrays as columns, in memory or on disk; what `open_rows` opened, an example a row;
+    or, as X and without Y, an iterable of batches or a function that returns one. Otherwise the
+    arguments are those of `Sequential.fit`.
+    """
+    if is_stream(X, Y):
+        options = {
+            "batch_size": batch_size != BATCH_SIZE,
+            "sample_weight": sample_weight,
+            "class_weight": class_weight,
+            "shuffle": isinstance(shuffle, str),
+        }
+        return stream_batches(network, X, options, steps_per_epoch)
+    _refuse_steps(steps_per_epoch)
+    if on_disk(X, Y):
+        return FileBatches(network, X, Y, batch_size, shuffle, sample_weight, class_weight)
+    X, Y = network.check_data(X, Y)
+    arrays = _with_weights(network, X, Y, sample_weight, class_weight)
+    return in_memory(arrays, batch_size, shuffle)
+
+
+def split_batches(
+    network: Network,
+    X: Any,
+    Y: Any,
+    share: float,
+    batch_size: int | None,
+    shuffle: bool | str,
+    sample_weight: Any,
+    class_weight: Any,
+    steps_per_epoch: int | None,
+) -> tuple[Batches, Batches, dict[str, Any]]:
+    """Return the batches to train on, and those of a share of the examples that is held out.
+
+    Each part is in the order of the data, with its own weights. Only arrays in memory are split.
+    Also return the state of the generator before the split was drawn.
+    """
+    if on_disk(X, Y) or is_stream(X, Y):
+        found = "validation_split got data on disk or a stream, expected arrays in memory"
+        raise ValueError(f"{found}. Use validation_data=...")
+    _refuse_steps(steps_per_epoch)
+    X, Y = network.check_data(X, Y)
+    w, start = None, state_of(network.rng)
+    if sample_weight is not None:
+        w = checks.weights("sample_weight", sample_weight, X.shape[-1])
+    out = held_out(Y, share, network.rng)
+
+    def part(which: Array, class_weight: Any) -> list[Array]:
+        w_part = None if w is None else w[which]
+        return _with_weights(network, chosen(X, which), chosen(Y, which), w_part, class_weight)
+
+    training = ArrayBatches(part(~out, class_weight), batch_size, shuffle)
+    return training, ArraySlices(part(out, None), None), start
+
+
+def ordered_batches(
+    network: Network,
+    X: Any,
+    Y: Any = None,
+    batch_size: int | None = None,
+    sample_weight: Any = None,
+    steps_per_epoch: int | None = None,
+) -> Batches:
+    """Return the batches of X and Y to evaluate on, always in order.
+
+    With `batch_size` None, arrays in memory are one batch, and arrays on disk batches of 1024.
+    """
+    if batch_size is None and on_disk(X, Y):
+        batch_size = _PART
+    elif batch_size is None and is_stream(X, Y):
+        batch_size = BATCH_SIZE
+    options = (batch_size, False, sample_weight, None, steps_per_epoch)
+    return training_batches(network, X, Y, *options, in_memory=ArraySlices)
+
+
+def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Array]:
+    """Return X alone in parts, in order, as columns that are checked and cast."""
+    if batch_size is not None:
+        integer_or_none("batch_size", batch_size)
+    if on_disk(X):
+        rows, size = by_examples("X", X), batch_size or _PART
+        # No rows at all are one part, which is refused.
+        starts = range(0, max(len(rows), 1), size)
+        return (network.check_inputs(as_columns(rows, rows[at : at + size])) for at in starts)
+    X = network.check_inputs(X)
+    if batch_size is None:
+        return (X,)
+    return [X[..., at : at + batch_size] for at in range(0, X.shape[-1], batch_size)]
+
+
+def _with_weights(
+    network: Network, X: Array, Y: Array, sample_weight: Any, class_weight: Any
+) -> list[Array]:
+    w = example_weights(network, sample_weight, class_weight, X.shape[-1], (Y,))
+    return [X, Y] if w is None else [X, Y, w]
+
+
+def _refuse_steps(steps_per_epoch: int | None) -> None:
+    if steps_per_epoch is not None:
+        found = f"steps_per_epoch is {steps_per_epoch}, expected only with a stream of batches"
+        remedy = "leave steps_per_epoch out"
+        raise ValueError(f"{found}. An epoch of arrays has every example once: {remedy}.")

@@ -1,0 +1,124 @@
+"""Batches of a stream: an iterable of batches, or a function that returns one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any
+
+from tinynet._support import checks
+from tinynet._support.random import Random
+from tinynet.data.batches import Batch, Batches
+from tinynet.data.disk import REFUSALS
+from tinynet.model.network import Network
+
+
+class StreamBatches(Batches):
+    """A stream of batches (X, Y) or (X, Y, sample_weight), in the order of the stream.
+
+    It is an iterable that begins anew each epoch; or a function without arguments that returns an
+    iterator (a generator function). Of the latter an epoch takes `steps_per_epoch` batches and
+    the next epoch continues there. The function is called again whenever its iterator ends.
+    """
+
+    def __init__(self, network: Network, stream: Any, steps_per_epoch: int | None = None) -> None:
+        self.network, self.stream, self.limit = network, stream, steps_per_epoch
+        self.is_endless = not is_iterable(stream)
+        self.steps = self.limit if self.is_endless else _length(stream, self.limit)
+        iterator = self._endless() if self.is_endless else iter(stream)
+        first = list(islice(iterator, 1))
+        if not first:
+            raise self._empty()
+        self.shape = self._checked(1, first[0])[0].shape[:-1]
+        self.iterator: Iterator[Any] | None = chain(first, iterator)
+
+    def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
+        iterator = iter(self.stream) if self.iterator is None else self.iterator
+        self.iterator = iterator if self.is_endless else None
+        number = start
+        for number, batch in enumerate(islice(iterator, start, self.limit), start + 1):
+            yield self._checked(number, batch)
+        if number == 0:
+            raise self._empty()
+
+    def skip(self, epochs: int) -> None:
+        if self.is_endless and self.limit:
+            for _ in range(epochs):  # all of them together may be too many for islice
+                deque(islice(self.iterator or (), self.limit), maxlen=0)
+
+    def _endless(self) -> Iterator[Any]:
+        while True:
+            batch = None
+            for batch in self.stream():
+                yield batch
+            if batch is None:
+                raise self._empty()
+
+    def _empty(self) -> ValueError:
+        again = "a function that begins anew" if self.is_endless else "iterable twice, as a list is"
+        found = "The stream gave no batch for an epoch, expected at least one"
+        return ValueError(f"{found}. It must be {again}.")
+
+    def _checked(self, number: int, batch: Any) -> Batch:
+        is_sequence = isinstance(batch, (tuple, list))
+        if not is_sequence or len(batch) not in (2, 3):
+            found = type(batch).__name__ + (f" of {len(batch)}" if is_sequence else "")
+            expected = "expected (X, Y) or (X, Y, sample_weight)"
+            raise TypeError(f"Batch {number} is a {found}, {expected}. Use fit(X, Y) for arrays.")
+        w = None
+        try:
+            X, Y = self.network.check_data(*batch[:2])
+            if len(batch) == 3:
+                w = checks.weights("sample_weight", batch[2], X.shape[-1])
+                w = w.astype(self.network.dtype)
+        except REFUSALS as error:
+            error.args = (f"Batch {number}: {error}",)
+            raise
+        return X, Y, w
+
+
+def is_iterable(X: Any) -> bool:
+    """Return whether X itself can be iterated over; a class only makes what can."""
+    return hasattr(type(X), "__iter__")
+
+
+def is_stream(X: Any, Y: Any) -> bool:
+    """Return whether X gives whole batches, and so comes without Y."""
+    if Y is None:
+        if hasattr(X, "__array__") or X is None:
+            raise TypeError("Y is missing, expected with arrays. Use fit(X, Y).")
+        return True
+    if callable(X) or (is_iterable(X) and not hasattr(X, "__getitem__")):
+        remedy = "Leave out Y, and let the stream give (X, Y)."
+        raise ValueError(f"X is a stream of batches, but got Y too. {remedy}")
+    return False
+
+
+def stream_batches(
+    network: Network, X: Any, options: dict[str, Any], steps_per_epoch: int | None
+) -> StreamBatches:
+    """Return the batches of a stream, if none of these options is chosen."""
+    refused = [name for name, value in options.items() if value is not None and value is not False]
+    if refused:
+        found = f"A stream of batches got {' and '.join(refused)}, expected none of these"
+        remedy = "Let the stream give the batches (X, Y) or (X, Y, sample_weight) as you want them."
+        raise ValueError(f"{found}. {remedy}")
+    if hasattr(X, "__next__"):
+        remedy = "Pass the function, not what it returned, and steps_per_epoch=..."
+        raise TypeError(f"A {type(X).__name__} can be iterated over only once. {remedy}")
+    if not is_iterable(X):
+        if not callable(X):
+            raise TypeError(f"X is {X!r}, expected an iterable of batches (X, Y) or a function.")
+        if steps_per_epoch is None:
+            found = "A function that gives batches needs the number of batches an epoch"
+            raise ValueError(f"{found}. Add steps_per_epoch=...")
+    return StreamBatches(network, X, steps_per_epoch)
+
+
+def _length(stream: Any, limit: int | None) -> int | None:
+    """Return the number of batches an epoch of an iterable has, if it is known."""
+    try:
+        return min(len(stream), limit or len(stream))
+    except TypeError:  # as a loader of an endless stream says
+        return None

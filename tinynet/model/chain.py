@@ -1,0 +1,177 @@
+"""Layers one after the other: the one loop forward and the one in reverse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet._support.arrays import Array, all_finite, into
+from tinynet._support.blocks import with_out
+from tinynet._support.cache import Cache
+from tinynet._support.checks import check_finite
+from tinynet._support.random import Random
+from tinynet.activations import Activation
+from tinynet.layers import Dense
+from tinynet.losses import Loss
+from tinynet.model.place import PlacedLayer
+
+
+class Chain:
+    """Layers one after the other, with their caches for one batch size."""
+
+    def __init__(self, layers: Sequence[PlacedLayer], caches: Sequence[Cache]) -> None:
+        self.layers, self.caches = layers, caches
+        self.links = list(zip(layers, caches, strict=True))
+        self.training = False
+        self.rng: Random | None = None
+        self.has_forward = self.has_back = False  # whether the caches hold a whole pass
+
+    def forward(self, A: Array, training: bool | None = None, rng: Random | None = None) -> Array:
+        """Fill every Z and A, and return A of the last layer for A, the input of the first.
+
+        Without `training`, as within a layer, the mode is that of the chain around it.
+        """
+        self.has_forward = self.has_back = False
+        if training is not None and (training is not self.training or rng is not self.rng):
+            self.set_mode(training, rng)
+        for layer, cache in self.links:
+            if cache.A_prev is not A:
+                cache.A_prev = A
+            Z = layer.forward(A, cache)
+            if Z is not cache.Z:
+                Z = into(cache.Z, Z, "The Z that forward returns", cache.where)
+            A = layer.activate(Z, out=cache.A)
+            if A is not cache.A:
+                A = into(cache.A, A, "The A that the activation returns", cache.where)
+        self.has_forward = True
+        return A
+
+    def back(self, dA: Array, dZ: Array | None = None) -> Any:
+        """Fill every dZ and all gradients, and return dA_prev of the first layer.
+
+        The pass begins at dA of the last layer or, where `dZ` is given, at its dZ.
+        """
+        for layer, cache in reversed(self.links):
+            if dZ is None:
+                if cache.dA is not dA:
+                    cache.dA = dA
+                dZ = layer.activation_back(dA, cache.Z, cache.A, out=cache.dZ)
+                if dZ is not cache.dZ:
+                    dZ = into(cache.dZ, dZ, "The dZ that the activation returns", cache.where)
+            dA = layer.back(dZ, cache)
+            if dA is not cache.dA_prev and cache.dA_prev is not None:
+                dA = into(cache.dA_prev, dA, "The dA_prev that back returns", cache.where)
+            dZ = None
+        self.has_back = True
+        return dA
+
+    def penalty(self) -> float:
+        """Return the sum of what the layers add to the cost."""
+        total = 0.0
+        for layer, cache in self.links:
+            total += layer.penalty(cache)
+        return total
+
+    def all_links(self) -> Iterator[tuple[PlacedLayer, Cache]]:
+        """Yield layers with their caches, those within layers too, in the order of their paths."""
+        for layer, cache in self.links:
+            yield layer, cache
+            for chain in cache.chains:
+                yield from chain.all_links()
+
+    def set_mode(self, training: bool, rng: Random | None) -> None:
+        """Have all passes from now on be of training, or not, with random numbers from `rng`."""
+        self.training, self.rng = training, rng
+        for cache in self.caches:
+            cache.training, cache.rng = training, rng
+            for chain in cache.chains:
+                chain.set_mode(training, rng)
+
+
+class Output:
+    """The loss behind the last layer, and where the backward pass begins.
+
+    With the loss's partner as the last activation, dZ[L] is A[L] - Y, and the loss is computed
+    from Z[L].
+    """
+
+    def __init__(self, loss: Loss, activation: Activation) -> None:
+        self.loss, self.back = loss, with_out(loss.back)
+        self.is_partner = loss.is_partner(activation)
+
+
+class ModelChain(Chain):
+    """The chain of a whole model for batches of m examples, with the loss at its end.
+
+    Nothing that comes in is checked here: the network does that.
+    """
+
+    def __init__(
+        self, layers: Sequence[PlacedLayer], caches: Sequence[Cache], output: Output | None, m: int
+    ) -> None:
+        super().__init__(layers, caches)
+        self.m = m
+        if output is not None:
+            self.output = output
+        self.first, self.last = caches[0], caches[-1]
+        # One unit of Dense sees every input, so one row of Z[1] shows what is not finite in X.
+        self.sieve = caches[0].Z[0] if isinstance(layers[0].layer, Dense) else caches[0].Z
+        self.targets: Array | None = None  # of the last backward pass, and their weights
+        self.weights: Array | None = None
+        self.buffers: set[int] = set()  # the ids of the arrays that a pass fills
+
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for here
+    def forward_input(self, X: Array, training: bool = False, rng: Random | None = None) -> Array:
+        """Return A[L] for X, which may hold numbers that are not finite; these are refused."""
+        A = self.forward(X, training, rng)
+        Z = self.sieve
+        if not (Z.ndim == 1 and math.isfinite(Z.dot(Z))) and not all_finite(Z):
+            self.has_forward = False
+            check_finite("X", X)
+            self.has_forward = True
+        return A
+
+    def writes_into(self, X: Array) -> bool:
+        """Return whether X lies in an array of this chain, which a pass would overwrite."""
+        return id(X if X.base is None else X.base) in self.buffers
+
+    def cost(self, Y: Array, w: Array | None = None) -> float:
+        """Return J of the last forward pass, with a weight for each example, penalties included."""
+        loss, last = self.output.loss, self.last
+        if self.output.is_partner:
+            J = loss.mean(loss.each_from_Z(last.Z, Y), w)
+        elif w is None:
+            J = loss.value(last.A, Y)
+        else:
+            J = loss.mean(loss.each(last.A, Y), w)
+        return float(J + self.penalty())
+
+    def back_from(self, Y: Array, w: Array | None = None, input_gradient: bool = False) -> None:
+        """Fill all gradients of the last forward pass for the targets Y and weights w."""
+        first, last = self.first, self.last
+        self.targets, self.weights = Y, w
+        if input_gradient or first.dA_prev is not None:
+            first.dA_prev = np.empty_like(first.A_prev, order="C") if input_gradient else None
+        if self.output.is_partner:
+            dZ = np.subtract(last.A, Y, out=last.dZ)
+            self.back(last.dA, dZ if w is None else np.multiply(dZ, w, out=dZ))
+        else:
+            self.back(self.output_gradient(Y, w))
+
+    def output_gradient(self, Y: Array, w: Array | None) -> Array:
+        """Fill and return dA[L]."""
+        last = self.last
+        dA = into(last.dA, self.output.back(last.A, Y, out=last.dA), "dA[L]", "")
+        return dA if w is None else np.multiply(dA, w, out=dA)
+
+    @property
+    def begins_at_dZ(self) -> bool:
+        """Whether a backward pass begins at dZ[L], and leaves dA[L] out."""
+        return self.output.is_partner
+
+    def part(self, l: int) -> Chain:
+        """Return layer l alone, as a chain of one layer."""
+        return Chain(self.layers[l - 1 : l], self.caches[l - 1 : l])

@@ -1,0 +1,401 @@
+"""The network: the one owner of arrays, and the place where X and Y are checked.
+
+All parameters lie in one flat vector, ``params``, and all gradients in another, ``grads``. Every
+W, b, dW and db is a view into them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from tinynet._support import checks
+from tinynet._support.arrays import Array, Shape, write
+from tinynet._support.cache import Cache
+from tinynet._support.random import Random, generator, restore
+from tinynet.activations import Activation
+from tinynet.errors import NotBuiltError, ShapeError
+from tinynet.layers import Layer
+from tinynet.losses import Loss
+from tinynet.model.chain import ModelChain
+from tinynet.model.place import PlacedLayer, place, wrong_activation
+from tinynet.model.storage import Storage
+from tinynet.model.views import LayerArrays, ParameterArrays
+
+DTYPES = ("float32", "float64")
+
+# What a model is made of stays where it is; and what to write in place of an assignment.
+_FIXED = {
+    "layers": "a new model: Sequential([...])",
+    "loss": "a new model: Sequential(..., loss=...)",
+    "params": "model.params[:] = v",
+    "grads": "model.grads[:] = v",
+    "state": "model.state[:] = v",
+    "W": "model.W[1] = M",
+    "b": "model.b[1] = v",
+    "dW": "model.dW[1] = M",
+    "db": "model.db[1] = v",
+}
+# What a model has of its storage, once it is built.
+_OF_STORAGE = (
+    "params", "grads", "state", "values", "decaying", "identity", "n_params", "inputs", "outputs",
+)  # fmt: skip
+
+
+class Network:
+    """Layers in a chain, a loss, and all their arrays; `Sequential` is the network people use."""
+
+    layers: tuple[Layer, ...]
+    loss: Loss | None
+    params: Array
+    grads: Array
+    state: Array
+    values: Array
+    decaying: list[Array]
+    identity: object
+    n_params: int
+    inputs: Shape
+    outputs: Shape
+    storage: Storage
+    chain: ModelChain | None  # of the last pass
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | Mapping[str, Any]],
+        loss: str | Loss | Mapping[str, Any] | None = None,
+        inputs: int | tuple[int, ...] | None = None,
+        dtype: Any = "float32",
+        seed: int | Random | None = None,
+    ) -> None:
+        self.__dict__["layers"] = _layers(layers)
+        self.__dict__["loss"] = None if loss is None else Loss.get(loss)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in map(np.dtype, DTYPES):
+            raise ValueError(f'dtype is {dtype!r}, expected "float32" or "float64".')
+        self.rng: Random = generator(seed)
+        self.chain = None
+        if inputs is not None:
+            self.build(place(self.layers, checks.example_shape(inputs)), self.rng)
+
+    # The pass.
+
+    def forward(self, X: Any, training: bool = False) -> Array:
+        """Return A[L], and fill Z[l] and A[l], valid until the next pass, for X (n_0, m).
+
+        With `training`, as in `fit`, dropout drops units and batch normalization uses this batch.
+        Raises `ShapeError` for an X that is 1-D, empty or has other features than the model,
+        and `NonFiniteError` for one with NaN or infinite entries.
+        """
+        X = self.check_inputs(X)
+        chain = self.use_chain(X.shape[-1])
+        if chain.writes_into(X):  # X may be an array that a pass returned
+            X = X.copy()
+        return chain.forward_input(X, training, self.rng)
+
+    def cost(self, Y: Any, sample_weight: Any = None) -> float:
+        """Return J of the last forward pass, penalties included.
+
+        It is 1/m times the sum of the losses of the examples, each times its weight.
+        """
+        chain, Y, w = self._pass_with_targets(Y, sample_weight)
+        return chain.cost(Y, w)
+
+    def back(self, Y: Any, input_gradient: bool = False, sample_weight: Any = None) -> None:
+        """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.
+
+        With `input_gradient` also dA[0], which costs a product as large as the first layer's. Each
+        example's part in the gradients is multiplied by its weight (m,), if there are any.
+        Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than
+        A[L].
+        """
+        chain, Y, w = self._pass_with_targets(Y, sample_weight)
+        chain.back_from(Y, w, input_gradient)
+
+    def forward_layer(self, l: int, A_prev: Any, training: bool = False) -> Array:
+        """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
+        placed, shapes = self._placed(l), self.storage.shapes
+        others = [f"A[{k}]" for k, shape in enumerate(shapes) if shape == np.shape(A_prev)[:-1]]
+        whose = f" for {placed.title}"
+        whose += f" (it has the shape of {' and '.join(others)})" if others else ""
+        A_prev = checks.columns(A_prev, placed.input_shape, self.dtype, f"A[{l - 1}]", whose)
+        checks.check_finite(f"A[{l - 1}]", A_prev)
+        chain = self.use_chain(A_prev.shape[-1])
+        chain.set_mode(training, self.rng)
+        A = chain.part(l).forward(A_prev)
+        chain.has_forward, chain.has_back = True, False
+        return A
+
+    def back_layer(self, l: int, dA: Any) -> tuple[Array, ...]:
+        """Take layer l alone back: return dA[l-1], dW[l] and db[l] for dA[l]."""
+        placed, chain = self._placed(l), self._last_pass()
+        cache = chain.caches[l - 1]
+        if cache.A_prev is None:
+            raise NotBuiltError(
+                f"{placed.title} has had no forward pass. "
+                f"Call model.forward_layer({l}, A_prev) first."
+            )
+        whose = f" for {placed.title}"
+        dA = checks.columns(dA, placed.output_shape, self.dtype, f"dA[{l}]", whose)
+        if dA.shape != cache.A.shape:
+            raise ShapeError(
+                f"dA[{l}] has shape {dA.shape}, expected that of A[{l}], {cache.A.shape}."
+            )
+        dA_prev_of_chain, cache.dA_prev = cache.dA_prev, np.empty(cache.A_prev.shape, self.dtype)
+        dA_prev = chain.part(l).back(dA.copy())
+        cache.dA_prev = dA_prev_of_chain
+        chain.has_back = True
+        if l == len(self.layers):
+            chain.targets = None  # dA[L] is the one that came in
+        return dA_prev, *placed.grads.values()
+
+    # What a learner looks at.
+
+    @property
+    def caches(self) -> Sequence[Cache]:
+        """The caches of the last pass, one a layer."""
+        return self._last_pass().caches
+
+    @property
+    def W(self) -> ParameterArrays:
+        """W[1] … W[L]; ``model.W[1] = M`` copies M."""
+        return self._of_parameters("W")
+
+    @property
+    def b(self) -> ParameterArrays:
+        """b[1] … b[L]; ``model.b[1] = v`` copies v."""
+        return self._of_parameters("b")
+
+    @property
+    def dW(self) -> ParameterArrays:
+        """dW[1] … dW[L], the gradients of W."""
+        return self._of_parameters("dW")
+
+    @property
+    def db(self) -> ParameterArrays:
+        """db[1] … db[L], the gradients of b."""
+        return self._of_parameters("db")
+
+    def _of_parameters(self, name: str) -> ParameterArrays:
+        arrays = [(layer.key, vars(layer.cache).get(name)) for layer in self.storage.placed]
+        return ParameterArrays(name, [(key, view) for key, view in arrays if view is not None])
+
+    @property
+    def Z(self) -> LayerArrays:
+        """Z[1] … Z[L] of the last forward pass."""
+        return self._of_pass("Z")
+
+    @property
+    def A(self) -> LayerArrays:
+        """A[0] = X, A[1] … A[L] of the last forward pass."""
+        return self._of_pass("A", self._last_pass().first.A_prev)
+
+    @property
+    def dZ(self) -> LayerArrays:
+        """dZ[1] … dZ[L] of the last backward pass."""
+        return self._of_pass("dZ")
+
+    @property
+    def dA(self) -> LayerArrays:
+        """dA[1] … dA[L] of the last backward pass, and dA[0] if it was wanted."""
+        chain = self._last_pass()
+        if chain.begins_at_dZ and chain.targets is not None:
+            chain.output_gradient(chain.targets, chain.weights)
+        return self._of_pass("dA", chain.first.dA_prev)
+
+    def _of_pass(self, name: str, at_0: Array | None = None) -> LayerArrays:
+        chain = self._last_pass()
+        if name.startswith("d") and not chain.has_back:
+            raise NotBuiltError(f"model.{name} needs a backward pass. Call model.back(Y) first.")
+        arrays = [(layer.key, getattr(cache, name)) for layer, cache in chain.all_links()]
+        return LayerArrays(name, arrays if at_0 is None else [(0, at_0), *arrays])
+
+    def _last_pass(self) -> ModelChain:
+        chain = self.chain
+        if chain is None or not chain.has_forward:
+            self.storage  # noqa: B018  a model that is not built says so
+            raise NotBuiltError(
+                "There is no forward pass to look at (predict keeps none). "
+                "Call model.forward(X) first."
+            )
+        return chain
+
+    def _placed(self, l: int) -> PlacedLayer:
+        if l not in range(1, len(self.layers) + 1):
+            raise IndexError(f"There is no layer {l!r}, expected 1 to {len(self.layers)}.")
+        return self.storage.layers[l - 1]
+
+    # Parameters by name.
+
+    def get_parameters(self) -> dict[str, Array]:
+        """Return copies of all parameters by name: {"W1": array, "b1": array, ...}."""
+        return {name: view.copy() for name, view in self._parameters().items()}
+
+    def set_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Copy arrays into the parameters of these names, all of them or some.
+
+        Raises KeyError for an unknown name and `ShapeError` for a wrong shape, before anything
+        has changed.
+        """
+        views = self._parameters()
+        for name, value in parameters.items():
+            if name not in views:
+                raise KeyError(f"There is no parameter {name!r}, expected {', '.join(views)}.")
+            write(np.empty_like(views[name]), value, name)
+        for name, value in parameters.items():
+            write(views[name], value, name)
+
+    def _parameters(self) -> dict[str, Array]:
+        named = self.storage.named()
+        n_arrays = sum([len(layer.params) for layer in self.storage.placed])
+        return dict(list(named.items())[:n_arrays])  # those of state come last
+
+    # X and Y are checked and cast here, once. What comes after trusts them.
+
+    def check_inputs(self, X: Any) -> Array:
+        """Return X checked and cast, as columns; the first one builds the model."""
+        if "storage" in self.__dict__:
+            return checks.columns(X, self.inputs, self.dtype, "X")
+        X, layers = self._inputs(X)
+        self.build(layers, self.rng)
+        return X
+
+    def check_data(self, X: Any, Y: Any) -> tuple[Array, Array]:
+        """Return X and Y checked and cast, as columns; the first ones build the model."""
+        was_built, loss = self.is_built, self.needed_loss()
+        X, layers = self._inputs(X)
+        expected = (*layers[-1].output_shape, X.shape[-1])
+        Y = checks.targets(Y, expected, self.dtype, loss.targets, len(X))
+        if was_built:
+            checks.check_finite("X", X)
+        checks.check_finite("Y", Y)
+        loss.check_targets(Y)
+        if not was_built:
+            self.build(layers, self.rng)
+        return X, Y
+
+    def _inputs(self, X: Any) -> tuple[Array, Sequence[PlacedLayer]]:
+        """Return X checked and cast, and the layers; the first X says where they are placed."""
+        if self.is_built:
+            return checks.columns(X, self.inputs, self.dtype, "X"), self.storage.layers
+        X = checks.numbers(X, "X")
+        X = checks.columns(X, X.shape[:-1], self.dtype, "X")
+        checks.check_finite("X", X)
+        return X, place(self.layers, X.shape[:-1])
+
+    def _pass_with_targets(
+        self, Y: Any, sample_weight: Any
+    ) -> tuple[ModelChain, Array, Array | None]:
+        """Return the chain of the last pass, with Y and weights for it, checked and cast."""
+        chain = self.chain
+        if chain is None or not chain.has_forward or self.loss is None:
+            self.needed_loss()
+            chain = self._last_pass()
+        if chain.last.A_prev is None:
+            message = "The last layer has had no forward pass. Call model.forward(X) first."
+            raise NotBuiltError(message)
+        A, w = chain.last.A, None
+        if type(Y) is not np.ndarray or Y.dtype != A.dtype or Y.shape != A.shape:
+            Y = checks.targets(Y, A.shape, self.dtype, self.needed_loss().targets)
+        if sample_weight is not None:
+            w = checks.weights("sample_weight", sample_weight, A.shape[-1]).astype(self.dtype)
+        return chain, Y, w
+
+    def needed_loss(self) -> Loss:
+        """Return the loss; without one, say how to choose it."""
+        if self.loss is None:
+            raise ValueError(
+                f"The model has no loss. Use Sequential(..., loss=...) with one of {Loss.names()}."
+            )
+        return self.loss
+
+    # Building and copying.
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the parameters are there."""
+        return "storage" in self.__dict__
+
+    def build(self, placed: Sequence[PlacedLayer], rng: Random | None) -> None:
+        """Allocate all arrays, and draw the first parameters from `rng`; without it they are 0."""
+        storage = Storage(placed, self.loss, self.dtype)
+        if rng is not None:
+            storage.draw(rng)
+        self._show(storage)
+
+    def _show(self, storage: Storage) -> None:
+        """Have a storage, and its arrays as attributes."""
+        shown = {name: getattr(storage, name) for name in _OF_STORAGE}
+        self.__dict__.update(shown, storage=storage)
+
+    def use_chain(self, m: int) -> ModelChain:
+        """Return the chain for batches of `m`, which holds the last pass from now on."""
+        chain = self.storage.chain(m)
+        if self.chain is not chain:
+            self.chain = chain
+        return chain
+
+    @contextlib.contextmanager
+    def unchanged_if_refused(self) -> Iterator[None]:
+        """Be built, and draw from the generator, only if the block raises no error."""
+        before, rng = dict(self.__dict__), copy.deepcopy(self.rng)
+        try:
+            yield
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            restore(self.rng, rng)
+            raise
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED or name in _OF_STORAGE:
+            hint = f" Use {_FIXED[name]}." if name in _FIXED else ""
+            raise AttributeError(f"model.{name} cannot be replaced.{hint}")
+        super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "storage" or name in _OF_STORAGE:
+                raise NotBuiltError(
+                    "The model has no parameters yet, because its number of inputs is unknown. "
+                    "Use Sequential(..., inputs=n_0), or call model.forward(X) or "
+                    "model.fit(X, Y) first."
+                )
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {k: v for k, v in self.__dict__.items() if k != "storage" and k not in _OF_STORAGE}
+        state |= {"chain": None, "rng": copy.deepcopy(self.rng)}
+        if self.is_built:
+            state["arrays"] = (self.inputs, self.values.copy(), self.grads.copy(), self.identity)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        arrays = state.pop("arrays", None)
+        self.__dict__.update(state)
+        if arrays is not None:  # a copy carves its own views
+            inputs, values, grads, identity = arrays
+            storage = Storage(place(self.layers, inputs), self.loss, self.dtype)
+            storage.values[:], storage.grads[:] = values, grads
+            storage.hold(identity)
+            self._show(storage)
+
+
+def _layers(layers: Any) -> tuple[Layer, ...]:
+    """Return the layers of a model, each with an activation."""
+    if isinstance(layers, (Layer, Mapping, str)):
+        raise TypeError(f"layers is {layers!r}, expected a list. Use Sequential([{layers!r}]).")
+    found = tuple(map(Layer.get, layers))
+    if not found:
+        raise ValueError("layers is empty, expected at least one layer: Sequential([Dense(1)]).")
+    for l, layer in enumerate(found, 1):
+        if not isinstance(layer.activation, Activation):
+            raise wrong_activation(layer, f"layer {l} ({type(layer).__name__})")
+    return found

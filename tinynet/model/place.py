@@ -1,0 +1,106 @@
+"""Layers at their places in a network: paths, shapes, and what they declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.blocks import with_out
+from tinynet._support.cache import Cache
+from tinynet.activations import Activation
+from tinynet.errors import ShapeError
+from tinynet.initializers import Initializer
+from tinynet.layers import Layer, Parameter
+
+
+class PlacedLayer:
+    """A layer at its place in a network: path, shapes, declared arrays, and what a pass calls.
+
+    The path is (l,) for layer l of the model, and (l, k) for layer k of the chain inside layer l.
+    """
+
+    def __init__(self, layer: Layer, path: tuple[int, ...], input_shape: Shape) -> None:
+        self.layer, self.path, self.input_shape = layer, path, input_shape
+        self.label = ".".join(map(str, path))
+        self.title = f"layer {self.label} ({type(layer).__name__})"
+        if not isinstance(layer.activation, Activation):
+            raise wrong_activation(layer, self.title)
+        self.key = path[0] if len(path) == 1 else path  # as in model.W[2] and model.W[2, 3]
+        self.parameters: dict[str, Parameter] = {}
+        self.state: dict[str, Parameter] = {}
+        self.output_shape: Shape = ()
+        self.chains: list[list[PlacedLayer]] = []
+        self.params: dict[str, Array] = {}  # views by name, as the storage gives them
+        self.grads: dict[str, Array] = {}
+        self.state_views: dict[str, Array] = {}
+        self.forward, self.back, self.penalty = layer.forward, layer.back, layer.penalty
+        self.activate = with_out(layer.activation.forward)
+        self.activation_back = with_out(layer.activation.back)
+
+    def hold(
+        self, params: dict[str, Array], grads: dict[str, Array], state: dict[str, Array]
+    ) -> None:
+        """Have these views, and a cache of them without the arrays of a batch size."""
+        self.params, self.grads, self.state_views = params, grads, state
+        views = params | {f"d{name}": view for name, view in grads.items()} | state
+        where = f" in {self.title}"
+        self.cache = Cache(views, parameters=tuple(params), where=where, A_prev=None)
+
+
+def wrong_activation(layer: Layer, title: str) -> TypeError:
+    """Return the error for a layer whose activation is something else, such as a name."""
+    return TypeError(
+        f"{title} has the activation {layer.activation!r}, expected an Activation. "
+        f"Use tn.Activation.get({layer.activation!r})."
+    )
+
+
+def place(
+    layers: Sequence[Layer], inputs: Shape, within: tuple[int, ...] = ()
+) -> list[PlacedLayer]:
+    """Return the layers at their places, with what they declare for inputs of this shape."""
+    placed: list[PlacedLayer] = []
+    for l, layer in enumerate(layers, 1):
+        here = PlacedLayer(layer, (*within, l), placed[-1].output_shape if placed else inputs)
+        try:
+            _declare(here)
+        except ShapeError as error:
+            raise ShapeError(f"{here.title}: {error}") from error
+        placed.append(here)
+    return placed
+
+
+def _declare(here: PlacedLayer) -> None:
+    layer, shape = here.layer, here.input_shape
+    here.parameters = _checked(here.title, layer.parameters(shape))
+    here.state = _checked(here.title, layer.state(shape))
+    chains = layer.chains
+    for k, chain in enumerate(chains, 1):
+        within = (*here.path, k) if len(chains) > 1 else here.path
+        here.chains.append(place(chain, layer.chain_input_shape(shape), within))
+    here.output_shape = tuple(layer.output_shape(shape))
+
+
+def _checked(title: str, declared: Any) -> dict[str, Parameter]:
+    """Return what a layer declares, with initializers in place of their names."""
+    expected = f'{title}: expected a declaration {{"W": Parameter(shape, init), ...}}'
+    if not isinstance(declared, Mapping):
+        raise TypeError(f"{expected}, got {declared!r}.")
+    checked = {}
+    for name, parameter in declared.items():
+        if not isinstance(parameter, Parameter):
+            raise TypeError(f"{expected}, got {parameter!r} for {name}.")
+        shape, init, decays = parameter
+        if not isinstance(init, Initializer):
+            init = Initializer.get(init)
+        checked[name] = Parameter(tuple(shape), init, decays)
+    return checked
+
+
+def depth_first(layers: Iterable[PlacedLayer]) -> Iterator[PlacedLayer]:
+    """Yield layers and those within them, in the order of their paths."""
+    for layer in layers:
+        yield layer
+        for chain in layer.chains:
+            yield from depth_first(chain)

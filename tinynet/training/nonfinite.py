@@ -1,0 +1,73 @@
+"""What to say when a number is NaN or infinite during training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from tinynet._support.arrays import Array
+from tinynet.errors import NonFiniteError
+from tinynet.model.chain import ModelChain
+from tinynet.model.network import Network
+from tinynet.optimizers import Optimizer
+from tinynet.training.run import Run
+
+
+def first_nonfinite(network: Network) -> str | None:
+    """Return the name of the first array of the last passes that is not finite.
+
+    The arrays are looked at in the order in which they are computed.
+    """
+    chain = network.chain
+    assert chain is not None, "a step has a pass"
+    for name, array in _in_order(network, chain):
+        if array is not None and not np.isfinite(array).all():
+            return name
+    return None
+
+
+def _in_order(network: Network, chain: ModelChain) -> Iterator[tuple[str, Array | None]]:
+    links = list(chain.all_links())
+    for layer, cache in links:
+        for name in ("Z", "A"):
+            yield f"{name}[{layer.label}] of {layer.title}", getattr(cache, name)
+    for layer, cache in reversed(links):
+        at_output = cache is chain.last and chain.begins_at_dZ  # where dA[L] is not computed
+        names = ["dZ"] if at_output else ["dA", "dZ"]
+        for name in names + [f"d{name}" for name in cache.parameters]:
+            yield f"{name}[{layer.label}] of {layer.title}", getattr(cache, name)
+    storage = network.storage
+    for views in (storage.param_views, storage.state_views):
+        for layer, named in zip(storage.placed, views, strict=True):
+            for name, view in named.items():
+                yield f"{name}[{layer.label}] of {layer.title}", view
+
+
+def course(costs: Iterable[float]) -> str:
+    """Return costs as a person reads them."""
+    return ", ".join(f"{J:.4g}" for J in costs)
+
+
+def too_large(optimizer: Optimizer) -> str:
+    """Return the likely cause of a cost that grows."""
+    return f"The learning rate is likely too large for model and data: {optimizer!r}."
+
+
+def nonfinite_error(
+    run: Run, culprit: str, costs: Iterable[float], was_updated: bool
+) -> NonFiniteError:
+    """Return the error that says what was not finite, what state the model is in, and why."""
+    costs = list(costs)
+    where = f"Epoch {run.epoch + 1}, step {run.step + 1}: {culprit} is not finite."
+    state = "The parameters are as before this step"
+    state += ", and the optimizer begins anew." if was_updated else "."
+    if len(costs) > 1 or was_updated or run.resumed:
+        why = f"{too_large(run.optimizer)} The cost went {course(costs)}."
+    else:
+        why = (
+            "This fit has taken no step yet, so look first at the parameters it began with, at "
+            "the size of X and Y, and at what that layer and the loss compute. "
+            f"The cost was {course(costs)}."
+        )
+    return NonFiniteError(f"{where} {state} {why}")

@@ -1,0 +1,142 @@
+"""The state of a training run: all that the loop changes, and all that a checkpoint saves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.checks import integer
+from tinynet._support.fields import integer as integer_field
+from tinynet._support.fields import one_of
+from tinynet.data.sources import BATCH_SIZE
+from tinynet.data.split import check_share
+from tinynet.metrics import Measure
+from tinynet.model.network import Network
+from tinynet.optimizers import Optimizer
+from tinynet.training.history import History
+
+INTERRUPTED = "interrupted"
+
+
+def _share(value: Any) -> float | None:
+    return None if value is None else check_share(value)
+
+
+def _plain_bool(value: Any) -> Any:
+    return bool(value) if isinstance(value, (int, np.bool_)) and value in (0, 1) else value
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The settings of `fit` that a checkpoint saves."""
+
+    epochs: int = integer_field(1, least=0)
+    batch_size: int | None = integer_field(BATCH_SIZE, optional=True)
+    shuffle: bool | str = one_of(
+        True, False, "blocks", "whole", default=True, converter=_plain_bool
+    )
+    verbose: bool = attrs.field(default=False, converter=bool)
+    class_weight: Any = None
+    validation_split: float | None = attrs.field(default=None, converter=_share)
+    steps_per_epoch: int | None = integer_field(None, optional=True)
+    checkpoint_every: int | None = integer_field(None, optional=True)
+    detect_anomaly: bool = attrs.field(default=False, converter=bool)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as plain data. JSON has only strings as keys, so labels are pairs."""
+        weights = self.class_weight
+        if isinstance(weights, Mapping):
+            weights = [[int(label), float(weight)] for label, weight in weights.items()]
+        return attrs.asdict(self, recurse=False) | {"class_weight": weights}
+
+    @classmethod
+    def from_description(cls, described: Mapping[str, Any]) -> Settings:
+        """Return the settings that `describe` described."""
+        missing = attrs.fields_dict(cls).keys() - described.keys()
+        if missing:
+            raise ValueError(f"The settings have no {', '.join(sorted(missing))}.")
+        weights = described["class_weight"]
+        if weights not in (None, "balanced"):
+            weights = {integer("a label", label, 0): weight for label, weight in weights}
+        return cls(**{**described, "class_weight": weights})
+
+
+@attrs.define(slots=False, eq=False, kw_only=True)
+class Run:
+    """A training run.
+
+    ``epoch`` counts the epochs that are finished, ``step`` the steps taken since. ``stopped`` says
+    why the run ends early, and is empty while it does not.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    metrics: Mapping[str, Measure]
+    settings: Settings
+    m: int | None  # examples an epoch, where it is known
+    shape: Shape  # of an example
+    steps: int | None  # batches an epoch, where it is known
+    validated: bool  # whether there is validation data
+    rng_at_start: dict[str, Any] | None = None  # before the validation split
+    rng_at_epoch: dict[str, Any] | None = None  # before the order of the epoch was drawn
+    history: History = attrs.field(factory=History)
+    epoch: int = 0
+    step: int = 0
+    stopped: str = ""
+    resumed: bool = False
+    # Of the steps of this epoch: the sum of the costs of all examples, and their number; and for
+    # the metrics their targets and outputs.
+    cost_sum: float = 0.0
+    examples: int = 0
+    targets: list[Array] = attrs.field(factory=list)
+    outputs: list[Array] = attrs.field(factory=list)
+
+    def stop(self, why: str) -> None:
+        """End the training after the step, or epoch, under way; the history says why."""
+        if not isinstance(why, str) or why in ("", INTERRUPTED):
+            raise ValueError(
+                f"run.stop got {why!r}, expected the reason: run.stop('the cost is small enough')."
+            )
+        self.stopped = self.stopped or why
+
+    def interrupt(self) -> None:
+        """End the training after the step under way, so that it can be resumed."""
+        self.stopped = self.stopped or INTERRUPTED
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what an epoch measures."""
+        return measured_names(self.metrics, self.validated)
+
+    def begin_epoch(self) -> None:
+        """Forget what the steps of the epoch before have measured."""
+        self.cost_sum, self.examples, self.targets, self.outputs = 0.0, 0, [], []
+
+    def predictions(self) -> dict[str, Array]:
+        """Return targets Y and outputs A of this epoch, as one array each, if there are any."""
+        named = {"Y": self.targets, "A": self.outputs}
+        return {name: np.concatenate(parts, axis=-1) for name, parts in named.items() if parts}
+
+    def measures(self) -> dict[str, float]:
+        """Return the mean cost of the epoch, and the metrics over all its examples."""
+        return measures(self.metrics, self.cost_sum / self.examples, self.targets, self.outputs)
+
+
+def measured_names(metrics: Iterable[str], validated: bool) -> list[str]:
+    """Return the names of what an epoch measures."""
+    names = ["loss", *metrics]
+    return names + [f"val_{name}" for name in names] * validated
+
+
+def measures(
+    metrics: Mapping[str, Measure], loss: float, targets: list[Array], outputs: list[Array]
+) -> dict[str, float]:
+    """Return the loss and the metrics over all examples, which come in parts."""
+    if not metrics:
+        return {"loss": loss}
+    Y, A = np.concatenate(targets, axis=-1), np.concatenate(outputs, axis=-1)
+    return {"loss": loss} | {name: float(metric(Y, A)) for name, metric in metrics.items()}
