@@ -17,21 +17,18 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"tinynet {version}"
 
-autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
-autodoc_typehints = "none"  # the docstrings tell types and shapes together
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "none"  # the docstrings have types and shapes together
 autodoc_inherit_docstrings = False  # forward and back are described once, in the family's base
 napoleon_google_docstring = False
 napoleon_use_param = False  # "ndarray of shape (n, m)" is for people, not the name of a class
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Attributes", "params_style")]  # its types are words for people too
 
-nitpick_ignore = [
-    ("py:class", "abc.ABC"),  # Python's own, and no inventory of it is kept here
-    ("py:class", "tinynet.data.batches._Counted"),
-    ("py:class", "tinynet.model.network.Network"),
-    ("py:class", "mapping"),
-    ("py:class", "ndarray"),
-    ("py:class", "tinynet.optimizers.adam._Moments"),
-]
+# A name between single backticks is a link where it is a public name, and code everywhere: it may
+# also be an argument.
+default_role = "py:obj"
+nitpick_ignore_regex = [("py:obj", ".*")]
 
 
 def prepare(*event):
@@ -40,10 +37,11 @@ def prepare(*event):
     Between bars reStructuredText would look for a substitution: |Z| is an absolute value. And
     an example that follows a section has a heading of its own, or it would belong to the section.
     """
-    lines = event[-1]
-    lines[:] = [
-        line if line.lstrip().startswith(">>>") else line.replace("|", r"\|") for line in lines
-    ]
+    lines, in_example = event[-1], False
+    for n, line in enumerate(lines):
+        in_example = bool(line.strip()) and (in_example or line.lstrip().startswith(">>>"))
+        if not in_example:
+            lines[n] = line.replace("|", r"\|")
     examples = next((n for n, line in enumerate(lines) if line.startswith(">>>")), 0)
     if "Examples" not in lines and any(line.startswith("---") for line in lines[:examples]):
         lines[examples:examples] = ["Examples", "--------"]

@@ -5,7 +5,7 @@ Run it::
     python examples/digits.py             # or with --seed 7, for other first parameters
 
 1,797 digits were written by hand, each as an image of 8×8 numbers between 0 (white) and 1
-(black). A network sees 1,433 of them in training. How good it is, the other 364 tell.
+(black). The network is trained with 1,433 of them, and tested with the other 364.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def save_and_load(model):
 
 
 def main(seed=1):
-    """Train, judge, check, save, load and predict again; return the accuracy on the test digits."""
+    """Train, evaluate, check, save, load and predict; return the accuracy on the test digits."""
     digits = tn.load_digits()
     print(
         f"{digits.X_train.shape[1]:,} digits to train on, {digits.X_test.shape[1]} held out to test"

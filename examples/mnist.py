@@ -6,8 +6,8 @@ from 0 to 255::
 
     python examples/mnist.py mnist.npz
 
-It takes some minutes on two cores. Stopped, and started again with the same ``--checkpoint FILE``,
-it continues where it was.
+It takes some minutes on two cores. With ``--checkpoint FILE`` a run that was stopped continues when
+the program is started again.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def build(seed, units=512):
 
 
 def train(model, X, y, epochs, batch_size=128, checkpoint=None):
-    """Train with Adam, whose steps grow for a moment and then shrink to nothing, along a cosine."""
+    """Train with Adam, and a learning rate that warms up and then falls to 0 along a cosine."""
     if checkpoint and os.path.exists(checkpoint):
         return tn.resume(checkpoint, X, y)
     steps = epochs * -(-X.shape[1] // batch_size)
@@ -65,16 +65,16 @@ def train(model, X, y, epochs, batch_size=128, checkpoint=None):
 
 
 def main(path, seed=1, epochs=20, checkpoint=None):
-    """Train, judge by the test images, and return the accuracy."""
+    """Train, evaluate on the test images, and return the accuracy."""
     X_train, y_train, X_test, y_test = load(path)
     model = build(seed)
     print(model.summary())
     start = time.perf_counter()
     model, _ = train(model, X_train, y_train, epochs, checkpoint=checkpoint)
     print(f"Trained in {time.perf_counter() - start:.0f} s")
-    judged = model.evaluate(X_test, y_test, metrics=["accuracy"])
-    print(f"Test accuracy: {judged['accuracy']:.2%}")
-    return judged["accuracy"]
+    measured = model.evaluate(X_test, y_test, metrics=["accuracy"])
+    print(f"Test accuracy: {measured['accuracy']:.2%}")
+    return measured["accuracy"]
 
 
 if __name__ == "__main__":
@@ -82,6 +82,6 @@ if __name__ == "__main__":
     parser.add_argument("path", help="the .npz file with MNIST")
     parser.add_argument("--seed", type=int, default=1, help="for parameters, order and dropout")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--checkpoint", help="a file to go on from, if the run is interrupted")
+    parser.add_argument("--checkpoint", help="a file from which an interrupted run continues")
     given = parser.parse_args()
     main(given.path, given.seed, given.epochs, given.checkpoint)

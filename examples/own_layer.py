@@ -15,17 +15,15 @@ import tinynet as tn
 class Affine(tn.Layer):
     """Z = w · A_prev + c, with a factor w and a shift c for each input.
 
-    Backwards, with m examples::
+    In reverse, with m examples::
 
         dw      = sum of dZ · A_prev over the examples / m
         dc      = sum of dZ over the examples / m
         dA_prev = w · dZ
     """
 
-    activation: tn.Activation = attrs.field(default="identity", converter=tn.Activation.get)
-
     def parameters(self, input_shape):
-        """Declare w and c; the model makes them, and hands them over as cache.w and cache.c."""
+        """Declare w and c; the model allocates them, and they are cache.w and cache.c."""
         (n,) = input_shape
         return {
             "w": tn.Parameter((n, 1), tn.Initializer.get("constant", value=1.0)),
@@ -56,7 +54,7 @@ def main():
     print(f"loss {history['loss'][0]:.4f} at first, {history['loss'][-1]:.4f} at last")
     print("the factors it has learned:", model.caches[0].w.ravel().round(2))
 
-    tn.testing.check_layer(Affine("tanh"), 3)
+    tn.testing.check_layer(Affine(activation="tanh"), 3)
     print("check_layer finds nothing wrong")
     return history["loss"][-1]
 

@@ -34,7 +34,7 @@ class Lion(tn.Optimizer):
 
 
 def main():
-    """Train with it on handwritten digits, and check it; return the accuracy on the test digits."""
+    """Train on handwritten digits, and check the rule; return the accuracy on the test digits."""
     digits = tn.load_digits()
     model = tn.Sequential(
         [tn.Dense(64, "relu"), tn.Dense(10, "softmax")],

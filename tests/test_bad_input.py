@@ -81,7 +81,7 @@ def reshaped(name, *shape):
 COLUMNS, OF_A = (ShapeError, "(2, m)"), (ShapeError, "A[L]", "(1, 5)")
 REAL, FINITE = (TypeError, "real numbers"), (NonFiniteError, "X", where_not_finite("X"))
 BAD_X = {
-    "1-D": (X[0], *COLUMNS, "X … (5,)", "X.reshape(-1, 1)", "X.reshape(1, -1)"),
+    "1-D": (X[0], *COLUMNS, "X … (5,)"),
     "transposed": (X.T, *COLUMNS, "X … (5, 2)", "transposed", ("X.T", np.transpose)),
     "of three features": (np.ones((3, 5)), *COLUMNS, "X … (3, 5)"),
     "0-D": (3.0, *COLUMNS, "X … ()"),
@@ -94,8 +94,8 @@ BAD_X = {
     "beyond float32": (put(1e39, (1, 3)), NonFiniteError, "X", "inf", "float32"),
     "of objects": (X.astype(object), *REAL, "X", "object", as_floats("X")),
     "of strings": (X.astype(str), *REAL, "X", "<U", as_floats("X")),
-    "complex": (X + 0j, *REAL, "X", "complex128"),
-    "None": (None, *REAL, "X", "object"),
+    "complex": (X + 0j, *REAL, "X", "complex128", ("X.real", np.real)),
+    "None": (None, *REAL, "X", "object", "pass an array"),
     "ragged": ([[1.0, 2.0], [3.0]], ValueError, "inhomogeneous"),
 }
 BAD_Y = {

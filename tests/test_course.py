@@ -1,4 +1,4 @@
-"""The values of the deep-learning course's exercises, through the functions and through the classes.
+"""The values of the deep-learning course's exercises, by the functions and by the classes.
 
 ``course_values.json`` holds for each exercise what is given and what comes out: the
 published values, recomputed in float64. Examples are columns. Where the given A or AL are
@@ -16,9 +16,10 @@ import pytest
 
 import tinynet as tn
 from tinynet import SGD, Activation, Adam, Dense, Dropout, Initializer, Loss, Sequential, functional
-from tinynet.data.sources import training_batches as batches_of
+from tinynet.data.sources import training_batches
 
 RTOL = 1e-10
+equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 
 _VALUES = json.loads(Path(__file__).with_name("course_values.json").read_text(encoding="utf-8"))
 CASES = {case["name"]: case for case in _VALUES["cases"]}
@@ -36,9 +37,8 @@ def arrays(value):
 
 def exercises(*functions):
     """Return the exercises of these functions as pytest parameters."""
-    return [
-        pytest.param(case, id=name) for name, case in CASES.items() if case["function"] in functions
-    ]
+    chosen = [case for case in CASES.values() if case["function"] in functions]
+    return [pytest.param(case, id=case["name"]) for case in chosen]
 
 
 def outcome(case):
@@ -48,31 +48,32 @@ def outcome(case):
 
 def assert_agree(expected, actual):
     """Compare number by number; a zero must be a zero."""
-    assert expected.keys() <= actual.keys(), (
-        f"not computed: {sorted(expected.keys() - actual.keys())}"
-    )
+    assert set() == expected.keys() - actual.keys(), "not computed"
     for name, value in expected.items():
         assert np.shape(value) == np.shape(actual[name]), f"shape of {name}"
-        np.testing.assert_allclose(actual[name], value, rtol=RTOL, atol=0, err_msg=name)
+        close(actual[name], value, rtol=RTOL, atol=0, err_msg=name)
 
 
 def built(given, l2=0.0):
     """Return the float64 model of an exercise, with its parameters assigned layer by layer."""
     parameters, activations = given["parameters"], given["activations"]
     layers = [Dense(len(parameters[f"W{l}"]), name, l2=l2) for l, name in enumerate(activations, 1)]
-    model = Sequential(
-        layers, "binary_crossentropy", inputs=parameters["W1"].shape[1], dtype="float64"
-    )
-    for l in range(1, len(layers) + 1):
+    inputs = parameters["W1"].shape[1]
+    model = Sequential(layers, "binary_crossentropy", inputs=inputs, dtype="float64")
+    for l in model.W:
         model.W[l], model.b[l] = parameters[f"W{l}"], parameters[f"b{l}"]
     return model
 
 
-def held(model, *kinds):
+def layer_of(W, b=None, activation="identity", l2=0.0):
+    """Return a model of one layer."""
+    parameters = {"W1": W, "b1": np.zeros((len(W), 1)) if b is None else b}
+    return built({"parameters": parameters, "activations": [activation]}, l2)
+
+
+def copies(model, *kinds):
     """Return a model's arrays under the course's names: W1, b1 … WL, bL, and so on."""
-    return {
-        f"{kind}{l}": array.copy() for kind in kinds for l, array in getattr(model, kind).items()
-    }
+    return {f"{kind}{l}": a.copy() for kind in kinds for l, a in getattr(model, kind).items()}
 
 
 def _backward_from_caches(given, linear_back):
@@ -81,9 +82,8 @@ def _backward_from_caches(given, linear_back):
     A = [given["X"], *(given[f"A{l}"] for l in range(1, len(names) + 1))]
     l2, dZ, grads = given.get("lambd", 0.0) / given["Y"].shape[1], A[-1] - given["Y"], {}
     for l in range(len(names), 0, -1):
-        W = given.get(
-            f"W{l}", np.zeros((len(A[l]), len(A[l - 1])))
-        )  # W1 is left out: only dA0 needs it
+        # W1 is left out where dA0 is: only that needs it.
+        W = given.get(f"W{l}", np.zeros((len(A[l]), len(A[l - 1]))))
         dA, dW, db = linear_back(dZ, A[l - 1], W, l2)
         grads |= {f"dZ{l}": dZ, f"dA{l - 1}": dA, f"dW{l}": dW, f"db{l}": db}
         if l > 1:  # tanh needs no Z, and none is given for it
@@ -91,120 +91,108 @@ def _backward_from_caches(given, linear_back):
     return grads
 
 
+def _linear_cache(A_prev, W):
+    """Return what `linear_forward` stores, without the b that `linear_backward` does not use."""
+    return A_prev, W, np.zeros((len(W), 1))
+
+
 def _functional_back(dZ, A_prev, W, l2):
     """Return dA_prev, dW, db by the functions, which know no penalty."""
-    dA_prev, dW, db = functional.linear_backward(dZ, (A_prev, W, np.zeros((len(W), 1))))
+    dA_prev, dW, db = functional.linear_backward(dZ, _linear_cache(A_prev, W))
     return dA_prev, dW + l2 * W, db
 
 
-class ByFunctions:
-    """From what is given to what comes out, by ``tinynet.functional``."""
+def _functional_forward(given):
+    return functional.L_model_forward(given["X"], given["parameters"], given["activations"])
 
-    @staticmethod
+
+class ByFunctions:
+    """From what is given to what comes out, by ``tinynet.functional``: a function an exercise."""
+
     def activation(given):
         """A = g(Z); the identity as W leaves Z as it is."""
         Z, name = given["Z"], given["activation"]
         if name == "sigmoid":
             A, same_Z = functional.sigmoid(Z)
-            np.testing.assert_array_equal(same_Z, Z)
+            equal(same_Z, Z)
             return {"A": A}
-        A, _ = functional.linear_activation_forward(Z, np.eye(len(Z)), np.zeros((len(Z), 1)), name)
+        cache = _linear_cache(Z, np.eye(len(Z)))
+        A, _ = functional.linear_activation_forward(*cache, name)
         return {"A": A}
 
-    @staticmethod
     def activation_derivative(given):
         """dZ where dA is 1."""
         assert "sigmoid" == given["activation"]
         return {"dZ": functional.sigmoid_backward(np.ones_like(given["Z"]), given["Z"])}
 
-    @staticmethod
     def initialize_parameters(given):
         """W1, b1 … from NumPy's older generator."""
         rng = np.random.RandomState(given["seed"])
         return functional.initialize_parameters_deep(given["layer_dims"], rng, given["scale"])
 
-    @staticmethod
     def linear_forward(given):
         """Z = W A_prev + b."""
         Z, cache = functional.linear_forward(given["A_prev"], given["W"], given["b"])
         for name, array in zip(("A_prev", "W", "b"), cache, strict=True):
-            np.testing.assert_array_equal(array, given[name])
+            equal(array, given[name])
         return {"Z": Z}
 
-    @staticmethod
     def linear_activation_forward(given):
         """A = g(W A_prev + b)."""
-        A, (_, Z) = functional.linear_activation_forward(
-            given["A_prev"], given["W"], given["b"], given["activation"]
-        )
+        arguments = [given[name] for name in ("A_prev", "W", "b", "activation")]
+        A, (_, Z) = functional.linear_activation_forward(*arguments)
         return {"A": A, "Z": Z}
 
-    @staticmethod
     def L_model_forward(given):
         """Z and A of every layer."""
-        AL, caches = functional.L_model_forward(
-            given["X"], given["parameters"], given["activations"]
-        )
+        AL, caches = _functional_forward(given)
         passed = {f"Z{l}": Z for l, (_, Z) in enumerate(caches, 1)} | {f"A{len(caches)}": AL}
         return passed | {f"A{l}": A_prev for l, ((A_prev, _, _), _) in enumerate(caches)}
 
-    @staticmethod
     def predict(given):
         """Classes, by a threshold."""
-        AL, _ = functional.L_model_forward(given["X"], given["parameters"], given["activations"])
+        AL, _ = _functional_forward(given)
         return {"labels": (AL[0] > given["threshold"]).astype(int)}
 
-    @staticmethod
     def compute_cost(given):
         """J of the AL that is given."""
         return {"cost": functional.compute_cost(given["AL"], given["Y"])}
 
-    @staticmethod
     def linear_backward(given):
         """dA_prev, dW and db."""
-        b = np.zeros((len(given["W"]), 1))
-        back = functional.linear_backward(given["dZ"], (given["A_prev"], given["W"], b))
+        cache = _linear_cache(given["A_prev"], given["W"])
+        back = functional.linear_backward(given["dZ"], cache)
         return dict(zip(("dA_prev", "dW", "db"), back, strict=True))
 
-    @staticmethod
     def linear_activation_backward(given):
         """dZ, dA_prev, dW and db; Z is given, and is not W A_prev + b."""
         dA, Z, name = given["dA"], given["Z"], given["activation"]
-        cache = (given["A_prev"], given["W"], np.zeros((len(given["W"]), 1)))
+        cache = _linear_cache(given["A_prev"], given["W"])
         back = functional.linear_activation_backward(dA, (cache, Z), name)
         dZ = {"sigmoid": functional.sigmoid_backward, "relu": functional.relu_backward}[name](dA, Z)
         return dict(zip(("dA_prev", "dW", "db"), back, strict=True)) | {"dZ": dZ}
 
-    @staticmethod
     def L_model_backward(given):
         """Gradients of all layers, from the AL and the caches that are given."""
-        caches = [
-            ((c["A_prev"], c["W"], np.zeros((len(c["W"]), 1))), c["Z"]) for c in given["layers"]
-        ]
+        caches = [(_linear_cache(c["A_prev"], c["W"]), c["Z"]) for c in given["layers"]]
         names = [c["activation"] for c in given["layers"]]
         return functional.L_model_backward(given["AL"], given["Y"], caches, names)
 
-    @staticmethod
     def gradients(given):
         """Cost, and dW, db of all layers."""
-        AL, caches = functional.L_model_forward(
-            given["X"], given["parameters"], given["activations"]
-        )
+        AL, caches = _functional_forward(given)
         grads = functional.L_model_backward(AL, given["Y"], caches, given["activations"])
         return {"cost": functional.compute_cost(AL, given["Y"])} | grads
 
-    @staticmethod
     def update_parameters(given):
         """A step of gradient descent; what is given stays as it is."""
-        before = {name: array.copy() for name, array in given["parameters"].items()}
-        updated = functional.update_parameters(
-            given["parameters"], given["grads"], given["learning_rate"]
-        )
+        parameters, grads = given["parameters"], given["grads"]
+        before = {name: array.copy() for name, array in parameters.items()}
+        updated = functional.update_parameters(parameters, grads, given["learning_rate"])
         for name, array in before.items():
-            np.testing.assert_array_equal(given["parameters"][name], array)
+            equal(parameters[name], array)
         return updated
 
-    @staticmethod
     def train_full_batch(given):
         """Parameters after training, the last gradients, and the cost before some of the steps."""
         X, Y, parameters, names = given["X"], given["Y"], given["parameters"], given["activations"]
@@ -217,7 +205,6 @@ class ByFunctions:
             parameters = functional.update_parameters(parameters, grads, given["learning_rate"])
         return parameters | grads | {"costs": [costs[i] for i in given.get("iterations", ())]}
 
-    @staticmethod
     def backward_from_caches(given):
         """All gradients from printed activations."""
         return _backward_from_caches(given, _functional_back)
@@ -225,112 +212,97 @@ class ByFunctions:
 
 def _dense_back(dZ, A_prev, W, l2=0.0):
     """Return dA_prev, dW, db of a layer alone, whose activation is the identity."""
-    model = built(
-        {"parameters": {"W1": W, "b1": np.zeros((len(W), 1))}, "activations": ["identity"]}, l2=l2
-    )
+    model = layer_of(W, l2=l2)
     model.forward_layer(1, A_prev)
     return model.back_layer(1, dZ)
 
 
 def _dropout_back(dA, mask, keep_prob):
     """Return dA_prev of dropout that has drawn this mask."""
-    rng = SimpleNamespace(
-        random=lambda size: 1.0 - mask.ravel()
-    )  # below keep_prob where the mask is 1
     model = Sequential([Dropout(1 - keep_prob)], inputs=len(dA), dtype="float64")
-    model.rng = rng
+    # A number below keep_prob where the mask is 1.
+    model.rng = SimpleNamespace(random=lambda size: 1.0 - mask.ravel())
     model.forward_layer(1, np.zeros(dA.shape), training=True)
     (dA_prev,) = model.back_layer(1, dA)
     return dA_prev
 
 
-def _stepped(given, l, optimizer):
-    """Return a model of layer l alone, after a step with the given gradients: the exercise's layers make no network."""
-    parameters, grads = given["parameters"], given["grads"]
-    model = built(
-        {
-            "parameters": {"W1": parameters[f"W{l}"], "b1": parameters[f"b{l}"]},
-            "activations": ["identity"],
-        }
-    )
-    model.dW[1], model.db[1] = grads[f"dW{l}"], grads[f"db{l}"]
-    optimizer.step(model)
-    return model
+def _stepped(given, make, **memory):
+    """Return the parameters after a step with the given gradients, and the optimizers' memory.
+
+    The layers of such an exercise make no network: each is a model. `memory` are the names of the
+    vectors by the course's prefix.
+    """
+    updated = {}
+    for l in range(1, len(given["parameters"]) // 2 + 1):
+        model, optimizer = (
+            layer_of(given["parameters"][f"W{l}"], given["parameters"][f"b{l}"]),
+            make(),
+        )
+        model.dW[1], model.db[1] = given["grads"][f"dW{l}"], given["grads"][f"db{l}"]
+        optimizer.step(model)
+        vectors = {"": model.params.copy()}
+        vectors |= {prefix: optimizer.memory[name] for prefix, name in memory.items()}
+        for prefix, vector in vectors.items():
+            model.params[:] = vector  # to see it as W and b
+            updated |= {f"{prefix}W{l}": model.W[1].copy(), f"{prefix}b{l}": model.b[1].copy()}
+    return updated
 
 
 class ByClasses:
-    """From what is given to what comes out, by the classes."""
+    """From what is given to what comes out, by the classes: a function an exercise."""
 
-    @staticmethod
     def activation(given):
         """A = g(Z), and the same into an array of the caller's."""
         Z, out = given["Z"], np.empty_like(given["Z"])
         g = Activation.get(given["activation"])
         g.forward(Z, out=out)
-        np.testing.assert_array_equal(out, g.forward(Z))
+        equal(out, g.forward(Z))
         return {"A": out}
 
-    @staticmethod
     def activation_derivative(given):
         """dZ where dA is 1."""
         Z, g = given["Z"], Activation.get(given["activation"])
         return {"dZ": g.back(np.ones_like(Z), Z, g.forward(Z))}
 
-    @staticmethod
     def initialize_parameters(given):
         """W1, b1 … of a new model, which are the initializer's own draws, layer after layer."""
-        n_0, *units = given["layer_dims"]
-        scale = given["scale"]
-        init = (
-            Initializer.get(scale)
-            if isinstance(scale, str)
-            else Initializer.get("normal", scale=scale)
-        )
-        seeds = [np.random.RandomState(given["seed"]) for _ in range(2)]
-        model = Sequential(
-            [Dense(n, init=init) for n in units], inputs=n_0, dtype="float64", seed=seeds[0]
-        )
+        (n_0, *units), scale = given["layer_dims"], given["scale"]
+        named = isinstance(scale, str)
+        init = Initializer.get(scale) if named else Initializer.get("normal", scale=scale)
+        seed, again = (np.random.RandomState(given["seed"]) for _ in range(2))
+        layers = [Dense(n, init=init) for n in units]
+        model = Sequential(layers, inputs=n_0, dtype="float64", seed=seed)
         for W in model.W.values():
-            np.testing.assert_array_equal(W, init.draw(W.shape, seeds[1]))
-        return held(model, "W", "b")
+            equal(W, init.draw(W.shape, again))
+        return copies(model, "W", "b")
 
-    @staticmethod
     def linear_forward(given):
         """Z = W A_prev + b, of a layer whose activation is the identity."""
         return ByClasses.linear_activation_forward(given | {"activation": "identity"})
 
-    @staticmethod
     def linear_activation_forward(given):
         """A = g(W A_prev + b), of one layer taken forward alone."""
-        model = built(
-            {
-                "parameters": {"W1": given["W"], "b1": given["b"]},
-                "activations": [given["activation"]],
-            }
-        )
+        model = layer_of(given["W"], given["b"], given["activation"])
         return {"A": model.forward_layer(1, given["A_prev"]), "Z": model.Z[1]}
 
-    @staticmethod
     def L_model_forward(given):
         """Z and A of every layer, by a pass forward and by one layer after the other."""
         model = built(given)
         A = given["X"]
         for l in range(1, len(model.layers) + 1):
             A = model.forward_layer(l, A).copy()
-        np.testing.assert_array_equal(A, model.forward(given["X"]))
-        return held(model, "Z", "A")
+        equal(A, model.forward(given["X"]))
+        return copies(model, "Z", "A")
 
-    @staticmethod
     def predict(given):
         """Classes, by a threshold."""
         return {"labels": built(given).predict_labels(given["X"], threshold=given["threshold"])}
 
-    @staticmethod
     def compute_cost(given):
         """J of the AL that is given."""
         return {"cost": Loss.get("binary_crossentropy").value(given["AL"], given["Y"])}
 
-    @staticmethod
     def compute_cost_l2(given):
         """J of the AL that is given, and the layers' penalties."""
         Y, names = given["Y"], ["sigmoid"] * (len(given["parameters"]) // 2)
@@ -339,28 +311,22 @@ class ByClasses:
         )
         for each in (model, plain):
             each.forward(np.zeros((*each.inputs, Y.shape[1])))
-        penalty = sum(
-            layer.penalty(cache) for layer, cache in zip(model.layers, model.caches, strict=True)
-        )
-        assert plain.cost(Y) + penalty == pytest.approx(model.cost(Y), rel=1e-14), (
-            "the cost has the penalty in it"
-        )
+        links = zip(model.layers, model.caches, strict=True)
+        penalty = sum(layer.penalty(cache) for layer, cache in links)
+        assert plain.cost(Y) + penalty == pytest.approx(model.cost(Y), rel=1e-14)
         return {"cost": ByClasses.compute_cost(given)["cost"] + penalty}
 
-    @staticmethod
     def linear_backward(given):
         """dA_prev, dW and db, of one layer taken back alone."""
         back = _dense_back(given["dZ"], given["A_prev"], given["W"])
         return dict(zip(("dA_prev", "dW", "db"), back, strict=True))
 
-    @staticmethod
     def linear_activation_backward(given):
         """dZ, dA_prev, dW and db; Z is given, and is not W A_prev + b."""
         g = Activation.get(given["activation"])
         dZ = g.back(given["dA"], given["Z"], g.forward(given["Z"]))
         return ByClasses.linear_backward(given | {"dZ": dZ}) | {"dZ": dZ}
 
-    @staticmethod
     def L_model_backward(given):
         """Gradients of all layers, from the AL and the caches that are given."""
         dA, grads = Loss.get("binary_crossentropy").back(given["AL"], given["Y"]), {}
@@ -370,56 +336,33 @@ class ByClasses:
             grads |= {f"dA{l - 1}": dA} | {f"{name}{l}": back[name] for name in ("dZ", "dW", "db")}
         return grads
 
-    @staticmethod
     def gradients(given):
         """Cost, and the gradients of all layers."""
         model = built(given)
         model.forward(given["X"])
         model.back(given["Y"], input_gradient=True)
-        return {"cost": model.cost(given["Y"])} | held(model, "dW", "db", "dZ", "dA")
+        return {"cost": model.cost(given["Y"])} | copies(model, "dW", "db", "dZ", "dA")
 
-    @staticmethod
     def update_parameters(given):
         """A step of gradient descent."""
-        updated = {}
-        for l in range(1, len(given["parameters"]) // 2 + 1):
-            model = _stepped(given, l, SGD(given["learning_rate"]))
-            updated |= {f"W{l}": model.W[1], f"b{l}": model.b[1]}
-        return updated
+        return _stepped(given, lambda: SGD(given["learning_rate"]))
 
-    @staticmethod
     def update_momentum(given):
         """A step with the course's averaged momentum, from v = 0; and v after it."""
-        beta, updated = given["beta"], {}
-        for l in range(1, len(given["parameters"]) // 2 + 1):
-            optimizer = SGD(given["learning_rate"], momentum=beta, dampening=beta)
-            model = _stepped(given, l, optimizer)
-            updated |= {f"W{l}": model.W[1].copy(), f"b{l}": model.b[1].copy()}
-            (velocity,) = optimizer.memory.values()
-            model.params[:] = velocity  # to see it as W and b
-            updated |= {f"v_dW{l}": model.W[1], f"v_db{l}": model.b[1]}
-        return updated
+        beta, rate = given["beta"], given["learning_rate"]
+        return _stepped(given, lambda: SGD(rate, momentum=beta, dampening=beta), v_d="velocity")
 
-    @staticmethod
     def update_adam(given):
         """Step t of Adam, from v = s = 0; and v and s after it."""
-        settings = {name: given[name] for name in ("learning_rate", "beta1", "beta2", "epsilon")}
-        updated = {}
-        for l in range(1, len(given["parameters"]) // 2 + 1):
-            optimizer = Adam(**settings)
-            optimizer.memory["t"] = np.array(given["t"] - 1)
-            model = _stepped(given, l, optimizer)
-            vectors = {
-                "": model.params.copy(),
-                "v_d": optimizer.memory["v"],
-                "s_d": optimizer.memory["s"],
-            }
-            for d, vector in vectors.items():
-                model.params[:] = vector  # to see it as W and b
-                updated |= {f"{d}W{l}": model.W[1].copy(), f"{d}b{l}": model.b[1].copy()}
-        return updated
 
-    @staticmethod
+        def adam():
+            names = ("learning_rate", "beta1", "beta2", "epsilon")
+            optimizer = Adam(**{name: given[name] for name in names})
+            optimizer.memory["t"] = np.array(given["t"] - 1)
+            return optimizer
+
+        return _stepped(given, adam, v_d="v", s_d="s")
+
     def train_full_batch(given):
         """Parameters after training, the last gradients, and the cost before some of the steps."""
         model, optimizer, costs = built(given), SGD(given["learning_rate"]), {}
@@ -429,28 +372,21 @@ class ByClasses:
                 costs[i] = model.cost(given["Y"])
             model.back(given["Y"])
             optimizer.step(model)
-        return held(model, "W", "b", "dW", "db") | {
-            "costs": [costs[i] for i in given.get("iterations", ())]
-        }
+        ordered = {"costs": [costs[i] for i in given.get("iterations", ())]}
+        return copies(model, "W", "b", "dW", "db") | ordered
 
-    @staticmethod
     def backward_from_caches(given):
         """All gradients from printed activations."""
         return _backward_from_caches(given, _dense_back)
 
-    @staticmethod
     def forward_dropout(given):
         """Z and A of every layer, A after dropout, with the masks that the course's seed draws."""
         parameters, layers = given["parameters"], []
         for l, name in enumerate(given["activations"], 1):
-            layers += [
-                Dense(len(parameters[f"W{l}"]), name, init="zeros"),
-                Dropout(1 - given["keep_prob"]),
-            ]
-        seed = np.random.RandomState(given["seed"])
-        model = Sequential(
-            layers[:-1], "binary_crossentropy", parameters["W1"].shape[1], "float64", seed
-        )
+            dense = Dense(len(parameters[f"W{l}"]), name, init="zeros")
+            layers += [dense, Dropout(1 - given["keep_prob"])]
+        inputs, seed = parameters["W1"].shape[1], np.random.RandomState(given["seed"])
+        model = Sequential(layers[:-1], "binary_crossentropy", inputs, "float64", seed)
         for l, (at, W) in enumerate(model.W.items(), 1):
             W[:], model.b[at] = parameters[f"W{l}"], parameters[f"b{l}"]
         model.forward(given["X"], training=True)
@@ -459,9 +395,8 @@ class ByClasses:
             computed |= {f"A{l}": model.A[at], f"mask{l}": model.caches[at - 1].mask > 0}
         return computed
 
-    @staticmethod
     def backward_dropout(given):
-        """All gradients from printed activations and masks; dA1 and dA2 have gone back through dropout."""
+        """All gradients from printed activations and masks; dA1 and dA2 are those of dropout."""
         dZ, grads = given["A3"] - given["Y"], {}
         for l in (3, 2, 1):
             A_prev = given[f"A{l - 1}"] if l > 1 else given["X"]
@@ -482,7 +417,7 @@ def test_functions(case):
 
 @pytest.mark.parametrize("case", exercises(*vars(ByClasses)))
 def test_classes(case):
-    """Sequential, the layers, activations, losses, initializers and SGD give the course's values."""
+    """The model, layers, activations, losses, initializers and SGD give the course's values."""
     assert_agree(outcome(case), getattr(ByClasses, case["function"])(arrays(case["given"])))
 
 
@@ -491,17 +426,16 @@ def test_fit(case):
     """`fit` over the whole set gives the course's parameters, and its history the costs."""
     given = arrays(case["given"])
     model, n = built(given), given["num_iterations"]
-    history = model.fit(
-        given["X"], given["Y"], optimizer=SGD(given["learning_rate"]), epochs=n, batch_size=None
-    )
+    sgd = SGD(given["learning_rate"])
+    history = model.fit(given["X"], given["Y"], sgd, epochs=n, batch_size=None)
     assert n == len(history["loss"])
     costs = [history["loss"][i] for i in given.get("iterations", ())]
-    assert_agree(outcome(case), held(model, "W", "b", "dW", "db") | {"costs": costs})
+    assert_agree(outcome(case), copies(model, "W", "b", "dW", "db") | {"costs": costs})
 
 
 @pytest.mark.parametrize("case", exercises("gradients"))
 def test_back_layer_by_layer(case):
-    """`forward_layer` and `back_layer`, one after the other, give what `forward` and `back` give."""
+    """`back_layer`, one layer after the other, gives the course's gradients."""
     given = arrays(case["given"])
     model = built(given)
     A = model.forward(given["X"])
@@ -520,7 +454,7 @@ def test_gradient_check(case):
     model, X, Y = built(given), given["X"], given["Y"]
 
     def difference():
-        parameters, gradients = model.get_parameters(), held(model, "dW", "db")
+        parameters, gradients = model.get_parameters(), copies(model, "dW", "db")
         return functional.gradient_check_n(parameters, gradients, X, Y, given["activations"])
 
     model.grads[:] = np.nan
@@ -539,7 +473,7 @@ def test_every_exercise_is_used():
 
 
 def course_moons():
-    """Return the course's two moons: 300 points that scikit-learn draws after a seed of 3, with noise 0.2."""
+    """Return the course's two moons: scikit-learn's 300 points with seed 3 and noise 0.2."""
     rng, half = np.random.RandomState(3), np.linspace(0, np.pi, 150)
     X = np.hstack([[np.cos(half), np.sin(half)], [1 - np.cos(half), 0.5 - np.sin(half)]])
     order = np.arange(300)
@@ -562,41 +496,25 @@ class CourseBatches:
             yield self.X[:, chosen], self.Y[:, chosen]
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "costs"),
-    [
-        (SGD(0.0007), {0: 0.7024046849828726, 1000: 0.66810064295887}),
-        (
-            Adam(0.0007),
-            {0: 0.7021655222604548, 1000: 0.16784505282581158, 2000: 0.14131619792956462},
-        ),
-    ],
-    ids=["gd", "adam"],
-)
+@pytest.mark.parametrize(("optimizer", "costs"), [
+    (SGD(0.0007), {0: 0.7024046849828726, 1000: 0.66810064295887}),
+    (Adam(0.0007), {0: 0.7021655222604548, 1000: 0.16784505282581158, 2000: 0.14131619792956462}),
+], ids=["gd", "adam"])  # fmt: skip
 def test_moons(optimizer, costs):
-    """`fit` gives the published costs of the course's optimization exercise, given its permutations."""
-    layers = [
-        Dense(5, "relu", "he_normal"),
-        Dense(2, "relu", "he_normal"),
-        Dense(1, "sigmoid", "he_normal"),
-    ]
+    """`fit` gives the published costs of the exercise on optimization, with its permutations."""
+    sizes = ((5, "relu"), (2, "relu"), (1, "sigmoid"))
+    layers = [Dense(units, name, "he_normal") for units, name in sizes]
     model = Sequential(layers, "binary_crossentropy", 2, "float64", seed=np.random.RandomState(3))
     history = model.fit(CourseBatches(*course_moons()), optimizer=optimizer, epochs=max(costs) + 1)
-    np.testing.assert_allclose(
-        list(costs.values()), [history["loss"][epoch] for epoch in costs], rtol=1e-9
-    )
+    close(list(costs.values()), [history["loss"][epoch] for epoch in costs], rtol=1e-9)
 
 
 def test_mini_batches():
-    """A RandomState shuffles and cuts as the course's random_mini_batches does: batches of 64, 64 and 20."""
-    X = np.random.RandomState(1).standard_normal((1, 148))
-    model = Sequential(
-        [Dense(1)], "mean_squared_error", 1, "float64", seed=np.random.RandomState(0)
-    )
-    batches = batches_of(model, X, X, batch_size=64)
+    """A RandomState shuffles and cuts as the course's random_mini_batches: 64, 64 and 20."""
+    X, seed = np.random.RandomState(1).standard_normal((1, 148)), np.random.RandomState(0)
+    model = Sequential([Dense(1)], "mean_squared_error", 1, "float64", seed=seed)
+    batches = training_batches(model, X, X, batch_size=64).training
     model.rng = np.random.RandomState(0)
     taken = [batch[0][0].copy() for batch in batches.epoch(model.rng)]
     assert [batch.size for batch in taken] == [64, 64, 20]
-    np.testing.assert_allclose(
-        [0.9008559492644118, -0.7612069008951028, 0.23441569781709215], taken[0][:3], rtol=1e-12
-    )
+    close([0.9008559492644118, -0.7612069008951028, 0.23441569781709215], taken[0][:3], rtol=1e-12)

@@ -37,9 +37,9 @@ def test_page_has_examples(name):
 
 
 def test_readme_names_every_file():
-    """The table "What's where" has all modules of the package, and no others."""
+    """The table "Files of the package" has all modules of the package, and no others."""
     text = (ROOT / "README.rst").read_text("utf-8")
-    section = text.split("What's where")[1].split("Documentation\n---")[0]
+    section = text.split("Files of the package")[1].split("Documentation\n---")[0]
     named = set(re.findall(r"``(\w+(?:\.py|/))``", section)) - {"tinynet/"}
     package = ROOT / "tinynet"
     modules = {path.name for path in package.glob("*.py")} - {"_version.py"}

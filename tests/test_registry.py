@@ -141,7 +141,8 @@ REFUSED = [
     (Activation, 3, {}, "activation"), (Activation, {}, {}, "activation"),
     (Activation, {"name": 3}, {}, "activation"), (Activation, Huber().config(), {}, "activation"),
     (Activation, np.tanh, {}, r'Pass a name such as "elu".*class MyActivation\('),
-    (Activation, ReLU, {}, r"Pass an instance: ReLU\(\)"),
+    (Activation, ReLU, {}, r"Pass an instance: ReLU\(\)\."),
+    (Layer, Dense, {}, r"Pass an instance: Dense\(units=\.\.\.\)\."),
     (Activation, LeakyReLU(), {"slope": 0.1}, "further fields"),
     (Activation, "relu", {"slope": 0.1}, "slope"),
     (Activation, {"name": "relu", "slope": 0.1}, {}, "slope"),
@@ -299,6 +300,29 @@ def test_different_descriptions_differ():
         (SGD(0.1), SGD(0.2)), (MeanSquaredError(), ReLU()),
     ):  # fmt: skip
         assert one != other
+
+
+def test_a_field_says_how_it_is_compared():
+    """``eq`` of a field counts, as does a class's own ``__eq__``, in its subclasses too."""
+
+    @attrs.frozen
+    class Named(ReLU):
+        slope: float = attrs.field(default=1.0, eq=abs)
+        note: str = attrs.field(default="", eq=False)
+
+    class Any_(ReLU):
+        def __eq__(self, other):
+            return isinstance(other, ReLU)
+
+    class Other(Any_):
+        pass
+
+    assert Named(1.0, "a") == Named(-1.0, "b")
+    assert hash(Named(1.0, "a")) == hash(Named(-1.0, "b"))
+    assert Named(1.0) != Named(2.0)
+    assert Other() == ReLU()
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Other())
 
 
 def test_repr():

@@ -189,7 +189,7 @@ COUNT, AT_LEAST_0 = (
      "by is 'batch', expected 'step' or 'epoch'"),
     (tn.errors.UnknownNameError, SGD, ("cosin",), "schedule .*'cosin'.*first: cosine"),
     (TypeError, SGD, ("cosine",), "rate.*period"),
-    (TypeError, SGD, (Cosine,), r"schedule.*Cosine\(\)"),
+    (TypeError, SGD, (Cosine,), r"schedule.*Cosine\(rate=.*period="),
     (TypeError, SGD, (tn.Loss.get("huber"),), r"Huber\(.*schedule"),
 ])  # fmt: skip
 def test_bad_settings(error, make, settings, message):

@@ -50,7 +50,7 @@ from tinynet.training.progress import ProgressBar
 load = Sequential.load
 resume = Sequential.resume
 
-# What is rarely needed is imported when it is first asked for.
+# Imported when they are first used, because most programs do without.
 _LATER = {
     "datasets": "tinynet.data.datasets",
     "functional": "tinynet.functional",

@@ -13,7 +13,6 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from tinynet._support import dual
 from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite
@@ -44,6 +43,8 @@ class Activation(Registered, ABC):
         exact for an elementwise `forward` of NumPy's functions and operators. For any other, a
         TypeError names what in `forward` has no slope.
         """
+        from tinynet._support import dual  # only where it is needed: it takes a while to import
+
         try:
             return dual.back(self.forward, dA, Z, out)
         except dual.NoSlope as found:
@@ -64,12 +65,6 @@ class Identity(Activation):
         return np.positive(dA, out=out)
 
 
-@np.errstate(over="ignore")  # where A is 0, exp(-Z) is infinite, as it should be
-def _sigmoid(Z: Array, out: Array | None = None) -> Array:
-    E = np.exp(np.negative(Z, out=out), out=out)
-    return np.reciprocal(np.add(E, 1, out=out), out=out)
-
-
 class Sigmoid(Activation):
     r"""A = 1 / (1 + exp(-Z)), and dZ = dA · A · (1 - A).
 
@@ -77,11 +72,16 @@ class Sigmoid(Activation):
     array([[0.5, 0. , 1. ]])
     """
 
+    @np.errstate(over="ignore")  # where A is 0, exp(-Z) is infinite, as it should be
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        return _sigmoid(Z, out)
+        E = np.exp(np.negative(Z, out=out), out=out)
+        return np.reciprocal(np.add(E, 1, out=out), out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         return np.multiply(dA, np.multiply(A, np.subtract(1, A, out=out), out=out), out=out)
+
+
+_sigmoid = Sigmoid().forward
 
 
 class Tanh(Activation):
@@ -109,7 +109,7 @@ class ReLU(Activation):
         return np.multiply(dA, np.sign(A, out=out), out=out)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class LeakyReLU(Activation):
     r"""A = Z where Z > 0, slope · Z elsewhere (Maas, Hannun and Ng 2013).
 
@@ -129,7 +129,7 @@ class LeakyReLU(Activation):
         return dA * (Z > 0) + self.slope * dA * (Z <= 0)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class ELU(Activation):
     r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert and others 2016)."""
 

@@ -44,7 +44,7 @@ class Zeros(Initializer):
         return np.zeros(shape)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Constant(Initializer):
     """All one value."""
 
@@ -54,7 +54,7 @@ class Constant(Initializer):
         return np.full(shape, self.value)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Normal(Initializer):
     """Normal with mean 0 and standard deviation `scale`."""
 
@@ -101,7 +101,7 @@ class GlorotUniform(Initializer):
         return rng.uniform(-limit, limit, shape)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Orthogonal(Initializer):
     r"""Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe and others 2014).
 

@@ -125,7 +125,7 @@ class MeanAbsoluteError(Loss):
         return np.sign(np.subtract(A, Y, out=out), out=out)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Huber(Loss):
     r"""Half the square of d = A - Y where |d| ≤ delta, delta · (|d| - delta/2) beyond (Huber 1964).
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -23,7 +23,7 @@ import numpy as np
 
 from tinynet._support import fields
 from tinynet._support.arrays import Array
-from tinynet._support.checks import class_numbers, numbers, wrong_targets
+from tinynet._support.checks import class_numbers, entry, numbers, wrong_targets
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
 
@@ -51,9 +51,9 @@ class Metric(Registered, ABC):
     @property
     def __name__(self) -> str:
         """The registered name, with the settings that are not the default."""
-        values = [(field, getattr(self, field.name)) for field in attrs.fields(type(self))]
-        settings = [f"{field.alias}={value!r}" for field, value in values if value != field.default]
-        return self.registered_name + (f"({', '.join(settings)})" if settings else "")
+        values = {field: getattr(self, field.name) for field in attrs.fields(type(self))}
+        changed = {field.alias: v for field, v in values.items() if v != field.default}
+        return _called(self.registered_name, changed) if changed else self.registered_name
 
 
 class Accuracy(Metric):
@@ -66,11 +66,11 @@ class Accuracy(Metric):
     larger_is_better = True
 
     def measure(self, Y: Array, A: Array) -> float:
-        true, predicted = _classes(Y, A)
-        return np.mean(true == predicted)
+        A = _outputs(A)
+        return np.mean(_true_classes(Y, A) == labels(A))
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class TopKAccuracy(Metric):
     """Return the share of examples whose class is among the k largest outputs."""
 
@@ -82,8 +82,8 @@ class TopKAccuracy(Metric):
         if len(A) == 1:
             raise ValueError('A has one row, top_k_accuracy expected several. Use "accuracy".')
         if self.k > len(A):
-            hint = f"Use tn.metrics.TopKAccuracy(k={len(A) - 1})."
-            raise ValueError(f"k={self.k}, expected at most {len(A)}: A has {len(A)} rows. {hint}")
+            n, hint = len(A), f"Use tn.metrics.TopKAccuracy(k={len(A) - 1})."
+            raise ValueError(f"k={self.k}, expected at most {n}: A has {n} rows. {hint}")
         true = _true_classes(Y, A)
         of_true = np.take_along_axis(A, true[np.newaxis], axis=0)
         number = np.arange(len(A))[:, np.newaxis]
@@ -92,7 +92,7 @@ class TopKAccuracy(Metric):
         return np.mean(len(A) - np.count_nonzero(not_ahead, axis=0) < self.k)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class BinaryAccuracy(Metric):
     """Return the share of entries of A on the right side of `threshold`, each a yes or no."""
 
@@ -184,8 +184,8 @@ def _outputs(A: Any, more_axes: bool = False) -> Array:
     """Return A as an array of at least one example, a column or, with `more_axes`, of any shape."""
     A = numbers(A, "A")
     if A.ndim < 2 or (A.ndim > 2 and not more_axes) or A.size == 0:
-        message = "expected that of A[L], (n_L, m): examples are columns, at least one"
-        raise ShapeError(f"A has shape {A.shape}, {message}.")
+        expected = "that of A[L], (n_L, m): examples are columns, at least one"
+        raise ShapeError(f"A has shape {A.shape}, expected {expected}.")
     return A
 
 
@@ -202,12 +202,6 @@ def _differences(Y: Array, A: Array) -> Array:
     return np.subtract(A, Y, dtype=np.float64)
 
 
-def _classes(Y: Any, A: Any) -> tuple[Array, Array]:
-    """Return the true and the predicted class of each example."""
-    A = _outputs(A)
-    return _true_classes(Y, A), labels(A)
-
-
 def _true_classes(Y: Any, A: Array) -> Array:
     """Return the class of each example from columns like those of A, or from labels."""
     Y, (n, m) = numbers(Y, "Y"), A.shape
@@ -222,17 +216,16 @@ def _true_classes(Y: Any, A: Array) -> Array:
 def _yes(Y: Array) -> Array:
     """Return where Y is a yes; it is 0 or 1, or a probability between."""
     for at in np.argwhere(~((Y >= 0) & (Y <= 1)))[:1]:
-        raise ValueError(
-            f"Y[{', '.join(map(str, at))}] is {Y[tuple(at)]:g}, expected 0 or 1 for a no or yes. "
-            "Pass (Y + 1) / 2 for labels -1 and 1. "
-            'Use a metric of numbers for other numbers, such as "mean_absolute_error".'
-        )
+        found = f"{entry('Y', at)} is {Y[tuple(at)]:g}, expected 0 or 1 for a no or yes"
+        other = 'Use a metric of numbers for other numbers, such as "mean_absolute_error".'
+        raise ValueError(f"{found}. Pass (Y + 1) / 2 for labels -1 and 1. {other}")
     return Y > 0.5
 
 
 def _counts(Y: Any, A: Any) -> Array:
     """Return the right, true and predicted examples (three rows) of each class that counts."""
-    true, predicted = _classes(Y, A)
+    A = _outputs(A)
+    true, predicted = _true_classes(Y, A), labels(A)
     which = (true[true == predicted], true, predicted)
     counts = np.stack([np.bincount(classes, minlength=max(len(A), 2)) for classes in which])
     return counts[:, 1:] if len(A) == 1 else counts[:, counts.any(axis=0)]
@@ -255,7 +248,7 @@ def resolve(metrics: str | Measure | Iterable[str | Measure]) -> dict[str, Measu
     ['accuracy', 'top_k_accuracy(k=2)', 'top_k_accuracy(k=3)']
     """
     found: dict[str, Measure] = {}
-    specs: Iterable[Any] = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics
+    specs: Any = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics
     for spec in specs:
         is_function = callable(spec) and not isinstance(spec, type)
         metric = spec if is_function else Metric.get(spec)
@@ -272,8 +265,13 @@ def resolve(metrics: str | Measure | Iterable[str | Measure]) -> dict[str, Measu
 def _name(metric: Any) -> str:
     if hasattr(metric, "__name__") or not isinstance(metric, functools.partial):
         return str(getattr(metric, "__name__", repr(metric)))
-    keywords = [f"{name}={value!r}" for name, value in metric.keywords.items()]
-    return f"{_name(metric.func)}({', '.join([*map(repr, metric.args), *keywords])})"
+    return _called(_name(metric.func), metric.keywords, metric.args)
+
+
+def _called(name: str, keywords: Mapping[str, Any], arguments: Iterable[Any] = ()) -> str:
+    """Return the name of a metric with settings: top_k_accuracy(k=3)."""
+    settings = [*map(repr, arguments), *[f"{key}={v!r}" for key, v in keywords.items()]]
+    return f"{name}({', '.join(settings)})"
 
 
 def is_known(name: str, metric: Measure) -> bool:

@@ -60,7 +60,7 @@ def rate_field(default: Any = attrs.NOTHING) -> Any:
 
     >>> import numpy as np
     >>> import tinynet as tn
-    >>> @attrs.frozen
+    >>> @attrs.frozen(slots=False)
     ... class Signs(tn.Optimizer):
     ...     learning_rate: float | tn.Schedule = rate_field(0.01)
     ...
@@ -72,7 +72,7 @@ def rate_field(default: Any = attrs.NOTHING) -> Any:
     return attrs.field(default=default, converter=_number_or_schedule, validator=_check_rate)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Constant(Schedule):
     """The same learning rate at all times.
 
@@ -86,7 +86,7 @@ class Constant(Schedule):
         return self.rate
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Step(Schedule):
     """rate · drop^⌊t / every⌋: a stair, down every `every` steps.
 
@@ -104,7 +104,7 @@ class Step(Schedule):
         return self.rate * self.drop ** (t // self.every)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Exponential(Schedule):
     """rate · decay^(t / interval): `decay` is the share that is left after `interval` steps.
 
@@ -122,7 +122,7 @@ class Exponential(Schedule):
         return self.rate * self.decay ** (t / self.interval)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class InverseTime(Schedule):
     """rate / (1 + decay · ⌊t / interval⌋), the course's learning-rate decay with ``by="epoch"``.
 
@@ -145,7 +145,7 @@ class InverseTime(Schedule):
         return self.rate / (1 + self.decay * intervals)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Polynomial(Schedule):
     """end + (rate - end) · (1 - t / steps)^power, and `end` from then on.
 
@@ -165,7 +165,7 @@ class Polynomial(Schedule):
         return self.end + (self.rate - self.end) * (1 - min(t / self.steps, 1)) ** self.power
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Cosine(Schedule):
     """Half a wave of a cosine down, then a warm restart (SGDR, Loshchilov and Hutter 2017).
 
@@ -222,7 +222,7 @@ class Cosine(Schedule):
         return t, length
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Warmup(Schedule):
     """A straight line up to the first rate of another schedule, which then begins.
 

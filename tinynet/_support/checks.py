@@ -6,12 +6,14 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape, all_finite
 from tinynet.errors import NonFiniteError, ShapeError
+
+AsColumns: TypeAlias = "Callable[[Array, int], Array]"  # for labels and a number of outputs
 
 _MOST_DIMENSIONS = 64  # of a NumPy array
 
@@ -52,8 +54,11 @@ def numbers(array: Any, name: str) -> Array:
     """Return an array of real numbers."""
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
-        remedy = f"Pass {name}.astype(float)."
-        raise TypeError(f"{name} has dtype {array.dtype}, expected real numbers. {remedy}")
+        if array.dtype.kind == "c":
+            remedy = f"{name}.real"
+        else:
+            remedy = f"{name}.astype(float)" if array.ndim else "an array"
+        raise TypeError(f"{name} has dtype {array.dtype}, expected real numbers. Pass {remedy}.")
     return array
 
 
@@ -65,8 +70,12 @@ def columns(X: Any, expected: Shape, dtype: np.dtype[Any], name: str, whose: str
     if X.ndim < 2 or X.shape[:-1] != expected:
         hint, shape = "", written(expected or ("n_0",))
         if X.ndim == 1:
-            example, feature = f"{name}.reshape(-1, 1)", f"{name}.reshape(1, -1)"
-            hint = f" Pass {example} for one example, {feature} for one feature."
+            ways = []
+            if expected in ((), X.shape):
+                ways.append(f"{name}.reshape(-1, 1) for one example")
+            if expected in ((), (1,)):
+                ways.append(f"{name}.reshape(1, -1) for one feature")
+            hint = f" Pass {', '.join(ways)}." if ways else ""
         elif X.ndim == 2 and X.shape[1:] == expected:
             hint = f" It looks transposed (examples are columns): pass {name}.T."
         raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
@@ -77,11 +86,7 @@ def columns(X: Any, expected: Shape, dtype: np.dtype[Any], name: str, whose: str
 
 
 def targets(
-    Y: Any,
-    expected: Shape,
-    dtype: np.dtype[Any],
-    as_columns: Callable[[Array, int], Array],
-    rows: int = 0,
+    Y: Any, expected: Shape, dtype: np.dtype[Any], as_columns: AsColumns, rows: int = 0
 ) -> Array:
     """Return Y as columns of the `expected` shape, into which `as_columns` turns labels.
 

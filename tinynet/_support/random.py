@@ -48,10 +48,8 @@ def state_of(rng: Random) -> dict[str, Any]:
     """Return the state of a generator; `plain` makes it what JSON can hold."""
     state = _get(rng)
     if state["bit_generator"] not in _KINDS:
-        raise TypeError(
-            f"The state of {rng!r} cannot be saved, expected a generator on one of {_KINDS}. Give "
-            "the model such a generator, or a number, as its seed."
-        )
+        hint = "Give the model such a generator, or a number, as its seed."
+        raise TypeError(f"{rng!r} cannot be saved, expected a generator on one of {_KINDS}. {hint}")
     return {"kind": type(rng).__name__, "state": state}
 
 

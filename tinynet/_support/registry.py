@@ -34,6 +34,8 @@ _ELSEWHERE = {
     "eps": "epsilon", "p": "rate", "negative_slope": "slope", "out_features": "units",
 }  # fmt: skip
 _WRONG_NAMES = {"backward", "backwards", "Back", "backprop", "back_prop", "backpropagate"}
+# In a class without these attrs would compile its own, which is most of the time an import takes.
+_SHARED = {"__repr__", "__eq__", "__hash__"}
 _NAMING = ("family", "name")  # what a config holds beside the fields
 # A word of a class name: an acronym in -LU (ReLU, SiLU), another acronym, or a capitalized word.
 _WORD = re.compile(
@@ -61,12 +63,12 @@ class Registered:
 
     def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
         for setting in kwargs:
-            raise TypeError(
-                f"class {cls.__name__}(..., {setting}=...) got {setting}, expected only name=. A "
-                f"setting is a field: write @attrs.frozen above the class and {setting}: float = "
-                "0.1 in it."
-            )
+            found = f"class {cls.__name__}(..., {setting}=...) got {setting}, expected only name=."
+            hint = f"write @attrs.frozen above the class and {setting}: float = 0.1 in it"
+            raise TypeError(f"{found} A setting is a field: {hint}.")
         super().__init_subclass__()
+        for method in _SHARED - vars(cls).keys():
+            setattr(cls, method, getattr(cls, method))
         if Registered in cls.__bases__:
             cls._classes = {}
             cls.plural = vars(cls).get("plural", f"{cls.family}s")
@@ -75,18 +77,15 @@ class Registered:
         for method in _WRONG_NAMES & vars(cls).keys():
             if "back" not in vars(cls):
                 raise TypeError(f"{cls.__name__} defines {method}, expected back. Rename it.")
-        if "__repr__" not in vars(cls):
-            cls.__repr__ = Registered.__repr__  # type: ignore[method-assign]  # attrs writes one where none is
         if _has_abstract_methods(cls):
             return
         # attrs makes a slotted class twice, the second time without the keyword `name`.
         name = name or vars(cls).get("registered_name") or snake_case(cls.__name__)
         other = cls._classes.get(name, cls)
         if _address(other) != _address(cls):
-            raise ValueError(
-                f"The {cls.family} name {name!r} already belongs to {_address(other)}. Choose "
-                f'another name: class {cls.__name__}(..., name="my_{name}").'
-            )
+            found = f"The {cls.family} name {name!r} already belongs to {_address(other)}."
+            hint = f'class {cls.__name__}(..., name="my_{name}")'
+            raise ValueError(f"{found} Choose another name: {hint}.")
         cls.registered_name = name
         cls._classes[name] = cls
 
@@ -98,6 +97,15 @@ class Registered:
             if not (f.kw_only and value == f.default):
                 shown.append(f"{f.name}={f.repr(value) if callable(f.repr) else repr(value)}")
         return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether class and fields are the same."""
+        if type(self) is not type(other):
+            return NotImplemented
+        return _compared(self) == _compared(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *_compared(self)))
 
     @classmethod
     def names(cls) -> list[str]:
@@ -127,7 +135,9 @@ class Registered:
     def _hint(cls, spec: Any) -> str:
         """Return what to write in place of a spec that is none of this family's."""
         if isinstance(spec, type) and issubclass(spec, cls):
-            return f" Pass an instance: {spec.__name__}()."
+            needed = [f for f in attrs.fields(spec) if f.init and f.default is attrs.NOTHING]
+            arguments = ", ".join([f"{f.alias}=..." for f in needed])
+            return f" Pass an instance: {spec.__name__}({arguments})."
         if isinstance(spec, cls):
             return " An instance takes no further fields."
         if isinstance(spec, Registered):
@@ -143,8 +153,8 @@ class Registered:
         known = [f.alias for f in attrs.fields(cls) if f.init]
         for name in sorted(fields.keys() - set(known)):
             nearest = ", ".join(nearest_first(name, known))
-            has = f"its fields are {nearest}" if known else "it has none"
-            raise TypeError(f"{cls.__name__} has no field {name!r}; {has}.")
+            has = f"Its fields are {nearest}." if known else "It has none."
+            raise TypeError(f"{cls.__name__} has no field {name!r}. {has}")
         return fields
 
     def config(self) -> dict[str, Any]:
@@ -155,6 +165,12 @@ class Registered:
             raise TypeError(f"{found}, which a config needs for itself. Rename the field.")
         values = {alias: _encode(getattr(self, name)) for alias, name in fields.items()}
         return {"family": self.family, "name": self.registered_name, **values}
+
+
+def _compared(thing: Any) -> list[Any]:
+    """Return the values by which attrs compares two instances of a class."""
+    values = [(f.eq_key, getattr(thing, f.name)) for f in attrs.fields(type(thing)) if f.eq]
+    return [value if key is None else key(value) for key, value in values]
 
 
 def _address(cls: type) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
+
+XY: TypeAlias = tuple[Array, Array]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -47,9 +49,7 @@ def load_digits() -> Digits:
     return Digits(X=counts.T / 16, y=y, test=test)
 
 
-def make_circles(
-    m: int = 300, noise: float = 0.05, seed: Any = None, factor: float = 0.5
-) -> tuple[Array, Array]:
+def make_circles(m: int = 300, noise: float = 0.05, seed: Any = None, factor: float = 0.5) -> XY:
     """Return points on two circles around one centre: X (2, m), Y (1, m) with 1 for the inner one.
 
     >>> [array.shape for array in make_circles(100, seed=1)]
@@ -59,7 +59,7 @@ def make_circles(
     return _noisy(np.where(inner, factor, 1.0) * _on_circle(angle), inner, noise, seed)
 
 
-def make_moons(m: int = 300, noise: float = 0.1, seed: Any = None) -> tuple[Array, Array]:
+def make_moons(m: int = 300, noise: float = 0.1, seed: Any = None) -> XY:
     """Return points on two interlocking half circles: X (2, m), Y (1, m), 1 for the lower one."""
     angle, lower = _halves(m, np.pi)
     upper_moon = _on_circle(angle)
@@ -67,9 +67,7 @@ def make_moons(m: int = 300, noise: float = 0.1, seed: Any = None) -> tuple[Arra
     return _noisy(np.where(lower, lower_moon, upper_moon), lower, noise, seed)
 
 
-def make_spirals(
-    m: int = 300, noise: float = 0.05, seed: Any = None, turns: float = 1.0
-) -> tuple[Array, Array]:
+def make_spirals(m: int = 300, noise: float = 0.05, seed: Any = None, turns: float = 1.0) -> XY:
     """Return points on two spirals around one centre: X (2, m), Y (1, m) with 1 for the second."""
     angle, second = _halves(m, 2 * np.pi * turns)
     radius = np.linspace(0.1, 1, m - m // 2)[np.arange(m) % (m - m // 2)]
@@ -87,6 +85,6 @@ def _on_circle(angle: Array) -> Array:
     return np.stack([np.cos(angle), np.sin(angle)])
 
 
-def _noisy(X: Array, of_second: Array, noise: float, seed: Any) -> tuple[Array, Array]:
+def _noisy(X: Array, of_second: Array, noise: float, seed: Any) -> XY:
     rng = np.random.default_rng(seed)
     return X + noise * rng.standard_normal(X.shape), of_second.astype(np.int64)[np.newaxis]

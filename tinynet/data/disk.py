@@ -16,7 +16,6 @@ from tinynet._support.arrays import Array
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, CountedBatches
 from tinynet.data.rows import Rows
-from tinynet.data.weights import example_weights
 from tinynet.errors import ShapeError
 from tinynet.model.network import Network
 
@@ -37,45 +36,41 @@ class FileBatches(CountedBatches):
     """
 
     def __init__(
-        self,
-        network: Network,
-        X: Any,
-        Y: Any,
-        batch_size: int | None,
-        shuffle: bool | str = True,
-        sample_weight: Any = None,
-        class_weight: Any = None,
+        self, network: Network, X: Any, Y: Any, batch_size: int | None, shuffle: bool | str = True
     ) -> None:
         if batch_size is None:
-            found = "batch_size is None, the whole set, but X or Y is on disk"
-            raise ValueError(f"{found}, expected a number. Use batch_size=32.")
-        self.network, self.sources, self.w = network, _sources(X, Y), None
+            raise ValueError("batch_size is None (all), but X or Y is on disk. Use batch_size=32.")
+        self.network, self.sources = network, _sources(X, Y)
+        self.w: Array | None = None
         m, one = len(self.sources[0]), self.sources[0][:1]
         super().__init__(m, as_columns(self.sources[0], one).shape[:-1], batch_size, shuffle)
         bytes_each = sum(math.prod(rows.shape[1:]) * rows.dtype.itemsize for rows in self.sources)
         most = min(_POOL, _POOL_BYTES // max(bytes_each, 1))
         self.pool = min(max(most // self.size, 1) * self.size, m)  # whole batches
         self.block = max(self.pool // _BLOCKS, 1)
-        first = [rows[: self.size] for rows in self.sources]
-        self._checked(first, np.arange(self.size))  # builds the network
-        self.w = example_weights(network, sample_weight, class_weight, m, self._all_targets())
+        next(self._in_order(0))  # builds the network
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         rng = self.shuffled_by(rng)
         if rng is None:
-            return self._by_pools(None, start)
+            return self._in_order(start)
         if self.shuffle == "whole":
             return self._by_rows(rng.permutation(self.m), start)
         return self._by_pools(int.from_bytes(rng.bytes(8), "little"), start)
+
+    def _in_order(self, start: int) -> Iterator[Batch]:
+        for at in self.starts(start):
+            parts = [np.ascontiguousarray(rows[at : at + self.size]) for rows in self.sources]
+            yield self._checked(parts, np.arange(at, at + len(parts[0])))
 
     def _by_rows(self, order: Array, start: int) -> Iterator[Batch]:
         for at in self.starts(start):
             chosen = order[at : at + self.size]
             yield self._checked([rows[chosen] for rows in self.sources], chosen)
 
-    def _by_pools(self, seed: int | None, start: int) -> Iterator[Batch]:
-        """Yield the batches in an order that follows from `seed`; without a seed in order."""
-        blocks = _order(-(-self.m // self.block), seed)
+    def _by_pools(self, seed: int, start: int) -> Iterator[Batch]:
+        """Yield the batches in an order that follows from `seed`."""
+        blocks = np.random.default_rng(seed).permutation(-(-self.m // self.block))
         pools = [np.empty((self.pool, *rows.shape[1:]), rows.dtype) for rows in self.sources]
         n, begin = -(-self.m // self.pool), start * self.size
         # Each pool has about as many batches, so that the last is mixed too.
@@ -84,10 +79,12 @@ class FileBatches(CountedBatches):
             if last <= begin:
                 continue
             examples = self._examples(blocks, first, last)
-            for rows, pool in zip(self.sources, pools, strict=True):
-                _fill(pool, rows, examples)
+            breaks = np.flatnonzero(np.diff(examples) != 1) + 1
+            for at, stop in pairwise([0, *breaks.tolist(), len(examples)]):
+                for rows, pool in zip(self.sources, pools, strict=True):
+                    pool[at:stop] = rows[examples[at] : examples[stop - 1] + 1]
             # A generator for each pool: a pool that is left out needs no drawing.
-            order = _order(last - first, None if seed is None else (seed, number))
+            order = np.random.default_rng((seed, number)).permutation(last - first)
             for at in range(max(begin - first, 0), len(order), self.size):
                 chosen = order[at : at + self.size]
                 yield self._checked([pool[chosen] for pool in pools], examples[chosen])
@@ -117,7 +114,8 @@ class FileBatches(CountedBatches):
                     break
             raise
 
-    def _all_targets(self) -> Iterator[Array]:
+    def all_targets(self) -> Iterator[Array]:
+        """Yield the targets of all examples in parts, as columns."""
         rows, network = self.sources[1], self.network
         for at in range(0, self.m, self.pool):
             Y = as_columns(rows, rows[at : at + self.pool])
@@ -158,27 +156,7 @@ def _sources(X: Any, Y: Any) -> tuple[Any, Any]:
     m, m_Y = map(len, sources)
     if m != m_Y:
         hint = "" if isinstance(X, Rows) or np.shape(X)[0] != m_Y else " Pass X.T."
-        raise ShapeError(
-            f"X has {m} examples and Y has {m_Y}, expected as many. An example is a column of an "
-            f"array, and a row of what open_rows opens.{hint}"
-        )
+        found = f"X has {m} examples and Y has {m_Y}, expected as many"
+        an_example = "An example is a column of an array, and a row of what open_rows opens."
+        raise ShapeError(f"{found}. {an_example}{hint}")
     return sources
-
-
-def _order(n: int, seed: int | tuple[int, int] | None) -> Array:
-    """Return 0 … n - 1 in an order that follows from `seed`; without a seed in order."""
-    order = np.arange(n)
-    if seed is not None:
-        np.random.default_rng(seed).shuffle(order)
-    return order
-
-
-def _fill(pool: Array, rows: Any, examples: Array) -> None:
-    """Read examples into a pool, those that follow one another at once."""
-    breaks = np.flatnonzero(np.diff(examples) != 1) + 1
-    for start, stop in pairwise([0, *breaks.tolist(), len(examples)]):
-        first = int(examples[start])
-        if isinstance(rows, Rows):
-            rows.read(first, pool[start:stop])
-        else:
-            pool[start:stop] = rows[first : first + stop - start]

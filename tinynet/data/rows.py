@@ -44,17 +44,18 @@ class Rows:
     def __getitem__(self, index: Any) -> Array:
         if isinstance(index, slice) and index.step in (None, 1):
             start, stop, _ = index.indices(len(self))
-            return self.read(start, np.empty((max(stop - start, 0), *self.shape[1:]), self.dtype))
+            return self.read(start, self._empty(max(stop - start, 0)))
         numbers = np.asarray(range(len(self))[index] if isinstance(index, slice) else index)
         if numbers.dtype.kind not in "iu" or numbers.ndim > 1:
-            raise IndexError(
-                f"Rows got {index!r}, expected a slice, a number or an array of numbers."
-            )
+            raise IndexError(f"Rows got {index!r}, expected a slice, a number or an array of them.")
         flat = numbers.reshape(-1)
-        rows = np.empty((flat.size, *self.shape[1:]), self.dtype)
+        rows = self._empty(flat.size)
         for at in np.argsort(flat, kind="stable"):  # in the order of the file, which suits a disk
             self.read(range(len(self))[flat[at]], rows[at : at + 1])
         return rows if numbers.ndim else rows[0]
+
+    def _empty(self, k: int) -> Array:
+        return np.empty((k, *self.shape[1:]), self.dtype)
 
     def read(self, start: int, out: Array) -> Array:
         """Fill `out`, a contiguous (k, ...) of the file's dtype, with the rows from `start` on."""
@@ -68,8 +69,7 @@ class Rows:
         while data.size:
             size = self._read_at(place, data)
             if not size:
-                message = "became shorter than it was when it was opened"
-                raise FileFormatError(f"{self.path!r} {message}. Open the file again.")
+                raise FileFormatError(f"{self.path!r} became shorter. Open the file again.")
             data, place = data[size:], place + size
         return out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinynet._support import checks
 from tinynet._support.arrays import Array
@@ -20,6 +20,14 @@ BATCH_SIZE = 32  # of fit, by default
 _PART = 1024  # examples at a time of arrays on disk, by default, where no training is done
 
 
+class Prepared(NamedTuple):
+    """What a run trains on, validates on, and how it was split."""
+
+    training: Batches
+    validation: Batches | None = None
+    rng_before_split: dict[str, Any] | None = None
+
+
 def training_batches(
     network: Network,
     X: Any,
@@ -29,62 +37,50 @@ def training_batches(
     sample_weight: Any = None,
     class_weight: Any = None,
     steps_per_epoch: int | None = None,
+    validation_split: float | None = None,
     in_memory: type[ArraySlices] = ArrayBatches,
-) -> Batches:
+) -> Prepared:
     """Return the batches of X and Y to train on; the first examples build the network.
 
     X and Y are arrays as columns, in memory or on disk; what `open_rows` opened, an example a row;
     or, as X and without Y, an iterable of batches or a function that returns one. Otherwise the
-    arguments are those of `Sequential.fit`.
+    arguments are those of `Sequential.fit`. Only arrays in memory are split.
     """
     if is_stream(X, Y):
+        _refuse_split(validation_split)
         options = {
             "batch_size": batch_size != BATCH_SIZE,
             "sample_weight": sample_weight,
             "class_weight": class_weight,
             "shuffle": isinstance(shuffle, str),
         }
-        return stream_batches(network, X, options, steps_per_epoch)
-    _refuse_steps(steps_per_epoch)
+        return Prepared(stream_batches(network, X, options, steps_per_epoch))
+    if steps_per_epoch is not None:
+        found = f"steps_per_epoch is {steps_per_epoch}, expected only with a stream of batches"
+        raise ValueError(f"{found}. An epoch of arrays has every example once: leave it out.")
     if on_disk(X, Y):
-        return FileBatches(network, X, Y, batch_size, shuffle, sample_weight, class_weight)
+        _refuse_split(validation_split)
+        rows = FileBatches(network, X, Y, batch_size, shuffle)
+        weights = (sample_weight, class_weight)
+        rows.w = example_weights(network, *weights, rows.m, rows.all_targets())
+        return Prepared(rows)
     X, Y = network.check_data(X, Y)
-    arrays = _with_weights(network, X, Y, sample_weight, class_weight)
-    return in_memory(arrays, batch_size, shuffle)
+    if validation_split is None:
+        arrays = _with_weights(network, [X, Y, sample_weight], class_weight)
+        return Prepared(in_memory(arrays, batch_size, shuffle))
+    w, before = sample_weight, state_of(network.rng)
+    if w is not None:
+        w = checks.weights("sample_weight", w, X.shape[-1])
+    out = held_out(Y, validation_split, network.rng)
+    training, held = ([chosen(array, which) for array in (X, Y, w)] for which in (~out, out))
+    batches = ArrayBatches(_with_weights(network, training, class_weight), batch_size, shuffle)
+    return Prepared(batches, ArraySlices(_with_weights(network, held, None), None), before)
 
 
-def split_batches(
-    network: Network,
-    X: Any,
-    Y: Any,
-    share: float,
-    batch_size: int | None,
-    shuffle: bool | str,
-    sample_weight: Any,
-    class_weight: Any,
-    steps_per_epoch: int | None,
-) -> tuple[Batches, Batches, dict[str, Any]]:
-    """Return the batches to train on, and those of a share of the examples that is held out.
-
-    Each part is in the order of the data, with its own weights. Only arrays in memory are split.
-    Also return the state of the generator before the split was drawn.
-    """
-    if on_disk(X, Y) or is_stream(X, Y):
+def _refuse_split(validation_split: float | None) -> None:
+    if validation_split is not None:
         found = "validation_split got data on disk or a stream, expected arrays in memory"
         raise ValueError(f"{found}. Use validation_data=...")
-    _refuse_steps(steps_per_epoch)
-    X, Y = network.check_data(X, Y)
-    w, start = None, state_of(network.rng)
-    if sample_weight is not None:
-        w = checks.weights("sample_weight", sample_weight, X.shape[-1])
-    out = held_out(Y, share, network.rng)
-
-    def part(which: Array, class_weight: Any) -> list[Array]:
-        w_part = None if w is None else w[which]
-        return _with_weights(network, chosen(X, which), chosen(Y, which), w_part, class_weight)
-
-    training = ArrayBatches(part(~out, class_weight), batch_size, shuffle)
-    return training, ArraySlices(part(out, None), None), start
 
 
 def ordered_batches(
@@ -104,7 +100,7 @@ def ordered_batches(
     elif batch_size is None and is_stream(X, Y):
         batch_size = BATCH_SIZE
     options = (batch_size, False, sample_weight, None, steps_per_epoch)
-    return training_batches(network, X, Y, *options, in_memory=ArraySlices)
+    return training_batches(network, X, Y, *options, in_memory=ArraySlices).training
 
 
 def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Array]:
@@ -122,15 +118,8 @@ def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Ar
     return [X[..., at : at + batch_size] for at in range(0, X.shape[-1], batch_size)]
 
 
-def _with_weights(
-    network: Network, X: Array, Y: Array, sample_weight: Any, class_weight: Any
-) -> list[Array]:
+def _with_weights(network: Network, arrays: list[Any], class_weight: Any) -> list[Array]:
+    """Return X, Y and the weights of the examples, or X and Y alone if all weigh the same."""
+    X, Y, sample_weight = arrays
     w = example_weights(network, sample_weight, class_weight, X.shape[-1], (Y,))
     return [X, Y] if w is None else [X, Y, w]
-
-
-def _refuse_steps(steps_per_epoch: int | None) -> None:
-    if steps_per_epoch is not None:
-        found = f"steps_per_epoch is {steps_per_epoch}, expected only with a stream of batches"
-        remedy = "leave steps_per_epoch out"
-        raise ValueError(f"{found}. An epoch of arrays has every example once: {remedy}.")

@@ -15,8 +15,8 @@ from tinynet.data.weights import classes_of
 def check_share(share: Any) -> float:
     """Return the share of validation data as a float between 0 and 1."""
     if not isinstance(share, Real) or not 0 < float(share) < 1:
-        expected = "a share between 0 and 1, such as 0.2"
-        raise ValueError(f"validation_split is {share!r}, expected {expected}.")
+        found = f"validation_split is {share!r}"
+        raise ValueError(f"{found}, expected a share between 0 and 1, such as 0.2.")
     return float(share)
 
 
@@ -46,6 +46,6 @@ def held_out(Y: Array, share: float, rng: Random) -> Array:
     return out
 
 
-def chosen(columns: Array, which: Array) -> Array:
+def chosen(columns: Array | None, which: Array) -> Any:
     """Return some columns, as rows in memory: to gather batches of them needs no further copy."""
-    return np.moveaxis(np.moveaxis(columns, -1, 0)[which], 0, -1)
+    return None if columns is None else np.moveaxis(np.moveaxis(columns, -1, 0)[which], 0, -1)

@@ -57,8 +57,7 @@ class StreamBatches(Batches):
 
     def _empty(self) -> ValueError:
         again = "a function that begins anew" if self.is_endless else "iterable twice, as a list is"
-        found = "The stream gave no batch for an epoch, expected at least one"
-        return ValueError(f"{found}. It must be {again}.")
+        return ValueError(f"The stream gave no batch for an epoch. It must be {again}.")
 
     def _checked(self, number: int, batch: Any) -> Batch:
         is_sequence = isinstance(batch, (tuple, list))
@@ -90,8 +89,7 @@ def is_stream(X: Any, Y: Any) -> bool:
             raise TypeError("Y is missing, expected with arrays. Use fit(X, Y).")
         return True
     if callable(X) or (is_iterable(X) and not hasattr(X, "__getitem__")):
-        remedy = "Leave out Y, and let the stream give (X, Y)."
-        raise ValueError(f"X is a stream of batches, but got Y too. {remedy}")
+        raise ValueError("X is a stream, but got Y too. Leave out Y, and let X give (X, Y).")
     return False
 
 
@@ -102,17 +100,14 @@ def stream_batches(
     refused = [name for name, value in options.items() if value is not None and value is not False]
     if refused:
         found = f"A stream of batches got {' and '.join(refused)}, expected none of these"
-        remedy = "Let the stream give the batches (X, Y) or (X, Y, sample_weight) as you want them."
-        raise ValueError(f"{found}. {remedy}")
+        raise ValueError(f"{found}. Let it give (X, Y) or (X, Y, sample_weight) as you want them.")
     if hasattr(X, "__next__"):
         remedy = "Pass the function, not what it returned, and steps_per_epoch=..."
         raise TypeError(f"A {type(X).__name__} can be iterated over only once. {remedy}")
-    if not is_iterable(X):
-        if not callable(X):
-            raise TypeError(f"X is {X!r}, expected an iterable of batches (X, Y) or a function.")
-        if steps_per_epoch is None:
-            found = "A function that gives batches needs the number of batches an epoch"
-            raise ValueError(f"{found}. Add steps_per_epoch=...")
+    if not is_iterable(X) and not callable(X):
+        raise TypeError(f"X is {X!r}, expected an iterable of batches (X, Y) or a function.")
+    if not is_iterable(X) and steps_per_epoch is None:
+        raise ValueError("X is a function. Add steps_per_epoch=..., the batches of an epoch.")
     return StreamBatches(network, X, steps_per_epoch)
 
 

@@ -22,11 +22,14 @@ def example_weights(
     """
     if sample_weight is None and class_weight is None:
         return None
-    w = np.ones(m)
-    if sample_weight is not None:
-        w = checks.weights("sample_weight", sample_weight, m)
+    w = np.ones(m) if sample_weight is None else checks.weights("sample_weight", sample_weight, m)
     if class_weight is not None:
-        classes = np.concatenate([_needed_classes(Y) for Y in Y_parts])
+        parts: list[Any] = [classes_of(Y) for Y in Y_parts]
+        if any(part is None for part in parts):
+            expected = "integer labels, one-hot columns, or (1, m) of 0 and 1"
+            hint = "Use sample_weight=..., a weight an example."
+            raise ValueError(f"class_weight needs labels, expected Y as {expected}. {hint}")
+        classes = np.concatenate(parts)
         counts = np.bincount(classes, minlength=max(network.outputs[0], 2))
         w = w * class_weights(class_weight, counts)[classes]
     if not w.any():
@@ -43,15 +46,6 @@ def classes_of(Y: Array) -> Array | None:
     if Y.ndim != 2 or not ((Y == 0) | (Y == 1)).all():
         return None
     return None if len(Y) > 1 and (Y.sum(axis=0) != 1).any() else labels(Y)
-
-
-def _needed_classes(Y: Array) -> Array:
-    classes = classes_of(Y)
-    if classes is None:
-        expected = "Y as integer labels, one-hot columns, or (1, m) of 0 and 1"
-        remedy = "Use sample_weight=..., a weight an example."
-        raise ValueError(f"class_weight needs labels, expected {expected}. {remedy}")
-    return classes
 
 
 def class_weights(class_weight: Any, counts: Array) -> Array:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FORMAT = 2  # what is written; 1, which had no state of layers, is read too
 _LONGEST_DESCRIPTION = 1 << 20  # characters; what grows with a training belongs in an array
 _LONGEST_INTEGER = 40  # characters: a generator's state has numbers of 128 bits
+_WRITERS = "model.save, or fit(..., checkpoint=...),"
 _LONGEST_MESSAGE = 500  # characters of what a hostile file may put there
 
 _MEMBER = re.compile(r"[\w.-]+\.npy")  # names no folder
@@ -58,18 +59,21 @@ def write_file(target: Source, description: Mapping[str, Any], arrays: Mapping[s
     for name, array in arrays.items():
         members[name] = array = np.asarray(array)
         if array.dtype.kind not in "biuf":
-            found = f"The array {name!r} has dtype {array.dtype}"
-            raise TypeError(f"{found}, expected numbers or bool in a file.")
+            raise TypeError(f"Array {name!r} has dtype {array.dtype}, expected numbers or bool.")
         if name == "description" or not _MEMBER.fullmatch(f"{name}.npy"):
             remedy = "Use letters, digits, and any of _ . -"
             raise ValueError(f"An array cannot be called {name!r} in a file. {remedy}")
-    if not isinstance(target, _PATH) and not hasattr(target, "write"):
-        raise TypeError(f"The path is {target!r}, expected a path or an open binary file.")
+    _check_source(target, "write")
     if isinstance(target, _PATH):
         with replacing(target) as file:
             _write_members(file, members)
     else:
         _write_members(target, members)
+
+
+def _check_source(source: Source, method: str) -> None:
+    if not isinstance(source, _PATH) and not hasattr(source, method):
+        raise TypeError(f"The path is {source!r}, expected a path or an open binary file.")
 
 
 def _write_members(file: BinaryIO, members: Mapping[str, Array]) -> None:
@@ -117,9 +121,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int:
-    # Arithmetic with a million digits takes minutes.
-    n = len(text)
-    expect(n <= _LONGEST_INTEGER, f"its description has an integer of {n} digits")
+    found = f"its description has an integer of {len(text)} digits"
+    expect(len(text) <= _LONGEST_INTEGER, found)  # with a million, arithmetic takes minutes
     return int(text)
 
 
@@ -129,7 +132,6 @@ class Archive:
     def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
         self._archive = archive
         self._members = _members(archive, size)
-        self._known = {"description"}
         with self._member("description") as (file, shape, dtype):
             found = f"its description has shape {shape} and dtype {dtype}"
             expect(not shape and dtype.str[:2] == "<U", f"{found}, expected text")
@@ -147,35 +149,31 @@ class Archive:
         """
         expected = tuple(integer(f"the shape of {name}", n, 0) for n in shape)
         with self._member(name) as (file, found_shape, found_dtype):
-            expect(
-                (found_shape, found_dtype) == (expected, dtype.newbyteorder("<")),
-                f"its {name} has shape {found_shape} and dtype {found_dtype}, expected {expected} "
-                f"and {dtype}",
-            )
+            found = f"its {name} has shape {found_shape} and dtype {found_dtype}"
+            same = (found_shape, found_dtype) == (expected, dtype.newbyteorder("<"))
+            expect(same, f"{found}, expected {expected} and {dtype}")
             data = _data(name, file, math.prod(expected) * dtype.itemsize)
         array = np.frombuffer(data, found_dtype).reshape(expected).astype(dtype, copy=False)
         expect(not finite or np.isfinite(array).all(), f"its array {name} is not finite")
-        self._known.add(name)
         return array
 
     def expect_no_more(self, known: Iterable[str] = ()) -> None:
         """Refuse a file that has other arrays than those that were read, and `known` ones."""
-        for name in sorted(self._members.keys() - self._known.union(known)):
+        for name in sorted(self._members.keys() - set(known)):
             raise FileFormatError(f"it has an array {name!r}, which its description does not name")
 
     @contextlib.contextmanager
     def _member(self, name: str) -> Iterator[tuple[IO[bytes], Shape, np.dtype[Any]]]:
-        """Open a member at its data, behind the shape and dtype that its header claims."""
+        """Open a member, once, at its data, behind the shape and dtype of its header."""
         expect(name in self._members, f"it has no {name}")
-        with self._archive.open(self._members[name]) as file:
+        with self._archive.open(self._members.pop(name)) as file:
             start = file.read(len(_MAGIC) + 2)
             length = int.from_bytes(start[len(_MAGIC) :], "little")
             header = _HEADER.fullmatch(file.read(length))
             if header is None or not start.startswith(_MAGIC):
                 raise FileFormatError(f"its {name} is not an array that tinynet wrote")
             shape = tuple(map(int, re.findall(rb"\d+", header[2])))
-            dtype = np.dtype(header[1].decode("ascii"))
-            yield file, shape, dtype
+            yield file, shape, np.dtype(header[1].decode("ascii"))
 
 
 def _data(name: str, file: IO[bytes], size: int) -> bytes:
@@ -208,8 +206,8 @@ def expect_same(name: str, read: Any, described: Any) -> None:
 
     So units of "2" are refused where 2 is meant: whatever a file holds must come back as it is.
     """
-    if not _agree(read, described):
-        raise FileFormatError(f"its {name} is {read!r}, which would be read as {described!r}")
+    found = f"its {name} is {read!r}, which would be read as {described!r}"
+    expect(_agree(read, described), found)
 
 
 def _agree(read: Any, described: Any) -> bool:
@@ -226,7 +224,7 @@ def _agree(read: Any, described: Any) -> bool:
 
 
 @contextlib.contextmanager
-def opened(source: Source) -> Iterator[Archive]:
+def opened(source: Source, writers: str = _WRITERS) -> Iterator[Archive]:
     """Open a file that `write_file` wrote; whatever is wrong with it is a `FileFormatError`.
 
     So is any error within the block, except those that are no fault of the file: a name that is
@@ -234,18 +232,22 @@ def opened(source: Source) -> Iterator[Archive]:
     """
     import zipfile
 
+    _check_source(source, "seek")
     with contextlib.ExitStack() as stack:
         file: Any = source
         if isinstance(source, _PATH):
             file = stack.enter_context(open(source, "rb"))
-        stack.enter_context(refusing(source))
+        stack.enter_context(refusing(source, writers))
         archive = stack.enter_context(zipfile.ZipFile(file))
         yield Archive(archive, file.seek(0, io.SEEK_END))
 
 
 @contextlib.contextmanager
-def refusing(source: Source) -> Iterator[None]:
-    """Turn what goes wrong with the content of a file into a `FileFormatError`."""
+def refusing(source: Source, writers: str = _WRITERS) -> Iterator[None]:
+    """Turn what goes wrong with the content of a file into a `FileFormatError`.
+
+    The message says what writes such files.
+    """
     try:
         yield
     except (UnknownNameError, ImportError, MemoryError):
@@ -255,5 +257,5 @@ def refusing(source: Source) -> Iterator[None]:
         if len(fault) > _LONGEST_MESSAGE:
             fault = f"{fault[:_LONGEST_MESSAGE]} …"
         name = repr(os.fspath(source)) if isinstance(source, _PATH) else "The file"
-        remedy = "Pass a file that model.save, or fit(..., checkpoint=...), wrote."
+        remedy = f"Pass a file that {writers} wrote."
         raise FileFormatError(f"{name} is not a whole tinynet file: {fault}. {remedy}") from error

@@ -13,7 +13,7 @@ from tinynet.activations import Activation
 from tinynet.layers.base import Layer, as_activation
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Activate(Layer):
     """Z = A_prev, and A is the activation of it.
 

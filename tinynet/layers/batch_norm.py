@@ -14,7 +14,7 @@ from tinynet.layers.base import Parameter
 from tinynet.layers.normalization import Normalization
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class BatchNorm(Normalization):
     r"""Z = gamma · Â + beta, with each unit normalized over the examples of the batch.
 
@@ -33,7 +33,8 @@ class BatchNorm(Normalization):
         running_mean     = momentum · running_mean     + (1 - momentum) · mean
         running_variance = momentum · running_variance + (1 - momentum) · variance · m / (m - 1)
 
-    Outside training they take the place of mean and variance. Then an example's Z does not depend
+    A pass of training needs two examples: a batch of one raises `ShapeError`. Outside training the
+    running statistics take the place of mean and variance. Then an example's Z does not depend
     on the other examples, and dA_prev = gamma / sqrt(running_variance + epsilon) · dZ.
 
     The defaults and the unbiased running variance (the factor m / (m - 1), as in the paper) are
@@ -48,8 +49,6 @@ class BatchNorm(Normalization):
         Added to the variance; above 0.
     activation : str, Activation or config
         What the model applies to Z; by keyword.
-
-    A pass of training needs two examples: a batch of one raises `ShapeError`.
 
     References
     ----------

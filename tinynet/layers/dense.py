@@ -20,7 +20,7 @@ def _init(value: Any) -> Any:
     return value if isinstance(value, str) and value == "auto" else Initializer.get(value)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Dense(Layer):
     r"""Z = W A_prev + b, with every unit connected to every input.
 

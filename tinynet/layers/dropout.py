@@ -16,7 +16,7 @@ from tinynet.layers.base import Layer
 _BLOCK = 1 << 12  # numbers drawn at a time, so that no array as large as a batch is needed
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Dropout(Layer):
     r"""Drop each unit with probability `rate` in training, and scale the others up.
 

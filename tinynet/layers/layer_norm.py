@@ -11,7 +11,7 @@ from tinynet.layers.base import means
 from tinynet.layers.normalization import Normalization
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class LayerNorm(Normalization):
     r"""Z = gamma · Â + beta, with each example normalized over its n units.
 

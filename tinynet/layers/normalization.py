@@ -15,7 +15,7 @@ from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Layer, Parameter
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Normalization(Layer):
     r"""Z = gamma · Â + beta, where Â is A_prev minus its mean, divided by its standard deviation.
 

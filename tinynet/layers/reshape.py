@@ -36,7 +36,7 @@ def _copied(array: Array, out: Array) -> Array:
     return out
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Reshape(Layer):
     """Z has the numbers of A_prev, each example in another shape, read and written in C order.
 
@@ -74,7 +74,7 @@ class Reshape(Layer):
         return None if cache.dA_prev is None else _copied(dZ, cache.dA_prev)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Flatten(Reshape):
     """Z has each example as a column, as ``Dense`` takes it: (a, b, m) becomes (a · b, m).
 

@@ -121,7 +121,6 @@ class ModelChain(Chain):
         self.sieve = caches[0].Z[0] if isinstance(layers[0].layer, Dense) else caches[0].Z
         self.targets: Array | None = None  # of the last backward pass, and their weights
         self.weights: Array | None = None
-        self.buffers: set[int] = set()  # the ids of the arrays that a pass fills
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for here
     def forward_input(self, X: Array, training: bool = False, rng: Random | None = None) -> Array:
@@ -133,10 +132,6 @@ class ModelChain(Chain):
             check_finite("X", X)
             self.has_forward = True
         return A
-
-    def writes_into(self, X: Array) -> bool:
-        """Return whether X lies in an array of this chain, which a pass would overwrite."""
-        return id(X if X.base is None else X.base) in self.buffers
 
     def cost(self, Y: Array, w: Array | None = None) -> float:
         """Return J of the last forward pass, with a weight for each example, penalties included."""

@@ -17,12 +17,11 @@ from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape, write
 from tinynet._support.cache import Cache
 from tinynet._support.random import Random, generator, restore
-from tinynet.activations import Activation
 from tinynet.errors import NotBuiltError, ShapeError
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.model.chain import ModelChain
-from tinynet.model.place import PlacedLayer, place, wrong_activation
+from tinynet.model.place import PlacedLayer, checked_layers, place
 from tinynet.model.storage import Storage
 from tinynet.model.views import LayerArrays, ParameterArrays
 
@@ -71,7 +70,7 @@ class Network:
         dtype: Any = "float32",
         seed: int | Random | None = None,
     ) -> None:
-        self.__dict__["layers"] = _layers(layers)
+        self.__dict__["layers"] = checked_layers(layers)
         self.__dict__["loss"] = None if loss is None else Loss.get(loss)
         self.dtype = np.dtype(dtype)
         if self.dtype not in map(np.dtype, DTYPES):
@@ -92,7 +91,7 @@ class Network:
         """
         X = self.check_inputs(X)
         chain = self.use_chain(X.shape[-1])
-        if chain.writes_into(X):  # X may be an array that a pass returned
+        if self.storage.holds(X):  # X may be an array that a pass returned
             X = X.copy()
         return chain.forward_input(X, training, self.rng)
 
@@ -123,6 +122,8 @@ class Network:
         whose += f" (it has the shape of {' and '.join(others)})" if others else ""
         A_prev = checks.columns(A_prev, placed.input_shape, self.dtype, f"A[{l - 1}]", whose)
         checks.check_finite(f"A[{l - 1}]", A_prev)
+        if self.storage.holds(A_prev):
+            A_prev = A_prev.copy()
         chain = self.use_chain(A_prev.shape[-1])
         chain.set_mode(training, self.rng)
         A = chain.part(l).forward(A_prev)
@@ -237,16 +238,20 @@ class Network:
     def set_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Copy arrays into the parameters of these names, all of them or some.
 
-        Raises KeyError for an unknown name and `ShapeError` for a wrong shape, before anything
-        has changed.
+        Raises KeyError for an unknown name, `ShapeError` for a wrong shape and `NonFiniteError`
+        for NaN or infinity, before anything has changed.
         """
-        views = self._parameters()
+        if not isinstance(parameters, Mapping):
+            raise TypeError(f'parameters is {parameters!r}, expected a dictionary {{"W1": array}}.')
+        views, checked = self._parameters(), {}
         for name, value in parameters.items():
             if name not in views:
                 raise KeyError(f"There is no parameter {name!r}, expected {', '.join(views)}.")
-            write(np.empty_like(views[name]), value, name)
-        for name, value in parameters.items():
-            write(views[name], value, name)
+            checked[name] = np.empty_like(views[name])
+            write(checked[name], checks.numbers(value, name), name)
+            checks.check_finite(name, checked[name])
+        for name, array in checked.items():
+            views[name][...] = array
 
     def _parameters(self) -> dict[str, Array]:
         named = self.storage.named()
@@ -275,12 +280,13 @@ class Network:
         loss.check_targets(Y)
         if not was_built:
             self.build(layers, self.rng)
-        return X, Y
+        return X, Y.copy() if self.storage.holds(Y) else Y
 
     def _inputs(self, X: Any) -> tuple[Array, Sequence[PlacedLayer]]:
         """Return X checked and cast, and the layers; the first X says where they are placed."""
-        if self.is_built:
-            return checks.columns(X, self.inputs, self.dtype, "X"), self.storage.layers
+        if "storage" in self.__dict__:
+            X = checks.columns(X, self.inputs, self.dtype, "X")
+            return X.copy() if self.storage.holds(X) else X, self.storage.layers
         X = checks.numbers(X, "X")
         X = checks.columns(X, X.shape[:-1], self.dtype, "X")
         checks.check_finite("X", X)
@@ -316,7 +322,7 @@ class Network:
 
     @property
     def is_built(self) -> bool:
-        """Whether the parameters are there."""
+        """Whether the parameters exist."""
         return "storage" in self.__dict__
 
     def build(self, placed: Sequence[PlacedLayer], rng: Random | None) -> None:
@@ -365,13 +371,13 @@ class Network:
                     "Use Sequential(..., inputs=n_0), or call model.forward(X) or "
                     "model.fit(X, Y) first."
                 )
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
+            return object.__getattribute__(self, name)  # raises the error that led here
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {k: v for k, v in self.__dict__.items() if k != "storage" and k not in _OF_STORAGE}
+        state = {k: v for k, v in vars(self).items() if k not in ("storage", *_OF_STORAGE)}
         state |= {"chain": None, "rng": copy.deepcopy(self.rng)}
         if self.is_built:
             state["arrays"] = (self.inputs, self.values.copy(), self.grads.copy(), self.identity)
@@ -386,16 +392,3 @@ class Network:
             storage.values[:], storage.grads[:] = values, grads
             storage.hold(identity)
             self._show(storage)
-
-
-def _layers(layers: Any) -> tuple[Layer, ...]:
-    """Return the layers of a model, each with an activation."""
-    if isinstance(layers, (Layer, Mapping, str)):
-        raise TypeError(f"layers is {layers!r}, expected a list. Use Sequential([{layers!r}]).")
-    found = tuple(map(Layer.get, layers))
-    if not found:
-        raise ValueError("layers is empty, expected at least one layer: Sequential([Dense(1)]).")
-    for l, layer in enumerate(found, 1):
-        if not isinstance(layer.activation, Activation):
-            raise wrong_activation(layer, f"layer {l} ({type(layer).__name__})")
-    return found

@@ -27,6 +27,7 @@ class PlacedLayer:
         if not isinstance(layer.activation, Activation):
             raise wrong_activation(layer, self.title)
         self.key = path[0] if len(path) == 1 else path  # as in model.W[2] and model.W[2, 3]
+        self.index = ", ".join(map(str, path))  # the same in a message
         self.parameters: dict[str, Parameter] = {}
         self.state: dict[str, Parameter] = {}
         self.output_shape: Shape = ()
@@ -56,6 +57,19 @@ def wrong_activation(layer: Layer, title: str) -> TypeError:
     )
 
 
+def checked_layers(layers: Any) -> tuple[Layer, ...]:
+    """Return the layers of a model, each with an activation."""
+    if isinstance(layers, (Layer, Mapping, str)):
+        raise TypeError(f"layers is {layers!r}, expected a list. Use Sequential([{layers!r}]).")
+    found = tuple(map(Layer.get, layers))
+    if not found:
+        raise ValueError("layers is empty, expected at least one layer: Sequential([Dense(1)]).")
+    for l, layer in enumerate(found, 1):
+        if not isinstance(layer.activation, Activation):
+            raise wrong_activation(layer, f"layer {l} ({type(layer).__name__})")
+    return found
+
+
 def place(
     layers: Sequence[Layer], inputs: Shape, within: tuple[int, ...] = ()
 ) -> list[PlacedLayer]:
@@ -77,6 +91,8 @@ def _declare(here: PlacedLayer) -> None:
     here.state = _checked(here.title, layer.state(shape))
     chains = layer.chains
     for k, chain in enumerate(chains, 1):
+        if not chain:
+            raise ValueError(f"{here.title} has an empty chain. Give it at least one layer.")
         within = (*here.path, k) if len(chains) > 1 else here.path
         here.chains.append(place(chain, layer.chain_input_shape(shape), within))
     here.output_shape = tuple(layer.output_shape(shape))

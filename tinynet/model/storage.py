@@ -15,12 +15,12 @@ from tinynet.losses import Loss
 from tinynet.model.chain import Chain, ModelChain, Output
 from tinynet.model.place import PlacedLayer, depth_first
 
-_BATCH_SIZES = 4  # whose chains are kept
+_BATCH_SIZES = 4  # the most whose chains are stored
 _BUFFERS = ("Z", "A", "dZ", "dA")
 
 
 class Identity:
-    """What tells one network from all others: an optimizer stores that of the network it steps.
+    """The identity of a network; an optimizer stores that of the network it steps.
 
     A copy or pickle of both together copies it once for both, so they still belong together. In a
     copy of the optimizer alone no network holds it: that memory is free for another network.
@@ -36,8 +36,8 @@ class Storage:
     """Parameters, gradients and state as flat vectors, views into them, and chains for passes.
 
     ``values`` is ``params`` and ``state`` in one: all that training changes in a model.
-    ``decaying`` are the views of the parameters that weight decay acts on. ``identity`` tells the
-    arrays of one model from those of another, for the memory of an optimizer.
+    ``decaying`` are the views of the parameters that weight decay acts on. ``identity`` is for
+    the memory of an optimizer, which belongs to one model.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Storage:
                 if parameter.decays:
                     self.decaying.append(layer.params[name])
         self._chains: dict[int, ModelChain] = {}
+        self._filled = {id(self.values), id(self.grads)}  # arrays that passes and steps fill
         self.hold(Identity())
 
     def hold(self, identity: Identity) -> None:
@@ -81,10 +82,9 @@ class Storage:
 
     def named(self) -> dict[str, Array]:
         """Return the views by name, W1, b1 and so on; those of state come last."""
-        pairs = [(f"{name}{at.label}", v) for at in self.placed for name, v in at.params.items()]
-        pairs += [
-            (f"{name}{at.label}", v) for at in self.placed for name, v in at.state_views.items()
-        ]
+        of_layers = [(at.label, at.params) for at in self.placed]
+        of_layers += [(at.label, at.state_views) for at in self.placed]
+        pairs = [(f"{name}{label}", v) for label, views in of_layers for name, v in views.items()]
         if len(dict(pairs)) < len(pairs):  # W1 of layer 1, and W of layer 11
             raise ValueError(
                 "Two parameters have the same name with the number of their layer behind it. "
@@ -93,16 +93,22 @@ class Storage:
         return dict(pairs)
 
     def chain(self, m: int) -> ModelChain:
-        """Return the chain for batches of `m`; those of the last few sizes are kept."""
+        """Return the chain for batches of `m`; those of the last few sizes are stored."""
         chain = self._chains.get(m)
         if chain is None:
             while len(self._chains) >= _BATCH_SIZES:
                 del self._chains[next(iter(self._chains))]
             caches = self._new_caches(self.layers, m, goes_back=True)
             chain = self._chains[m] = ModelChain(self.layers, caches, self.output, m)
-            buffers = [vars(cache) for _, cache in chain.all_links()]
-            chain.buffers = {id(held[name]) for held in buffers for name in _BUFFERS}
+            self._filled = {id(self.values), id(self.grads)}
+            for each in self._chains.values():
+                for _, cache in each.all_links():
+                    self._filled |= {id(vars(cache)[name]) for name in _BUFFERS}
         return chain
+
+    def holds(self, X: Array) -> bool:
+        """Return whether X lies in an array of the model, which a pass or step may overwrite."""
+        return id(X if X.base is None else X.base) in self._filled
 
     def private_chain(self, m: int) -> ModelChain:
         """Return a chain that nobody else has, to go forward only."""

@@ -11,7 +11,7 @@ from tinynet.optimizers.base import Optimizer
 from tinynet.schedules import Schedule, rate_field
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Adagrad(Optimizer):
     r"""Smaller steps for parameters that have had larger gradients (Duchi, Hazan and Singer 2011).
 

@@ -37,7 +37,7 @@ class _Moments(Optimizer):
             p -= np.divide(step, size, out=step)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Adam(_Moments):
     r"""Steps of about the learning rate for any size of gradient (Kingma and Ba 2015, algorithm 1).
 
@@ -73,7 +73,7 @@ class Adam(_Moments):
         self._move(params, grads, self.rate() / (1 - self.beta1 ** self.number()))
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class AdamW(DecoupledDecay, Adam, name="adamw"):
     r"""Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019, algorithm 2).
 
@@ -92,7 +92,7 @@ class AdamW(DecoupledDecay, Adam, name="adamw"):
     weight_decay: float = nonnegative(0.01)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Nadam(_Moments):
     r"""Adam with Nesterov's momentum: the gradient itself is a part of the step (Dozat 2016).
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import attrs
@@ -85,13 +86,26 @@ class Optimizer(Registered, ABC):
         owner = self._network
         return bool(self.memory and owner and owner.held and owner is not model.identity)
 
+    @contextlib.contextmanager
+    def unchanged_if_refused(self) -> Iterator[None]:
+        """Keep memory and model, if the block raises an error."""
+        memory, network = dict(self.memory), self._network
+        try:
+            yield
+        except Exception:
+            self.reset()
+            self.memory.update(memory)
+            object.__setattr__(self, "_network", network)
+            raise
+
     def fresh(self) -> Self:
         """Return an optimizer of the same settings, without memory."""
         return attrs.evolve(self)
 
     def evolve(self, **settings: Any) -> Self:
         """Return an optimizer of other settings with a copy of the memory, for the same model."""
-        other = attrs.evolve(self, **settings)
+        other = attrs.evolve(self, **self._known(settings))
+        other._scratch["names"] = self._scratch.get("names", ())  # of the slots in the memory
         other.memory.update({name: array.copy() for name, array in self.memory.items()})
         object.__setattr__(other, "_network", self._network)
         return other

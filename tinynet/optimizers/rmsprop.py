@@ -11,7 +11,7 @@ from tinynet.optimizers.base import Optimizer, average
 from tinynet.schedules import Schedule, rate_field
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class RMSprop(Optimizer, name="rmsprop"):
     r"""Gradients over the root of their running mean square (Tieleman and Hinton 2012, lecture 6e).
 

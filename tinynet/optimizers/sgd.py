@@ -11,7 +11,7 @@ from tinynet.optimizers.base import Optimizer
 from tinynet.schedules import Schedule, rate_field
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class SGD(Optimizer):
     r"""Gradient descent, params ← params - learning_rate · v.
 

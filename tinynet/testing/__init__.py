@@ -165,9 +165,9 @@ def _explained(name: str, error: Exception) -> str:
     message = f"{name} raises {type(error).__name__}: {error}"
     if isinstance(error, FrozenInstanceError):
         message = (
-            f"{name} is a description, so nothing can be set in it, and what is computed is not "
-            "stored. Write a setting as a field, slope: float = 0.1, below @attrs.frozen, and no "
-            "__init__."
+            f"{name} is a description, so nothing can be set in it. A setting is a field: write "
+            "@attrs.frozen above the class, slope: float = 0.1 in it, and no __init__. What is "
+            "computed is not stored."
         )
     if any(words in str(error) for words in _OF_SINGLE_NUMBERS):
         message += ". It gets arrays of all units and examples: use np.where, np.maximum and np.exp"

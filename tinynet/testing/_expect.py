@@ -71,11 +71,9 @@ def _expect_plain(what: str, value: Any) -> None:
             _expect_plain(what, item)
         return
     hint = " Use a tuple." if isinstance(value, (list, np.ndarray, set)) else ""
-    message = f"{what} holds a {type(value).__name__}, expected what can be saved: a number, a"
-    expect(
-        isinstance(value, _PLAIN),
-        f"{message} string, a tuple of these or a registered object.{hint}",
-    )
+    message = f"{what} holds a {type(value).__name__}, expected a number, a string, a tuple of"
+    can_be_saved = isinstance(value, _PLAIN)
+    expect(can_be_saved, f"{message} these or a registered object, as it is saved.{hint}")
 
 
 def unchanged(name: str, call: Callable[..., Any], **arrays: Array) -> Any:

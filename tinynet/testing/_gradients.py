@@ -32,17 +32,20 @@ def _slope(J: Callable[[], float], array: Array, direction: Array, step: float) 
     return (J_after - J_before) / (2 * step)
 
 
-def compare(name: str, J: Callable[[], float], array: Array, gradient: Array) -> tuple[float, str]:
+def compare(
+    name: str, J: Callable[[], float], array: Array, gradient: Array, m: int, is_mean: bool
+) -> tuple[float, str]:
     """Return the largest relative error of a gradient, and a message that says where it is.
 
     It is compared along some directions, with the nearest of several central differences.
+    `is_mean` says whether it is a mean over the m examples.
     """
     if not np.isfinite(gradient).all():
         hint = "back must write every entry of it, with =, because += adds to what was there"
-        return math.inf, f"{name} is not filled, or not finite: {hint}"
-    directions = np.eye(array.size)
-    if array.size > _DIRECTIONS:
-        directions = np.random.default_rng(0).standard_normal((_DIRECTIONS, array.size))
+        return math.inf, f"{name} is not filled, or not finite: {hint}."
+    directions: Array = np.random.default_rng(0).standard_normal((_DIRECTIONS, array.size))
+    if array.size <= _DIRECTIONS:
+        directions = np.eye(array.size)
     pairs = []
     for direction in directions:
         d = (direction / np.linalg.norm(direction)).reshape(array.shape)
@@ -54,21 +57,17 @@ def compare(name: str, J: Callable[[], float], array: Array, gradient: Array) ->
     scale = max(_FLOOR, *map(abs, sum(pairs, ()))) + noise / TOLERANCE
     error, along, slope = max((abs(along - slope) / scale, along, slope) for along, slope in pairs)
     ratio = f" ({along / slope:.4g} times as much)" if slope else ""
-    found = f"{name} does not match the cost: along a direction it gives {along:.8g}{ratio}"
-    return error, f"{found}, expected the slope {slope:.8g}"
+    message = f"{name} does not match the cost: along a direction it gives {along:.8g}{ratio},"
+    hint = ""
+    if error > TOLERANCE and array.size <= _ENTRIES:
+        entries: Array = np.eye(array.size).reshape(-1, *array.shape)
+        slopes = [_slope(J, array, one, 1e-6) for one in entries]
+        hint = _likely_mistake(gradient, np.reshape(slopes, array.shape), m, is_mean)
+    return error, f"{message} expected the slope {slope:.8g}{hint}."
 
 
-def slopes_of(J: Callable[[], float], array: Array) -> Array:
-    """Return the derivative of J by each entry of an array, by central differences."""
-    directions = np.eye(array.size).reshape(-1, *array.shape)
-    return np.reshape([_slope(J, array, d, 1e-6) for d in directions], array.shape)
-
-
-def likely_mistake(gradient: Array, right: Array, m: int, is_mean: bool) -> str:
-    """Return which of the usual mistakes explains a wrong gradient, or "".
-
-    `is_mean` says whether it had to be a mean over the m examples.
-    """
+def _likely_mistake(gradient: Array, right: Array, m: int, is_mean: bool) -> str:
+    """Return which of the usual mistakes explains a wrong gradient, or ""."""
     too_large, too_small = "it is for each example", "for each example do not divide by m"
     if is_mean:
         too_large = "it is a mean over the examples, so divide by m"
@@ -125,22 +124,20 @@ def check_gradients(
     J()
     double.back(Y, input_gradient=True, sample_weight=sample_weight)
     m = X.shape[-1]
-    arrays = [("dA[0], from layer 1,", X, double.dA[0] / m)]
-    for layer in double.storage.placed:
-        for name, gradient in layer.grads.items():
-            title = f"d{name}[{layer.label}] of {layer.title}"
-            arrays.append((title, layer.params[name], gradient.copy()))
-    errors, faults = [], []
-    for name, array, gradient in arrays:
-        error, message = compare(name, J, array, gradient)
-        errors.append(error)
-        if error > tolerance:
-            if array.size <= _ENTRIES and np.isfinite(gradient).all():
-                right = slopes_of(J, array)
-                message += likely_mistake(gradient, right, m, is_mean=array is not X)
-            faults.append(f"{message}.")
+    grads = copy.deepcopy([layer.grads for layer in double.storage.placed])
+    results = [compare("dA[0], from layer 1,", J, X, double.dA[0] / m, m, is_mean=False)]
+    for layer, gradients in zip(double.storage.placed, grads, strict=True):
+        for name, gradient in gradients.items():
+            title = f"d{name}[{layer.index}] of {layer.title}"
+            results.append(compare(title, J, layer.params[name], gradient, m, is_mean=True))
+    return _largest(results, tolerance)
+
+
+def _largest(results: list[tuple[float, str]], tolerance: float) -> float:
+    """Return the largest error, or raise an AssertionError with what is said of larger ones."""
+    faults = [fault for error, fault in results if not error <= tolerance]
     expect(not faults, " ".join(faults))
-    return max(errors)
+    return max((error for error, _ in results), default=0.0)
 
 
 def _in_float64(model: Network, X: Any) -> Network:
@@ -178,18 +175,14 @@ def compare_gradients(
         means |= {f"d{name}{layer.label}": view for name, view in layer.grads.items()}
     for quantity, arrays in (("dZ", double.dZ), ("dA", double.dA)):
         right |= {f"{quantity}{l}": array for l, array in arrays.items() if isinstance(l, int)}
-    errors, faults = [0.0], []
+    results = []
     for name, value in grads.items():
         if name not in means | right:
             known = ", ".join(means | right)
             raise KeyError(f"grads has {name!r}, expected some of {known}.")
         found, expected = np.asarray(value), (right | means)[name]
-        error, fault = _difference(name, found, expected, A.shape[-1], name in means)
-        errors.append(error)
-        if not error <= tolerance:
-            faults.append(fault)
-    expect(not faults, " ".join(faults))
-    return max(errors)
+        results.append(_difference(name, found, expected, A.shape[-1], name in means))
+    return _largest(results, tolerance)
 
 
 def _difference(
@@ -204,4 +197,4 @@ def _difference(
     at = np.unravel_index(np.argmax(np.abs(found - expected)), found.shape)
     error = float(np.abs(found[at] - expected[at])) / max(_FLOOR, float(np.abs(expected).max()))
     where = f"{entry(name, at)} is {found[at]:.6g}, expected {expected[at]:.6g}"
-    return error, f"{where}{likely_mistake(found, expected, m, is_mean)}."
+    return error, f"{where}{_likely_mistake(found, expected, m, is_mean)}."

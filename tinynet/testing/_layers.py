@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import itertools
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,11 +119,6 @@ def check_gradients(layer: Layer, input_shape: Inputs) -> None:
 def check_training(layer: Layer, input_shape: Inputs) -> None:
     """Compare the gradients of a pass of training with differences, with the same draws."""
     model, X, Y = _problem(layer, input_shape)
-    before = X.copy()
-    model.forward(X)
-    model.forward(X + 1, training=True)
-    message = f"{type(layer).__name__}.forward writes into the A_prev of the pass before."
-    expect(np.array_equal(X, before), f"{message} Return a copy.")
     try:
         _gradients.check_gradients(model, X, Y, training=True)
     except AssertionError as error:
@@ -132,9 +127,8 @@ def check_training(layer: Layer, input_shape: Inputs) -> None:
 
 def _likely_mistake(model: Network, X: Array) -> str:
     """Return what back is likely to have missed, if only the gradients of training are wrong."""
-    start = copy.deepcopy(model.rng)
-    Z = _Z(model, X, training=True)
-    if _position(model.rng) != _position(start):
+    start, Z = _position(model.rng), _Z(model, X, training=True)
+    if _position(model.rng) != start:
         return " back must use what forward drew: the same mask from the cache, with its factor."
     X[..., -1] += 1
     if not np.array_equal(_Z(model, X, training=True)[..., :-1], Z[..., :-1]):
@@ -163,8 +157,6 @@ def check_chance(layer: Layer, input_shape: Inputs) -> None:
 
 def check_copies(layer: Layer, input_shape: Inputs) -> None:
     """Check that each copy and file of a model has what training left in a layer."""
-    import tempfile  # costs 10 ms, and only files need it
-
     name = type(layer).__name__
     model, X, _ = _problem(layer, input_shape)
     for shift in range(3):
@@ -173,12 +165,10 @@ def check_copies(layer: Layer, input_shape: Inputs) -> None:
     hint = "Declare in state what must last from pass to pass; it is then in the cache."
     private = model.storage.private_chain(X.shape[-1]).forward_input(X)
     expect(np.allclose(private, A), f"{name}: after training, predict differs from forward. {hint}")
-    copies = copies_of(model, type(layer))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "net.npz")
-        model_file.save(model, path)
-        with opened(path) as file:
-            copies["load"] = model_file.read(file, Network)
+    copies, file = copies_of(model, type(layer)), io.BytesIO()
+    model_file.save(model, file)
+    with opened(file) as archive:
+        copies["load"] = model_file.read(archive, Network)
     for way, other in copies.items():
         same = np.allclose(other.forward(X), A)
         expect(same, f"{name}: what training left is lost by {way}. {hint}")

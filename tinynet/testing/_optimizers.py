@@ -20,8 +20,8 @@ def check_way_down(optimizer: Optimizer) -> None:
     """Check that it descends |params - lowest|²/2 in place, the same way each time."""
     for dtype in map(np.dtype, (np.float64, np.float32)):
         first, second = (_after_20_steps(optimizer.fresh(), dtype) for _ in range(2))
-        message = f"{type(optimizer).__name__} moves the same parameters differently"
-        expect(np.array_equal(first, second), f"{message} the second time.")
+        same, name = np.array_equal(first, second), type(optimizer).__name__
+        expect(same, f"{name} moves the same parameters differently the second time.")
 
 
 def _after_20_steps(optimizer: Optimizer, dtype: np.dtype[Any]) -> Array:

@@ -38,7 +38,7 @@ _DTYPES = (
 _MOST_ARRAYS = 1000  # to find one takes time
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(slots=False, kw_only=True, eq=False, repr=False)
 class SavedRun:
     """What a checkpoint holds of a run, beside its arrays; `describe` returns it as plain data."""
 
@@ -68,18 +68,7 @@ class SavedRun:
 def write(run: Run, callbacks: Sequence[Callback], path: str | os.PathLike[str]) -> None:
     """Write a run, with the state of these callbacks, to a file in one move."""
     states = [dict(callback.state()) for callback in callbacks]
-    arrays: dict[str, Mapping[str, Array]] = {
-        "optimizer": run.optimizer.memory, "so_far": run.predictions()
-    }  # fmt: skip
-    for i, state in enumerate(states):
-        arrays[f"callback{i}"] = {k: v for k, v in state.items() if isinstance(v, np.ndarray)}
-    arrays["history"] = _history_arrays(run)
-    count = sum(map(len, arrays.values()))
-    if count > _MOST_ARRAYS:  # could not be read again
-        raise ValueError(
-            f"The run has {count} arrays, expected at most {_MOST_ARRAYS} in a checkpoint. "
-            "Let callbacks keep fewer."
-        )
+    arrays = _arrays(run, states)
     saved = SavedRun(
         settings=run.settings,
         optimizer=run.optimizer,
@@ -113,6 +102,21 @@ def write(run: Run, callbacks: Sequence[Callback], path: str | os.PathLike[str])
     }
     description = model_file.description(run.network) | {"run": saved.describe()}
     write_file(path, description, run.network.storage.named() | members)
+
+
+def _arrays(run: Run, states: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Array]]:
+    """Return the arrays of a run by owner and name, those in the states of callbacks too."""
+    arrays = {"optimizer": run.optimizer.memory, "so_far": run.predictions()}
+    for i, state in enumerate(states):
+        arrays[f"callback{i}"] = {k: v for k, v in state.items() if isinstance(v, np.ndarray)}
+    arrays["history"] = _history_arrays(run)
+    count = sum(map(len, arrays.values()))
+    if count > _MOST_ARRAYS:  # could not be read again
+        raise ValueError(
+            f"The run has {count} arrays, expected at most {_MOST_ARRAYS} in a checkpoint. "
+            "Let callbacks keep fewer."
+        )
+    return arrays
 
 
 def _history_arrays(run: Run) -> dict[str, Array]:
@@ -150,9 +154,7 @@ def read(file: Archive, network: Network) -> tuple[SavedRun, dict[str, dict[str,
     `network` is the model of the same file. Within `opened` each error here is one of the file.
     """
     if "run" not in file.description:
-        raise FileFormatError(
-            "it holds a model but no run. Pass a file that fit(..., checkpoint=...) wrote"
-        )
+        raise FileFormatError("it holds a model but no run")
     found = file.description["run"]
     names = {field.name for field in attrs.fields(SavedRun)}
     _expect(network.loss is not None, "a run without a loss")

@@ -10,7 +10,7 @@ import math
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +20,7 @@ from tinynet._support.arrays import Array, all_finite
 from tinynet._support.cache import Cache
 from tinynet.activations import Softmax
 from tinynet.errors import TrainingWarning
-from tinynet.layers import Activate, Dropout, Layer, Normalization, Reshape
+from tinynet.layers import Activate, Dropout, Normalization, Reshape
 from tinynet.model.chain import ModelChain
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
@@ -45,7 +45,7 @@ class Diagnostics(Callback):
         run = self.run
         faults = [
             *_wrong_activations(run.network),
-            *_same_units(run.network),
+            *_same_units(run.network.storage.layers),
             *_no_rate(run.optimizer),
         ]
         for fault in faults:
@@ -305,28 +305,28 @@ def _acting(network: Network) -> list[PlacedLayer]:
     return acting or list(placed[:1])
 
 
-def _same_units(network: Network) -> Iterator[str]:
-    """Yield the hidden layers whose units are, and stay, all the same."""
-    storage = network.storage
-    views = {at.path: named for at, named in zip(storage.placed, storage.param_views, strict=True)}
-    weighted = [at for at in storage.layers if "W" in views[at.path]]
-    for layer, after in pairwise(weighted):
-        W, W_after = views[layer.path]["W"], views[after.path]["W"]
-        between = storage.layers[layer.path[0] : after.path[0] - 1]
+def _same_units(layers: Sequence[PlacedLayer]) -> Iterator[str]:
+    """Yield the hidden layers of a chain whose units are, and stay, all the same."""
+    for layer in layers:
+        for chain in layer.chains:
+            yield from _same_units(chain)
+    for layer, after in pairwise([layer for layer in layers if "W" in layer.params]):
+        W, W_after = layer.params["W"], after.params["W"]
+        between = layers[layer.path[-1] : after.path[-1] - 1]
         if len(W) < 2 or not (_rows_are_equal(W) and _rows_are_equal(W_after.T)):
             continue
-        if all(_treats_units_alike(at.layer, views[at.path]) for at in between):
+        if all(map(_treats_units_alike, between)):
             yield (
-                f"All {len(W)} units of {layer.title} have the same weights, in W[{layer.label}] "
-                f"and in W[{after.label}], so they get the same gradients and stay one unit for "
+                f"All {len(W)} units of {layer.title} have the same weights, in W[{layer.index}] "
+                f"and in W[{after.index}], so they get the same gradients and stay one unit for "
                 'ever. Draw W at random: init="auto".'
             )
 
 
-def _treats_units_alike(layer: Layer, parameters: Mapping[str, Array]) -> bool:
+def _treats_units_alike(placed: PlacedLayer) -> bool:
     """Return whether a layer leaves equal units equal; dropout does not."""
-    is_alike = all(map(_rows_are_equal, parameters.values()))
-    return isinstance(layer, (Activate, Normalization)) and is_alike
+    is_alike = all(map(_rows_are_equal, placed.params.values()))
+    return isinstance(placed.layer, (Activate, Normalization)) and is_alike
 
 
 def _rows_are_equal(rows: Array) -> bool:
@@ -374,7 +374,7 @@ def _why_still(chain: ModelChain) -> str:
             if "W" not in cache.parameters:
                 return f"{layer.title} lets no gradient through to the layers below."
             return (
-                f"W[{layer.label}] lets no gradient through to the layers below. If it is 0, draw "
+                f"W[{layer.index}] lets no gradient through to the layers below. If it is 0, draw "
                 'it with init="auto".'
             )
     if error <= _SMALL:

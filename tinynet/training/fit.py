@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynet._support.checks import integer_or_none
 from tinynet.data.batches import Batches
-from tinynet.data.sources import ordered_batches, split_batches, training_batches
+from tinynet.data.sources import Prepared, ordered_batches, training_batches
 from tinynet.errors import ShapeError
 from tinynet.files import model as model_file
 from tinynet.files.archive import opened
@@ -51,11 +51,13 @@ def fit(
             f"checkpoint_every is {settings.checkpoint_every}, but there is no file to write. "
             'Add checkpoint="run.npz".'
         )
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f'checkpoint is {checkpoint!r}, expected a path. Use checkpoint="run.npz".')
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     functions = resolve(metrics)
-    with network.unchanged_if_refused():
+    with network.unchanged_if_refused(), optimizer.unchanged_if_refused():
         data = _prepare(network, X, Y, sample_weight, validation_data, settings)
-        run = _new_run(network, optimizer, functions, settings, *data)
+        run = _new_run(network, optimizer, functions, settings, data)
         saved = _with_progress(callbacks, settings)
         loop = _loop(run, data, saved, checkpoint)
         loop.begin()
@@ -75,7 +77,7 @@ def resume(
     epochs: int | None,
 ) -> tuple[N, History]:
     """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
-    with opened(path) as file:
+    with opened(path, "fit(..., checkpoint=...)") as file:
         network = model_file.read(file, kind)
         saved, arrays = checkpoints.read(file, network)
         file.expect_no_more()
@@ -90,11 +92,11 @@ def resume(
     functions = resolve(saved.metrics if metrics is None else metrics)
     network.rng, rng_now = checkpoints.generators(saved)
     data = _prepare(network, X, Y, sample_weight, validation_data, settings)
-    run = _new_run(network, saved.optimizer, functions, settings, *data)
+    run = _new_run(network, saved.optimizer, functions, settings, data)
     all_callbacks = _with_progress(callbacks, settings)
     checkpoints.expect_same_run(saved, run, all_callbacks)
     network.rng = rng_now
-    data[0].skip(saved.epoch)
+    data.training.skip(saved.epoch)
     loop = _loop(run, data, all_callbacks, path)
     checkpoints.restore(run, saved, arrays, all_callbacks, path)
     # Another number of epochs continues a run that was stopped, too.
@@ -124,35 +126,25 @@ def evaluate(
     return evaluate_batches(network, batches, functions)
 
 
-Data = tuple[Batches, Batches | None, dict[str, Any] | None]
-
-
 def _prepare(
     network: Network, X: Any, Y: Any, sample_weight: Any, validation_data: Any, settings: Settings
-) -> Data:
-    """Return the batches to train on and those to validate on, all checked before the first step.
-
-    Also the state of the generator before a validation split was drawn, if one was.
-    """
+) -> Prepared:
+    """Return the batches to train on and to validate on, all checked before the first step."""
     share, steps = settings.validation_split, settings.steps_per_epoch
-    options = (settings.batch_size, settings.shuffle, sample_weight, settings.class_weight, steps)
-    if share is None:
-        batches = training_batches(network, X, Y, *options)
-        data: Data = batches, _validation(network, validation_data), None
-    elif validation_data is None:
-        data = split_batches(network, X, Y, share, *options)
-    else:
+    if share is not None and validation_data is not None:
         raise ValueError(
             "fit got validation_data and validation_split, expected one of them. Leave one out."
         )
-    _refuse_small_batches(network, data[0])
+    options = (settings.batch_size, settings.shuffle, sample_weight, settings.class_weight, steps)
+    data = training_batches(network, X, Y, *options, share)
+    if validation_data is not None:
+        data = data._replace(validation=_validation(network, validation_data))
+    _refuse_small_batches(network, data.training)
     return data
 
 
-def _validation(network: Network, validation_data: Any) -> Batches | None:
+def _validation(network: Network, validation_data: Any) -> Batches:
     """Return the validation batches of (X, Y), (X, Y, w), or a stream alone or in a tuple."""
-    if validation_data is None:
-        return None
     are_arrays = isinstance(validation_data, list) and all(
         isinstance(array, np.ndarray) for array in validation_data
     )
@@ -182,10 +174,9 @@ def _new_run(
     optimizer: Optimizer,
     functions: Mapping[str, Measure],
     settings: Settings,
-    batches: Batches,
-    validation: Batches | None,
-    rng_at_start: dict[str, Any] | None,
+    data: Prepared,
 ) -> Run:
+    batches = data.training
     return Run(
         network=network,
         optimizer=optimizer,
@@ -194,8 +185,8 @@ def _new_run(
         m=batches.m,
         shape=batches.shape,
         steps=batches.steps,
-        validated=validation is not None,
-        rng_at_start=rng_at_start,
+        validated=data.validation is not None,
+        rng_at_start=data.rng_before_split,
     )
 
 
@@ -210,8 +201,8 @@ def _with_progress(callbacks: Sequence[Callback], settings: Settings) -> list[Ca
     return [*callbacks, *[ProgressBar()] * settings.verbose]
 
 
-def _loop(run: Run, data: Data, callbacks: Sequence[Callback], path: Path | None) -> Loop:
+def _loop(run: Run, data: Prepared, callbacks: Sequence[Callback], path: Path | None) -> Loop:
     diagnostics = Diagnostics()
     for callback in (*callbacks, diagnostics):
         callback.model, callback.run = run.network, run
-    return Loop(run, data[0], data[1], callbacks, [diagnostics], path)
+    return Loop(run, data.training, data.validation, callbacks, [diagnostics], path)

@@ -57,8 +57,8 @@ class Loop:
 
     def begin(self) -> None:
         """Do what comes before the first step, and may be refused."""
-        self._call("on_train_begin", {})
         self.run.optimizer.begin(self.run.network)
+        self._call("on_train_begin", {})
         self._write_checkpoint()
 
     def train(self) -> History:

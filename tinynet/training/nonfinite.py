@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from tinynet._support.arrays import Array
+from tinynet._support.cache import Cache
 from tinynet.errors import NonFiniteError
-from tinynet.model.chain import ModelChain
+from tinynet.model.chain import Chain, ModelChain
 from tinynet.model.network import Network
+from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
 from tinynet.training.run import Run
 
@@ -28,20 +30,28 @@ def first_nonfinite(network: Network) -> str | None:
 
 
 def _in_order(network: Network, chain: ModelChain) -> Iterator[tuple[str, Array | None]]:
-    links = list(chain.all_links())
+    links = list(_as_computed(chain))
     for layer, cache in links:
         for name in ("Z", "A"):
-            yield f"{name}[{layer.label}] of {layer.title}", getattr(cache, name)
+            yield f"{name}[{layer.index}] of {layer.title}", getattr(cache, name)
     for layer, cache in reversed(links):
         at_output = cache is chain.last and chain.begins_at_dZ  # where dA[L] is not computed
         names = ["dZ"] if at_output else ["dA", "dZ"]
         for name in names + [f"d{name}" for name in cache.parameters]:
-            yield f"{name}[{layer.label}] of {layer.title}", getattr(cache, name)
+            yield f"{name}[{layer.index}] of {layer.title}", getattr(cache, name)
     storage = network.storage
     for views in (storage.param_views, storage.state_views):
         for layer, named in zip(storage.placed, views, strict=True):
             for name, view in named.items():
-                yield f"{name}[{layer.label}] of {layer.title}", view
+                yield f"{name}[{layer.index}] of {layer.title}", view
+
+
+def _as_computed(chain: Chain) -> Iterator[tuple[PlacedLayer, Cache]]:
+    """Yield layers with their caches as a forward pass fills them: a layer after those within."""
+    for layer, cache in chain.links:
+        for inner in cache.chains:
+            yield from _as_computed(inner)
+        yield layer, cache
 
 
 def course(costs: Iterable[float]) -> str:

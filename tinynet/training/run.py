@@ -30,7 +30,7 @@ def _plain_bool(value: Any) -> Any:
     return bool(value) if isinstance(value, (int, np.bool_)) and value in (0, 1) else value
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(slots=False, kw_only=True)
 class Settings:
     """The settings of `fit` that a checkpoint saves."""
 
@@ -65,7 +65,7 @@ class Settings:
         return cls(**{**described, "class_weight": weights})
 
 
-@attrs.define(slots=False, eq=False, kw_only=True)
+@attrs.define(slots=False, eq=False, repr=False, kw_only=True)
 class Run:
     """A training run.
 
