@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -16,12 +16,12 @@ from tinynet.data.sources import Prepared, ordered_batches, training_batches
 from tinynet.errors import ShapeError
 from tinynet.files import model as model_file
 from tinynet.files.archive import opened
-from tinynet.metrics import Measure, resolve
+from tinynet.metrics import resolve
 from tinynet.model.network import Network
 from tinynet.optimizers import SGD, Optimizer
 from tinynet.training import checkpoint as checkpoints
 from tinynet.training.callbacks import Callback
-from tinynet.training.diagnostics import Diagnostics
+from tinynet.training.checkpoint import Path
 from tinynet.training.history import History
 from tinynet.training.loop import Loop
 from tinynet.training.loop import evaluate as evaluate_batches
@@ -29,7 +29,6 @@ from tinynet.training.progress import ProgressBar
 from tinynet.training.run import INTERRUPTED, Run, Settings
 
 N = TypeVar("N", bound=Network)
-Path = str | os.PathLike[str]
 
 
 def fit(
@@ -46,20 +45,18 @@ def fit(
     checkpoint: Path | None,
 ) -> History:
     """Train a network from the first epoch on; `Sequential.fit` documents the arguments."""
-    if settings.checkpoint_every is not None and checkpoint is None:
-        raise ValueError(
-            f"checkpoint_every is {settings.checkpoint_every}, but there is no file to write. "
-            'Add checkpoint="run.npz".'
-        )
+    every = settings.checkpoint_every
+    if every is not None and checkpoint is None:
+        found = f"checkpoint_every is {every}, but there is no file to write"
+        raise ValueError(f'{found}. Add checkpoint="run.npz".')
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f'checkpoint is {checkpoint!r}, expected a path. Use checkpoint="run.npz".')
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     functions = resolve(metrics)
     with network.unchanged_if_refused(), optimizer.unchanged_if_refused():
         data = _prepare(network, X, Y, sample_weight, validation_data, settings)
-        run = _new_run(network, optimizer, functions, settings, data)
-        saved = _with_progress(callbacks, settings)
-        loop = _loop(run, data, saved, checkpoint)
+        run = Run(network, optimizer, functions, settings, *_known_of(data))
+        loop = Loop(run, data, _with_progress(callbacks, settings), checkpoint)
         loop.begin()
     return loop.train()
 
@@ -79,26 +76,23 @@ def resume(
     """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
     with opened(path, "fit(..., checkpoint=...)") as file:
         network = model_file.read(file, kind)
-        saved, arrays = checkpoints.read(file, network)
+        saved = checkpoints.read(file, network)
         file.expect_no_more()
-    settings = saved.settings
-    if epochs is not None:
-        settings = attrs.evolve(settings, epochs=epochs)
+    settings = saved.settings if epochs is None else attrs.evolve(saved.settings, epochs=epochs)
     if metrics is None and saved.functions:
-        raise ValueError(
-            "The run measures functions, which no file holds. "
-            f"Add metrics=[...], with {', '.join(saved.functions)}."
-        )
+        names = ", ".join(saved.functions)
+        found = "The run measures functions, which no file holds"
+        raise ValueError(f"{found}. Add metrics=[...], with {names}.")
     functions = resolve(saved.metrics if metrics is None else metrics)
-    network.rng, rng_now = checkpoints.generators(saved)
+    network.rng = saved.generator("start")
     data = _prepare(network, X, Y, sample_weight, validation_data, settings)
-    run = _new_run(network, saved.optimizer, functions, settings, data)
+    run = Run(network, saved.optimizer, functions, settings, *_known_of(data))
     all_callbacks = _with_progress(callbacks, settings)
-    checkpoints.expect_same_run(saved, run, all_callbacks)
-    network.rng = rng_now
+    saved.expect_same_run(run, all_callbacks)
+    network.rng = saved.generator("now")
     data.training.skip(saved.epoch)
-    loop = _loop(run, data, all_callbacks, path)
-    checkpoints.restore(run, saved, arrays, all_callbacks, path)
+    loop = Loop(run, data, all_callbacks, path)
+    saved.restore(run, all_callbacks, path)
     # Another number of epochs continues a run that was stopped, too.
     is_over = epochs is None and saved.stopped != INTERRUPTED
     run.stopped = saved.stopped if is_over else ""
@@ -117,12 +111,12 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the loss and the metrics; `Sequential.evaluate` documents the arguments."""
     functions = resolve(metrics)
-    sizes = integer_or_none("batch_size", batch_size), sample_weight
+    size = integer_or_none("batch_size", batch_size)
     steps = integer_or_none("steps_per_epoch", steps_per_epoch)
     # Only building changes the network: threads may share one that is built.
     guard = contextlib.nullcontext() if network.is_built else network.unchanged_if_refused()
     with guard:
-        batches = ordered_batches(network, X, Y, *sizes, steps)
+        batches = ordered_batches(network, X, Y, size, sample_weight, steps)
     return evaluate_batches(network, batches, functions)
 
 
@@ -132,9 +126,8 @@ def _prepare(
     """Return the batches to train on and to validate on, all checked before the first step."""
     share, steps = settings.validation_split, settings.steps_per_epoch
     if share is not None and validation_data is not None:
-        raise ValueError(
-            "fit got validation_data and validation_split, expected one of them. Leave one out."
-        )
+        found = "fit got validation_data and validation_split, expected one of them"
+        raise ValueError(f"{found}. Leave one out.")
     options = (settings.batch_size, settings.shuffle, sample_weight, settings.class_weight, steps)
     data = training_batches(network, X, Y, *options, share)
     if validation_data is not None:
@@ -143,14 +136,12 @@ def _prepare(
     return data
 
 
-def _validation(network: Network, validation_data: Any) -> Batches:
+def _validation(network: Network, data: Any) -> Batches:
     """Return the validation batches of (X, Y), (X, Y, w), or a stream alone or in a tuple."""
-    are_arrays = isinstance(validation_data, list) and all(
-        isinstance(array, np.ndarray) for array in validation_data
-    )
-    if not (are_arrays or isinstance(validation_data, tuple)):
-        validation_data = (validation_data,)
-    X, Y, w = (*validation_data, None, None)[:3]
+    are_arrays = isinstance(data, list) and all(isinstance(array, np.ndarray) for array in data)
+    if not (are_arrays or isinstance(data, tuple)):
+        data = (data,)
+    X, Y, w = (*data, None, None)[:3]
     batches = ordered_batches(network, X, Y, sample_weight=w)
     for _ in batches.epoch(None):  # each batch is checked before the first step
         pass
@@ -160,49 +151,23 @@ def _validation(network: Network, validation_data: Any) -> Batches:
 def _refuse_small_batches(network: Network, batches: Batches) -> None:
     """Refuse a batch that is too small for a layer, before an epoch gets to it."""
     for layer in network.storage.placed:
-        least = layer.layer.least_examples
-        if batches.smallest is not None and batches.smallest < least:
-            raise ShapeError(
-                f"The smallest batch of {batches.m} examples has {batches.smallest}, expected at "
-                f"least {least} in training for {layer.title}. Use another batch_size, or leave "
-                "an example out."
-            )
+        smallest, least = batches.smallest, layer.layer.least_examples
+        if smallest is not None and smallest < least:
+            found = f"The smallest batch of {batches.m} examples has {smallest}, expected at least "
+            found += f"{least} in training for {layer.title}"
+            raise ShapeError(f"{found}. Use another batch_size, or leave an example out.")
 
 
-def _new_run(
-    network: Network,
-    optimizer: Optimizer,
-    functions: Mapping[str, Measure],
-    settings: Settings,
-    data: Prepared,
-) -> Run:
-    batches = data.training
-    return Run(
-        network=network,
-        optimizer=optimizer,
-        metrics=functions,
-        settings=settings,
-        m=batches.m,
-        shape=batches.shape,
-        steps=batches.steps,
-        validated=data.validation is not None,
-        rng_at_start=data.rng_before_split,
-    )
+def _known_of(data: Prepared) -> tuple[Any, ...]:
+    """Return what a run knows of its data, in the order of its fields."""
+    batches, is_validated = data.training, data.validation is not None
+    return batches.m, batches.shape, batches.steps, is_validated, data.rng_before_split
 
 
 def _with_progress(callbacks: Sequence[Callback], settings: Settings) -> list[Callback]:
     for callback in callbacks:
         if not isinstance(callback, Callback):
             hint = f" Pass {callback.__name__}()." if isinstance(callback, type) else ""
-            raise TypeError(
-                f"callbacks has {callback!r}, expected an instance of a subclass of "
-                f"tinynet.Callback.{hint}"
-            )
+            expected = "expected an instance of a subclass of tinynet.Callback"
+            raise TypeError(f"callbacks has {callback!r}, {expected}.{hint}")
     return [*callbacks, *[ProgressBar()] * settings.verbose]
-
-
-def _loop(run: Run, data: Prepared, callbacks: Sequence[Callback], path: Path | None) -> Loop:
-    diagnostics = Diagnostics()
-    for callback in (*callbacks, diagnostics):
-        callback.model, callback.run = run.network, run
-    return Loop(run, data.training, data.validation, callbacks, [diagnostics], path)

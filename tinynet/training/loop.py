@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,40 +16,39 @@ import numpy as np
 from tinynet._support.arrays import Array, all_finite
 from tinynet._support.random import set_state, state_of
 from tinynet.data.batches import Batch, Batches
-from tinynet.errors import NonFiniteError
+from tinynet.data.sources import Prepared
 from tinynet.metrics import Measure
 from tinynet.model.network import Network
 from tinynet.training import checkpoint
 from tinynet.training.callbacks import Callback
+from tinynet.training.checkpoint import Path
+from tinynet.training.diagnostics import Diagnostics
 from tinynet.training.history import History
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
-from tinynet.training.run import INTERRUPTED, Run, measures
+from tinynet.training.run import INTERRUPTED, Run, Tally
 
-HOOKS = (
-    "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_batch_begin",
-    "on_batch_end",
-)  # fmt: skip
+HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
 
 
 class Loop:
     """Takes a run from where it is to its last epoch, or until something stops it.
 
-    ``callbacks`` are those whose state a checkpoint saves; ``observers`` come before them, and see
-    a step before a callback can change anything.
+    A checkpoint saves the state of ``callbacks``. Diagnostics come before them, and see a step
+    before a callback can change anything.
     """
 
     def __init__(
-        self,
-        run: Run,
-        batches: Batches,
-        validation: Batches | None,
-        callbacks: Sequence[Callback],
-        observers: Sequence[Callback],
-        path: str | os.PathLike[str] | None,
+        self, run: Run, data: Prepared, callbacks: Sequence[Callback], path: Path | None
     ) -> None:
-        self.run, self.batches, self.validation, self.path = run, batches, validation, path
-        self.callbacks = callbacks
-        self.hooks = _overridden([*observers, *callbacks])
+        self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
+        # For each hook what to call: the methods of this name that do something.
+        self.hooks: dict[str, list[Any]] = {hook: [] for hook in HOOKS}
+        for callback in (Diagnostics(), *callbacks):
+            callback.model, callback.run = run.network, run
+            for hook, methods in self.hooks.items():
+                method = getattr(callback, hook)
+                if getattr(method, "__func__", None) is not getattr(Callback, hook):
+                    methods.append(method)
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before: Array = run.network.values.copy()
         self.within_step = False
@@ -81,11 +79,10 @@ class Loop:
             J = self._step(X, Y, w)
             run.step, self.within_step = run.step + 1, False
             self._call("on_batch_end", run.step - 1, {"loss": J})
+            if run.stopped or (every and run.step % every == 0):
+                self._write_checkpoint()
             if run.stopped:
-                self._write_checkpoint()
                 return
-            if every and run.step % every == 0:
-                self._write_checkpoint()
         self._end_epoch()
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # not finite: an error below
@@ -102,23 +99,18 @@ class Loop:
         chain.back_from(Y, w)
         self.costs.append(J)
         self._expect_finite(J, network.grads)
-
-        run.cost_sum += m * J
-        run.examples += m
-        if run.metrics:
-            run.targets.append(Y.copy())
-            run.outputs.append(A.copy())
+        _add(run.tally, J, Y, A)
 
         run.optimizer.step(network)
-        self._expect_finite(J, network.values, was_updated=True)
+        if not math.isfinite(network.values.dot(network.values)):
+            self._expect_finite(J, network.values, was_updated=True)
         return J
 
     def _expect_finite(self, J: float, vector: Array, was_updated: bool = False) -> None:
         # A sum of squares is finite only if every number is. It may overflow where every number is
         # finite, so then look closer.
-        suspicious = not (math.isfinite(J) and math.isfinite(vector.dot(vector)))
-        looks_closer = self.run.settings.detect_anomaly and not was_updated
-        if not (suspicious or looks_closer):
+        look_closer = self.run.settings.detect_anomaly and not was_updated
+        if math.isfinite(J + vector.dot(vector)) and not look_closer:
             return
         network = self.run.network
         culprit = first_nonfinite(network)
@@ -127,20 +119,17 @@ class Loop:
         network.values[:] = self.before
         if was_updated:  # the step is in the optimizer's memory already
             self.run.optimizer.reset()
-        raise self._nonfinite(culprit or "the cost", was_updated)
-
-    def _nonfinite(self, culprit: str, was_updated: bool) -> NonFiniteError:
-        return nonfinite_error(self.run, culprit, self.costs, was_updated)
+        raise nonfinite_error(self.run, culprit or "the cost", self.costs, was_updated)
 
     def _end_epoch(self) -> None:
         run = self.run
-        measured = run.measures()
-        if self.validation is not None:
+        measured = run.tally.measures()
+        if self.data.validation is not None:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                values = evaluate(run.network, self.validation, run.metrics)
+                values = evaluate(run.network, self.data.validation, run.metrics)
             measured |= {f"val_{name}": value for name, value in values.items()}
         # Nothing has changed up to here, so an epoch that is interrupted can end once more.
-        run.begin_epoch()
+        run.tally = Tally(run.metrics)
         run.history.record(measured)
         run.optimizer.end_epoch()
         run.epoch, run.step = run.epoch + 1, 0
@@ -149,16 +138,16 @@ class Loop:
 
     def _batches(self) -> Iterator[Batch]:
         """Return the batches that are left of the epoch, and restore the generator."""
-        run, rng = self.run, self.run.network.rng
+        run, batches, rng = self.run, self.data.training, self.run.network.rng
         if not run.step:
             run.rng_at_epoch = state_of(rng) if self.path else None
-            return self.batches.epoch(rng)
+            return batches.epoch(rng)
         assert run.rng_at_epoch is not None, "a run that begins within an epoch is a resumed one"
         now = state_of(rng)
         set_state(rng, run.rng_at_epoch)
-        batches = self.batches.epoch(rng, run.step)  # draws the order of the epoch once more
+        remaining = batches.epoch(rng, run.step)  # draws the order of the epoch once more
         set_state(rng, now)
-        return batches
+        return remaining
 
     def _call(self, hook: str, *arguments: Any) -> None:
         for method in self.hooks[hook]:
@@ -169,33 +158,24 @@ class Loop:
             checkpoint.write(self.run, self.callbacks, self.path)
 
 
-def _overridden(callbacks: Sequence[Callback]) -> dict[str, list[Callable[..., None]]]:
-    """Return for each hook what to call: the methods of this name that do something."""
-    methods: dict[str, list[Callable[..., None]]] = {hook: [] for hook in HOOKS}
-    for callback in callbacks:
-        for hook in HOOKS:
-            method = getattr(callback, hook)
-            if getattr(method, "__func__", None) is not getattr(Callback, hook):
-                methods[hook].append(method)
-    return methods
+def _add(tally: Tally, J: float, Y: Array, A: Array) -> None:
+    """Add a batch, which has the mean cost J."""
+    m = A.shape[-1]
+    tally.cost_sum += m * J
+    tally.examples += m
+    if tally.metrics:
+        tally.targets.append(Y.copy())
+        tally.outputs.append(A.copy())
 
 
-def evaluate(
-    network: Network, batches: Batches, metrics: Mapping[str, Measure]
-) -> dict[str, float]:
+def evaluate(network: Network, batches: Batches, metrics: dict[str, Measure]) -> dict[str, float]:
     """Return the loss and the metrics on batches, in order; the network stays as it is."""
-    cost_sum, examples = 0.0, 0
-    targets: list[Array] = []
-    outputs: list[Array] = []
+    tally = Tally(metrics)
     for X, Y, w in batches.epoch(None):
-        m = X.shape[-1]
-        chain = network.storage.private_chain(m)
+        chain = network.storage.private_chain(X.shape[-1])
         A = chain.forward_input(X)
-        cost_sum, examples = cost_sum + m * chain.cost(Y, w), examples + m
-        if metrics:
-            targets.append(Y.copy())
-            outputs.append(A)
-    return measures(metrics, cost_sum / examples, targets, outputs)
+        _add(tally, chain.cost(Y, w), Y, A)
+    return tally.measures()
 
 
 @contextlib.contextmanager
@@ -223,8 +203,7 @@ def _interruptible(loop: Loop) -> Iterator[None]:
         if is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
     if run.stopped == INTERRUPTED:
-        at = f"in epoch {run.epoch + 1}, after step {run.step}"
-        where = at if run.step else f"after epoch {run.epoch}"
-        sys.stderr.write(
-            f"Training was interrupted {where}. The history is complete up to there.\n"
-        )
+        step = f"in epoch {run.epoch + 1}, after step {run.step}"
+        place = step if run.step else f"after epoch {run.epoch}"
+        message = f"Training was interrupted {place}. The history is complete up to there."
+        sys.stderr.write(f"{message}\n")

@@ -8,10 +8,9 @@ from typing import Any
 import attrs
 import numpy as np
 
+from tinynet._support import fields
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import integer
-from tinynet._support.fields import integer as integer_field
-from tinynet._support.fields import one_of
 from tinynet.data.sources import BATCH_SIZE
 from tinynet.data.split import check_share
 from tinynet.metrics import Measure
@@ -22,11 +21,7 @@ from tinynet.training.history import History
 INTERRUPTED = "interrupted"
 
 
-def _share(value: Any) -> float | None:
-    return None if value is None else check_share(value)
-
-
-def _plain_bool(value: Any) -> Any:
+def _bool(value: Any) -> Any:
     return bool(value) if isinstance(value, (int, np.bool_)) and value in (0, 1) else value
 
 
@@ -34,16 +29,18 @@ def _plain_bool(value: Any) -> Any:
 class Settings:
     """The settings of `fit` that a checkpoint saves."""
 
-    epochs: int = integer_field(1, least=0)
-    batch_size: int | None = integer_field(BATCH_SIZE, optional=True)
-    shuffle: bool | str = one_of(
-        True, False, "blocks", "whole", default=True, converter=_plain_bool
+    epochs: int = fields.integer(1, least=0)
+    batch_size: int | None = fields.integer(BATCH_SIZE, optional=True)
+    shuffle: bool | str = fields.one_of(
+        True, False, "blocks", "whole", default=True, converter=_bool
     )
     verbose: bool = attrs.field(default=False, converter=bool)
     class_weight: Any = None
-    validation_split: float | None = attrs.field(default=None, converter=_share)
-    steps_per_epoch: int | None = integer_field(None, optional=True)
-    checkpoint_every: int | None = integer_field(None, optional=True)
+    validation_split: float | None = attrs.field(
+        default=None, converter=attrs.converters.optional(check_share)
+    )
+    steps_per_epoch: int | None = fields.integer(None, optional=True)
+    checkpoint_every: int | None = fields.integer(None, optional=True)
     detect_anomaly: bool = attrs.field(default=False, converter=bool)
 
     def describe(self) -> dict[str, Any]:
@@ -65,17 +62,45 @@ class Settings:
         return cls(**{**described, "class_weight": weights})
 
 
-@attrs.define(slots=False, eq=False, repr=False, kw_only=True)
+@attrs.define(slots=False, eq=False, repr=False)
+class Tally:
+    """What is measured batch by batch: the sum of the costs of all examples, and their number.
+
+    For the metrics, also targets and outputs.
+    """
+
+    metrics: dict[str, Measure]
+    cost_sum: float = 0.0
+    examples: int = 0
+    targets: list[Array] = attrs.field(factory=list)
+    outputs: list[Array] = attrs.field(factory=list)
+
+    def predictions(self) -> dict[str, Array]:
+        """Return targets Y and outputs A, as one array each, if there are any."""
+        named = {"Y": self.targets, "A": self.outputs}
+        return {name: np.concatenate(parts, axis=-1) for name, parts in named.items() if parts}
+
+    def measures(self) -> dict[str, float]:
+        """Return the mean cost, and the metrics over all examples."""
+        measured = {"loss": self.cost_sum / self.examples}
+        if self.metrics:
+            Y, A = self.predictions().values()
+            measured |= {name: float(metric(Y, A)) for name, metric in self.metrics.items()}
+        return measured
+
+
+@attrs.define(slots=False, eq=False, repr=False)
 class Run:
     """A training run.
 
-    ``epoch`` counts the epochs that are finished, ``step`` the steps taken since. ``stopped`` says
-    why the run ends early, and is empty while it does not.
+    ``epoch`` counts the epochs that are finished, ``step`` the steps taken since, and ``tally``
+    holds what these have measured. ``stopped`` says why the run ends early, and is empty while it
+    does not.
     """
 
     network: Network
     optimizer: Optimizer
-    metrics: Mapping[str, Measure]
+    metrics: dict[str, Measure]
     settings: Settings
     m: int | None  # examples an epoch, where it is known
     shape: Shape  # of an example
@@ -88,19 +113,13 @@ class Run:
     step: int = 0
     stopped: str = ""
     resumed: bool = False
-    # Of the steps of this epoch: the sum of the costs of all examples, and their number; and for
-    # the metrics their targets and outputs.
-    cost_sum: float = 0.0
-    examples: int = 0
-    targets: list[Array] = attrs.field(factory=list)
-    outputs: list[Array] = attrs.field(factory=list)
+    tally: Tally = attrs.Factory(lambda run: Tally(run.metrics), takes_self=True)
 
     def stop(self, why: str) -> None:
         """End the training after the step, or epoch, under way; the history says why."""
         if not isinstance(why, str) or why in ("", INTERRUPTED):
-            raise ValueError(
-                f"run.stop got {why!r}, expected the reason: run.stop('the cost is small enough')."
-            )
+            expected = "expected the reason: run.stop('the cost is small enough')"
+            raise ValueError(f"run.stop got {why!r}, {expected}.")
         self.stopped = self.stopped or why
 
     def interrupt(self) -> None:
@@ -112,31 +131,8 @@ class Run:
         """The names of what an epoch measures."""
         return measured_names(self.metrics, self.validated)
 
-    def begin_epoch(self) -> None:
-        """Forget what the steps of the epoch before have measured."""
-        self.cost_sum, self.examples, self.targets, self.outputs = 0.0, 0, [], []
-
-    def predictions(self) -> dict[str, Array]:
-        """Return targets Y and outputs A of this epoch, as one array each, if there are any."""
-        named = {"Y": self.targets, "A": self.outputs}
-        return {name: np.concatenate(parts, axis=-1) for name, parts in named.items() if parts}
-
-    def measures(self) -> dict[str, float]:
-        """Return the mean cost of the epoch, and the metrics over all its examples."""
-        return measures(self.metrics, self.cost_sum / self.examples, self.targets, self.outputs)
-
 
 def measured_names(metrics: Iterable[str], validated: bool) -> list[str]:
     """Return the names of what an epoch measures."""
     names = ["loss", *metrics]
     return names + [f"val_{name}" for name in names] * validated
-
-
-def measures(
-    metrics: Mapping[str, Measure], loss: float, targets: list[Array], outputs: list[Array]
-) -> dict[str, float]:
-    """Return the loss and the metrics over all examples, which come in parts."""
-    if not metrics:
-        return {"loss": loss}
-    Y, A = np.concatenate(targets, axis=-1), np.concatenate(outputs, axis=-1)
-    return {"loss": loss} | {name: float(metric(Y, A)) for name, metric in metrics.items()}
