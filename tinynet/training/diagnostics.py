@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -39,48 +38,44 @@ _GROWTH = 100.0  # how many times as large the cost may become in them
 
 
 class Diagnostics(Callback):
-    """Warn of what is likely a mistake, once each; `fit` adds it to the callbacks."""
+    """Warn of what is likely a mistake, once each; the loop calls it before the callbacks."""
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
-        run = self.run
-        faults = [
-            *_wrong_activations(run.network),
-            *_same_units(run.network.storage.layers),
-            *_no_rate(run.optimizer),
-        ]
+        run, network = self.run, self.run.network
+        faults = [*_wrong_activations(network), *_same_units(network.storage.layers)]
+        faults += _no_rate(run.optimizer)
         for fault in faults:
             _warn(fault)
         self.checks: list[Check] = [FaintGradient(), GrowingCost(run), LostMemory()]
         if not faults:  # which may be why
-            self.checks += [OutputsOutside(run), NoEffect(run), StandsStill(run)]
-        self.of_steps = list(self.checks)
+            self.checks += [OutputsOutside(), NoEffect(run), StandsStill(run)]
 
     def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        for check in self.of_steps[:]:
-            self._report(check, check.step(self.run, logs["loss"]))
-            if not check.watches_steps:
-                self.of_steps.remove(check)
+        chain, J = self.run.network.chain, logs["loss"]
+        assert chain is not None, "a step has a pass"
+        for check in self.checks[:]:
+            if check.watches_steps:
+                check.steps += 1
+                self._report(check, check.step(self.run, chain, J))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
         for check in self.checks[:]:
             self._report(check, check.epoch(self.run, logs["loss"]))
-        self.of_steps = [check for check in self.checks if check.watches_steps]
 
     def _report(self, check: Check, fault: str | None) -> None:
         if fault:
             _warn(fault)
         if fault or check.is_done:
             self.checks.remove(check)
-            check.watches_steps = False
 
 
 class Check:
     """One thing that is likely a mistake: `step` and `epoch` return what to say, or None."""
 
-    watches_steps = True
-    is_done = False
+    watches_steps, is_done = True, False
+    steps = 0  # that were looked at
 
-    def step(self, run: Run, J: float) -> str | None:
+    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
         """Look at a step that went well, and the cost before it."""
         return None
 
@@ -92,50 +87,36 @@ class Check:
 class FaintGradient(Check):
     """Next to nothing of the gradient at layer L reaches layer 1, or far too much of it."""
 
-    def step(self, run: Run, J: float) -> str | None:
+    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
         self.is_done = True  # the first step shows it
-        chain = _chain(run)
         sizes = [_size(cache.dZ) for cache in chain.caches]
         L, share = len(sizes), sizes[0] / sizes[-1] if sizes[-1] else 1.0
         if share == 0 or not math.isfinite(share) or _FAINT < share < 1 / _FAINT:
             return None  # 0 may be chance, in few examples: an epoch shows it
         spread = ", ".join(f"{float(np.std(cache.Z)):.2g}" for cache in chain.caches)
-        where = f"The standard deviation of Z goes {spread} from layer 1 to {L}{_unscaled(chain)}."
+        found = f"dZ[1] is {share:.1g} times dZ[{L}]. The standard deviation of Z goes {spread}"
+        found += f" from layer 1 to {L}{_unscaled(chain)}."
         if share > 1:
-            return (
-                f"The gradients grow on their way back: dZ[1] is {share:.1g} times as large as "
-                f"dZ[{L}]. {where} The weights are too large for so many layers. Draw them with "
-                'init="auto".'
-            )
-        return (
-            f"Next to nothing of the gradient reaches {chain.layers[0].title}: dZ[1] is "
-            f"{share:.1g} times dZ[{L}]. {where} The first layers will hardly learn. If the "
-            'weights were drawn too small, use init="auto". If the activations are flat (sigmoid '
-            'in many layers), use "relu" or fewer layers.'
-        )
+            why = 'The weights are too large for so many layers. Draw them with init="auto".'
+            return f"The gradients grow on their way back: {found} {why}"
+        why = "The first layers will hardly learn. If the weights were drawn too small, use "
+        why += 'init="auto". If the activations are flat (sigmoid in many layers), use "relu" or '
+        why += "fewer layers."
+        return f"Next to nothing of the gradient reaches {chain.layers[0].title}: {found} {why}"
 
 
 class OutputsOutside(Check):
     """A[L] goes beyond what the loss takes."""
 
-    def __init__(self, run: Run) -> None:
-        self.steps = 0
-        self.domain = run.network.needed_loss().domain
-        self.is_done = not np.isfinite(self.domain).any()
-
-    def step(self, run: Run, J: float) -> str | None:
-        self.steps += 1
-        self.is_done = self.is_done or self.steps >= _FIRST
-        (low, high), A, loss = self.domain, _chain(run).last.A, run.network.needed_loss()
-        if low - _ROUNDING <= A.min() and A.max() <= high + _ROUNDING:
+    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
+        self.is_done = self.steps >= _FIRST
+        A, loss = chain.last.A, run.network.needed_loss()
+        (low, high), least, most = loss.domain, A.min(), A.max()
+        if low - _ROUNDING <= least and most <= high + _ROUNDING:
             return None
-        last, partner = _acting(run.network)[-1], loss.partner
-        hint = f' Use "{partner.registered_name}" there.' if partner else ""
-        return (
-            f"The last layer, {last.title}, ends in {last.layer.activation.registered_name}, and "
-            f"A[L] goes from {A.min():.3g} to {A.max():.3g}, but {loss!r} takes {low:g} to "
-            f"{high:g}.{hint}"
-        )
+        found = f"{_ending(run.network)}, and A[L] goes from {least:.3g} to {most:.3g}"
+        hint = f' Use "{loss.partner.registered_name}" there.' if loss.partner else ""
+        return f"{found}, but {loss!r} takes {low:g} to {high:g}.{hint}"
 
 
 class GrowingCost(Check):
@@ -144,27 +125,19 @@ class GrowingCost(Check):
     def __init__(self, run: Run) -> None:
         self.watches_steps = not run.resumed  # near a minimum the cost may well rise
         self.costs: list[float] = []
-        self.first_loss: float | None = None
-        self.losses: deque[float] = deque(maxlen=_FIRST - 1)
+        self.losses: list[float] = []  # the first, and the last ones
 
-    def step(self, run: Run, J: float) -> str | None:
+    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
         self.costs.append(J)
-        self.watches_steps = len(self.costs) < _FIRST
-        if self.watches_steps or not _grows(self.costs):
-            return None
-        if self.costs[-1] <= _GROWTH * abs(self.costs[1]):
+        self.watches_steps = self.steps < _FIRST
+        if self.watches_steps or self.costs[-1] <= _GROWTH * abs(self.costs[1]):
             return None  # the first cost alone may be small by chance: that of a batch of one, say
-        return f"The cost grows from step to step: {course(self.costs)}. {too_large(run.optimizer)}"
+        return _growth("cost grows from step to step", self.costs, run.optimizer)
 
     def epoch(self, run: Run, loss: float) -> str | None:
-        if self.first_loss is None:
-            self.first_loss = loss
-            return None
         self.losses.append(loss)
-        losses = [self.first_loss, *self.losses]
-        if not _grows(losses):
-            return None
-        return f"The loss grows from epoch to epoch: {course(losses)}. {too_large(run.optimizer)}"
+        del self.losses[1 : 1 - _FIRST]
+        return _growth("loss grows from epoch to epoch", self.losses, run.optimizer)
 
 
 class LostMemory(Check):
@@ -188,10 +161,9 @@ class NoEffect(Check):
     """The steps of an epoch have left every parameter as it was, though gradients are not 0."""
 
     def __init__(self, run: Run) -> None:
-        self.start, self.steps, self.has_gradient = run.network.params.copy(), 0, False
+        self.start, self.has_gradient = run.network.params.copy(), False
 
-    def step(self, run: Run, J: float) -> str | None:
-        self.steps += 1
+    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
         self.has_gradient = self.has_gradient or bool(run.network.grads.any())
         return None
 
@@ -203,9 +175,8 @@ class NoEffect(Check):
             return None
         return (
             f"{run.optimizer!r} left every parameter as it was for a whole epoch, though the "
-            "gradients are not 0. A rule must move params in place: params -= ..., because "
-            "params = params - ... makes another array. Or its steps are too small to show in "
-            f"{params.dtype}."
+            "gradients are not 0. A rule must move params in place: params -= ..., because params "
+            f"= params - ... makes another array. Or its steps are too small for {params.dtype}."
         )
 
 
@@ -213,42 +184,37 @@ class StandsStill(Check):
     """All gradients of some layers are exactly 0 for a whole epoch."""
 
     def __init__(self, run: Run) -> None:
-        self.layers = [k for k, views in enumerate(run.network.storage.param_views) if views]
+        self.layers = [layer for layer in run.network.storage.placed if layer.params]
         self.is_first_epoch = True
         self._begin_epoch(self.layers)
 
-    def _begin_epoch(self, still: list[int]) -> None:
-        self.still, self.steps, self.why = still, 0, None
-        self.watches_steps = bool(still)
+    def _begin_epoch(self, still: list[PlacedLayer]) -> None:
+        self.still, self.watches_steps, self.steps = still, bool(still), 0
+        self.why: str | None = None  # the cause, as a step without gradients shows it
 
-    why: str | None  # the cause, as a step without gradients shows it
-
-    def step(self, run: Run, J: float) -> str | None:
-        self.steps += 1
-        links = list(_chain(run).all_links())
-        self.still = [k for k in self.still if not _has_gradient(links[k][1])]
+    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
+        self.still = [at for at in self.still if not any(map(np.any, at.grads.values()))]
         self.watches_steps = bool(self.still)
         if self.still and self.why is None:
-            self.why = _why_still(_chain(run))
+            self.why = _why_still(chain)
         return None
 
     def epoch(self, run: Run, loss: float) -> str | None:
-        if not self.still and not self.is_first_epoch:
+        still, why = self.still, self.why
+        if not still and not self.is_first_epoch:
             # Once all layers have moved, only what stops them all is looked for.
             self._begin_epoch([] if run.network.grads.any() else self.layers)
             return None
-        if self.steps == 0:
-            return None  # all steps of the epoch came before an interruption
-        if self.steps == 1 and self.still != self.layers:
-            return None  # the next step may move them: so with a last layer that begins at 0
-        self.is_first_epoch, still, why = False, self.still, self.why
+        # All steps of the epoch may have come before an interruption. And where the last layer
+        # begins at 0, the second step moves those below.
+        if self.steps == 0 or (self.steps == 1 and still != self.layers):
+            return None
+        self.is_first_epoch = False
         self._begin_epoch(self.layers)
         if not still or not why:
             return None
-        return (
-            f"All gradients of {_named(run.network, still)} were exactly 0 for a whole epoch, so "
-            f"nothing changed there: {why}"
-        )
+        found = f"All gradients of {_named(run.network, still)} were exactly 0 for a whole epoch"
+        return f"{found}, so nothing changed there: {why}"
 
 
 def _warn(fault: str) -> None:
@@ -257,12 +223,6 @@ def _warn(fault: str) -> None:
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
         frame, level = frame.f_back, level + 1
     warnings.warn(fault, TrainingWarning, stacklevel=level)
-
-
-def _chain(run: Run) -> ModelChain:
-    chain = run.network.chain
-    assert chain is not None, "a step has a pass"
-    return chain
 
 
 def _no_rate(optimizer: Optimizer) -> Iterator[str]:
@@ -274,35 +234,34 @@ def _no_rate(optimizer: Optimizer) -> Iterator[str]:
 
 def _wrong_activations(network: Network) -> Iterator[str]:
     """Yield which activations do not suit the loss, or one another."""
-    placed, loss = network.storage.layers, network.needed_loss()
-    if isinstance(placed[-1].layer, Dropout):
-        yield (
-            f"The last layer, {placed[-1].title}, drops outputs in training, and not the units of "
-            "a hidden layer. Put it before the last layer that has parameters."
-        )
+    final, loss = network.storage.layers[-1], network.needed_loss()
+    if isinstance(final.layer, Dropout):
+        found = f"The last layer, {final.title}, drops outputs in training"
+        remedy = "Put it before the last layer that has parameters."
+        yield f"{found}, and not the units of a hidden layer. {remedy}"
     *below, last = _acting(network)
-    where, activation = f"The last layer, {last.title},", last.layer.activation
+    activation = last.layer.activation
     if isinstance(activation, Softmax) and network.outputs[0] == 1:
-        yield (
-            f"{where} takes softmax of one unit, which is always 1, so nothing can be learned. "
-            'For yes or no use Dense(1, "sigmoid") with loss="binary_crossentropy".'
-        )
+        found = f"The last layer, {last.title}, takes softmax of one unit, which is always 1"
+        remedy = 'For yes or no use Dense(1, "sigmoid") with loss="binary_crossentropy".'
+        yield f"{found}, so nothing can be learned. {remedy}"
     elif type(activation) in loss.unsuitable:
-        reason = loss.unsuitable[type(activation)]
-        yield f"{where} ends in {activation.registered_name}, but {loss!r} {reason}"
-    if below and all(isinstance(of.layer.activation, Softmax) for of in (below[-1], last)):
-        yield (
-            f"The last layer, {last.title}, ends in softmax, and so does {below[-1].title}: it "
-            "sees only numbers between 0 and 1, and can hardly prefer a class. Give the layer "
-            'before the last another activation, such as "relu".'
-        )
+        yield f"{_ending(network)}, but {loss!r} {loss.unsuitable[type(activation)]}"
+    if below and all(isinstance(at.layer.activation, Softmax) for at in (below[-1], last)):
+        found = f"{_ending(network)}, and so does {below[-1].title}: it sees only numbers between 0"
+        remedy = 'Give the layer before the last another activation, such as "relu".'
+        yield f"{found} and 1, and can hardly prefer a class. {remedy}"
 
 
-def _acting(network: Network) -> list[PlacedLayer]:
+def _acting(network: Network) -> Sequence[PlacedLayer]:
     """Return the layers without those that only pass numbers on; the first, if all of them do."""
     placed = network.storage.layers
-    acting = [of for of in placed if not isinstance(of.layer, (Dropout, Reshape))]
-    return acting or list(placed[:1])
+    return [at for at in placed if not isinstance(at.layer, (Dropout, Reshape))] or placed[:1]
+
+
+def _ending(network: Network) -> str:
+    last = _acting(network)[-1]
+    return f"The last layer, {last.title}, ends in {last.layer.activation.registered_name}"
 
 
 def _same_units(layers: Sequence[PlacedLayer]) -> Iterator[str]:
@@ -310,12 +269,11 @@ def _same_units(layers: Sequence[PlacedLayer]) -> Iterator[str]:
     for layer in layers:
         for chain in layer.chains:
             yield from _same_units(chain)
-    for layer, after in pairwise([layer for layer in layers if "W" in layer.params]):
+    for layer, after in pairwise([at for at in layers if "W" in at.params]):
         W, W_after = layer.params["W"], after.params["W"]
         between = layers[layer.path[-1] : after.path[-1] - 1]
-        if len(W) < 2 or not (_rows_are_equal(W) and _rows_are_equal(W_after.T)):
-            continue
-        if all(map(_treats_units_alike, between)):
+        are_same = _rows_are_equal(W) and _rows_are_equal(W_after.T)
+        if len(W) > 1 and are_same and all(map(_treats_units_alike, between)):
             yield (
                 f"All {len(W)} units of {layer.title} have the same weights, in W[{layer.index}] "
                 f"and in W[{after.index}], so they get the same gradients and stay one unit for "
@@ -323,10 +281,10 @@ def _same_units(layers: Sequence[PlacedLayer]) -> Iterator[str]:
             )
 
 
-def _treats_units_alike(placed: PlacedLayer) -> bool:
+def _treats_units_alike(at: PlacedLayer) -> bool:
     """Return whether a layer leaves equal units equal; dropout does not."""
-    is_alike = all(map(_rows_are_equal, placed.params.values()))
-    return isinstance(placed.layer, (Activate, Normalization)) and is_alike
+    is_alike = all(map(_rows_are_equal, at.params.values()))
+    return isinstance(at.layer, (Activate, Normalization)) and is_alike
 
 
 def _rows_are_equal(rows: Array) -> bool:
@@ -342,15 +300,12 @@ def _size(array: Array) -> float:
     return math.sqrt(float(np.mean(np.square(array, dtype=np.float64))))
 
 
-def _grows(costs: list[float]) -> bool:
-    """Return whether each number is larger than the one before, and the last far larger."""
+def _growth(what: str, costs: list[float], optimizer: Optimizer) -> str | None:
+    """Return what to say if each cost is larger than the one before, and the last far larger."""
     rising = all(after > before for before, after in pairwise(costs))
-    return len(costs) >= _FIRST and rising and costs[-1] > _GROWTH * abs(costs[0])
-
-
-def _has_gradient(cache: Cache) -> bool:
-    """Return whether a layer has a gradient other than 0."""
-    return any(getattr(cache, f"d{name}").any() for name in cache.parameters)
+    if len(costs) < _FIRST or not rising or costs[-1] <= _GROWTH * abs(costs[0]):
+        return None
+    return f"The {what}: {course(costs)}. {too_large(optimizer)}"
 
 
 def _why_still(chain: ModelChain) -> str:
@@ -371,15 +326,12 @@ def _why_still(chain: ModelChain) -> str:
             )
     for (_, below), (layer, cache) in reversed(list(pairwise(chain.links))):
         if not below.dA.any():
-            if "W" not in cache.parameters:
-                return f"{layer.title} lets no gradient through to the layers below."
-            return (
-                f"W[{layer.index}] lets no gradient through to the layers below. If it is 0, draw "
-                'it with init="auto".'
-            )
-    if error <= _SMALL:
-        return ""  # so small that the terms of a gradient may cancel
-    return "look at model.dZ and model.A."
+            has_W = "W" in cache.parameters
+            name = f"W[{layer.index}]" if has_W else layer.title
+            hint = ' If it is 0, draw it with init="auto".' if has_W else ""
+            return f"{name} lets no gradient through to the layers below.{hint}"
+    # The terms of a small gradient may cancel.
+    return "" if error <= _SMALL else "look at model.dZ and model.A."
 
 
 def _is_flat(layer: PlacedLayer, cache: Cache) -> Array:
@@ -390,8 +342,9 @@ def _is_flat(layer: PlacedLayer, cache: Cache) -> Array:
     return np.asarray(~dZ.reshape(len(dZ), -1).any(axis=1))
 
 
-def _named(network: Network, layers: list[int]) -> str:
-    placed = [network.storage.placed[k] for k in layers]
-    if len(layers) > 3 and layers == list(range(layers[0], layers[-1] + 1)):
-        return f"layers {placed[0].label} to {placed[-1].label}"
-    return " and ".join(layer.title for layer in placed)
+def _named(network: Network, layers: list[PlacedLayer]) -> str:
+    placed = network.storage.placed
+    start = placed.index(layers[0])
+    if len(layers) > 3 and layers == placed[start : start + len(layers)]:
+        return f"layers {layers[0].label} to {layers[-1].label}"
+    return " and ".join(layer.title for layer in layers)

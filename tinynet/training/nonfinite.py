@@ -9,7 +9,7 @@ import numpy as np
 from tinynet._support.arrays import Array
 from tinynet._support.cache import Cache
 from tinynet.errors import NonFiniteError
-from tinynet.model.chain import Chain, ModelChain
+from tinynet.model.chain import Chain
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
@@ -21,29 +21,28 @@ def first_nonfinite(network: Network) -> str | None:
 
     The arrays are looked at in the order in which they are computed.
     """
-    chain = network.chain
-    assert chain is not None, "a step has a pass"
-    for name, array in _in_order(network, chain):
+    for name, layer, array in _in_order(network):
         if array is not None and not np.isfinite(array).all():
-            return name
+            return f"{name}[{layer.index}] of {layer.title}"
     return None
 
 
-def _in_order(network: Network, chain: ModelChain) -> Iterator[tuple[str, Array | None]]:
+def _in_order(network: Network) -> Iterator[tuple[str, PlacedLayer, Array | None]]:
+    chain, placed = network.chain, network.storage.placed
+    assert chain is not None, "a step has a pass"
     links = list(_as_computed(chain))
     for layer, cache in links:
-        for name in ("Z", "A"):
-            yield f"{name}[{layer.index}] of {layer.title}", getattr(cache, name)
+        yield "Z", layer, cache.Z
+        yield "A", layer, cache.A
     for layer, cache in reversed(links):
-        at_output = cache is chain.last and chain.begins_at_dZ  # where dA[L] is not computed
-        names = ["dZ"] if at_output else ["dA", "dZ"]
-        for name in names + [f"d{name}" for name in cache.parameters]:
-            yield f"{name}[{layer.index}] of {layer.title}", getattr(cache, name)
-    storage = network.storage
-    for views in (storage.param_views, storage.state_views):
-        for layer, named in zip(storage.placed, views, strict=True):
+        if not (cache is chain.last and chain.begins_at_dZ):  # else dA[L] is not computed
+            yield "dA", layer, cache.dA
+        for name in ("dZ", *[f"d{name}" for name in cache.parameters]):
+            yield name, layer, getattr(cache, name)
+    for views in ([at.params for at in placed], [at.state_views for at in placed]):
+        for layer, named in zip(placed, views, strict=True):
             for name, view in named.items():
-                yield f"{name}[{layer.index}] of {layer.title}", view
+                yield name, layer, view
 
 
 def _as_computed(chain: Chain) -> Iterator[tuple[PlacedLayer, Cache]]:
@@ -76,8 +75,8 @@ def nonfinite_error(
         why = f"{too_large(run.optimizer)} The cost went {course(costs)}."
     else:
         why = (
-            "This fit has taken no step yet, so look first at the parameters it began with, at "
-            "the size of X and Y, and at what that layer and the loss compute. "
-            f"The cost was {course(costs)}."
+            "This fit has taken no step yet, so look first at the parameters it began with, at the "
         )
+        why += "size of X and Y, and at what that layer and the loss compute."
+        why += f" The cost was {course(costs)}."
     return NonFiniteError(f"{where} {state} {why}")
