@@ -73,15 +73,15 @@ def _sign(callback: EarlyStopping | ModelCheckpoint) -> float:
     monitor, run = callback.monitor, callback.run
     if monitor not in run.names:
         hint = " Give fit validation_data or validation_split." if monitor[:4] == "val_" else ""
-        message = f"{type(callback).__name__} monitors {monitor!r}, which is not measured"
-        raise UnknownNameError(f"{message}, expected one of {', '.join(run.names)}.{hint}")
-    if callback.mode != "auto":
-        return 1.0 if callback.mode == "min" else -1.0
-    name = monitor if monitor in run.metrics else monitor.removeprefix("val_")
-    larger = name != "loss" and getattr(run.metrics[name], "larger_is_better", None)
+        found = f"{type(callback).__name__} monitors {monitor!r}, which is not measured"
+        raise UnknownNameError(f"{found}, expected one of {', '.join(run.names)}.{hint}")
+    larger: bool | None = callback.mode == "max"
+    if callback.mode == "auto":
+        name = monitor if monitor in run.metrics else monitor.removeprefix("val_")
+        larger = name != "loss" and getattr(run.metrics[name], "larger_is_better", None)
     if larger is None:
-        message = f"Whether a larger {monitor!r} is better is not known."
-        raise ValueError(f'{message} Pass mode="max" or mode="min".')
+        found = f"Whether a larger {monitor!r} is better is not known"
+        raise ValueError(f'{found}. Pass mode="max" or mode="min".')
     return -1.0 if larger else 1.0
 
 
@@ -146,10 +146,9 @@ class EarlyStopping(Callback):
         like = self.model.values
         if (values.shape, values.dtype) != (like.shape, like.dtype) or not all_finite(values):
             raise ValueError(f"values must be {like.size} finite numbers of {like.dtype}.")
-        if not -1 <= best_epoch < self.run.epoch:
-            raise ValueError(
-                f"The best epoch is {best_epoch}, expected one below {self.run.epoch}."
-            )
+        epoch = self.run.epoch
+        if not -1 <= best_epoch < epoch:
+            raise ValueError(f"The best epoch is {best_epoch}, expected one below {epoch}.")
         self.best, self.best_epoch, self.values = best, best_epoch, values
 
 
