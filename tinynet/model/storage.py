@@ -19,7 +19,7 @@ _BATCH_SIZES = 4  # the most whose chains are stored
 _BUFFERS = ("Z", "A", "dZ", "dA")
 
 
-class Identity:
+class NetworkIdentity:
     """The identity of a network; an optimizer stores that of the network it steps.
 
     A copy or pickle of both together copies it once for both, so they still belong together. In a
@@ -29,7 +29,7 @@ class Identity:
     held = False
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        return Identity, ()  # not held, until a network is restored with it
+        return NetworkIdentity, ()  # not held, until a network is restored with it
 
 
 class Storage:
@@ -65,9 +65,9 @@ class Storage:
                     self.decaying.append(layer.params[name])
         self._chains: dict[int, ModelChain] = {}
         self._filled = {id(self.values), id(self.grads)}  # arrays that passes and steps fill
-        self.hold(Identity())
+        self.hold(NetworkIdentity())
 
-    def hold(self, identity: Identity) -> None:
+    def hold(self, identity: NetworkIdentity) -> None:
         """Be the network of this identity."""
         self.identity, identity.held = identity, True
 

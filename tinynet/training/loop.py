@@ -102,8 +102,7 @@ class Loop:
         _add(run.tally, J, Y, A)
 
         run.optimizer.step(network)
-        if not math.isfinite(network.values.dot(network.values)):
-            self._expect_finite(J, network.values, was_updated=True)
+        self._expect_finite(J, network.values, was_updated=True)
         return J
 
     def _expect_finite(self, J: float, vector: Array, was_updated: bool = False) -> None:
