@@ -67,6 +67,7 @@ BINARY: dict[np.ufunc, tuple[Partial, Partial]] = {
 }  # fmt: skip
 UNARY |= {np.radians: UNARY[np.deg2rad], np.degrees: UNARY[np.rad2deg]}
 BINARY |= {np.float_power: BINARY[np.power]}
+PARTIALS = {function: (derivative,) for function, derivative in UNARY.items()} | BINARY
 
 # Functions that are flat between their jumps.
 FLAT = (np.floor, np.ceil, np.rint, np.trunc, np.floor_divide)

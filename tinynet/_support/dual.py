@@ -22,7 +22,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinynet._support.arrays import Array, all_finite
-from tinynet._support.derivatives import BINARY, CHOICES, FLAT, ORDERS, TESTS, UNARY, Partial
+from tinynet._support.derivatives import CHOICES, FLAT, ORDERS, PARTIALS, TESTS, Partial
 
 _BLOCK = 1 << 14  # numbers at a time, for the same reason as in blocks.py
 # Where no formula of a user is: in the folders of tinynet and of NumPy.
@@ -119,18 +119,18 @@ def back(forward: Callable[[Any], Any], dA: Array, Z: Array, out: Array | None =
     m = Z.shape[-1]
     step = max(1, _BLOCK * m // max(1, Z.size))
     with np.errstate(all="ignore"):  # what is not finite is looked for
+        careful = contextvars.copy_context()
+        careful.run(_CAREFUL.set, True)
         for start in range(0, m, step):
             some = np.s_[..., start : start + step]
             slope = _slope_at(forward, Z[some])
             if not all_finite(np.asarray(slope)):
-                slope = contextvars.copy_context().run(_slope_at, forward, Z[some], True)
+                slope = careful.run(_slope_at, forward, Z[some])
             np.multiply(dA[some], slope, out=dZ[some], casting="same_kind")
     return dZ
 
 
-def _slope_at(forward: Callable[[Any], Any], Z: Array, careful: bool = False) -> Any:
-    if careful:
-        _CAREFUL.set(True)
+def _slope_at(forward: Callable[[Any], Any], Z: Array) -> Any:
     A = forward(Dual(Z.copy()))
     if np.shape(_value(A)) not in ((), Z.shape):
         raise NoSlope(f"something that makes shape {np.shape(_value(A))} of {Z.shape}")
@@ -170,14 +170,9 @@ def _sum(slopes: list[Any]) -> Any:
     return slopes[0] if len(slopes) == 1 else slopes[0] + slopes[1]
 
 
-def _unary(ufunc: np.ufunc, inputs: Any, values: Any) -> Dual:
+def _smooth(ufunc: np.ufunc, inputs: Any, values: Any) -> Dual:
     y = ufunc(*values)
-    return Dual(y, _chain(UNARY[ufunc], inputs[0].slope, *values, y))
-
-
-def _binary(ufunc: np.ufunc, inputs: Any, values: Any) -> Dual:
-    y = ufunc(*values)
-    partials = zip(BINARY[ufunc], inputs, strict=True)
+    partials = zip(PARTIALS[ufunc], inputs, strict=True)
     slope = _sum([_chain(part, x.slope, *values, y) for part, x in partials if type(x) is Dual])
     fits = getattr(slope, "shape", ()) in ((), y.shape)
     return Dual(y, slope if fits else np.broadcast_to(slope, y.shape))
@@ -198,20 +193,15 @@ def _choice(ufunc: np.ufunc, inputs: Any, values: Any) -> Dual:
     """Return the larger or the smaller of two; where they tie, with the slope from the left."""
     first_wins, left = CHOICES[ufunc]
     y, first, tie = ufunc(*values), first_wins(*values), np.equal(*values)
-    slopes = [_slope(x) for x in inputs]
+    slopes: list[Any] = [_slope(x) for x in inputs]
+    slope: Any = 0.0
+    # A product with the choice is far faster than np.where.
+    chosen = [(s, at) for s, at in zip(slopes, (first, ~first), strict=True) if np.ndim(s) or s]
     if _CAREFUL.get():
-        return Dual(y, _either(tie, left(*slopes), np.where(first, *slopes), y.dtype))
-    pairs = zip(slopes, (first, ~first), strict=True)
-    terms = [_where_chosen(s, at, y.dtype) for s, at in pairs if np.ndim(s) or s != 0]
-    slope = _sum(terms) if terms else 0.0
+        slope = _either(first, slopes[0], slopes[1], y.dtype)
+    elif chosen:
+        slope = _sum([np.multiply(s, at, dtype=y.dtype) for s, at in chosen])
     return Dual(y, _either(tie, left(*slopes), slope, y.dtype) if tie.any() else slope)
-
-
-def _where_chosen(slope: Any, chosen: Array, dtype: Any) -> Any:
-    """Return the slope where it is chosen, 0 elsewhere, as a product: np.where is far slower."""
-    if np.ndim(slope):
-        return slope * chosen
-    return chosen.astype(dtype) if slope == 1 else np.multiply(chosen, slope, dtype=dtype)
 
 
 def _either(condition: Any, slope1: Any, slope2: Any, dtype: Any) -> Array:
@@ -264,8 +254,7 @@ SIGNED: dict[np.ufunc, Callable[..., Any]] = {
 }
 
 _RULES: dict[np.ufunc, Callable[[np.ufunc, Any, Any], Any]] = (
-    dict.fromkeys(UNARY, _unary)
-    | dict.fromkeys(BINARY, _binary)
+    dict.fromkeys(PARTIALS, _smooth)
     | dict.fromkeys(CHOICES, _choice)
     | dict.fromkeys(ORDERS, _compare)
     | dict.fromkeys(FLAT, lambda ufunc, inputs, values: _flat(ufunc(*values)))
@@ -307,14 +296,13 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **named
     return Dual(np.clip(x.value, low, high), _either(inside, x.slope, 0.0, x.dtype))
 
 
-def _filled(make: Callable[..., Array]) -> Callable[..., Dual]:
-    return lambda x, *arguments, **options: _flat(make(x.value, *arguments, **options))
+def _of_value(function: Callable[..., Array]) -> Callable[..., Dual]:
+    return lambda x, *arguments, **options: _flat(function(x.value, *arguments, **options))
 
 
+_FLAT_TOO = (np.round, np.zeros_like, np.ones_like, np.empty_like, np.full_like)
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.where: _where, np.clip: _clip, np.select: _select, np.piecewise: _piecewise, np.sinc: _sinc,
-    np.round: lambda x, *digits: _flat(np.round(x.value, *digits)), np.copy: Dual.copy,
-    np.shape: lambda x: x.shape, np.zeros_like: _filled(np.zeros_like),
-    np.ones_like: _filled(np.ones_like), np.empty_like: _filled(np.empty_like),
-    np.full_like: _filled(np.full_like),
+    np.copy: Dual.copy, np.shape: lambda x: x.shape,
+    **{function: _of_value(function) for function in _FLAT_TOO},
 }  # fmt: skip
