@@ -100,20 +100,18 @@ def targets(
 
 def wrong_targets(Y: Array, expected: Shape, also: str = "", rows: int = 0) -> ShapeError:
     """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names."""
-    n, m, hint = expected[0], expected[-1], ""
-    if Y.shape == expected[::-1]:
-        hint = " It looks transposed (examples are columns): pass Y.T."
-    elif Y.shape == (m, 1):
-        hint = " Pass Y.ravel() for labels."
-    elif Y.size == math.prod(expected):
-        hint = f" Pass Y.reshape({n}, -1)."
-    elif rows and rows in Y.shape:
-        hint = f" The columns of X are its {m} examples."
-        hint += f" If its {rows} rows are the examples, pass X.T."
-    elif Y.size and Y.size % m == 0 and Y.size // m != n:
-        hint = f" A[L] has as many rows as the last layer has units: {n}."
-    elif rows:
-        hint = f" X has {m} examples, and Y must have as many."
+    n, m = expected[0], expected[-1]
+    other_units = Y.size and Y.size % m == 0 and Y.size // m != n
+    examples = f"The columns of X are its {m} examples."
+    hints = (
+        (Y.shape == expected[::-1], "It looks transposed (examples are columns): pass Y.T."),
+        (Y.shape == (m, 1), "Pass Y.ravel() for labels."),
+        (Y.size == math.prod(expected), f"Pass Y.reshape({n}, -1)."),
+        (rows and rows in Y.shape, f"{examples} If its {rows} rows are the examples, pass X.T."),
+        (other_units, f"A[L] has as many rows as the last layer has units: {n}."),
+        (rows, f"X has {m} examples, and Y must have as many."),
+    )
+    hint = next((f" {hint}" for fits, hint in hints if fits), "")
     return ShapeError(f"Y has shape {Y.shape}, expected that of A[L], {expected}{also}.{hint}")
 
 

@@ -18,20 +18,16 @@ from tinynet.errors import UnknownNameError
 
 FAMILIES: dict[str, type[Registered]] = {}
 
-# What Keras, PyTorch and scikit-learn call the same thing.
+# What Keras, PyTorch and scikit-learn call a thing or a field of ours.
 _ELSEWHERE = {
-    "mse": "mean_squared_error", "squared_error": "mean_squared_error",
-    "mae": "mean_absolute_error", "l1": "mean_absolute_error",
-    "absolute_error": "mean_absolute_error",
-    "bce": "binary_crossentropy", "log_loss": "binary_crossentropy",
-    "cross_entropy": "categorical_crossentropy", "crossentropy": "categorical_crossentropy",
-    "sparse_categorical_crossentropy": "categorical_crossentropy",
-    "nll": "categorical_crossentropy",
-    "acc": "accuracy", "r2_score": "r2", "f1_score": "f1", "logistic": "sigmoid", "swish": "silu",
-    "linear": "identity", "xavier": "glorot_uniform", "kaiming": "he_normal",
-    "linear_layer": "dense",
-    "lr": "learning_rate", "eta": "learning_rate", "learning_rate_init": "learning_rate",
-    "eps": "epsilon", "p": "rate", "negative_slope": "slope", "out_features": "units",
+    "mean_squared_error": "mse squared_error", "mean_absolute_error": "mae l1 absolute_error",
+    "binary_crossentropy": "bce log_loss", "accuracy": "acc", "r2": "r2_score", "f1": "f1_score",
+    "categorical_crossentropy":
+        "cross_entropy crossentropy sparse_categorical_crossentropy nll",
+    "sigmoid": "logistic", "silu": "swish", "identity": "linear", "dense": "linear_layer",
+    "glorot_uniform": "xavier", "he_normal": "kaiming", "units": "out_features",
+    "learning_rate": "lr eta learning_rate_init", "epsilon": "eps", "rate": "p",
+    "slope": "negative_slope",
 }  # fmt: skip
 _WRONG_NAMES = {"backward", "backwards", "Back", "backprop", "back_prop", "backpropagate"}
 # In a class without these attrs would compile its own, which is most of the time an import takes.
@@ -127,7 +123,7 @@ class Registered:
             fields = described | fields
         if isinstance(name, str):
             kind = cls._classes.get(name) or _import_plugin(cls, name)
-            return kind(**kind._known(fields)) if fields else kind()
+            return kind(**kind._known(fields))
         expected = f"the name, config or instance of a tinynet {cls.family}"
         raise TypeError(f"{spec!r} is not {expected}.{cls._hint(spec)}")
 
@@ -213,7 +209,7 @@ def nearest_first(name: str, known: Iterable[str]) -> list[str]:
     from difflib import SequenceMatcher  # costs 3 ms; only an error needs it
 
     name = name.lower()[:100]  # a file may hold a name of a million letters
-    name = _ELSEWHERE.get(name, name)
+    name = next((ours for ours, theirs in _ELSEWHERE.items() if name in theirs.split()), name)
     return sorted(sorted(set(known)), key=lambda other: -SequenceMatcher(None, name, other).ratio())
 
 
