@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import pickle
 import sys
 import types
@@ -16,7 +17,7 @@ import numpy as np
 from tinynet._support.arrays import Array, kind_of
 from tinynet._support.registry import Registered
 
-_PLAIN = (bool, int, float, str, type(None), np.generic, Registered)
+_PLAIN = (bool, int, float, str, type(None), np.generic, Registered, tuple)
 
 
 def expect(holds: Any, message: str) -> None:
@@ -66,10 +67,8 @@ def _check_decorated(family: type) -> None:
 
 
 def _expect_plain(what: str, value: Any) -> None:
-    if isinstance(value, tuple):
-        for item in value:
-            _expect_plain(what, item)
-        return
+    for item in value if isinstance(value, tuple) else ():
+        _expect_plain(what, item)
     hint = " Use a tuple." if isinstance(value, (list, np.ndarray, set)) else ""
     message = f"{what} holds a {type(value).__name__}, expected a number, a string, a tuple of"
     can_be_saved = isinstance(value, _PLAIN)
@@ -86,8 +85,9 @@ def unchanged(name: str, call: Callable[..., Any], **arrays: Array) -> Any:
     return result
 
 
-def expect_array(what: str, result: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Check that a method returned an array of this shape and dtype."""
+def expect_array(what: str, call: Callable[..., Any], like: Array, **arrays: Array) -> Array:
+    """Return what a call returns, as `unchanged` does, if it has the shape and dtype of `like`."""
+    result, shape, dtype = unchanged(what, call, **arrays), like.shape, like.dtype
     is_array = type(result) is np.ndarray
     expect(is_array, f"{what} returns {kind_of(result)}, expected an array of shape {shape}.")
     expect(result.shape == shape, f"{what} returns shape {result.shape}, expected {shape}.")
@@ -95,3 +95,24 @@ def expect_array(what: str, result: Any, shape: tuple[int, ...], dtype: np.dtype
     if result.dtype == np.float64:
         hint = f"Use float(np.sqrt(2)), np.zeros_like(Z) and so on for what is float64. Or: {hint}"
     expect(result.dtype == dtype, f"{what} gives {result.dtype}, expected {dtype}. {hint}")
+    return result
+
+
+def expect_any_layout(what: str, call: Callable[..., Any], *arrays: Array) -> None:
+    """Check that a result depends on the numbers, not on how they lie in memory."""
+    result = call(*arrays)
+    layouts: tuple[Callable[[Array], Array], ...] = (np.copy, np.asfortranarray, _strided)
+    for chosen in itertools.product(layouts, repeat=len(arrays)):
+        others = [lay_out(array) for lay_out, array in zip(chosen, arrays, strict=True)]
+        same = np.allclose(call(*others), result, equal_nan=True)
+        expect(same, f"{what} of the same numbers differs in another memory order.")
+
+
+def _strided(array: Array) -> Array:
+    return np.repeat(array, 2, axis=-1)[..., ::2]
+
+
+def times(ratios: Array) -> str:
+    """Return what all ratios are equal to, as text; "" if they differ."""
+    same = ratios.size and np.allclose(ratios, ratios[:1], rtol=1e-4)
+    return f"{ratios[0]:.6g} times" if same else ""
