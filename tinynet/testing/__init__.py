@@ -9,7 +9,7 @@ compared with central differences in float64, whatever precision is used elsewhe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs.exceptions import FrozenInstanceError
@@ -98,13 +98,7 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
         def test_swish(check):
             check()
     """
-    if isinstance(thing, type):
-        name = thing.__name__
-        raise TypeError(f"Got the class {name}, expected an instance: {name}().")
-    family = next((family for family in _CHECKS if isinstance(thing, family)), None)
-    if family is None:
-        names = ", ".join(family.family for family in _CHECKS)
-        raise TypeError(f"Got {thing!r}, expected an instance of a tinynet {names}.")
+    family = _family_of(thing, _CHECKS)
     if family is Layer and not arguments:
         raise TypeError(f"A layer needs the shape of its input: checks({thing!r}, 4).")
     of_family = [_check_of(check, thing, *arguments) for check in _CHECKS[family]]
@@ -176,7 +170,18 @@ def _explained(name: str, error: Exception) -> str:
 
 
 def _run(thing: Registered, family: type[Any], *arguments: Any) -> None:
-    if not isinstance(thing, (family, type)):
-        raise TypeError(f"Got {thing!r}, expected an instance of a tinynet {family.family}.")
+    _family_of(thing, [family])
     for check in checks(thing, *arguments):
         check()
+
+
+def _family_of(thing: Any, families: Iterable[type[Any]]) -> type[Any]:
+    """Return which of the families a thing is an instance of."""
+    if isinstance(thing, type):
+        name = thing.__name__
+        raise TypeError(f"Got the class {name}, expected an instance: {name}().")
+    for family in families:
+        if isinstance(thing, family):
+            return family
+    names = ", ".join(family.family for family in families)
+    raise TypeError(f"Got {thing!r}, expected an instance of a tinynet {names}.")

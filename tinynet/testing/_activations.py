@@ -117,7 +117,7 @@ def check_examples_apart(activation: Activation) -> None:
         alone = f"for the first m = {m} examples alone. {hint}"
         expect(_near(A_alone, A1), f"{name}.forward gives another A {alone}")
         message = f"gives another dZ {alone}"
-        if m and _near(dZ_alone, dZ1 * Z.shape[1]) and dZ1.any():
+        if _near(dZ_alone, dZ1 * Z.shape[1]):
             message = "divides by m. dZ is for each example: the mean is taken in dW and db."
         expect(_near(dZ_alone, dZ1), f"{name}.back {message}")
 
@@ -275,15 +275,13 @@ def _pattern(Z: Array, dZ: Array, slopes: Array) -> str:
         if there:
             return f"It is {there} the slope everywhere: a factor too many or too few"
         return f"{swapped}: look whether the branches are swapped" if above and below else ""
-    factor = f", {there} the slope there" if there else ""
+    rest = f"{f', {there} the slope there' if there else ''}, and right on the other side"
     for what, at in (("Z", Z), ("|Z|", np.abs(Z))) if wrong.any() else ():
         bad, good = at[wrong], at[~wrong]
         if good.max() < bad.min():
-            return f"It is wrong from {what} = {bad.min():.3g}{factor}, and right on the other side"
+            return f"It is wrong from {what} = {bad.min():.3g}{rest}"
         if bad.max() < good.min():
-            return (
-                f"It is wrong up to {what} = {bad.max():.3g}{factor}, and right on the other side"
-            )
+            return f"It is wrong up to {what} = {bad.max():.3g}{rest}"
     return ""
 
 
