@@ -11,7 +11,6 @@ then gets its branch and the slopes in it from the same side. Only np.clip is fl
 
 from __future__ import annotations
 
-import contextvars
 import math
 import os
 import traceback
@@ -30,9 +29,6 @@ _NOT_FORMULAS = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(np.__file__) + os.sep,
     "<__array_function__",
 )  # fmt: skip
-
-# Whether 0 times an infinite slope is 0. This is slower, so it is for slopes that are not finite.
-_CAREFUL = contextvars.ContextVar("careful", default=False)
 
 
 class Dual(NDArrayOperatorsMixin):
@@ -119,22 +115,13 @@ def back(forward: Callable[[Any], Any], dA: Array, Z: Array, out: Array | None =
     m = Z.shape[-1]
     step = max(1, _BLOCK * m // max(1, Z.size))
     with np.errstate(all="ignore"):  # what is not finite is looked for
-        careful = contextvars.copy_context()
-        careful.run(_CAREFUL.set, True)
         for start in range(0, m, step):
             some = np.s_[..., start : start + step]
-            slope = _slope_at(forward, Z[some])
-            if not all_finite(np.asarray(slope)):
-                slope = careful.run(_slope_at, forward, Z[some])
-            np.multiply(dA[some], slope, out=dZ[some], casting="same_kind")
+            A, shape = forward(Dual(Z[some].copy())), Z[some].shape
+            if np.shape(_value(A)) not in ((), shape):
+                raise NoSlope(f"something that makes shape {np.shape(_value(A))} of {shape}")
+            np.multiply(dA[some], _slope(A), out=dZ[some], casting="same_kind")
     return dZ
-
-
-def _slope_at(forward: Callable[[Any], Any], Z: Array) -> Any:
-    A = forward(Dual(Z.copy()))
-    if np.shape(_value(A)) not in ((), Z.shape):
-        raise NoSlope(f"something that makes shape {np.shape(_value(A))} of {Z.shape}")
-    return _slope(A)
 
 
 class NoSlope(TypeError):
@@ -179,12 +166,12 @@ def _smooth(ufunc: np.ufunc, inputs: Any, values: Any) -> Dual:
 
 
 def _chain(partial: Partial, inner: Any, *arrays: Any) -> Any:
-    """Return the product of two slopes, by the chain rule."""
+    """Return the product of two slopes, by the chain rule; 0 times an infinite slope is 0."""
     if partial is None:
         return inner
     outer = partial(*arrays)
     slope = outer if isinstance(inner, float) and inner == 1 else outer * inner
-    if not _CAREFUL.get() or np.ndim(slope) == 0:
+    if np.ndim(slope) == 0 or all_finite(slope):
         return slope
     return np.where((outer == 0) | (inner == 0), slope.dtype.type(0), slope)
 
@@ -193,14 +180,13 @@ def _choice(ufunc: np.ufunc, inputs: Any, values: Any) -> Dual:
     """Return the larger or the smaller of two; where they tie, with the slope from the left."""
     first_wins, left = CHOICES[ufunc]
     y, first, tie = ufunc(*values), first_wins(*values), np.equal(*values)
-    slopes: list[Any] = [_slope(x) for x in inputs]
-    slope: Any = 0.0
+    slopes = [_slope(x) for x in inputs]
+    pairs = zip(slopes, (first, ~first), strict=True)
     # A product with the choice is far faster than np.where.
-    chosen = [(s, at) for s, at in zip(slopes, (first, ~first), strict=True) if np.ndim(s) or s]
-    if _CAREFUL.get():
-        slope = _either(first, slopes[0], slopes[1], y.dtype)
-    elif chosen:
-        slope = _sum([np.multiply(s, at, dtype=y.dtype) for s, at in chosen])
+    terms = [np.multiply(s, at, dtype=y.dtype) for s, at in pairs if np.ndim(s) or s != 0]
+    slope: Any = _sum(terms) if terms else 0.0
+    if terms and not all_finite(slope):
+        slope = np.where(first, *slopes).astype(y.dtype)
     return Dual(y, _either(tie, left(*slopes), slope, y.dtype) if tie.any() else slope)
 
 
