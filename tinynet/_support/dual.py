@@ -256,15 +256,15 @@ def _where(condition: Any, x: Any, y: Any) -> Dual:
 
 
 def _select(conditions: Any, choices: Any, default: Any = 0) -> Any:
-    chosen = default
-    for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
-        chosen = _where(condition, choice, chosen)
-    return chosen
+    for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
+        default = _where(condition, choice, default)
+    return default
 
 
 def _piecewise(x: Dual, conditions: Any, functions: Any) -> Any:
     pieces = [piece(x) if callable(piece) else piece for piece in functions]
-    return _select(conditions, pieces[: len(conditions)], (*pieces[len(conditions) :], 0)[0])
+    n = len(conditions)  # the last condition that holds counts, not the first as in np.select
+    return _select(conditions[::-1], pieces[:n][::-1], (*pieces[n:], 0)[0])
 
 
 def _sinc(x: Dual) -> Dual:
