@@ -67,6 +67,7 @@ BINARY: dict[np.ufunc, tuple[Partial, Partial]] = {
 }  # fmt: skip
 UNARY |= {np.radians: UNARY[np.deg2rad], np.degrees: UNARY[np.rad2deg]}
 BINARY |= {np.float_power: BINARY[np.power]}
+# Of both kinds, the derivatives by each of the arrays.
 PARTIALS = {function: (derivative,) for function, derivative in UNARY.items()} | BINARY
 
 # Functions that are flat between their jumps.
@@ -75,9 +76,6 @@ FLAT = (np.floor, np.ceil, np.rint, np.trunc, np.floor_divide)
 TESTS = (np.equal, np.not_equal, np.isfinite, np.isnan, np.isinf)
 ORDERS = (np.greater, np.greater_equal, np.less, np.less_equal)
 # Functions that choose: when the first array wins, and which slope at a tie is that from the left.
-CHOICES: dict[np.ufunc, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    np.maximum: (np.greater, np.minimum),
-    np.fmax: (np.greater, np.minimum),
-    np.minimum: (np.less, np.maximum),
-    np.fmin: (np.less, np.maximum),
-}
+CHOICES: dict[np.ufunc, tuple[np.ufunc, np.ufunc]] = dict.fromkeys(
+    (np.maximum, np.fmax), (np.greater, np.minimum)
+) | dict.fromkeys((np.minimum, np.fmin), (np.less, np.maximum))

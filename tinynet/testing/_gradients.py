@@ -83,7 +83,7 @@ def _likely_mistake(gradient: Array, right: Array, m: int, is_mean: bool) -> str
             return f". {why}"
     if gradient.size > 1 and np.ptp(gradient) < 1e-9 < np.ptp(right):
         return ". Its entries are all the same: sum over the examples with axis=1, keepdims=True"
-    factor = times((gradient / np.where(right == 0, np.nan, right))[right != 0])
+    factor = times(gradient[right != 0] / right[right != 0])
     return f". It is {factor} the slope everywhere: a factor too many or too few" if factor else ""
 
 
