@@ -275,7 +275,8 @@ def _pattern(Z: Array, dZ: Array, slopes: Array) -> str:
         if there:
             return f"It is {there} the slope everywhere: a factor too many or too few"
         return f"{swapped}: look whether the branches are swapped" if above and below else ""
-    rest = f"{f', {there} the slope there' if there else ''}, and right on the other side"
+    factor = f", {there} the slope there" if there else ""
+    rest = f"{factor}, and right on the other side"
     for what, at in (("Z", Z), ("|Z|", np.abs(Z))) if wrong.any() else ():
         bad, good = at[wrong], at[~wrong]
         if good.max() < bad.min():
