@@ -11,7 +11,7 @@ from tinynet._support.checks import integer_or_none
 from tinynet._support.random import state_of
 from tinynet.data.batches import ArrayBatches, ArraySlices, Batches
 from tinynet.data.disk import FileBatches, as_columns, by_examples, on_disk
-from tinynet.data.split import chosen, held_out
+from tinynet.data.split import divided, held_out
 from tinynet.data.stream import is_stream, stream_batches
 from tinynet.data.weights import example_weights
 from tinynet.model.network import Network
@@ -71,8 +71,7 @@ def training_batches(
     w, before = sample_weight, state_of(network.rng)
     if w is not None:
         w = checks.weights("sample_weight", w, X.shape[-1])
-    out = held_out(Y, validation_split, network.rng)
-    training, held = ([chosen(array, which) for array in (X, Y, w)] for which in (~out, out))
+    training, held = divided([X, Y, w], held_out(Y, validation_split, network.rng))
     batches = ArrayBatches(_with_weights(network, training, class_weight), batch_size, shuffle)
     return Prepared(batches, ArraySlices(_with_weights(network, held, None), None), before)
 
@@ -121,5 +120,5 @@ def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Ar
 def _with_weights(network: Network, arrays: list[Any], class_weight: Any) -> list[Array]:
     """Return X, Y and the weights of the examples, or X and Y alone if all weigh the same."""
     X, Y, sample_weight = arrays
-    w = example_weights(network, sample_weight, class_weight, X.shape[-1], (Y,))
+    w = example_weights(network, sample_weight, class_weight, Y.shape[-1], (Y,))
     return [X, Y] if w is None else [X, Y, w]

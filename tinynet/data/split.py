@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -46,6 +47,15 @@ def held_out(Y: Array, share: float, rng: Random) -> Array:
     return out
 
 
-def chosen(columns: Array | None, which: Array) -> Any:
-    """Return some columns, as rows in memory: to gather batches of them needs no further copy."""
-    return None if columns is None else np.moveaxis(np.moveaxis(columns, -1, 0)[which], 0, -1)
+def divided(arrays: Sequence[Array | None], out: Array) -> tuple[list[Any], list[Any]]:
+    """Return the columns of each array that stay, and those that are `out`.
+
+    They lie as rows in memory: to gather batches of them needs no further copy.
+    """
+    stay: list[Any] = []
+    held: list[Any] = []
+    for array in arrays:
+        rows = None if array is None else np.moveaxis(array, -1, 0)
+        for columns, which in ((stay, ~out), (held, out)):
+            columns.append(None if rows is None else np.moveaxis(rows[which], 0, -1))
+    return stay, held
