@@ -97,6 +97,10 @@ FORWARDS = {
     "negated": (lambda Z: -Z - +Z, lambda Z: -2 + 0 * Z),
     "select": (
         lambda Z: np.select([Z < -1, Z < 1], [-1 + 0 * Z, Z], 1), lambda Z: 1.0 * (np.abs(Z) < 1)),
+    "overlapping pieces": (
+        lambda Z: np.piecewise(Z, [Z > 0, Z > 1], [lambda Z: 2 * Z, lambda Z: 3 * Z]),
+        lambda Z: 2.0 * (Z > 0) + (Z > 1),  # the last condition that holds counts
+    ),
     "piecewise": (
         lambda Z: np.piecewise(Z, [Z < 0, Z >= 0], [lambda Z: 0.1 * Z, lambda Z: Z]),
         lambda Z: np.where(Z < 0, 0.1, 1)),

@@ -123,7 +123,7 @@ class Registered:
             fields = described | fields
         if isinstance(name, str):
             kind = cls._classes.get(name) or _import_plugin(cls, name)
-            return kind(**kind._known(fields))
+            return kind(**kind._known(fields)) if fields else kind()
         expected = f"the name, config or instance of a tinynet {cls.family}"
         raise TypeError(f"{spec!r} is not {expected}.{cls._hint(spec)}")
 
