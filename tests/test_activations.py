@@ -1,6 +1,7 @@
 """Activations against references in 60 digits, in the tails too; kinks; ``out``; a user's class."""
 
 import decimal
+import math
 from decimal import Decimal
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from tinynet import Activation
 from tinynet._support.blocks import with_out
+from tinynet.activations import SELU
 from tinynet.errors import ShapeError
 
 PRECISE = decimal.Context(prec=60, Emin=-999999, Emax=999999)
@@ -267,3 +269,26 @@ def test_users_class_that_changes_the_shape():
         message = rf"^{own.__name__}.forward returned shape \(1, 3\), expected \(2, 3\)"
         with pytest.raises(ShapeError, match=message):
             with_out(own().forward)(np.ones((2, 3)), out=np.empty((2, 3)))
+
+
+# A at minus and plus infinity.
+AT_INFINITY = {
+    "elu": (-1, math.inf), "gelu": (0, math.inf), "hard_sigmoid": (0, 1),
+    "identity": (-math.inf, math.inf), "leaky_relu": (-math.inf, math.inf), "mish": (0, math.inf),
+    "relu": (0, math.inf), "selu": (-SELU().scale * SELU().elu.alpha, math.inf), "sigmoid": (0, 1),
+    "silu": (0, math.inf), "softplus": (0, math.inf), "tanh": (-1, 1),
+}  # fmt: skip
+
+
+@both_dtypes
+@pytest.mark.parametrize("name", sorted(set(Activation.names()) - {"softmax"}))
+def test_at_infinity(name, dtype):
+    """A is the limit of g, and dZ is a number, without a warning."""
+    activation, Z = Activation.get(name), np.array([[-math.inf, math.inf]], dtype)
+    A = activation.forward(Z)
+    np.testing.assert_allclose([AT_INFINITY[name]], A, rtol=4 * np.finfo(dtype).eps)
+    large = np.array([[-600, 600]], dtype)
+    slopes = activation.back(np.ones_like(Z), large, activation.forward(large))
+    np.testing.assert_allclose(
+        slopes, activation.back(np.ones_like(Z), Z, A), atol=np.finfo(dtype).eps
+    )

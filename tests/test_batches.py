@@ -672,7 +672,7 @@ def test_refused_before_it_is_built(tmp_path):
     for model, args, error, word in (
         (network(inputs=None), opened(tmp_path, bad_row(X10, 3, np.nan), Y10), NonFiniteError, "X"),
         (network(inputs=None), ([(X10, X10[:2])],), ShapeError, "Y"),
-        (binary, (X10, Y10, (), None, [1.0]), ValueError, "sample_weight"),
+        (binary, (X10, Y10 > 0, (), None, [1.0]), ValueError, "sample_weight"),
         (binary, (X10, -np.ones((1, 10))), ValueError, "expects 0 and 1"),
     ):
         with raises(error, word):

@@ -13,7 +13,7 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, expect_one_shape
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite
 from tinynet._support.normal import normal_density, normal_tail
@@ -43,6 +43,7 @@ class Activation(Registered, ABC):
         exact for an elementwise `forward` of NumPy's functions and operators. For any other, a
         TypeError names what in `forward` has no slope.
         """
+        expect_one_shape(dA=dA, Z=Z, A=A)
         from tinynet._support import dual  # only where it is needed: it takes a while to import
 
         try:
@@ -62,6 +63,8 @@ class Identity(Activation):
         return np.positive(Z, out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        if out is None:
+            expect_one_shape(dA=dA, Z=Z, A=A)
         return np.positive(dA, out=out)
 
 
@@ -78,10 +81,18 @@ class Sigmoid(Activation):
         return np.reciprocal(np.add(E, 1, out=out), out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        if out is None:
+            expect_one_shape(dA=dA, Z=Z, A=A)
         return np.multiply(dA, np.multiply(A, np.subtract(1, A, out=out), out=out), out=out)
 
 
 _sigmoid = Sigmoid().forward
+
+
+def _bounded(Z: Array) -> Array:
+    """Return Z with the largest number for infinity: times 0 that is 0, and infinity is NaN."""
+    limits = np.finfo(Z.dtype)
+    return np.minimum(np.maximum(Z, limits.min), limits.max)
 
 
 class Tanh(Activation):
@@ -91,6 +102,8 @@ class Tanh(Activation):
         return np.tanh(Z, out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        if out is None:
+            expect_one_shape(dA=dA, Z=Z, A=A)
         return np.multiply(dA, np.subtract(1, np.multiply(A, A, out=out), out=out), out=out)
 
 
@@ -105,6 +118,8 @@ class ReLU(Activation):
         return np.maximum(Z, A, out=A)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        if out is None:
+            expect_one_shape(dA=dA, Z=Z, A=A)
         # A is 0 or positive, so its sign is the slope.
         return np.multiply(dA, np.sign(A, out=out), out=out)
 
@@ -160,6 +175,8 @@ class SELU(Activation):
         return np.multiply(self.elu.forward(Z, out=out), self.scale, out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        if out is None:
+            expect_one_shape(dA=dA, Z=Z, A=A)
         return np.multiply(self.elu.back(dA, Z, A, out=out), self.scale, out=out)
 
 
@@ -170,6 +187,8 @@ class Softplus(Activation):
         return np.logaddexp(Z, 0, out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        if out is None:
+            expect_one_shape(dA=dA, Z=Z, A=A)
         return np.multiply(dA, _sigmoid(Z, out), out=out)
 
 
@@ -181,12 +200,13 @@ class SiLU(Activation):
 
     init = "he_normal"
 
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
-        return np.multiply(Z, _sigmoid(Z, out), out=out)
+    @by_blocks
+    def forward(self, Z: Array) -> Array:
+        return np.maximum(Z, np.finfo(Z.dtype).min) * _sigmoid(Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        return dA * (_sigmoid(Z) + A * _sigmoid(-Z))
+        return dA * (_sigmoid(Z) + _bounded(A) * _sigmoid(-Z))
 
 
 class GELU(Activation):
@@ -200,13 +220,14 @@ class GELU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        x = np.abs(Z)
-        return 0.5 * Z + 0.5 * x - x * normal_tail(x)  # because Φ(Z) is 1 - Φ(-Z)
+        x = np.abs(_bounded(Z))
+        return np.maximum(Z, 0) - x * normal_tail(x)  # because Φ(Z) is 1 - Φ(-Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
         # Φ(Z) is A / Z, and 1/2 where Z is 0. `half` is subnormal, so it is added and not
         # multiplied: products of subnormal numbers are slow.
+        Z, A = _bounded(Z), _bounded(A)
         half = np.copysign(np.finfo(Z.dtype).tiny / 2, Z)
         return dA * ((A + half) / (Z + (half + half)) + Z * normal_density(Z))
 
@@ -223,12 +244,12 @@ class Mish(Activation):
     @by_blocks
     def forward(self, Z: Array) -> Array:
         N = self._exponentials(Z)[1]
-        return Z * (N / (N + 2))
+        return np.maximum(Z, np.finfo(Z.dtype).min) * (N / (N + 2))
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
         E, N = self._exponentials(Z)
-        return dA * (N / (N + 2) + np.minimum(Z, 20) * (4 * E * (E + 1) / (N + 2) ** 2))
+        return dA * (N / (N + 2) + np.minimum(_bounded(Z), 20) * (4 * E * (E + 1) / (N + 2) ** 2))
 
     @staticmethod
     def _exponentials(Z: Array) -> tuple[Array, Array]:
@@ -262,5 +283,7 @@ class Softmax(Activation):
         return np.divide(E, np.add.reduce(E), out=out)
 
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        if out is None:
+            expect_one_shape(dA=dA, Z=Z, A=A)
         weighted = np.add.reduce(np.multiply(A, dA, out=out))
         return np.multiply(A, np.subtract(dA, weighted, out=out), out=out)

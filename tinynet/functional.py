@@ -1,22 +1,25 @@
 """The functions of the deep-learning course, with its names and values, on tinynet's classes.
 
 ``parameters`` holds W1, b1 … WL, bL, ``grads`` holds dA0 … dWL, dbL; `activation` is any
-registered name. A function uses only its arguments and changes none of them.
+registered name. A function uses only its arguments and changes none of them. b may be (n,) as well
+as (n, 1); any other array of another shape is a `ShapeError`, and never broadcast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinynet._support.arrays import Array, carve, size, write
+from tinynet._support.arrays import Array, carve, reshaping, size, write
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
-from tinynet._support.checks import wrong_targets
+from tinynet._support.checks import integer, wrong_targets
 from tinynet._support.random import generator
 from tinynet.activations import Activation
+from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Normal
 from tinynet.layers import Dense
 from tinynet.layers.base import means
@@ -70,20 +73,48 @@ def initialize_parameters_deep(layer_dims: Any, rng: Any = None, scale: Any = 0.
     `rng` is a seed, Generator or RandomState. `scale` is the factor of a standard normal, or
     an initializer: "lecun_normal" for the course's 1/sqrt(n_prev), "he_normal", "zeros".
     """
-    rng = generator(rng)
+    rng, sizes = generator(rng), [integer("A layer size", n) for n in layer_dims]
     is_number = isinstance(scale, (int, float, np.number))
     init = Normal(float(scale)) if is_number else Initializer.get(scale)
     parameters = {}
-    for l in range(1, len(layer_dims)):
-        parameters[f"W{l}"] = init.draw((layer_dims[l], layer_dims[l - 1]), rng)
-        parameters[f"b{l}"] = np.zeros((layer_dims[l], 1))
+    for l, (n_prev, n) in enumerate(pairwise(sizes), 1):
+        parameters[f"W{l}"] = init.draw((n, n_prev), rng)
+        parameters[f"b{l}"] = np.zeros((n, 1))
     return parameters
 
 
 def linear_forward(A_prev: Any, W: Any, b: Any) -> tuple[Array, LinearCache]:
     """Return Z = W A_prev + b, and (A_prev, W, b)."""
-    A_prev, W, b = _floats(A_prev, W, b)
+    A_prev, W, b = _linear(A_prev, W, b)
     return Dense(len(W)).forward(A_prev, Cache({"W": W, "b": b}, Z=None)), (A_prev, W, b)
+
+
+def _linear(A_prev: Any, W: Any, b: Any) -> LinearCache:
+    """Return A_prev (n_prev, m), W (n, n_prev) and b (n, 1) as floats, or refuse other shapes."""
+    A_prev, W, b = _floats(A_prev, W, b)
+    if W.ndim != 2:
+        raise ShapeError(f"W has shape {W.shape}, expected (n, n_prev).{_flat('W', W)}")
+    if A_prev.ndim != 2 or len(A_prev) != W.shape[1]:
+        hint = _flat("A_prev", A_prev) or reshaping(A_prev.shape, (W.shape[1], len(A_prev)))
+        found = f"A_prev has shape {A_prev.shape}, expected ({W.shape[1]}, m) for W of {W.shape}"
+        raise ShapeError(f"{found}.{hint}")
+    return A_prev, W, _like("b", b, np.empty((len(W), 1)))
+
+
+def _like(name: str, array: Any, like: Array) -> Array:
+    """Return an array of floats in the shape of `like`: a flat array may be meant for a column."""
+    (array,) = _floats(array)
+    n = like.size
+    if array.size == n == 1 or {array.shape, like.shape} == {(n,), (n, 1)}:
+        return array.reshape(like.shape)
+    if array.shape != like.shape:
+        found = f"{name} has shape {array.shape}, expected {like.shape}"
+        raise ShapeError(f"{found}.{reshaping(array.shape, like.shape, name)}")
+    return array
+
+
+def _flat(name: str, array: Array) -> str:
+    return f" Pass {name}.reshape(-1, 1) for a column." if array.ndim == 1 else ""
 
 
 def linear_activation_forward(A_prev: Any, W: Any, b: Any, activation: str) -> tuple[Array, Any]:
@@ -112,20 +143,22 @@ def L_model_forward(X: Any, parameters: Any, activations: Names = None) -> tuple
 
 def compute_cost(AL: Any, Y: Any) -> float:
     """Return the binary cross-entropy of A[L] and Y, both (n_L, m)."""
-    return BinaryCrossentropy().value(*_floats(AL, _targets(AL, Y)))
+    return BinaryCrossentropy().value(*_with_targets(AL, Y))
 
 
-def _targets(AL: Any, Y: Any) -> Array:
-    """Return Y in the shape of A[L]; for a single output, Y may be flat."""
-    Y, expected = np.asarray(Y), np.shape(AL)
-    if Y.shape != expected and not (Y.size == np.size(AL) and 1 in expected):
-        raise wrong_targets(Y, expected)
-    return Y.reshape(expected)
+def _with_targets(AL: Any, Y: Any) -> list[Array]:
+    """Return A[L], and Y in its shape; for a single output, Y may be flat."""
+    AL, Y = _floats(AL, Y)
+    if Y.shape != AL.shape and not (Y.size == AL.size and 1 in AL.shape):
+        raise wrong_targets(Y, AL.shape)
+    BinaryCrossentropy().check_targets(Y)
+    return [AL, Y.reshape(AL.shape)]
 
 
 def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     """Return dA_prev, dW and db."""
-    dZ, A_prev, W, b = _floats(dZ, *cache)
+    A_prev, W, b = _linear(*cache)
+    dZ = _like("dZ", dZ, np.empty((len(W), A_prev.shape[1])))
     dZ, A_prev = dZ.astype(W.dtype, copy=False), A_prev.astype(W.dtype, copy=False)
     dW, db, dA_prev = (np.empty(s, W.dtype) for s in (W.shape, (len(W), 1), A_prev.shape))
     cache_of_layer = Cache(
@@ -144,7 +177,7 @@ def linear_activation_backward(dA: Any, cache: Any, activation: str) -> LinearCa
 def L_model_backward(AL: Any, Y: Any, caches: Caches, activations: Names = None) -> Arrays:
     """Return dA{l-1}, dW{l} and db{l} for l = L … 1, of the binary cross-entropy."""
     names = _names(activations, len(caches))
-    dA, grads = BinaryCrossentropy().back(*_floats(AL, _targets(AL, Y))), dict[str, Array]()
+    dA, grads = BinaryCrossentropy().back(*_with_targets(AL, Y)), dict[str, Array]()
     for l in range(len(caches), 0, -1):
         dA, dW, db = linear_activation_backward(dA, caches[l - 1], names[l - 1])
         grads |= {f"dA{l - 1}": dA, f"dW{l}": dW, f"db{l}": db}
@@ -155,7 +188,7 @@ def update_parameters(parameters: Any, grads: Any, learning_rate: float) -> Arra
     """Return new parameters, after a step of gradient descent."""
     updated = {name: np.array(*_floats(array), order="C") for name, array in parameters.items()}
     for name, array in updated.items():
-        gradient = np.broadcast_to(_floats(grads[f"d{name}"])[0], array.shape)
+        gradient = _like(f"d{name}", grads[f"d{name}"], array)
         SGD(learning_rate).update(array.reshape(-1), gradient.reshape(-1))
     return updated
 
@@ -173,7 +206,7 @@ def gradient_check_n(
     (views,), (gradient_views,) = carve(theta, declared), carve(grad, declared)
     for name, view in views.items():
         write(view, parameters[name], name)
-        write(gradient_views[name], gradients[f"d{name}"], f"d{name}")
+        gradient_views[name][...] = _like(f"d{name}", gradients[f"d{name}"], view)
 
     def J() -> float:
         return compute_cost(L_model_forward(X, views, activations)[0], Y)

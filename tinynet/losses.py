@@ -10,25 +10,30 @@ Z[L], exact however large |Z| is.
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, expect_one_shape
 from tinynet._support.blocks import by_blocks
-from tinynet._support.checks import class_numbers, wrong_targets
+from tinynet._support.checks import check_finite, class_numbers, entry
 from tinynet._support.fields import positive
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation, Identity, Sigmoid, Softmax
+
+_NOISE = 5.0  # the size of what may be noise among the targets of binary cross-entropy
 
 
 class Loss(Registered, ABC):
     """Base of all losses; to subclass it is to register.
 
-    A subclass defines `back`, and `each` or `value`. ``domain`` are the limits of A[L].
-    ``unsuitable`` says why some activations before the loss are likely a mistake.
+    A subclass defines `back`, and `each` or `value`. ``domain`` are the limits of A[L], and
+    ``target_limits`` those of Y. ``unsuitable`` says why some activations before the loss are
+    likely a mistake. ``multilabel`` says whether each of several outputs is a yes or no by itself,
+    which matters for metrics and `predict_labels`; None is so for sigmoid, and not for others.
 
     >>> Loss.get("huber", delta=2.0)
     Huber(delta=2.0)
@@ -38,6 +43,8 @@ class Loss(Registered, ABC):
     plural = "losses"
     partner: ClassVar[Activation | None] = None
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    target_limits: ClassVar[tuple[float, float]] = (-sys.float_info.max, sys.float_info.max)
+    multilabel: ClassVar[bool | None] = None
     unsuitable: ClassVar[dict[type[Activation], str]] = {}
 
     def each(self, A: Array, Y: Array) -> Array:
@@ -64,8 +71,7 @@ class Loss(Registered, ABC):
 
     def value(self, A: Array, Y: Array) -> float:
         """Return J for A and Y of shape (n_L, m)."""
-        if np.shape(A) != np.shape(Y):  # they would be broadcast
-            raise wrong_targets(np.asarray(Y), np.shape(A))
+        expect_one_shape(A=A, Y=Y)
         return self.mean(self.each(A, Y))
 
     @staticmethod
@@ -93,10 +99,27 @@ class Loss(Registered, ABC):
 
     def targets(self, Y: Array, outputs: int) -> Array:
         """Return Y as columns; a loss that takes labels turns them into columns here."""
-        return Y
+        return Y[np.newaxis] if Y.ndim == 1 and outputs == 1 else Y
 
     def check_targets(self, Y: Array) -> None:
         """Raise ValueError for a Y (n_L, m) that cannot be meant for this loss."""
+        low, high = self.target_limits
+        least, most = np.minimum.reduce(Y, axis=None), np.maximum.reduce(Y, axis=None)
+        if low <= float(least) and float(most) <= high:  # not so where one is NaN
+            return
+        self._refuse_targets(Y)
+
+    def _refuse_targets(self, Y: Array) -> None:
+        low, high = self.target_limits
+        check_finite("Y", Y)
+        Y = Y.astype(np.float64)  # in which the limits are numbers
+        at = tuple(np.argwhere(~((low <= Y) & (high >= Y)))[0].tolist())
+        found = f"{entry('Y', at)} is {Y[at]:g}. {self!r} expects {_between(low, high)}"
+        raise ValueError(f"{found}.{self._remedy(Y)}")
+
+    def _remedy(self, Y: Array) -> str:
+        """Return how a Y beyond `target_limits` can be mended."""
+        return ""
 
 
 class MeanSquaredError(Loss):
@@ -107,22 +130,25 @@ class MeanSquaredError(Loss):
     """
 
     partner = Identity()
+    multilabel = False
 
     def each(self, A: Array, Y: Array) -> Array:
-        return 0.5 * (A - Y) ** 2
+        return 0.5 * _difference(A, Y) ** 2
 
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
-        return np.subtract(A, Y, out=out)
+        return _difference(A, Y, out)
 
 
 class MeanAbsoluteError(Loss):
     r"""J = 1/m Σ |A - Y|, and dA = sign(A - Y)."""
 
+    multilabel = False
+
     def each(self, A: Array, Y: Array) -> Array:
-        return np.abs(A - Y)
+        return np.abs(_difference(A, Y))
 
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
-        return np.sign(np.subtract(A, Y, out=out), out=out)
+        return np.sign(_difference(A, Y, out), out=out)
 
 
 @attrs.frozen(slots=False)
@@ -133,14 +159,15 @@ class Huber(Loss):
     """
 
     delta: float = positive(1.0)
+    multilabel = False
 
     def each(self, A: Array, Y: Array) -> Array:
-        d = np.abs(A - Y)
+        d = np.abs(_difference(A, Y))
         inside = np.minimum(d, self.delta)
         return inside * (d - 0.5 * inside)
 
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
-        return np.clip(np.subtract(A, Y, out=out), -self.delta, self.delta, out=out)
+        return np.clip(_difference(A, Y, out), -self.delta, self.delta, out=out)
 
 
 class BinaryCrossentropy(Loss):
@@ -154,33 +181,37 @@ class BinaryCrossentropy(Loss):
     """
 
     partner = Sigmoid()
-    domain = (0.0, 1.0)
+    multilabel = True
+    domain = target_limits = (0.0, 1.0)
     unsuitable = {
         Softmax: "takes each output as a yes or no by itself, and softmax makes them sum to 1. For "
         'one class of several use loss="categorical_crossentropy", for several yes or no "sigmoid".'
     }
 
     def each(self, A: Array, Y: Array) -> Array:
-        low, high = _inside(A)
+        low, high = _inside(A, Y)
         return -(Y * np.log(low) + (1 - Y) * np.log1p(-high))
 
     def each_from_Z(self, Z: Array, Y: Array) -> Array:
+        if Z.shape != Y.shape:
+            expect_one_shape(Z=Z, Y=Y)
         # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
         return Y * np.logaddexp(0, -Z) + (1 - Y) * np.logaddexp(0, Z)
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
-        low, high = _inside(A)
+        low, high = _inside(A, Y)
         return (1 - Y) / (1 - high) - Y / low
 
-    def check_targets(self, Y: Array) -> None:
-        if not np.array_equal(Y, np.rint(Y)):  # probabilities, not labels
-            return
-        for at in np.argwhere((Y != 0) & (Y != 1))[:1]:
-            raise ValueError(
-                f"Y[{', '.join(map(str, at))}] is {Y[tuple(at)]:g}, but binary cross-entropy "
-                "expects 0 and 1, or a probability between. Pass (Y + 1) / 2 for labels -1 and 1."
-            )
+    def _refuse_targets(self, Y: Array) -> None:
+        # The course publishes values for targets of normal noise: no label among them.
+        if not (np.abs(Y) <= _NOISE).all() or (np.rint(Y) == Y).any():
+            super()._refuse_targets(Y)
+
+    def _remedy(self, Y: Array) -> str:
+        if Y.min() < 0:
+            return " Pass (Y + 1) / 2 for labels -1 and 1."
+        return " Pass Y / Y.max(), or for class numbers use softmax and categorical_crossentropy."
 
 
 class CategoricalCrossentropy(Loss):
@@ -195,6 +226,7 @@ class CategoricalCrossentropy(Loss):
     """
 
     partner = Softmax()
+    multilabel = False
     domain = (0.0, 1.0)
     unsuitable = {
         Sigmoid: "takes the outputs as probabilities of classes, which sum to 1, and those of "
@@ -203,9 +235,11 @@ class CategoricalCrossentropy(Loss):
     }
 
     def each(self, A: Array, Y: Array) -> Array:
-        return Y * -np.log(_inside(A)[0])
+        return Y * -np.log(_inside(A, Y)[0])
 
     def each_from_Z(self, Z: Array, Y: Array) -> Array:
+        if Z.shape != Y.shape:
+            expect_one_shape(Z=Z, Y=Y)
         # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1: left
         # to log1p, it does not swallow the others.
         D = Z - np.maximum.reduce(Z)
@@ -216,20 +250,23 @@ class CategoricalCrossentropy(Loss):
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
-        return Y / -_inside(A)[0]
+        return Y / -_inside(A, Y)[0]
 
     def check_targets(self, Y: Array) -> None:
-        sums = Y.sum(axis=0)
-        for i in np.flatnonzero((np.abs(sums - 1) > 1e-2) | (Y < 0).any(axis=0))[:1]:
-            raise ValueError(
-                f"Column {i} of Y is {Y[:, i]}, but categorical cross-entropy expects one-hot "
-                "columns, probabilities that sum to 1, or integer labels (m,). For several yes or "
-                'no an example use loss="binary_crossentropy" and "sigmoid".'
-            )
+        off = np.abs(np.add.reduce(Y) - 1)
+        if np.minimum.reduce(Y, axis=None) >= 0 and np.maximum.reduce(off, axis=None) <= 1e-2:
+            return
+        check_finite("Y", Y)
+        at = tuple(np.argwhere((off > 1e-2) | (Y < 0).any(axis=0))[0].tolist())
+        raise ValueError(
+            f"Column {', '.join(map(str, at))} of Y is {Y[:, *at]}, expected one-hot columns, or "
+            "probabilities that sum to 1. Pass integer labels (m,) as they are. For several yes or "
+            'no an example use loss="binary_crossentropy" and "sigmoid".'
+        )
 
     def targets(self, Y: Array, outputs: int) -> Array:
         if Y.ndim == 0 or Y.shape[:-1] not in ((), (1,)) or Y.shape[:-1] == (outputs,):
-            return Y
+            return super().targets(Y, outputs)
         return np.arange(outputs)[:, np.newaxis] == class_numbers(Y, outputs)
 
 
@@ -239,17 +276,35 @@ class Poisson(Loss):
     dA = 1 - Y/A. An A of exactly 0 counts as a little above.
     """
 
+    multilabel = False
     domain = (0.0, math.inf)
+    target_limits = (0.0, sys.float_info.max)
 
     def each(self, A: Array, Y: Array) -> Array:
-        return A - Y * np.log(_inside(A)[0])
+        return A - Y * np.log(_inside(A, Y)[0])
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
-        return 1 - Y / _inside(A)[0]
+        return 1 - Y / _inside(A, Y)[0]
+
+    def _remedy(self, Y: Array) -> str:
+        return ' Counts are not negative: use loss="mean_squared_error" for other numbers.'
 
 
-def _inside(A: Any) -> tuple[Array, Array]:
+def _between(low: float, high: float) -> str:
+    if high == sys.float_info.max:
+        return f"numbers of at least {low:g}"
+    return f"{low:g} and {high:g}, or numbers between"
+
+
+def _difference(A: Array, Y: Array, out: Array | None = None) -> Array:
+    """Return A - Y, of arrays of one shape."""
+    expect_one_shape(A=A, Y=Y)
+    return np.subtract(A, Y, out=out)
+
+
+def _inside(A: Any, Y: Any) -> tuple[Array, Array]:
     """Return A with a lower limit just above 0, and with an upper limit just below 1."""
+    expect_one_shape(A=A, Y=Y)
     limits = np.finfo(A.dtype)
     return np.maximum(A, limits.tiny), np.minimum(A, 1 - limits.epsneg)

@@ -78,6 +78,16 @@ def reshaping(found: Shape, expected: Shape, name: str = "") -> str:
     return ""
 
 
+def expect_one_shape(**arrays: Any) -> None:
+    """Refuse arrays of several shapes, which NumPy would broadcast; Z, or else A, is right."""
+    right = "Z" if "Z" in arrays else "A"
+    expected = np.shape(arrays[right])
+    for name, array in arrays.items():
+        if np.shape(array) != expected:
+            found = f"{name} has shape {np.shape(array)}, expected that of {right}, {expected}"
+            raise ShapeError(f"{found}.{reshaping(np.shape(array), expected)}")
+
+
 def kind_of(result: Any) -> str:
     """Return what a method returned in place of an array, in words."""
     return "None (is a return missing?)" if result is None else f"a {type(result).__name__}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, expect_one_shape
 from tinynet.errors import ShapeError
 
 # Numbers: the half a dozen arrays of a formula then fit into a processor's second-level cache.
@@ -67,6 +67,7 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
         arrays = (*arrays, *[named.pop(name) for name in names[len(arrays) :] if name in named])
         like = arrays[0] if out is None else out
         if named or not all(_alike(like, array) for array in arrays):
+            expect_one_shape(**dict(zip(names, arrays, strict=False)), **named)
             result = formula(self, *arrays, **named)
             return result if out is None else np.positive(result, out=out)
         out = np.empty(like.shape, like.dtype) if out is None else out

@@ -81,6 +81,11 @@ class Layer(Registered, ABC):
         """Return the shapes of arrays that the layer wants in its cache to compute in."""
         return {}
 
+    @property
+    def is_penalized(self) -> bool:
+        """Whether `penalty` can be other than 0; the others are not called."""
+        return True
+
     def penalty(self, cache: Cache) -> float:
         """Return what the layer adds to the cost; `back` must add the derivative to gradients.
 

@@ -87,6 +87,10 @@ class Dense(Layer):
             dW += np.multiply(cache.W, self.l2, out=cache.l2_W)
         return None if cache.dA_prev is None else cache.W.T.dot(dZ, out=cache.dA_prev)
 
+    @property
+    def is_penalized(self) -> bool:
+        return self.l2 > 0
+
     def penalty(self, cache: Cache) -> float:
         """Return l2/2 · Σ W²."""
-        return 0.5 * self.l2 * float(np.vdot(cache.W, cache.W)) if self.l2 else 0.0
+        return 0.5 * self.l2 * float(np.vdot(cache.W, cache.W))

@@ -72,7 +72,8 @@ class Chain:
         """Return the sum of what the layers add to the cost."""
         total = 0.0
         for layer, cache in self.links:
-            total += layer.penalty(cache)
+            if layer.is_penalized:
+                total += layer.penalty(cache)
         return total
 
     def all_links(self) -> Iterator[tuple[PlacedLayer, Cache]]:
@@ -121,12 +122,13 @@ class ModelChain(Chain):
         self.sieve = caches[0].Z[0] if isinstance(layers[0].layer, Dense) else caches[0].Z
         self.targets: Array | None = None  # of the last backward pass, and their weights
         self.weights: Array | None = None
+        self.checked_targets: Array | None = None  # since the last forward pass
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for here
     def forward_input(self, X: Array, training: bool = False, rng: Random | None = None) -> Array:
         """Return A[L] for X, which may hold numbers that are not finite; these are refused."""
         A = self.forward(X, training, rng)
-        Z = self.sieve
+        self.checked_targets, Z = None, self.sieve
         if not (Z.ndim == 1 and math.isfinite(Z.dot(Z))) and not all_finite(Z):
             self.has_forward = False
             check_finite("X", X)

@@ -276,7 +276,6 @@ class Network:
         Y = checks.targets(Y, expected, self.dtype, loss.targets, len(X))
         if was_built:
             checks.check_finite("X", X)
-        checks.check_finite("Y", Y)
         loss.check_targets(Y)
         if not was_built:
             self.build(layers, self.rng)
@@ -300,12 +299,16 @@ class Network:
         if chain is None or not chain.has_forward or self.loss is None:
             self.needed_loss()
             chain = self._last_pass()
+        assert self.loss is not None, "a model without a loss was refused"
         if chain.last.A_prev is None:
             message = "The last layer has had no forward pass. Call model.forward(X) first."
             raise NotBuiltError(message)
         A, w = chain.last.A, None
         if type(Y) is not np.ndarray or Y.dtype != A.dtype or Y.shape != A.shape:
-            Y = checks.targets(Y, A.shape, self.dtype, self.needed_loss().targets)
+            Y = checks.targets(Y, A.shape, self.dtype, self.loss.targets)
+        if Y is not chain.checked_targets:
+            self.loss.check_targets(Y)
+            chain.checked_targets = Y
         if sample_weight is not None:
             w = checks.weights("sample_weight", sample_weight, A.shape[-1]).astype(self.dtype)
         return chain, Y, w

@@ -36,6 +36,7 @@ class PlacedLayer:
         self.grads: dict[str, Array] = {}
         self.state_views: dict[str, Array] = {}
         self.forward, self.back, self.penalty = layer.forward, layer.back, layer.penalty
+        self.is_penalized = layer.is_penalized
         self.activate = with_out(layer.activation.forward)
         self.activation_back = with_out(layer.activation.back)
 

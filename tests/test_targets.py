@@ -1,0 +1,143 @@
+"""Targets: what a loss cannot mean is refused at every door, and flat ones for one output are not."""
+
+import numpy as np
+import pytest
+from messages import raises
+
+import tinynet as tn
+from tinynet import Dense, Sequential, functional
+from tinynet.errors import NonFiniteError
+
+M = 4
+X = np.random.default_rng(1).standard_normal((2, M))
+W = np.zeros((1, 2)), np.zeros((1, 1))
+
+
+def binary(n=1):
+    return Sequential([Dense(n, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)
+
+
+def counts():
+    return Sequential([Dense(1, "softplus")], "poisson", inputs=2, seed=1)
+
+
+def classes():
+    return Sequential([Dense(3, "softmax")], "categorical_crossentropy", inputs=2, seed=1)
+
+
+def numbers():
+    return Sequential([Dense(1)], "mean_squared_error", inputs=2, seed=1)
+
+
+def on_disk(folder, Y):
+    for name, array in (("X", X), ("Y", np.asarray(Y))):
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array.T))
+    return tn.open_rows(folder / "X.npy"), tn.open_rows(folder / "Y.npy")
+
+
+RIGHT = {binary: np.ones((1, M)), counts: np.ones((1, M)), numbers: np.ones((1, M)),
+         classes: np.eye(3)[:, [0, 1, 2, 0]]}  # fmt: skip
+
+# Each takes a model, targets of another convention, and a folder.
+DOORS = {
+    "fit": lambda model, Y, folder: model.fit(X, Y),
+    "fit of a stream": lambda model, Y, folder: model.fit([(X, Y)]),
+    "fit of data on disk": lambda model, Y, folder: model.fit(*on_disk(folder, Y)),
+    "validation data": lambda model, Y, folder: model.fit(
+        X, next(RIGHT[kind] for kind in RIGHT if kind().loss == model.loss), validation_data=(X, Y)
+    ),
+    "evaluate": lambda model, Y, folder: model.evaluate(X, Y),
+    "cost": lambda model, Y, folder: (model.forward(X), model.cost(Y)),
+    "back": lambda model, Y, folder: (model.forward(X), model.back(Y)),
+    "check_gradients": lambda model, Y, folder: tn.testing.check_gradients(model, X, Y),
+}
+
+# model, Y and what the message says; the entry is named
+BAD = {
+    "percentages": (binary, [[0, 255, 0, 127.5]], "Y[0, 1] is 255", "Y / Y.max()"),
+    "of another sign": (binary, [[1, -1, 1, -1]], "Y[0, 1] is -1", "(Y + 1) / 2"),
+    "class numbers": (binary, [[0, 1, 2, 3]], "Y[0, 2] is 2", "categorical_crossentropy"),
+    "one a little large": (binary, [[0, 1, 0.5, 1.25]], "Y[0, 3] is 1.25"),
+    "large fractions": (binary, [[0.5, 12.5, 80.25, 7.75]], "Y[0, 1] is 12.5"),
+    "counts below 0": (counts, [[0, 2, -3, 1]], "Y[0, 2] is -3", "mean_squared_error"),
+    "columns of ones": (classes, np.ones((3, M)), "Column 0 of Y is [1. 1. 1.]"),
+    "logits": (classes, np.eye(3)[:, [0, 1, 2, 2]] - [[0], [0], [0.25]], "Column 0 of Y"),
+    "NaN, yes or no": (binary, [[0, 1, np.nan, 1]], "Y[0, 2] is nan"),
+    "NaN in counts": (counts, [[0, 1, np.nan, 1]], "Y[0, 2] is nan"),
+    "NaN in a class": (classes, np.full((3, M), np.nan), "Y[0, 0] is nan"),
+    "infinity": (numbers, [[0, 1, -np.inf, 1]], "Y[0, 2] is -inf"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", BAD)
+def test_targets_a_loss_cannot_mean(name, door, tmp_path):
+    """The message names the entry, and nothing has changed."""
+    kind, Y, *words = BAD[name]
+    model = kind()
+    before = model.params.copy()
+    with raises((ValueError, NonFiniteError), *words):
+        DOORS[door](model, np.array(Y), tmp_path)
+    np.testing.assert_array_equal(before, model.params)
+    assert model.rng.bit_generator.state == kind().rng.bit_generator.state
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if BAD[name][0] is binary])
+def test_functions_of_the_course(name):
+    Y, words = np.array(BAD[name][1]), BAD[name][2:]
+    parameters = {"W1": W[0], "b1": W[1]}
+    AL, caches = functional.L_model_forward(X, parameters)
+    grads = functional.L_model_backward(AL, RIGHT[binary], caches)
+    for call in (
+        lambda: functional.compute_cost(AL, Y),
+        lambda: functional.L_model_backward(AL, Y, caches),
+        lambda: functional.gradient_check_n(parameters, grads, X, Y),
+    ):
+        with raises((ValueError, NonFiniteError), *words):
+            call()
+
+
+REMEDIES = {"percentages": lambda Y: Y / Y.max(), "of another sign": lambda Y: (Y + 1) / 2}
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_remedies(name):
+    """What the message says to pass is taken."""
+    kind, Y, *_ = BAD[name]
+    assert kind().fit(X, REMEDIES[name](np.array(Y))).epochs == 1
+
+
+def test_the_same_targets_are_checked_once():
+    """`back` trusts what `cost` has checked, until the next pass."""
+    model, Y = binary(), np.ones((1, M), np.float32)
+    model.forward(X)
+    model.cost(Y)
+    model.forward(X)
+    Y[0, 3] = 2
+    with raises(ValueError, "Y[0, 3] is 2"):
+        model.back(Y)
+
+
+def test_flat_targets_of_one_output(tmp_path):
+    """For one output Y may be (m,): it gives bit for bit what (1, m) gives, everywhere."""
+    flat = np.array([0.0, 1.0, 1.0, 0.0])
+    for kind in (binary, counts, numbers):
+        expected, metrics = kind(), ["mean_squared_error", "binary_accuracy", "f1"]
+        row = flat[np.newaxis]
+        expected.fit(X, row, epochs=2, batch_size=2, validation_data=(X, row), metrics=metrics)
+        for data in ((X, flat), on_disk(tmp_path, flat)):
+            model = kind()
+            shuffle = isinstance(data[0], np.ndarray)
+            if shuffle:
+                model.fit(*data, epochs=2, batch_size=2, validation_data=(X, flat), metrics=metrics)
+                np.testing.assert_array_equal(expected.params, model.params)
+            assert model.evaluate(*data, metrics=metrics) == model.evaluate(X, row, metrics=metrics)
+        model.forward(X)
+        assert model.cost(row) == model.cost(flat)
+        model.back(row)
+        grads = model.grads.copy()
+        model.back(flat)
+        np.testing.assert_array_equal(grads, model.grads)
+        assert model.evaluate([(X, flat)]) == model.evaluate(X, row)
+    with raises(ValueError, "Y has shape (4,)"):
+        binary(2).fit(X, flat)
