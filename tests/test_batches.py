@@ -475,9 +475,23 @@ def test_weights(tmp_path, kind, batch_size):
 
 
 def test_weights_of_streams():
-    """Weights are taken as they are, in the model's dtype."""
+    """They are scaled to a mean of 1 over an epoch, as those of arrays are, and trained on alike."""
     stream = [(*batch, [[1, 2, 3, 0]]) for batch in in_batches()]
-    equal(np.tile([1, 2, 3, 0], 5).astype("f4"), w_of(stream, None, dtype="float32"), strict=True)
+    w = np.tile([1, 2, 3, 0], 5)
+    equal((w / w.mean()).astype("f4"), w_of(stream, None, dtype="float32"), strict=True)
+    arrays, m = [np.concatenate(part, axis=-1) for part in zip(*in_batches(), strict=True)], len(w)
+    expected, settings = network(), {"shuffle": False, "batch_size": 4, "sample_weight": w}
+    losses = expected.fit(*arrays, epochs=3, **settings)["loss"]
+    for data, how in ((stream, {}), (lambda: iter(stream), {"steps_per_epoch": m // 4})):
+        model = network()
+        np.testing.assert_allclose(losses, model.fit(data, epochs=3, **how)["loss"], rtol=1e-12)
+        np.testing.assert_allclose(expected.params, model.params, rtol=1e-12)
+        scores = [model.evaluate(data, **how), model.evaluate(*arrays, sample_weight=w)]
+        np.testing.assert_allclose(*[score["loss"] for score in scores], rtol=1e-12)
+    with raises(ValueError, "Batch 2: Only some batches have weights"):
+        network().fit([stream[0], stream[1][:2]])
+    with raises(ValueError, "All weights are 0"):
+        network().fit([(*batch, np.zeros(4)) for batch in in_batches()])
 
 
 def test_labels_for_class_weights():

@@ -3,6 +3,7 @@
 # ruff: noqa: SIM300 (asserts here say expected == actual)
 
 import contextlib
+import math
 from functools import partial
 from operator import itemgetter
 
@@ -19,8 +20,12 @@ from tinynet.metrics import BinaryAccuracy, TopKAccuracy, is_known, resolve, top
 
 OF_CLASSES = ["accuracy", "precision", "recall", "f1"]
 OF_ENTRIES = ["mean_absolute_error", "mean_squared_error", "r2"]
+OF_SCORES = ["roc_auc", "log_loss"]
 TOP = "top_k_accuracy"  # the only one that takes several outputs, and no single one
-NAMES = [*OF_CLASSES, *OF_ENTRIES, TOP, "binary_accuracy"]
+NAMES = [
+    *OF_CLASSES, "balanced_accuracy", *OF_SCORES, *OF_ENTRIES, "root_mean_squared_error", TOP,
+    "binary_accuracy",
+]  # fmt: skip
 MANY = settings(max_examples=100, deadline=None, derandomize=True)
 
 
@@ -62,6 +67,14 @@ BY_HAND = [
     (TOP, [5, 4], np.arange(6, 0, -1).repeat(2).reshape(6, 2), [1 / 2]),  # k = 5
     (["binary_accuracy", BinaryAccuracy(threshold=0.85)], PAIRS, SURE, [4 / 6, 4 / 6]),
     (partial(metrics.binary_accuracy, threshold=-1), PAIRS, [[0, -2, 0], [-2, -2, 0]], [1.0]),
+    (["balanced_accuracy"], [0, 0, 0, 1], [[0.1, 0.2, 0.7, 0.9]], [(2 / 3 + 1) / 2]),
+    (["balanced_accuracy"], TRUE[:4], THREE[:, :4], [(1 / 2 + 1 / 2) / 2]),  # class 2 is not true
+    (["roc_auc"], [0, 0, 1, 1], [[0.1, 0.4, 0.4, 0.8]], [(1 + 1 + 0.5 + 1) / 4]),  # a tie
+    (["roc_auc"], TRUE[:4], THREE[:, :4], [(1 / 2 + 1 / 2) / 2]),  # class 2 has no area
+    (["log_loss"], [1, 0], [[0.5, 0.75]], [(math.log(2) + math.log(4)) / 2]),
+    (["log_loss"], [0, 1], [[0.5, 0.75], [0.5, 0.25]], [(math.log(2) + math.log(4)) / 2]),
+    (["log_loss"], [1, 0], [[0.0, 0.0]], [-math.log(np.finfo(float).eps) / 2]),
+    (["root_mean_squared_error"], NUMBERS, GUESSED, [(math.sqrt(1 / 3) + math.sqrt(13 / 3)) / 2]),
     (OF_ENTRIES, NUMBERS, GUESSED, [6 / 6, 14 / 6, ((1 - 1 / 2) + (1 - 13 / 24)) / 2]),
     (["r2"], NUMBERS, NUMBERS.mean(axis=1, keepdims=True).repeat(3, axis=1), [0.0]),
     (OF_ENTRIES, [[1, 2]], [[2, 1]], [1.0, 1.0, -3.0]),
@@ -157,28 +170,83 @@ def test_numbers_agree_with_definitions(n, m, seed):
     assert sum(hits) / len(hits) == pytest.approx(metrics.binary_accuracy(Y, A), rel=1e-14)
 
 
-def test_scikit_learn_agrees():
-    """Random data of 1 to 9 classes, some absent, and numbers, with a constant output."""
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true:UserWarning")
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("seed", range(20))
+def test_scikit_learn_agrees(seed, weighted):
+    """Random data of 1 to 9 classes, some absent, several yes or no, and numbers; weights, too."""
     sklearn = pytest.importorskip("sklearn.metrics")
-    for seed in range(30):
-        rng = np.random.default_rng(seed)
-        n, m = rng.integers(1, 10), rng.integers(2, 30)
-        A, true = rng.random((n, m)), rng.integers(0, max(n, 2), m)
-        how = {"average": "binary" if n == 1 else "macro", "zero_division": 0.0}
-        for name in OF_CLASSES:
-            score = partial(getattr(sklearn, f"{name}_score"), **how if name != "accuracy" else {})
-            expected = score(true, metrics.labels(A))
-            assert expected == pytest.approx(getattr(metrics, name)(true, A))
-        if n > 2:
-            k = int(rng.integers(1, n))
-            expected = sklearn.top_k_accuracy_score(true, A.T, k=k, labels=range(n))
-            assert expected == pytest.approx(top_k_accuracy(true, A, k=k))
-        Y = rng.standard_normal((n, m))
-        Y[0] = Y[0, 0] if seed % 3 == 0 else Y[0]
-        A[0] = Y[0] if seed % 2 == 0 else A[0]
-        Y[0], A[0] = np.rint(8 * Y[0]), np.rint(8 * A[0])  # so that the mean of a constant is exact
-        for name, other in zip(OF_ENTRIES, [*OF_ENTRIES[:2], "r2_score"], strict=True):
-            assert getattr(sklearn, other)(Y.T, A.T) == pytest.approx(getattr(metrics, name)(Y, A))
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(1, 10)), int(rng.integers(2, 30))
+    A, w = rng.random((n, m)), rng.random(m) + 0.01 if weighted else None
+    P, of_rows = A / A.sum(axis=0) if n > 1 else A, lambda A: A.T if n > 1 else A[0]
+    true, classes = rng.integers(0, max(n, 2), m), range(max(n, 2))
+    predicted, several, sure = metrics.labels(A), rng.integers(0, 2, (n, m)), A > 0.4
+    Y, by_class = rng.standard_normal((n, m)), {"zero_division": 0.0}
+    Y[0] = np.rint(8 * Y[0, 0]) if seed % 3 == 0 and not weighted else Y[0]  # with an exact mean
+    multilabel, k = {"multilabel": True, "threshold": 0.4}, int(rng.integers(1, max(n, 2)))
+    # scikit-learn's function, what it is given, ours, and what that is given
+    cases = [
+        ("accuracy_score", true, predicted, {}, "accuracy", true, A, {}),
+        ("balanced_accuracy_score", true, predicted, {}, "balanced_accuracy", true, A, {}),
+        ("confusion_matrix", true, predicted, {"labels": classes}, "confusion_matrix", true, A, {}),
+        ("mean_absolute_error", Y.T, A.T, {}, "mean_absolute_error", Y, A, {}),
+        ("mean_squared_error", Y.T, A.T, {}, "mean_squared_error", Y, A, {}),
+        ("root_mean_squared_error", Y.T, A.T, {}, "root_mean_squared_error", Y, A, {}),
+        ("r2_score", Y.T, A.T, {}, "r2", Y, A, {}),
+    ]  # fmt: skip
+    if n != 2:  # for which scikit-learn takes one column
+        cases.append(("log_loss", true, of_rows(P), {"labels": classes}, "log_loss", true, P, {}))
+    if set(true.tolist()) == set(classes) and n != 2:
+        how = {"multi_class": "ovr"} if n > 1 else {}
+        cases.append(("roc_auc_score", true, of_rows(P), how, "roc_auc", true, P, {}))
+    if n > 2:
+        how = {"k": k, "labels": classes}
+        cases.append(("top_k_accuracy_score", true, A.T, how, TOP, true, A, {"k": k}))
+    for name in OF_CLASSES[1:]:
+        for average in ("auto", "macro", "micro", "weighted", "none"):
+            how = by_class | {"average": None if average == "none" else average}
+            if average == "auto":
+                how["average"] = "binary" if n == 1 else "macro"
+            if average == "none":
+                how["labels"] = classes
+            ours = {"average": average}
+            cases.append((f"{name}_score", true, predicted, how, name, true, A, ours))
+            if n > 1:
+                how = {key: how[key] for key in ("zero_division", "average")}
+                ours = ours | multilabel
+                cases.append((f"{name}_score", several.T, sure.T, how, name, several, A, ours))
+    if n > 1:
+        args = several.T, sure.T, {}
+        cases.append(("accuracy_score", *args, "accuracy", several, A, multilabel))
+        cases.append(
+            ("multilabel_confusion_matrix", *args, "confusion_matrix", several, A, multilabel)
+        )
+    for name, true_rows, predicted_rows, how, ours, *arrays, settings_ in cases:
+        expected = getattr(sklearn, name)(true_rows, predicted_rows, sample_weight=w, **how)
+        actual = getattr(metrics, ours)(*arrays, w, **settings_)
+        np.testing.assert_allclose(expected, actual, rtol=1e-9, atol=1e-12, err_msg=f"{ours} {how}")
+
+
+PADDED = np.array([1, 1, 1, 0.0])
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {TOP}))
+def test_padding_does_not_count(name):
+    """An example of weight 0 counts for nothing; equal weights for as much as none."""
+    metric, A = Metric.get(name), np.array([[0.1, 0.7, 0.6, 0.9]])
+    Y = np.array([[0, 1, 0, 0]])
+    expected = metric(Y[:, :3], A[:, :3])
+    assert expected == pytest.approx(metric(Y, A, sample_weight=PADDED))
+    assert expected == pytest.approx(metric(Y, A, 7 * PADDED))
+    with pytest.raises(ValueError, match="All weights are 0"):
+        metric(Y, A, 0 * PADDED)
+
+
+def test_one_class_only():
+    """An area is that of a class and another one: with one class only there is none."""
+    assert math.isnan(metrics.roc_auc([1, 1], [[0.2, 0.9]]))
+    assert 1.0 == metrics.roc_auc([[1, 0], [1, 1]], [[0.9, 0.2], [0.5, 0.2]], multilabel=True)
 
 
 @pytest.mark.parametrize("n", [1, 6])
@@ -186,14 +254,16 @@ def test_scikit_learn_agrees():
 def test_float32_is_summed_in_float64(name, n):
     """In float32 and, the same numbers, in float64, results agree to the last digits of float64."""
     rng, n = np.random.default_rng(5), max(n, 5 if name == TOP else 1)
-    Y = (rng.random((n, 50_001)) > 0.9).astype("float32")
+    Y = one_hot(rng.integers(0, n, 50_001), n).astype("float32")
+    Y = Y if n > 1 else (rng.random((1, 50_001)) > 0.9).astype("float32")
     A = rng.random((n, 50_001), dtype="float32")
+    A = np.maximum(A, 1e-3)  # so that no probability is rounded up to that of its dtype
     actual = Metric.get(name)(Y, A)
     assert Metric.get(name)(Y.astype(float), A.astype(float)) == pytest.approx(actual, rel=1e-13)
 
 
 A35, A15, A53 = np.full((3, 5), 0.3), np.full((1, 5), 0.3), np.full((5, 3), 0.3)
-CLASSES, ENTRIES = [*OF_CLASSES, TOP], [*OF_ENTRIES, "binary_accuracy"]
+CLASSES, ENTRIES = [*OF_CLASSES, *OF_SCORES, TOP], [*OF_ENTRIES, "binary_accuracy"]
 # fmt: off
 WRONG_SHAPES = [
     (NAMES, np.zeros((5, 3)), A35, r"Y has shape \(5, 3\)", r"A\[L\], \(3, 5\)", r"Y\.T"),
@@ -208,7 +278,6 @@ WRONG_SHAPES = [
     (CLASSES, np.zeros(4, int), A35, r"Y has shape \(4,\)", r"or integer labels \(5,\)"),
     (CLASSES, np.zeros(5), A35, r"dtype float64", r"Y\.astype\(int\)"),
     (CLASSES, np.zeros((2, 3, 5)), np.zeros((2, 3, 5)), r"A has shape \(2, 3, 5\)"),
-    (ENTRIES, np.zeros(5), A15, r"Y has shape \(5,\)", r"Y\.reshape\(1, -1\)"),
     (ENTRIES, np.zeros(5, int), A35, r"Y has shape \(5,\)"),
     (ENTRIES, np.zeros((1, 5)), A35, r"Y has shape \(1, 5\)"),
 ]
@@ -226,6 +295,11 @@ REFUSED = [
     (partial(top_k_accuracy, 3), [0, 1, 2], A53, TypeError, "positional"),
     ("accuracy", ["cat"] * 5, A35, TypeError, "Y .*real numbers"),
     ("r2", A15, A15 * 1j, TypeError, "A .*real numbers"),
+    ("accuracy", NUMBERS, GUESSED, ValueError, r"Column 1 of Y is \[2\. 0\.\]", '"r2"'),
+    ("f1", PAIRS, SURE, ValueError, "Column 1 of Y", "pass multilabel=True"),
+    ("balanced_accuracy", A35 - 1, A35, ValueError, "expected one class"),
+    (partial(metrics.balanced_accuracy, multilabel=True), PAIRS, SURE, ValueError, 'Use "recall"'),
+    (partial(metrics.f1, average="most"), [0, 1, 2], A53.T, ValueError, "'most'.*'macro'"),
 ]
 # fmt: on
 

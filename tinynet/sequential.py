@@ -223,15 +223,15 @@ class Sequential(Network):
     ) -> dict[str, float]:
         """Return the loss, penalties included, and the metrics on X and Y, by name.
 
-        The arguments are those of `fit`. `batch_size` examples are in memory at a time: None is
-        all, or 1024 of those on disk. It writes nothing into the model.
+        The arguments are those of `fit`. A pass takes `batch_size` examples at a time: None is so
+        many that it takes little memory. It writes nothing into the model.
         """
         return training.evaluate(self, X, Y, metrics, batch_size, sample_weight, steps_per_epoch)
 
     def predict(self, X: Any, batch_size: int | None = None) -> Array:
         """Return A[L] for X (n_0, m), `batch_size` examples at a time.
 
-        None is all examples, or 1024 of those on disk. It writes nothing into a model that is
+        None is so many that a pass takes little memory. It writes nothing into a model that is
         built, so threads may share one.
         """
         outputs = []
@@ -244,9 +244,11 @@ class Sequential(Network):
     ) -> Array:
         """Return classes, integers of shape (m,).
 
-        With one output the class is A[L] > threshold, with several the largest.
+        With one output the class is A[L] > threshold, with several the largest. Where each of
+        several outputs is a yes or no, as for binary cross-entropy, the result is (n_L, m).
         """
-        return labels(self.predict(X, batch_size), threshold)
+        A = self.predict(X, batch_size)
+        return (threshold < A).astype(np.intp) if self.is_multilabel else labels(A, threshold)
 
     def summary(self) -> Summary:
         """Return a table of the layers, as an object whose repr is the table."""

@@ -128,6 +128,12 @@ def weights(name: str, values: Any, m: int) -> Array:
     return w
 
 
+def expect_some_weight(w: Array) -> None:
+    """Refuse weights that are all 0."""
+    if not w.any():
+        raise ValueError("All weights are 0, so no example counts. Give at least one a weight.")
+
+
 def class_numbers(Y: Array, outputs: int) -> Array:
     """Return integer labels (m,) or (1, m) as (m,), each the number of one of several outputs."""
     if Y.dtype.kind not in "iu":
@@ -143,11 +149,11 @@ def class_numbers(Y: Array, outputs: int) -> Array:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def check_finite(name: str, array: Array) -> None:
-    """Refuse an array with NaN or infinity."""
+def check_finite(name: str, array: Array, start: int = 0) -> None:
+    """Refuse an array with NaN or infinity; it may be a part, of the examples from `start` on."""
     if not all_finite(array):
         at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-        found = f"{entry(name, at)} is {array[at]} in {array.dtype}"
+        found = f"{entry(name, (*at[:-1], at[-1] + start))} is {array[at]} in {array.dtype}"
         remedy = f"np.argwhere(~np.isfinite({name})) finds all such entries."
         raise NonFiniteError(f"{found}, expected a finite number. {remedy}")
 

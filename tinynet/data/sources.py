@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from tinynet._support import checks
 from tinynet._support.arrays import Array
-from tinynet._support.checks import integer_or_none
+from tinynet._support.checks import check_finite, integer_or_none
 from tinynet._support.random import state_of
 from tinynet.data.batches import ArrayBatches, ArraySlices, Batches
+from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import FileBatches, as_columns, by_examples, on_disk
 from tinynet.data.split import divided, held_out
 from tinynet.data.stream import is_stream, stream_batches
@@ -17,7 +20,8 @@ from tinynet.data.weights import example_weights
 from tinynet.model.network import Network
 
 BATCH_SIZE = 32  # of fit, by default
-_PART = 1024  # examples at a time of arrays on disk, by default, where no training is done
+# Where no training is done, by default: the fewest examples at a time, and bytes of a pass.
+_PART, _PART_BYTES = 1024, 1 << 23
 
 
 class Prepared(NamedTuple):
@@ -64,7 +68,7 @@ def training_batches(
         weights = (sample_weight, class_weight)
         rows.w = example_weights(network, *weights, rows.m, rows.all_targets())
         return Prepared(rows)
-    X, Y = network.check_data(X, Y)
+    X, Y = _cast(network, X, Y)
     if validation_split is None:
         arrays = _with_weights(network, [X, Y, sample_weight], class_weight)
         return Prepared(in_memory(arrays, batch_size, shuffle))
@@ -74,6 +78,14 @@ def training_batches(
     training, held = divided([X, Y, w], held_out(Y, validation_split, network.rng))
     batches = ArrayBatches(_with_weights(network, training, class_weight), batch_size, shuffle)
     return Prepared(batches, ArraySlices(_with_weights(network, held, None), None), before)
+
+
+def _cast(network: Network, X: Any, Y: Any) -> tuple[Array, Array]:
+    """Return X and Y checked and cast; warn where this loses what tells the examples apart."""
+    cast = network.check_data(X, Y)
+    for name, wide, narrow in zip("XY", (X, Y), cast, strict=True):
+        warn_of_lost_digits(name, wide, narrow)
+    return cast
 
 
 def _refuse_split(validation_split: float | None) -> None:
@@ -92,12 +104,12 @@ def ordered_batches(
 ) -> Batches:
     """Return the batches of X and Y to evaluate on, always in order.
 
-    With `batch_size` None, arrays in memory are one batch, and arrays on disk batches of 1024.
+    With `batch_size` None, a batch has so many examples that a pass takes little memory.
     """
-    if batch_size is None and on_disk(X, Y):
-        batch_size = _PART
-    elif batch_size is None and is_stream(X, Y):
+    if batch_size is None and is_stream(X, Y):
         batch_size = BATCH_SIZE
+    elif batch_size is None and (on_disk(X, Y) or np.shape(X)[-1:] > (_PART,)):
+        batch_size = _part(network)
     options = (batch_size, False, sample_weight, None, steps_per_epoch)
     return training_batches(network, X, Y, *options, in_memory=ArraySlices).training
 
@@ -106,15 +118,27 @@ def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Ar
     """Return X alone in parts, in order, as columns that are checked and cast."""
     if batch_size is not None:
         integer_or_none("batch_size", batch_size)
-    if on_disk(X):
-        rows, size = by_examples("X", X), batch_size or _PART
-        # No rows at all are one part, which is refused.
-        starts = range(0, max(len(rows), 1), size)
-        return (network.check_inputs(as_columns(rows, rows[at : at + size])) for at in starts)
-    X = network.check_inputs(X)
-    if batch_size is None:
-        return (X,)
-    return [X[..., at : at + batch_size] for at in range(0, X.shape[-1], batch_size)]
+    reads = on_disk(X)
+    if not reads and batch_size is None and np.shape(X)[-1:] <= (_PART,):
+        return (network.check_inputs(X),)
+    if not reads and not (network.is_built and np.shape(X)[:-1] == network.inputs):
+        X = network.check_inputs(X)  # builds the network, or refuses X as a whole
+    return _parts(network, by_examples("X", X), batch_size or _part(network))
+
+
+def _parts(network: Network, rows: Any, size: int) -> Iterator[Array]:
+    for at in range(0, max(len(rows), 1), size):  # no rows at all are one part, which is refused
+        part = network.check_inputs(as_columns(rows, rows[at : at + size]))
+        check_finite("X", part, at)
+        yield part
+
+
+def _part(network: Network) -> int:
+    """Return how many examples a pass takes at a time."""
+    if not network.is_built:
+        return _PART
+    bytes_each = network.storage.numbers_an_example * network.dtype.itemsize
+    return max(_PART_BYTES // max(bytes_each, 1), _PART)
 
 
 def _with_weights(network: Network, arrays: list[Any], class_weight: Any) -> list[Array]:

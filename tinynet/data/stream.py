@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 
+import numpy as np
+
 from tinynet._support import checks
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, Batches
@@ -20,18 +22,35 @@ class StreamBatches(Batches):
     It is an iterable that begins anew each epoch; or a function without arguments that returns an
     iterator (a generator function). Of the latter an epoch takes `steps_per_epoch` batches and
     the next epoch continues there. The function is called again whenever its iterator ends.
+
+    Weights are scaled to a mean of 1, as they are for arrays. To know their mean, a stream with
+    weights is read for an epoch before the first step.
     """
 
     def __init__(self, network: Network, stream: Any, steps_per_epoch: int | None = None) -> None:
         self.network, self.stream, self.limit = network, stream, steps_per_epoch
+        self.mean_weight = 1.0
+        self.is_weighted: bool | None = None  # unknown before the first batch
         self.is_endless = not is_iterable(stream)
         self.steps = self.limit if self.is_endless else _length(stream, self.limit)
         iterator = self._endless() if self.is_endless else iter(stream)
         first = list(islice(iterator, 1))
         if not first:
             raise self._empty()
-        self.shape = self._checked(1, first[0])[0].shape[:-1]
+        X, _, w = self._checked(1, first[0])
+        self.shape, self.is_weighted = X.shape[:-1], w is not None
         self.iterator: Iterator[Any] | None = chain(first, iterator)
+        self.mean_weight = self._mean_weight() if self.is_weighted else 1.0
+
+    def _mean_weight(self) -> float:
+        """Return the mean weight of the examples of an epoch, which is read for it."""
+        batches, sums = self._endless() if self.is_endless else iter(self.stream), np.zeros(2)
+        for number, batch in enumerate(islice(batches, self.limit), 1):
+            self._checked(number, batch)
+            w = np.asarray(batch[2], np.float64)
+            sums += w.sum(), w.size
+        checks.expect_some_weight(sums[:1])
+        return float(sums[0] / sums[1])
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         iterator = iter(self.stream) if self.iterator is None else self.iterator
@@ -69,8 +88,10 @@ class StreamBatches(Batches):
         try:
             X, Y = self.network.check_data(*batch[:2])
             if len(batch) == 3:
-                w = checks.weights("sample_weight", batch[2], X.shape[-1])
+                w = checks.weights("sample_weight", batch[2], X.shape[-1]) / self.mean_weight
                 w = w.astype(self.network.dtype)
+            if self.is_weighted is not None and self.is_weighted != (w is not None):
+                raise ValueError("Only some batches have weights. Let all give (X, Y, w), or none.")
         except REFUSALS as error:
             error.args = (f"Batch {number}: {error}",)
             raise

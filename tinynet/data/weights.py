@@ -32,8 +32,7 @@ def example_weights(
         classes = np.concatenate(parts)
         counts = np.bincount(classes, minlength=max(network.outputs[0], 2))
         w = w * class_weights(class_weight, counts)[classes]
-    if not w.any():
-        raise ValueError("All weights are 0, so no example counts. Give at least one a weight.")
+    checks.expect_some_weight(w)
     w = w / w.max()  # or the sum of large weights would be infinite
     return (w / w.mean()).astype(network.dtype)
 

@@ -17,6 +17,7 @@ from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape, write
 from tinynet._support.cache import Cache
 from tinynet._support.random import Random, generator, restore
+from tinynet.activations import Sigmoid, Softmax
 from tinynet.errors import NotBuiltError, ShapeError
 from tinynet.layers import Layer
 from tinynet.losses import Loss
@@ -312,6 +313,14 @@ class Network:
         if sample_weight is not None:
             w = checks.weights("sample_weight", sample_weight, A.shape[-1]).astype(self.dtype)
         return chain, Y, w
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether each of several outputs is a yes or no by itself."""
+        activation, of_loss = self.layers[-1].activation, getattr(self.loss, "multilabel", None)
+        if self.outputs[0] == 1 or isinstance(activation, Softmax):
+            return False
+        return isinstance(activation, Sigmoid) if of_loss is None else bool(of_loss)
 
     def needed_loss(self) -> Loss:
         """Return the loss; without one, say how to choose it."""

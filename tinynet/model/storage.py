@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,6 +110,15 @@ class Storage:
     def holds(self, X: Array) -> bool:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""
         return id(X if X.base is None else X.base) in self._filled
+
+    @property
+    def numbers_an_example(self) -> int:
+        """How many numbers a pass forward holds for each example, X and its cast included."""
+        n = 2 * math.prod(self.inputs)
+        for at in self.placed:
+            shapes = at.layer.scratch(at.input_shape, 1).values()
+            n += 2 * math.prod(at.output_shape) + sum(map(math.prod, shapes))
+        return n
 
     def private_chain(self, m: int) -> ModelChain:
         """Return a chain that nobody else has, to go forward only."""

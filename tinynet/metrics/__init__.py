@@ -1,0 +1,65 @@
+"""Metrics: numbers for a person to read, by name, as an instance or as a custom function.
+
+Each takes Y and A of a whole epoch: A is A[L], (n_L, m), with m examples as columns. Y has the
+shape of A or, for one output, (m,), or for classes integer labels (m,) or (1, m). A Y of another
+shape is refused, never broadcast. The numbers are those of scikit-learn's functions.
+"""
+
+from tinynet.metrics.base import Measure, Metric, is_known, measured, resolve
+from tinynet.metrics.classification import (
+    F1,
+    Accuracy,
+    BalancedAccuracy,
+    BinaryAccuracy,
+    LogLoss,
+    Precision,
+    Recall,
+    RocAuc,
+    TopKAccuracy,
+    confusion_matrix,
+    labels,
+)
+from tinynet.metrics.regression import R2, MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError
+
+accuracy, balanced_accuracy = Accuracy(), BalancedAccuracy()
+top_k_accuracy, binary_accuracy = TopKAccuracy(), BinaryAccuracy()
+precision, recall, f1 = Precision(), Recall(), F1()
+roc_auc, log_loss = RocAuc(), LogLoss()
+mean_absolute_error, mean_squared_error = MeanAbsoluteError(), MeanSquaredError()
+root_mean_squared_error, r2 = RootMeanSquaredError(), R2()
+
+__all__ = [
+    "F1",
+    "R2",
+    "Accuracy",
+    "BalancedAccuracy",
+    "BinaryAccuracy",
+    "LogLoss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Measure",
+    "Metric",
+    "Precision",
+    "Recall",
+    "RocAuc",
+    "RootMeanSquaredError",
+    "TopKAccuracy",
+    "accuracy",
+    "balanced_accuracy",
+    "binary_accuracy",
+    "confusion_matrix",
+    "f1",
+    "is_known",
+    "labels",
+    "log_loss",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "measured",
+    "precision",
+    "r2",
+    "recall",
+    "resolve",
+    "roc_auc",
+    "root_mean_squared_error",
+    "top_k_accuracy",
+]  # fmt: skip

@@ -1,0 +1,150 @@
+"""The abstract metric, and metrics by name, as an instance or as a custom function."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+import numpy as np
+
+from tinynet._support import checks
+from tinynet._support.arrays import Array
+from tinynet._support.registry import Registered
+from tinynet.errors import ShapeError
+
+Measure: TypeAlias = Callable[[Array, Array], float]  # a Metric is one
+
+
+class Metric(Registered, ABC):
+    """Base of all metrics; to subclass it is to register. An instance is a function of Y and A.
+
+    With `takes_weights`, `measure` has a third argument w, the weights of the examples (m,), or
+    None. Without it, examples of weight 0 are left out, and all others count alike.
+
+    >>> Metric.get("top_k_accuracy", k=3)
+    TopKAccuracy(k=3)
+    """
+
+    family = "metric"
+    larger_is_better: ClassVar[bool | None] = None  # None: unknown
+    takes_weights: ClassVar[bool] = False
+
+    @abstractmethod
+    def measure(self, Y: Array, A: Array) -> Any:
+        """Return the number for the targets Y and outputs A of all examples."""
+
+    def __call__(self, Y: Any, A: Any, sample_weight: Any = None, **settings: Any) -> Any:
+        """Return the number, with weights for the examples, and other settings for this call."""
+        metric = attrs.evolve(self, **settings) if settings else self
+        if sample_weight is None:
+            return metric.measure(Y, A)
+        A = checks.numbers(A, "A")
+        w = checks.weights("sample_weight", sample_weight, A.shape[-1])
+        checks.expect_some_weight(w)
+        Y, A, w = without_weight_0(checks.numbers(Y, "Y"), A, w)
+        return metric.measure(Y, A, w) if metric.takes_weights else metric.measure(Y, A)  # type: ignore[call-arg]
+
+    @property
+    def __name__(self) -> str:
+        """The registered name, with the settings that are not the default."""
+        values = {field: getattr(self, field.name) for field in attrs.fields(type(self))}
+        changed = {field.alias: v for field, v in values.items() if v != field.default}
+        return _called(self.registered_name, changed) if changed else self.registered_name
+
+
+def without_weight_0(Y: Array, A: Array, w: Array) -> tuple[Array, Array, Array]:
+    """Return the examples that count: padding has the weight 0."""
+    counts = w > 0
+    return (Y, A, w) if counts.all() else (Y[..., counts], A[..., counts], w[counts])
+
+
+def measured(
+    name: str, metric: Measure, Y: Array, A: Array, w: Array | None, multilabel: bool
+) -> float:
+    """Return the number of a metric, or of a function, called `name`.
+
+    `multilabel` is what the model says about its outputs, for metrics that do not say it.
+    """
+    if isinstance(metric, Metric):
+        asks = getattr(metric, "multilabel", False) is None
+        value: Any = metric(Y, A, w, **({"multilabel": multilabel} if asks else {}))
+    else:
+        value = metric(Y, A) if w is None else metric(*without_weight_0(Y, A, w)[:2])
+    if np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "biuf":
+        found = f"an array of shape {np.shape(value)}" if np.ndim(value) else repr(value)
+        hint = "Return one number, such as the mean."
+        if hasattr(metric, "average"):
+            hint = 'Use average="macro", "micro" or "weighted".'
+        raise TypeError(f"The metric {name!r} returned {found}, expected a number. {hint}")
+    return float(value)
+
+
+def resolve(metrics: str | Measure | Iterable[str | Measure]) -> dict[str, Measure]:
+    """Return metrics by name, for names, instances or functions, several or one alone.
+
+    A function is called by its ``__name__``, one that `functools.partial` made by that of its
+    function, with the arguments. Raises `UnknownNameError` for an unknown name, and ValueError for
+    different metrics of one name, or one called ``"loss"``, as the loss is in a history.
+
+    >>> from functools import partial
+    >>> from tinynet.metrics import TopKAccuracy, top_k_accuracy
+    >>> list(resolve(["accuracy", TopKAccuracy(k=2), partial(top_k_accuracy, k=3)]))
+    ['accuracy', 'top_k_accuracy(k=2)', 'top_k_accuracy(k=3)']
+    """
+    found: dict[str, Measure] = {}
+    specs: Any = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics
+    for spec in () if specs is None else specs:
+        is_function = callable(spec) and not isinstance(spec, type)
+        metric = spec if is_function else Metric.get(spec)
+        name = _name(metric)
+        if isinstance(metric, functools.partial) and isinstance(metric.func, Metric):
+            metric = attrs.evolve(metric.func, *metric.args, **metric.keywords)
+        if name == "loss" or found.get(name, metric) != metric:
+            hint = "Give each function a __name__ of its own, as def does."
+            raise ValueError(f"{name!r} names two numbers of a history, expected one. {hint}")
+        found[name] = metric
+    return found
+
+
+def _name(metric: Any) -> str:
+    if hasattr(metric, "__name__") or not isinstance(metric, functools.partial):
+        return str(getattr(metric, "__name__", repr(metric)))
+    return _called(_name(metric.func), metric.keywords, metric.args)
+
+
+def _called(name: str, keywords: Mapping[str, Any], arguments: Iterable[Any] = ()) -> str:
+    """Return the name of a metric with settings: top_k_accuracy(k=3)."""
+    settings = [*map(repr, arguments), *[f"{key}={v!r}" for key, v in keywords.items()]]
+    return f"{name}({', '.join(settings)})"
+
+
+def is_known(name: str, metric: Measure) -> bool:
+    """Return whether the name alone gives this metric back."""
+    return isinstance(metric, Metric) and name == metric.registered_name == metric.__name__
+
+
+def outputs_of(A: Any, more_axes: bool = False) -> Array:
+    """Return A as an array of at least one example, a column or, with `more_axes`, of any shape."""
+    A = checks.numbers(A, "A")
+    if A.ndim < 2 or (A.ndim > 2 and not more_axes) or A.size == 0:
+        expected = "that of A[L], (n_L, m): examples are columns, at least one"
+        raise ShapeError(f"A has shape {A.shape}, expected {expected}.")
+    return A
+
+
+def entries(Y: Any, A: Any) -> tuple[Array, Array]:
+    """Return Y and A as arrays of one shape; for one output Y may be flat."""
+    Y, A = checks.numbers(Y, "Y"), outputs_of(A, more_axes=True)
+    if Y.ndim == 1 and A.shape == (1, Y.size):
+        Y = Y[np.newaxis]
+    if Y.shape != A.shape:
+        raise checks.wrong_targets(Y, A.shape)
+    return Y, A
+
+
+def mean(values: Array, w: Array | None) -> Any:
+    """Return the mean over the examples, the last axis, each with its weight."""
+    return np.mean(values, axis=-1) if w is None else values.dot(w) / w.sum()
