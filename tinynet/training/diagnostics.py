@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,7 +26,6 @@ from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
-from tinynet.training.callbacks import Callback
 from tinynet.training.nonfinite import course, too_large
 from tinynet.training.run import Run
 
@@ -36,185 +36,177 @@ _ROUNDING = 1e-6  # by which a function with values up to 1 may come out above i
 _FIRST = 5  # steps whose costs show whether a training diverges
 _GROWTH = 100.0  # how many times as large the cost may become in them
 
+Check: TypeAlias = "Callable[[Diagnostics], str | None]"
 
-class Diagnostics(Callback):
-    """Warn of what is likely a mistake, once each; the loop calls it before the callbacks."""
 
-    def on_train_begin(self, logs: Mapping[str, Any]) -> None:
-        run, network = self.run, self.run.network
-        faults = [*_wrong_activations(network), *_same_units(network.storage.layers)]
-        faults += _no_rate(run.optimizer)
+class Diagnostics:
+    """Warnings of what is likely a mistake in a run, once each.
+
+    After a step the loop calls `step`, as long as `watches_steps`; after an epoch, `epoch`. Here is
+    what was seen of the run. Each check is a function of it: it returns what to say, or "" if there
+    will be nothing to say, and is removed; with None it is called again.
+    """
+
+    costs: list[float]  # of the first steps
+    losses: list[float]  # the first, and the last ones
+    layers: list[PlacedLayer]  # which may stand still
+    still: list[PlacedLayer]  # which of them have had no gradient up to now
+    why: str | None  # the cause, as a step without gradients shows it
+    watches_steps: bool
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.network, self.steps = run, run.network, 0
+        self.costs, self.losses, self.layers = [], [], []
+        placed = self.network.storage.layers
+        faults = [*_wrong_activations(self.network), *_same_units(placed), *_no_rate(run.optimizer)]
         for fault in faults:
             _warn(fault)
-        self.checks: list[Check] = [FaintGradient(), GrowingCost(run), LostMemory()]
+        self.of_steps: list[Check] = [_faint_gradient, _growing_cost]
+        self.of_epochs: list[Check] = [_growing_loss, _lost_memory]
         if not faults:  # which may be why
-            self.checks += [OutputsOutside(), NoEffect(run), StandsStill(run)]
+            self.of_steps.append(_outputs_outside)
+            self.of_epochs += [partial(_no_effect, start=run.network.params.copy()), _standstill]
+            self.layers = [layer for layer in run.network.storage.placed if layer.params]
+        self.grows, self.is_first_epoch = False, True
+        self.watch(self.layers)
 
-    def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        chain, J = self.run.network.chain, logs["loss"]
+    @property
+    def chain(self) -> ModelChain:
+        """The arrays of the last step."""
+        chain = self.network.chain
         assert chain is not None, "a step has a pass"
-        for check in self.checks[:]:
-            if check.watches_steps:
-                check.steps += 1
-                self._report(check, check.step(self.run, chain, J))
+        return chain
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        for check in self.checks[:]:
-            self._report(check, check.epoch(self.run, logs["loss"]))
+    def step(self, J: float) -> None:
+        """Look at a step that went well; J is the cost before it."""
+        self.steps += 1
+        self.still = [at for at in self.still if not any(map(np.any, at.grads.values()))]
+        if self.still and self.why is None:
+            self.why = _why_still(self.chain)
+        if self.steps <= _FIRST:
+            self.costs.append(J)
+            self._look(self.of_steps)
+        self.watches_steps = bool(self.still) or self.steps < _FIRST
 
-    def _report(self, check: Check, fault: str | None) -> None:
-        if fault:
-            _warn(fault)
-        if fault or check.is_done:
-            self.checks.remove(check)
-
-
-class Check:
-    """One thing that is likely a mistake: `step` and `epoch` return what to say, or None."""
-
-    watches_steps, is_done = True, False
-    steps = 0  # that were looked at
-
-    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
-        """Look at a step that went well, and the cost before it."""
-        return None
-
-    def epoch(self, run: Run, loss: float) -> str | None:
-        """Look at a finished epoch, and its loss."""
-        return None
-
-
-class FaintGradient(Check):
-    """Next to nothing of the gradient at layer L reaches layer 1, or far too much of it."""
-
-    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
-        self.is_done = True  # the first step shows it
-        sizes = [_size(cache.dZ) for cache in chain.caches]
-        L, share = len(sizes), sizes[0] / sizes[-1] if sizes[-1] else 1.0
-        if share == 0 or not math.isfinite(share) or _FAINT < share < 1 / _FAINT:
-            return None  # 0 may be chance, in few examples: an epoch shows it
-        spread = ", ".join(f"{float(np.std(cache.Z)):.2g}" for cache in chain.caches)
-        found = f"dZ[1] is {share:.1g} times dZ[{L}]. The standard deviation of Z goes {spread}"
-        found += f" from layer 1 to {L}{_unscaled(chain)}."
-        if share > 1:
-            why = 'The weights are too large for so many layers. Draw them with init="auto".'
-            return f"The gradients grow on their way back: {found} {why}"
-        why = "The first layers will hardly learn. If the weights were drawn too small, use "
-        why += 'init="auto". If the activations are flat (sigmoid in many layers), use "relu" or '
-        why += "fewer layers."
-        return f"Next to nothing of the gradient reaches {chain.layers[0].title}: {found} {why}"
-
-
-class OutputsOutside(Check):
-    """A[L] goes beyond what the loss takes."""
-
-    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
-        self.is_done = self.steps >= _FIRST
-        A, loss = chain.last.A, run.network.needed_loss()
-        (low, high), least, most = loss.domain, A.min(), A.max()
-        if low - _ROUNDING <= least and most <= high + _ROUNDING:
-            return None
-        found = f"{_ending(run.network)}, and A[L] goes from {least:.3g} to {most:.3g}"
-        hint = f' Use "{loss.partner.registered_name}" there.' if loss.partner else ""
-        return f"{found}, but {loss!r} takes {low:g} to {high:g}.{hint}"
-
-
-class GrowingCost(Check):
-    """The cost grows from step to step, or the loss from epoch to epoch."""
-
-    def __init__(self, run: Run) -> None:
-        self.watches_steps = not run.resumed  # near a minimum the cost may well rise
-        self.costs: list[float] = []
-        self.losses: list[float] = []  # the first, and the last ones
-
-    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
-        self.costs.append(J)
-        self.watches_steps = self.steps < _FIRST
-        if self.watches_steps or self.costs[-1] <= _GROWTH * abs(self.costs[1]):
-            return None  # the first cost alone may be small by chance: that of a batch of one, say
-        return _growth("cost grows from step to step", self.costs, run.optimizer)
-
-    def epoch(self, run: Run, loss: float) -> str | None:
+    def epoch(self, loss: float) -> None:
+        """Look at a finished epoch."""
         self.losses.append(loss)
         del self.losses[1 : 1 - _FIRST]
-        return _growth("loss grows from epoch to epoch", self.losses, run.optimizer)
+        self._look(self.of_epochs)
+
+    def watch(self, layers: list[PlacedLayer]) -> None:
+        """Look in the steps from now on which of these layers stand still."""
+        self.still, self.why = layers, None
+        self.watches_steps = bool(layers) or self.steps < _FIRST
+
+    def _look(self, checks: list[Check]) -> None:
+        for check in checks[:]:
+            fault = check(self)
+            if fault:
+                _warn(fault)
+            if fault is not None:
+                checks.remove(check)
 
 
-class LostMemory(Check):
-    """A number in the optimizer's memory has overflowed."""
+def _faint_gradient(seen: Diagnostics) -> str:
+    """Look whether next to nothing of the gradient reaches layer 1, or far too much of it."""
+    chain = seen.chain
+    sizes = [_size(cache.dZ) for cache in chain.caches]
+    L, share = len(sizes), sizes[0] / sizes[-1] if sizes[-1] else 1.0
+    if share == 0 or not math.isfinite(share) or _FAINT < share < 1 / _FAINT:
+        return ""  # 0 may be chance, in few examples: an epoch shows it
+    spread = ", ".join(f"{float(np.std(cache.Z)):.2g}" for cache in chain.caches)
+    found = f"dZ[1] is {share:.1g} times dZ[{L}]. The standard deviation of Z goes {spread}"
+    found += f" from layer 1 to {L}{_unscaled(chain)}."
+    if share > 1:
+        why = 'The weights are too large for so many layers. Draw them with init="auto".'
+        return f"The gradients grow on their way back: {found} {why}"
+    why = "The first layers will hardly learn. If the weights were drawn too small, use "
+    why += 'init="auto". If the activations are flat (sigmoid in many layers), use "relu" or '
+    why += "fewer layers."
+    return f"Next to nothing of the gradient reaches {chain.layers[0].title}: {found} {why}"
 
-    watches_steps = False
 
-    @np.errstate(over="ignore", invalid="ignore")
-    def epoch(self, run: Run, loss: float) -> str | None:
-        for name, array in run.optimizer.memory.items():
-            if array.ndim and not all_finite(array):
-                return (
-                    f"The memory {name!r} of {run.optimizer!r} is not finite any more, so some "
-                    "parameters will not move: gradients were too large for their squares. Scale X "
-                    'and Y, or use clip_norm=1.0 or dtype="float64".'
-                )
+def _outputs_outside(seen: Diagnostics) -> str | None:
+    """Look whether A[L] goes beyond what the loss takes."""
+    A, loss = seen.chain.last.A, seen.network.needed_loss()
+    (low, high), least, most = loss.domain, A.min(), A.max()
+    if low - _ROUNDING <= least and most <= high + _ROUNDING:
         return None
+    found = f"{_ending(seen.network)}, and A[L] goes from {least:.3g} to {most:.3g}"
+    hint = f' Use "{loss.partner.registered_name}" there.' if loss.partner else ""
+    return f"{found}, but {loss!r} takes {low:g} to {high:g}.{hint}"
 
 
-class NoEffect(Check):
-    """The steps of an epoch have left every parameter as it was, though gradients are not 0."""
-
-    def __init__(self, run: Run) -> None:
-        self.start, self.has_gradient = run.network.params.copy(), False
-
-    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
-        self.has_gradient = self.has_gradient or bool(run.network.grads.any())
+def _growing_cost(seen: Diagnostics) -> str | None:
+    # The first cost alone may be small by chance: that of a batch of one, say. And a resumed
+    # run may be near a minimum, where the cost may well rise.
+    if seen.run.resumed or len(seen.costs) < _FIRST or not _is_far(seen.costs[1:]):
         return None
-
-    def epoch(self, run: Run, loss: float) -> str | None:
-        if self.steps == 0 or (self.steps == 1 and self.has_gradient):
-            return None  # one step alone may not move what begins at 0
-        self.is_done, params = True, run.network.params
-        if not self.has_gradient or not np.array_equal(self.start, params):
-            return None
-        return (
-            f"{run.optimizer!r} left every parameter as it was for a whole epoch, though the "
-            "gradients are not 0. A rule must move params in place: params -= ..., because params "
-            f"= params - ... makes another array. Or its steps are too small for {params.dtype}."
-        )
+    return _growth(seen, "cost grows from step to step", seen.costs)
 
 
-class StandsStill(Check):
-    """All gradients of some layers are exactly 0 for a whole epoch."""
+def _growing_loss(seen: Diagnostics) -> str | None:
+    return _growth(seen, "loss grows from epoch to epoch", seen.losses)
 
-    def __init__(self, run: Run) -> None:
-        self.layers = [layer for layer in run.network.storage.placed if layer.params]
-        self.is_first_epoch = True
-        self._begin_epoch(self.layers)
 
-    def _begin_epoch(self, still: list[PlacedLayer]) -> None:
-        self.still, self.watches_steps, self.steps = still, bool(still), 0
-        self.why: str | None = None  # the cause, as a step without gradients shows it
-
-    def step(self, run: Run, chain: ModelChain, J: float) -> str | None:
-        self.still = [at for at in self.still if not any(map(np.any, at.grads.values()))]
-        self.watches_steps = bool(self.still)
-        if self.still and self.why is None:
-            self.why = _why_still(chain)
+def _growth(seen: Diagnostics, what: str, costs: list[float]) -> str | None:
+    """Return what to say if each cost is larger than the one before, the last far larger."""
+    rising = all(after > before for before, after in pairwise(costs))
+    if seen.grows or len(costs) < _FIRST or not rising or not _is_far(costs):
         return None
+    seen.grows = True
+    return f"The {what}: {course(costs)}. {too_large(seen.run.optimizer)}"
 
-    def epoch(self, run: Run, loss: float) -> str | None:
-        still, why = self.still, self.why
-        if not still and not self.is_first_epoch:
-            # Once all layers have moved, only what stops them all is looked for.
-            self._begin_epoch([] if run.network.grads.any() else self.layers)
-            return None
-        # All steps of the epoch may have come before an interruption. And where the last layer
-        # begins at 0, the second step moves those below.
-        if self.steps == 0 or (self.steps == 1 and still != self.layers):
-            return None
-        self.is_first_epoch = False
-        self._begin_epoch(self.layers)
-        if not still or not why:
-            return None
-        found = f"All gradients of {_named(run.network, still)} were exactly 0 for a whole epoch"
-        return f"{found}, so nothing changed there: {why}"
+
+@np.errstate(over="ignore", invalid="ignore")
+def _lost_memory(seen: Diagnostics) -> str | None:
+    """Look whether a number in the optimizer's memory has overflowed."""
+    optimizer = seen.run.optimizer
+    for name, array in optimizer.memory.items():
+        if array.ndim and not all_finite(array):
+            return (
+                f"The memory {name!r} of {optimizer!r} is not finite any more, so some "
+                "parameters will not move: gradients were too large for their squares. Scale X "
+                'and Y, or use clip_norm=1.0 or dtype="float64".'
+            )
+    return None
+
+
+def _no_effect(seen: Diagnostics, *, start: Array) -> str | None:
+    """Look whether every parameter is as at the start, though gradients are not 0."""
+    params = seen.network.params
+    if not np.array_equal(start, params):
+        return ""
+    if seen.steps < 2 or not seen.network.grads.any():
+        return None  # one step alone may not move what begins at 0
+    return (
+        f"{seen.run.optimizer!r} left every parameter as it was for a whole epoch, though the "
+        "gradients are not 0. A rule must move params in place: params -= ..., because params "
+        f"= params - ... makes another array. Or its steps are too small for {params.dtype}."
+    )
+
+
+def _standstill(seen: Diagnostics) -> str | None:
+    """Look whether all gradients of some layers were exactly 0 for a whole epoch."""
+    still, why = seen.still, seen.why
+    # All steps of the epoch may have come before an interruption. And where the last layer
+    # begins at 0, the second step moves those below.
+    if seen.steps == 0 or (seen.steps == 1 and still != seen.layers):
+        return None
+    if still and why:
+        seen.watch([])
+        found = f"All gradients of {_named(seen.network, still)} were exactly 0 for a whole"
+        return f"{found} epoch, so nothing changed there: {why}"
+    # Once all layers have moved, only what stops them all is looked for.
+    has_moved = not still and not seen.is_first_epoch and seen.network.grads.any()
+    seen.is_first_epoch = False
+    seen.watch([] if has_moved else seen.layers)
+    return None
+
+
+def _is_far(costs: list[float]) -> bool:
+    return costs[-1] > _GROWTH * abs(costs[0])
 
 
 def _warn(fault: str) -> None:
@@ -298,14 +290,6 @@ def _unscaled(chain: ModelChain) -> str:
 
 def _size(array: Array) -> float:
     return math.sqrt(float(np.mean(np.square(array, dtype=np.float64))))
-
-
-def _growth(what: str, costs: list[float], optimizer: Optimizer) -> str | None:
-    """Return what to say if each cost is larger than the one before, and the last far larger."""
-    rising = all(after > before for before, after in pairwise(costs))
-    if len(costs) < _FIRST or not rising or costs[-1] <= _GROWTH * abs(costs[0]):
-        return None
-    return f"The {what}: {course(costs)}. {too_large(optimizer)}"
 
 
 def _why_still(chain: ModelChain) -> str:

@@ -33,8 +33,8 @@ HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
 class Loop:
     """Takes a run from where it is to its last epoch, or until something stops it.
 
-    A checkpoint saves the state of ``callbacks``. Diagnostics come before them, and see a step
-    before a callback can change anything.
+    A checkpoint saves the state of ``callbacks``. Diagnostics come before them, and see a step or
+    an epoch before a callback can change anything.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Loop:
         self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
         # For each hook what to call: the methods of this name that do something.
         self.hooks: dict[str, list[Any]] = {hook: [] for hook in HOOKS}
-        for callback in (Diagnostics(), *callbacks):
+        for callback in callbacks:
             callback.model, callback.run = run.network, run
             for hook, methods in self.hooks.items():
                 method = getattr(callback, hook)
@@ -56,6 +56,7 @@ class Loop:
     def begin(self) -> None:
         """Do what comes before the first step, and may be refused."""
         self.run.optimizer.begin(self.run.network)
+        self.diagnostics = Diagnostics(self.run)
         self._call("on_train_begin", {})
         self._write_checkpoint()
 
@@ -78,6 +79,8 @@ class Loop:
             self.within_step = True
             J = self._step(X, Y, w)
             run.step, self.within_step = run.step + 1, False
+            if self.diagnostics.watches_steps:
+                self.diagnostics.step(J)
             self._call("on_batch_end", run.step - 1, {"loss": J})
             if run.stopped or (every and run.step % every == 0):
                 self._write_checkpoint()
@@ -132,6 +135,7 @@ class Loop:
         run.history.record(measured)
         run.optimizer.end_epoch()
         run.epoch, run.step = run.epoch + 1, 0
+        self.diagnostics.epoch(measured["loss"])
         self._call("on_epoch_end", run.epoch - 1, measured)
         self._write_checkpoint()
 
