@@ -35,6 +35,7 @@ _DTYPES = (
 )  # fmt: skip
 Path: TypeAlias = str | os.PathLike[str]
 _MOST_ARRAYS = 1000  # to find one takes time
+_OF_HISTORY = ("float64", "int64", "bool")
 _OF_RUN = ("settings", "optimizer", "validated", "epoch", "step", "stopped")  # named as in a Run
 
 
@@ -57,9 +58,11 @@ class SavedRun:
     arrays: dict[str, dict[str, Array]]  # by owner and name
 
     def describe(self) -> dict[str, Any]:
-        """Return it as plain data; an array is its shape and dtype."""
+        """Return it as plain data, in the one form that a file may have; an array is its shape."""
         described = attrs.asdict(self, recurse=False)
         described |= {"settings": self.settings.describe(), "optimizer": self.optimizer.config()}
+        described["metrics"] = list(map(str, dict.fromkeys(self.metrics)))
+        described["functions"] = [name for name in described["metrics"] if name in self.functions]
         described["arrays"] = {
             owner: {name: [list(array.shape), array.dtype.name] for name, array in named.items()}
             for owner, named in self.arrays.items()
@@ -112,11 +115,17 @@ def _restore_callback(callback: Callback, state: Mapping[str, Any]) -> None:
 
 def write(run: Run, callbacks: Sequence[Callback], path: Path) -> None:
     """Write a run, with the state of these callbacks, to a file in one move."""
-    states = [dict(callback.state()) for callback in callbacks]
-    arrays, described = _arrays(run, states), []
-    for i, (callback, state) in enumerate(zip(callbacks, states, strict=True)):
-        rest = {name: plain(state[name]) for name in state if name not in arrays[f"callback{i}"]}
+    described, arrays = [], {"optimizer": run.optimizer.memory, "so_far": run.tally.predictions()}
+    for i, callback in enumerate(callbacks):
+        state = callback.state()
+        own = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        rest = plain({name: value for name, value in state.items() if name not in own})
         described.append({"kind": type(callback).__name__, "state": rest})
+        arrays[f"callback{i}"] = own
+    # The history may be long. It comes back as Python's numbers.
+    history = {name: np.array(np.array(values).tolist()) for name, values in run.history.items()}
+    arrays["history"] = history
+    _expect_readable(arrays, history)
     rng = {"now": state_of(run.network.rng), "epoch": run.rng_at_epoch, "start": run.rng_at_start}
     saved = SavedRun(
         **{name: getattr(run, name) for name in _OF_RUN},
@@ -134,31 +143,14 @@ def write(run: Run, callbacks: Sequence[Callback], path: Path) -> None:
     write_file(path, model_file.description(run.network) | {"run": saved.describe()}, members)
 
 
-def _arrays(run: Run, states: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Array]]:
-    """Return the arrays of a run by owner and name, those in the states of callbacks too."""
-    arrays = {"optimizer": run.optimizer.memory, "so_far": run.tally.predictions()}
-    for i, state in enumerate(states):
-        arrays[f"callback{i}"] = {k: v for k, v in state.items() if isinstance(v, np.ndarray)}
-    arrays["history"] = _history_arrays(run)
-    count = sum(map(len, arrays.values()))
-    if count > _MOST_ARRAYS:  # could not be read again
-        found = f"The run has {count} arrays, expected at most {_MOST_ARRAYS} in a checkpoint"
-        raise ValueError(f"{found}. Let callbacks keep fewer.")
-    return arrays
-
-
-def _history_arrays(run: Run) -> dict[str, Array]:
-    """Return the history as arrays, because it may be long; it comes back as Python's numbers."""
-    arrays = {name: np.array(np.array(values).tolist()) for name, values in run.history.items()}
-    for name, values in arrays.items():
-        if not _is_list(values):  # could not be read again
-            found = f"The history of {name!r} is {str(run.history[name])[:100]}"
-            raise TypeError(f"{found}, expected numbers in a checkpoint. Let the callback keep it.")
-    return arrays
-
-
-def _is_list(array: Array) -> bool:
-    return array.ndim == 1 and array.size > 0 and array.dtype.name in ("float64", "int64", "bool")
+def _expect_readable(arrays: Mapping[str, Mapping[str, Any]], history: Mapping[str, Array]) -> None:
+    """Refuse what no checkpoint may hold, both where it is written and where it is read."""
+    if sum(map(len, arrays.values())) > _MOST_ARRAYS:
+        raise ValueError(f"The run has over {_MOST_ARRAYS} arrays. Let callbacks keep fewer.")
+    for name, values in history.items():
+        if not (values.ndim == 1 and values.size and values.dtype.name in _OF_HISTORY):
+            found = f"The history of {name!r} is {str(values.tolist())[:100]}"
+            raise TypeError(f"{found}, not a list of numbers. Let the callback keep it.")
 
 
 def _member(owner: str, name: str) -> str:
@@ -182,7 +174,7 @@ def read(file: Archive, network: Network) -> SavedRun:
     expect(network.loss is not None, "it has a run without a loss")
     found, names = file.description["run"], attrs.fields_dict(SavedRun).keys()
     expect(found.keys() == names, f"it has a run that has {', '.join(sorted(found))[:200]}")
-    expect(len(array_names(file)) <= _MOST_ARRAYS, f"it has over {_MOST_ARRAYS} arrays of a run")
+    _expect_readable(found["arrays"], {})
     settings = Settings.from_description(found["settings"])
     optimizer = Optimizer.get(found["optimizer"])
     arrays = {
@@ -192,11 +184,11 @@ def read(file: Archive, network: Network) -> SavedRun:
     saved = SavedRun(**found | {"settings": settings, "optimizer": optimizer, "arrays": arrays})
     for name, value in saved.describe().items():
         expect_same(name, found[name], value)
-    _check_generators(saved.rng)
     _check_callbacks(saved)
+    _check_generators(saved)
     _check_place(saved, network)
     _check_measured(saved, network)
-    _restore_memory(saved.optimizer, saved.arrays["optimizer"], network)
+    _restore_memory(optimizer, arrays["optimizer"], network)
     return saved
 
 
@@ -208,39 +200,43 @@ def _array(file: Archive, name: str, shape: Any, dtype: str) -> Array:
     return np.array(array)
 
 
-def _check_generators(rng: Mapping[str, Any]) -> None:
-    """Refuse states of a generator that are not whole, or not of one kind."""
-    expect(
-        rng.keys() == {"now", "epoch", "start"}, f"it has states of a generator of {sorted(rng)}"
-    )
-    states = {name: state for name, state in rng.items() if state is not None or name == "now"}
-    for name, state in states.items():
-        expect_same(f"generator ({name})", state, plain(state_of(generator_from(state))))
-    kinds = {(state["kind"], state["state"]["bit_generator"]) for state in states.values()}
-    expect(len(kinds) == 1, "it has generators of different kinds")
-
-
 def _check_callbacks(saved: SavedRun) -> None:
     """Refuse callbacks that are more than a kind and a state, and arrays that nobody owns."""
-    n = len(saved.callbacks)
-    owners = {"optimizer", "so_far", "history", *[f"callback{i}" for i in range(n)]}
+    owners = {"optimizer", "so_far", "history"}
+    owners |= {f"callback{i}" for i in range(len(saved.callbacks))}
     expected = ", ".join(sorted(owners)[:9])
     expect(saved.arrays.keys() == owners, f"it has arrays of others than {expected}")
     for i, callback in enumerate(saved.callbacks):
-        canonical = {"kind": str(callback["kind"]), "state": dict(callback["state"])}
-        expect_same(f"callback {i}", callback, canonical)
-        twice = callback["state"].keys() & saved.arrays[f"callback{i}"].keys()
-        expect(not twice, f"it has a state of callback {i} twice")
-    has_bar = n > 0 and saved.callbacks[-1]["kind"] == "ProgressBar"
+        state = dict(callback["state"])
+        for name in saved.arrays[f"callback{i}"]:
+            state.pop(name, None)  # it would be there twice
+        expect_same(f"callback {i}", callback, {"kind": str(callback["kind"]), "state": state})
+    has_bar = saved.callbacks and saved.callbacks[-1]["kind"] == "ProgressBar"
     expect(has_bar or not saved.settings.verbose, "it has no progress bar, but verbose=True")
+
+
+def _check_generators(saved: SavedRun) -> None:
+    """Refuse states of a generator that are not whole, not of one kind, or not those needed."""
+    rng, is_split = saved.rng, saved.settings.validation_split is not None
+    needed = {"now": True, "epoch": saved.step > 0, "start": is_split}
+    expect(rng.keys() == needed.keys(), f"it has states of a generator of {sorted(rng)}")
+    states = {when: state for when, state in rng.items() if state is not None}
+    for when, state in states.items():
+        expect_same(f"generator ({when})", state, plain(state_of(generator_from(state))))
+    for when in needed:
+        expect(when in states or not needed[when], f"it has no generator of its {when}")
+    expect(is_split or "start" not in states, "it has a generator of its start without a split")
+    kinds = {(state["kind"], state["state"]["bit_generator"]) for state in states.values()}
+    expect(len(kinds) == 1, "it has generators of different kinds")
+    expect(saved.validated or not is_split, "it has no validation data, but a validation split")
 
 
 def _check_place(saved: SavedRun, network: Network) -> None:
     """Refuse a run that is nowhere in its data, or measured other examples than its steps had."""
-    settings, step, rng = saved.settings, saved.step, saved.rng
+    settings, step = saved.settings, saved.step
+    m, (cost_sum, examples) = saved.data[0], saved.measured
     if isinstance(settings.class_weight, Mapping):
         class_weights(settings.class_weight, np.zeros(max(network.outputs[0], 2), int))
-    m, (cost_sum, examples) = saved.data[0], saved.measured
     expect_same("data", saved.data, [integer_or_none("m", m), network.inputs])
     integer("m", examples, least=step)
     if m is None:  # a stream, whose batches have at least one example
@@ -249,15 +245,9 @@ def _check_place(saved: SavedRun, network: Network) -> None:
         size = min(settings.batch_size or m, m)
         most, expected = -(-m // size), min(step * size, m)
     expect(most is None or step <= most, f"it has a step {step} of {most}")
-    expect(
-        type(cost_sum) is float and math.isfinite(cost_sum), f"it has a sum of costs {cost_sum!r}"
-    )
+    is_cost = isinstance(cost_sum, float) and math.isfinite(cost_sum)
+    expect(is_cost, f"it has a sum of costs {cost_sum!r}")
     expect(examples == expected, f"it has {examples} examples in {step} steps")
-    expect(step == 0 or rng["epoch"], "it has no generator of its epoch")
-    is_split = settings.validation_split is not None
-    has_start = rng["start"] is not None
-    expect(has_start == is_split, "it has a generator of its start without a split, or none")
-    expect(saved.validated or not is_split, "it has no validation data, but a validation split")
 
 
 def _check_measured(saved: SavedRun, network: Network) -> None:
@@ -265,51 +255,44 @@ def _check_measured(saved: SavedRun, network: Network) -> None:
 
     The history of a callback may be of any length.
     """
-    names, examples = saved.metrics, saved.measured[1]
-    expect_same("metrics", names, list(map(str, dict.fromkeys(names))))
-    expect_same("functions", saved.functions, [name for name in names if name in saved.functions])
-    expect("loss" not in names, "it has a metric called loss")
+    expect("loss" not in saved.metrics, "it has a metric called loss")
     predictions, history = saved.arrays["so_far"], saved.arrays["history"]
-    expected = {"Y", "A"} if examples and names else set()
-    expect(predictions.keys() == expected, "it has other predictions than it has measured")
-    for array in predictions.values():
-        right = (array.shape, array.dtype) == ((*network.outputs, examples), network.dtype)
-        expect(right, "it has predictions of another shape or dtype")
+    examples = saved.measured[1]
+    form = (*network.outputs, examples), network.dtype
+    expected = {"Y": form, "A": form} if examples and saved.metrics else {}
+    forms = {name: (array.shape, array.dtype) for name, array in predictions.items()}
+    fault = "it has other predictions than it has measured, or of another shape or dtype"
+    expect(forms == expected, fault)
     if predictions:
         expect(all_finite(predictions["Y"]), "it has targets that are not finite")
         network.needed_loss().check_targets(predictions["Y"])
-    for name in measured_names(names, saved.validated):
+    for name in measured_names(saved.metrics, saved.validated):
         values = history.get(name, np.zeros(0))
         right = values.shape == (saved.epoch,) and values.dtype == np.float64
         expect(right, f"it has another history of {name} than its epochs")
-    for name, values in history.items():
-        expect(_is_list(values), f"it has a history of {name} that is not a list of numbers")
+    _expect_readable({}, history)
 
 
 def _restore_memory(optimizer: Optimizer, memory: Mapping[str, Array], network: Network) -> None:
     """Give the optimizer its memory, if it can continue with it."""
     counts = [array for array in memory.values() if array.ndim == 0 and array.dtype.kind == "i"]
     expect(all(count >= 0 for count in counts), "it has a count below 0 in its optimizer")
-    expected = _memory_after_step(optimizer, {}, network)
-    after = _memory_after_step(optimizer, memory, network)
-    missing = ", ".join(sorted(expected.keys() - memory.keys()))
+    missing = ", ".join(sorted(_memory_after_step(optimizer, network).keys() - memory.keys()))
     has_begun = any(array.any() for array in memory.values())  # to ask for the rate makes a count
     expect(not (has_begun and missing), f"it has no {missing} in its optimizer")
-    for name, array in memory.items():
-        right = (after[name].shape, after[name].dtype) == (array.shape, array.dtype)
-        expect(right, f"it has a wrong {name} in its optimizer")
     optimizer.memory.update(memory)
+    for name, array in _memory_after_step(optimizer, network).items():
+        before = memory.get(name, array)
+        right = (array.shape, array.dtype) == (before.shape, before.dtype)
+        expect(right, f"it has a wrong {name} in its optimizer")
 
 
-def _memory_after_step(
-    optimizer: Optimizer, memory: Mapping[str, Array], network: Network
-) -> dict[str, Array]:
-    """Return the optimizer's memory after a step by small gradients; the network stays as it is.
+def _memory_after_step(optimizer: Optimizer, network: Network) -> dict[str, Array]:
+    """Return the memory after one more step, by small gradients; optimizer and network stay.
 
     So whatever an optimizer cannot continue with shows itself, also where it is a user's class.
     """
-    trial, before = optimizer.fresh(), network.values.copy()
-    trial.memory.update({name: array.copy() for name, array in memory.items()})
+    trial, before = optimizer.evolve(), network.values.copy()
     network.grads[:] = 1e-3  # not 0, because a rule may divide by their norm
     with np.errstate(all="ignore"):
         trial.update(network.params, network.grads, network.decaying)
