@@ -27,8 +27,6 @@ from tinynet.training.history import History
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
 from tinynet.training.run import INTERRUPTED, Run, Tally
 
-HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
-
 
 class Loop:
     """Takes a run from where it is to its last epoch, or until something stops it.
@@ -41,14 +39,8 @@ class Loop:
         self, run: Run, data: Prepared, callbacks: Sequence[Callback], path: Path | None
     ) -> None:
         self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
-        # For each hook what to call: the methods of this name that do something.
-        self.hooks: dict[str, list[Any]] = {hook: [] for hook in HOOKS}
         for callback in callbacks:
             callback.model, callback.run = run.network, run
-            for hook, methods in self.hooks.items():
-                method = getattr(callback, hook)
-                if getattr(method, "__func__", None) is not getattr(Callback, hook):
-                    methods.append(method)
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before: Array = run.network.values.copy()
         self.within_step = False
@@ -153,8 +145,8 @@ class Loop:
         return remaining
 
     def _call(self, hook: str, *arguments: Any) -> None:
-        for method in self.hooks[hook]:
-            method(*arguments)
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
 
     def _write_checkpoint(self) -> None:
         if self.path:

@@ -11,7 +11,6 @@ import numpy as np
 from tinynet._support import fields
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import integer
-from tinynet.data.sources import BATCH_SIZE
 from tinynet.data.split import check_share
 from tinynet.metrics import Measure
 from tinynet.model.network import Network
@@ -29,19 +28,15 @@ def _bool(value: Any) -> Any:
 class Settings:
     """The settings of `fit` that a checkpoint saves."""
 
-    epochs: int = fields.integer(1, least=0)
-    batch_size: int | None = fields.integer(BATCH_SIZE, optional=True)
-    shuffle: bool | str = fields.one_of(
-        True, False, "blocks", "whole", default=True, converter=_bool
-    )
-    verbose: bool = attrs.field(default=False, converter=bool)
-    class_weight: Any = None
-    validation_split: float | None = attrs.field(
-        default=None, converter=attrs.converters.optional(check_share)
-    )
-    steps_per_epoch: int | None = fields.integer(None, optional=True)
-    checkpoint_every: int | None = fields.integer(None, optional=True)
-    detect_anomaly: bool = attrs.field(default=False, converter=bool)
+    epochs: int = fields.integer(least=0)
+    batch_size: int | None = fields.integer(optional=True)
+    shuffle: bool | str = fields.one_of(True, False, "blocks", "whole", converter=_bool)
+    verbose: bool = attrs.field(converter=bool)
+    class_weight: Any
+    validation_split: float | None = attrs.field(converter=attrs.converters.optional(check_share))
+    steps_per_epoch: int | None = fields.integer(optional=True)
+    checkpoint_every: int | None = fields.integer(optional=True)
+    detect_anomaly: bool = attrs.field(converter=bool)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as plain data. JSON has only strings as keys, so labels are pairs."""
@@ -53,9 +48,6 @@ class Settings:
     @classmethod
     def from_description(cls, described: Mapping[str, Any]) -> Settings:
         """Return the settings that `describe` described."""
-        missing = attrs.fields_dict(cls).keys() - described.keys()
-        if missing:
-            raise ValueError(f"The settings have no {', '.join(sorted(missing))}.")
         weights = described["class_weight"]
         if weights not in (None, "balanced"):
             weights = {integer("a label", label, 0): weight for label, weight in weights}
