@@ -28,7 +28,7 @@ def first_nonfinite(network: Network) -> str | None:
 
 
 def _in_order(network: Network) -> Iterator[tuple[str, PlacedLayer, Array | None]]:
-    chain, placed = network.chain, network.storage.placed
+    chain = network.chain
     assert chain is not None, "a step has a pass"
     links = list(_as_computed(chain))
     for layer, cache in links:
@@ -39,9 +39,9 @@ def _in_order(network: Network) -> Iterator[tuple[str, PlacedLayer, Array | None
             yield "dA", layer, cache.dA
         for name in ("dZ", *[f"d{name}" for name in cache.parameters]):
             yield name, layer, getattr(cache, name)
-    for views in ([at.params for at in placed], [at.state_views for at in placed]):
-        for layer, named in zip(placed, views, strict=True):
-            for name, view in named.items():
+    for kind in ("params", "state_views"):
+        for layer in network.storage.placed:
+            for name, view in getattr(layer, kind).items():
                 yield name, layer, view
 
 
@@ -74,9 +74,7 @@ def nonfinite_error(
     if len(costs) > 1 or was_updated or run.resumed:
         why = f"{too_large(run.optimizer)} The cost went {course(costs)}."
     else:
-        why = (
-            "This fit has taken no step yet, so look first at the parameters it began with, at the "
-        )
-        why += "size of X and Y, and at what that layer and the loss compute."
-        why += f" The cost was {course(costs)}."
+        why = "This fit has taken no step yet, so look first at the parameters it began with, at "
+        why += "the size of X and Y, and at what that layer and the loss compute. "
+        why += f"The cost was {course(costs)}."
     return NonFiniteError(f"{where} {state} {why}")
