@@ -125,7 +125,8 @@ def write(run: Run, callbacks: Sequence[Callback], path: Path) -> None:
     # The history may be long. It comes back as Python's numbers.
     history = {name: np.array(np.array(values).tolist()) for name, values in run.history.items()}
     arrays["history"] = history
-    _expect_readable(arrays, history)
+    _expect_few(arrays)
+    _expect_lists(history)
     rng = {"now": state_of(run.network.rng), "epoch": run.rng_at_epoch, "start": run.rng_at_start}
     saved = SavedRun(
         **{name: getattr(run, name) for name in _OF_RUN},
@@ -143,10 +144,14 @@ def write(run: Run, callbacks: Sequence[Callback], path: Path) -> None:
     write_file(path, model_file.description(run.network) | {"run": saved.describe()}, members)
 
 
-def _expect_readable(arrays: Mapping[str, Mapping[str, Any]], history: Mapping[str, Array]) -> None:
-    """Refuse what no checkpoint may hold, both where it is written and where it is read."""
+def _expect_few(arrays: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse more arrays than a checkpoint may hold, where it is written and where it is read."""
     if sum(map(len, arrays.values())) > _MOST_ARRAYS:
         raise ValueError(f"The run has over {_MOST_ARRAYS} arrays. Let callbacks keep fewer.")
+
+
+def _expect_lists(history: Mapping[str, Array]) -> None:
+    """Refuse a history that a checkpoint cannot hold, where it is written and where it is read."""
     for name, values in history.items():
         if not (values.ndim == 1 and values.size and values.dtype.name in _OF_HISTORY):
             found = f"The history of {name!r} is {str(values.tolist())[:100]}"
@@ -174,7 +179,7 @@ def read(file: Archive, network: Network) -> SavedRun:
     expect(network.loss is not None, "it has a run without a loss")
     found, names = file.description["run"], attrs.fields_dict(SavedRun).keys()
     expect(found.keys() == names, f"it has a run that has {', '.join(sorted(found))[:200]}")
-    _expect_readable(found["arrays"], {})
+    _expect_few(found["arrays"])
     settings = Settings.from_description(found["settings"])
     optimizer = Optimizer.get(found["optimizer"])
     arrays = {
@@ -270,7 +275,7 @@ def _check_measured(saved: SavedRun, network: Network) -> None:
         values = history.get(name, np.zeros(0))
         right = values.shape == (saved.epoch,) and values.dtype == np.float64
         expect(right, f"it has another history of {name} than its epochs")
-    _expect_readable({}, history)
+    _expect_lists(history)
 
 
 def _restore_memory(optimizer: Optimizer, memory: Mapping[str, Array], network: Network) -> None:
