@@ -772,7 +772,7 @@ def test_order_of_examples(shuffle):
     model.W[1] = [[1.0]]
     X = np.arange(m, dtype=float)[np.newaxis]
     model.fit(X, X, SGD(1e-300), epochs=4, batch_size=4, shuffle=shuffle, metrics=[record])
-    assert [list(range(m))] * 4 == (list(map(sorted, seen)) if shuffle else seen)
+    assert [list(range(m))] * 4 == (list(map(sorted, seen[1:])) if shuffle else seen[1:])
     assert (4 if shuffle else 1) == len({tuple(order) for order in seen})
     equal(np.arange(m)[np.newaxis], X)
 

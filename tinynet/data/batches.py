@@ -15,6 +15,7 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.random import Random
 
+_SAMPLE = 1024  # the most examples that metrics are tried on
 Batch: TypeAlias = "tuple[Array, Array, Array | None]"
 
 
@@ -23,13 +24,18 @@ class Batches(ABC):
 
     ``m`` is the number of examples an epoch, ``steps`` the number of batches and ``smallest`` the
     number of examples in the smallest batch, each None where it is not known in advance. ``shape``
-    is the shape of an example.
+    is the shape of an example. ``weighs_metrics`` is whether the weights count in metrics too.
     """
 
     m: int | None = None
     steps: int | None = None
     smallest: int | None = None
     shape: Shape
+    weighs_metrics = False
+
+    @abstractmethod
+    def sample(self) -> Batch:
+        """Return some examples to try metrics on; they need not be any that an epoch gives."""
 
     @abstractmethod
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
@@ -75,6 +81,11 @@ class ArraySlices(CountedBatches):
     ) -> None:
         super().__init__(arrays[0].shape[-1], arrays[0].shape[:-1], batch_size, shuffle)
         self.arrays = arrays
+
+    def sample(self) -> Batch:
+        # They come from all over, because examples may lie class by class.
+        spread = np.linspace(0, self.m - 1, min(self.m, _SAMPLE)).astype(np.intp)
+        return _batch([array[..., spread] for array in self.arrays])
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         for at in self.starts(start):

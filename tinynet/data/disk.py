@@ -50,6 +50,9 @@ class FileBatches(CountedBatches):
         self.block = max(self.pool // _BLOCKS, 1)
         next(self._in_order(0))  # builds the network
 
+    def sample(self) -> Batch:
+        return next(self._in_order(0))
+
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         rng = self.shuffled_by(rng)
         if rng is None:

@@ -67,25 +67,29 @@ def training_batches(
         rows = FileBatches(network, X, Y, batch_size, shuffle)
         weights = (sample_weight, class_weight)
         rows.w = example_weights(network, *weights, rows.m, rows.all_targets())
-        return Prepared(rows)
-    X, Y = _cast(network, X, Y)
+        return _prepared(sample_weight, rows)
+    given, (X, Y) = (X, Y), network.check_data(X, Y)
+    for name, wide, narrow in zip("XY", given, (X, Y), strict=True):
+        warn_of_lost_digits(name, wide, narrow)
     if validation_split is None:
         arrays = _with_weights(network, [X, Y, sample_weight], class_weight)
-        return Prepared(in_memory(arrays, batch_size, shuffle))
+        return _prepared(sample_weight, in_memory(arrays, batch_size, shuffle))
     w, before = sample_weight, state_of(network.rng)
     if w is not None:
         w = checks.weights("sample_weight", w, X.shape[-1])
     training, held = divided([X, Y, w], held_out(Y, validation_split, network.rng))
     batches = ArrayBatches(_with_weights(network, training, class_weight), batch_size, shuffle)
-    return Prepared(batches, ArraySlices(_with_weights(network, held, None), None), before)
+    validation = ArraySlices(_with_weights(network, held, None), None)
+    return _prepared(sample_weight, batches, validation, before)
 
 
-def _cast(network: Network, X: Any, Y: Any) -> tuple[Array, Array]:
-    """Return X and Y checked and cast; warn where this loses what tells the examples apart."""
-    cast = network.check_data(X, Y)
-    for name, wide, narrow in zip("XY", (X, Y), cast, strict=True):
-        warn_of_lost_digits(name, wide, narrow)
-    return cast
+def _prepared(sample_weight: Any, training: Batches, *others: Any) -> Prepared:
+    """Return what was prepared; class weights alone do not count in metrics."""
+    data = Prepared(training, *others)
+    for batches in data[:2]:
+        if batches is not None:
+            batches.weighs_metrics = sample_weight is not None
+    return data
 
 
 def _refuse_split(validation_split: float | None) -> None:

@@ -33,24 +33,36 @@ class StreamBatches(Batches):
         self.is_weighted: bool | None = None  # unknown before the first batch
         self.is_endless = not is_iterable(stream)
         self.steps = self.limit if self.is_endless else _length(stream, self.limit)
-        iterator = self._endless() if self.is_endless else iter(stream)
-        first = list(islice(iterator, 1))
-        if not first:
-            raise self._empty()
-        X, _, w = self._checked(1, first[0])
+        first, iterator = self._begin()
+        X, _, w = self.first = self._checked(1, first)
         self.shape, self.is_weighted = X.shape[:-1], w is not None
-        self.iterator: Iterator[Any] | None = chain(first, iterator)
-        self.mean_weight = self._mean_weight() if self.is_weighted else 1.0
+        self.weighs_metrics = self.is_weighted
+        if self.is_weighted:
+            self.mean_weight = self._mean_weight()
+            # Begun anew, because a stream may fill the same arrays with every batch.
+            first, iterator = self._begin()
+            self.first = self._checked(1, first)
+        self.iterator: Iterator[Any] | None = chain([first], iterator)
+
+    def _begin(self) -> tuple[Any, Iterator[Any]]:
+        """Return the first batch of the stream, and an iterator of the others."""
+        iterator = self._endless() if self.is_endless else iter(self.stream)
+        for first in iterator:
+            return first, iterator
+        raise self._empty()
 
     def _mean_weight(self) -> float:
         """Return the mean weight of the examples of an epoch, which is read for it."""
-        batches, sums = self._endless() if self.is_endless else iter(self.stream), np.zeros(2)
-        for number, batch in enumerate(islice(batches, self.limit), 1):
+        (first, others), sums = self._begin(), np.zeros(2)
+        for number, batch in enumerate(islice(chain([first], others), self.limit), 1):
             self._checked(number, batch)
             w = np.asarray(batch[2], np.float64)
             sums += w.sum(), w.size
         checks.expect_some_weight(sums[:1])
         return float(sums[0] / sums[1])
+
+    def sample(self) -> Batch:
+        return self.first
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         iterator = iter(self.stream) if self.iterator is None else self.iterator

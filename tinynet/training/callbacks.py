@@ -41,6 +41,13 @@ class Callback:
 
     model: Network
     run: Run
+    watches_steps: bool = True  # whether the hooks of batches are called
+
+    def check(self) -> None:
+        """Raise an error for a run that this callback cannot watch, and change nothing.
+
+        The checks of all callbacks come before the first `on_train_begin`.
+        """
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         """Act before the first step of a run, also of one that is resumed from a checkpoint."""

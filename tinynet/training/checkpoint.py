@@ -18,7 +18,7 @@ import numpy as np
 
 from tinynet._support import fields
 from tinynet._support.arrays import Array, all_finite
-from tinynet._support.checks import integer, integer_or_none
+from tinynet._support.checks import integer, integer_or_none, weights
 from tinynet._support.random import Random, generator_from, plain, state_of
 from tinynet.data.weights import class_weights
 from tinynet.errors import FileFormatError
@@ -28,7 +28,7 @@ from tinynet.metrics import is_known
 from tinynet.model.network import Network
 from tinynet.optimizers import Optimizer
 from tinynet.training.callbacks import Callback
-from tinynet.training.run import Run, Settings, Tally, measured_names
+from tinynet.training.run import Run, Settings, measured_names
 
 _DTYPES = (
     "float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool",
@@ -90,9 +90,9 @@ class SavedRun:
     def restore(self, run: Run, callbacks: Sequence[Callback], path: Path) -> None:
         """Bring a run and its callbacks to this state, which was read from `path`."""
         run.resumed, run.rng_at_epoch = True, self.rng["epoch"]
-        run.epoch, run.step, run.tally = self.epoch, self.step, Tally(run.metrics, *self.measured)
-        if predictions := self.arrays["so_far"]:
-            run.tally.targets, run.tally.outputs = [predictions["Y"]], [predictions["A"]]
+        run.epoch, run.step, run.tally = self.epoch, self.step, run.new_tally()
+        run.tally.cost_sum, run.tally.examples = self.measured
+        run.tally.batches = {name: [array] for name, array in self.arrays["so_far"].items()}
         for name, values in self.arrays["history"].items():
             run.history[name] = values.tolist()
         with refusing(path), np.errstate(over="ignore", invalid="ignore"):
@@ -265,12 +265,15 @@ def _check_measured(saved: SavedRun, network: Network) -> None:
     examples = saved.measured[1]
     form = (*network.outputs, examples), network.dtype
     expected = {"Y": form, "A": form} if examples and saved.metrics else {}
+    if expected and "w" in predictions:
+        expected["w"] = (examples,), network.dtype
     forms = {name: (array.shape, array.dtype) for name, array in predictions.items()}
     fault = "it has other predictions than it has measured, or of another shape or dtype"
     expect(forms == expected, fault)
     if predictions:
         expect(all_finite(predictions["Y"]), "it has targets that are not finite")
         network.needed_loss().check_targets(predictions["Y"])
+        weights("w", predictions.get("w", np.ones(examples)), examples)
     for name in measured_names(saved.metrics, saved.validated):
         values = history.get(name, np.zeros(0))
         right = values.shape == (saved.epoch,) and values.dtype == np.float64

@@ -7,27 +7,25 @@ the others, and warns once.
 from __future__ import annotations
 
 import math
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tinynet._support.arrays import Array, all_finite
 from tinynet._support.cache import Cache
+from tinynet._support.warn import warn
 from tinynet.activations import Softmax
-from tinynet.errors import TrainingWarning
 from tinynet.layers import Activate, Dropout, Normalization, Reshape
 from tinynet.model.chain import ModelChain
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
+from tinynet.training.callbacks import Callback
 from tinynet.training.nonfinite import course, too_large
-from tinynet.training.run import Run
 
 # Of the gradient at layer L: what reaches layer 1 of networks that do not learn.
 _FAINT = 1e-5
@@ -39,12 +37,11 @@ _GROWTH = 100.0  # how many times as large the cost may become in them
 Check: TypeAlias = "Callable[[Diagnostics], str | None]"
 
 
-class Diagnostics:
-    """Warnings of what is likely a mistake in a run, once each.
+class Diagnostics(Callback):
+    """Warn of what is likely a mistake in a run, once each; `fit` calls it before other callbacks.
 
-    After a step the loop calls `step`, as long as `watches_steps`; after an epoch, `epoch`. Here is
-    what was seen of the run. Each check is a function of it: it returns what to say, or "" if there
-    will be nothing to say, and is removed; with None it is called again.
+    It holds what was seen of the run, and each check is a function of that. A check returns what to
+    say, or "" if there will be nothing to say, and is removed; with None it is called again.
     """
 
     costs: list[float]  # of the first steps
@@ -52,45 +49,42 @@ class Diagnostics:
     layers: list[PlacedLayer]  # which may stand still
     still: list[PlacedLayer]  # which of them have had no gradient up to now
     why: str | None  # the cause, as a step without gradients shows it
-    watches_steps: bool
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.network, self.steps = run, run.network, 0
+    def on_train_begin(self, logs: Mapping[str, Any]) -> None:
+        run, network, self.steps = self.run, self.run.network, 0
         self.costs, self.losses, self.layers = [], [], []
-        placed = self.network.storage.layers
-        faults = [*_wrong_activations(self.network), *_same_units(placed), *_no_rate(run.optimizer)]
+        faults = [*_wrong_activations(network), *_same_units(network.storage.layers)]
+        faults += _no_rate(run.optimizer)
         for fault in faults:
-            _warn(fault)
+            warn(fault)
         self.of_steps: list[Check] = [_faint_gradient, _growing_cost]
         self.of_epochs: list[Check] = [_growing_loss, _lost_memory]
         if not faults:  # which may be why
             self.of_steps.append(_outputs_outside)
-            self.of_epochs += [partial(_no_effect, start=run.network.params.copy()), _standstill]
-            self.layers = [layer for layer in run.network.storage.placed if layer.params]
+            self.of_epochs += [partial(_no_effect, start=network.params.copy()), _standstill]
+            self.layers = [layer for layer in network.storage.placed if layer.params]
         self.grows, self.is_first_epoch = False, True
         self.watch(self.layers)
 
     @property
     def chain(self) -> ModelChain:
         """The arrays of the last step."""
-        chain = self.network.chain
+        chain = self.run.network.chain
         assert chain is not None, "a step has a pass"
         return chain
 
-    def step(self, J: float) -> None:
-        """Look at a step that went well; J is the cost before it."""
+    def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
         self.steps += 1
         self.still = [at for at in self.still if not any(map(np.any, at.grads.values()))]
         if self.still and self.why is None:
             self.why = _why_still(self.chain)
         if self.steps <= _FIRST:
-            self.costs.append(J)
+            self.costs.append(logs["loss"])
             self._look(self.of_steps)
         self.watches_steps = bool(self.still) or self.steps < _FIRST
 
-    def epoch(self, loss: float) -> None:
-        """Look at a finished epoch."""
-        self.losses.append(loss)
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        self.losses.append(logs["loss"])
         del self.losses[1 : 1 - _FIRST]
         self._look(self.of_epochs)
 
@@ -103,7 +97,7 @@ class Diagnostics:
         for check in checks[:]:
             fault = check(self)
             if fault:
-                _warn(fault)
+                warn(fault)
             if fault is not None:
                 checks.remove(check)
 
@@ -129,11 +123,11 @@ def _faint_gradient(seen: Diagnostics) -> str:
 
 def _outputs_outside(seen: Diagnostics) -> str | None:
     """Look whether A[L] goes beyond what the loss takes."""
-    A, loss = seen.chain.last.A, seen.network.needed_loss()
+    A, loss = seen.chain.last.A, seen.run.network.needed_loss()
     (low, high), least, most = loss.domain, A.min(), A.max()
     if low - _ROUNDING <= least and most <= high + _ROUNDING:
         return None
-    found = f"{_ending(seen.network)}, and A[L] goes from {least:.3g} to {most:.3g}"
+    found = f"{_ending(seen.run.network)}, and A[L] goes from {least:.3g} to {most:.3g}"
     hint = f' Use "{loss.partner.registered_name}" there.' if loss.partner else ""
     return f"{found}, but {loss!r} takes {low:g} to {high:g}.{hint}"
 
@@ -175,10 +169,10 @@ def _lost_memory(seen: Diagnostics) -> str | None:
 
 def _no_effect(seen: Diagnostics, *, start: Array) -> str | None:
     """Look whether every parameter is as at the start, though gradients are not 0."""
-    params = seen.network.params
+    params = seen.run.network.params
     if not np.array_equal(start, params):
         return ""
-    if seen.steps < 2 or not seen.network.grads.any():
+    if seen.steps < 2 or not seen.run.network.grads.any():
         return None  # one step alone may not move what begins at 0
     return (
         f"{seen.run.optimizer!r} left every parameter as it was for a whole epoch, though the "
@@ -196,10 +190,10 @@ def _standstill(seen: Diagnostics) -> str | None:
         return None
     if still and why:
         seen.watch([])
-        found = f"All gradients of {_named(seen.network, still)} were exactly 0 for a whole"
+        found = f"All gradients of {_named(seen.run.network, still)} were exactly 0 for a whole"
         return f"{found} epoch, so nothing changed there: {why}"
     # Once all layers have moved, only what stops them all is looked for.
-    has_moved = not still and not seen.is_first_epoch and seen.network.grads.any()
+    has_moved = not still and not seen.is_first_epoch and seen.run.network.grads.any()
     seen.is_first_epoch = False
     seen.watch([] if has_moved else seen.layers)
     return None
@@ -207,14 +201,6 @@ def _standstill(seen: Diagnostics) -> str | None:
 
 def _is_far(costs: list[float]) -> bool:
     return costs[-1] > _GROWTH * abs(costs[0])
-
-
-def _warn(fault: str) -> None:
-    """Warn, at the line of the user's program that is the cause."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(fault, TrainingWarning, stacklevel=level)
 
 
 def _no_rate(optimizer: Optimizer) -> Iterator[str]:

@@ -16,12 +16,13 @@ from tinynet.data.sources import Prepared, ordered_batches, training_batches
 from tinynet.errors import ShapeError
 from tinynet.files import model as model_file
 from tinynet.files.archive import opened
-from tinynet.metrics import resolve
+from tinynet.metrics import measured, resolve
 from tinynet.model.network import Network
 from tinynet.optimizers import SGD, Optimizer
 from tinynet.training import checkpoint as checkpoints
 from tinynet.training.callbacks import Callback
 from tinynet.training.checkpoint import Path
+from tinynet.training.diagnostics import Diagnostics
 from tinynet.training.history import History
 from tinynet.training.loop import Loop
 from tinynet.training.loop import evaluate as evaluate_batches
@@ -56,7 +57,10 @@ def fit(
     with network.unchanged_if_refused(), optimizer.unchanged_if_refused():
         data = _prepare(network, X, Y, sample_weight, validation_data, settings)
         run = Run(network, optimizer, functions, settings, *_known_of(data))
-        loop = Loop(run, data, _with_progress(callbacks, settings), checkpoint)
+        if functions:
+            _try_metrics(run, data)
+        all_callbacks = _with_progress(callbacks, settings)
+        loop = Loop(run, data, all_callbacks, checkpoint, first=[Diagnostics()])
         loop.begin()
     return loop.train()
 
@@ -91,7 +95,7 @@ def resume(
     saved.expect_same_run(run, all_callbacks)
     network.rng = saved.generator("now")
     data.training.skip(saved.epoch)
-    loop = Loop(run, data, all_callbacks, path)
+    loop = Loop(run, data, all_callbacks, path, first=[Diagnostics()])
     saved.restore(run, all_callbacks, path)
     # Another number of epochs continues a run that was stopped, too.
     is_over = epochs is None and saved.stopped != INTERRUPTED
@@ -146,6 +150,16 @@ def _validation(network: Network, data: Any) -> Batches:
     for _ in batches.epoch(None):  # each batch is checked before the first step
         pass
     return batches
+
+
+@np.errstate(all="ignore")
+def _try_metrics(run: Run, data: Prepared) -> None:
+    """Measure some examples: a metric that does not fit is refused before the first step."""
+    X, Y, w = data.training.sample()
+    A = run.network.storage.private_chain(X.shape[-1]).forward_input(X)
+    w = w if data.training.weighs_metrics else None
+    for name, metric in run.metrics.items():
+        measured(name, metric, Y, A, w, run.network.is_multilabel)
 
 
 def _refuse_small_batches(network: Network, batches: Batches) -> None:

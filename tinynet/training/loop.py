@@ -22,7 +22,6 @@ from tinynet.model.network import Network
 from tinynet.training import checkpoint
 from tinynet.training.callbacks import Callback
 from tinynet.training.checkpoint import Path
-from tinynet.training.diagnostics import Diagnostics
 from tinynet.training.history import History
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
 from tinynet.training.run import INTERRUPTED, Run, Tally
@@ -31,15 +30,21 @@ from tinynet.training.run import INTERRUPTED, Run, Tally
 class Loop:
     """Takes a run from where it is to its last epoch, or until something stops it.
 
-    A checkpoint saves the state of ``callbacks``. Diagnostics come before them, and see a step or
-    an epoch before a callback can change anything.
+    A checkpoint saves the state of ``callbacks``. Those in ``first`` come before them, and have no
+    state to save.
     """
 
     def __init__(
-        self, run: Run, data: Prepared, callbacks: Sequence[Callback], path: Path | None
+        self,
+        run: Run,
+        data: Prepared,
+        callbacks: Sequence[Callback],
+        path: Path | None,
+        first: Sequence[Callback] = (),
     ) -> None:
         self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
-        for callback in callbacks:
+        self.called = [*first, *callbacks]
+        for callback in self.called:
             callback.model, callback.run = run.network, run
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before: Array = run.network.values.copy()
@@ -48,7 +53,8 @@ class Loop:
     def begin(self) -> None:
         """Do what comes before the first step, and may be refused."""
         self.run.optimizer.begin(self.run.network)
-        self.diagnostics = Diagnostics(self.run)
+        for callback in self.called:
+            callback.check()
         self._call("on_train_begin", {})
         self._write_checkpoint()
 
@@ -67,13 +73,11 @@ class Loop:
         run, every = self.run, self.run.settings.checkpoint_every
         self._call("on_epoch_begin", run.epoch, {})
         for X, Y, w in self._batches():
-            self._call("on_batch_begin", run.step, {})
+            self._call_in_step("on_batch_begin", run.step, {})
             self.within_step = True
             J = self._step(X, Y, w)
             run.step, self.within_step = run.step + 1, False
-            if self.diagnostics.watches_steps:
-                self.diagnostics.step(J)
-            self._call("on_batch_end", run.step - 1, {"loss": J})
+            self._call_in_step("on_batch_end", run.step - 1, {"loss": J})
             if run.stopped or (every and run.step % every == 0):
                 self._write_checkpoint()
             if run.stopped:
@@ -94,7 +98,7 @@ class Loop:
         chain.back_from(Y, w)
         self.costs.append(J)
         self._expect_finite(J, network.grads)
-        _add(run.tally, J, Y, A)
+        _add(run.tally, J, Y, A, w if self.data.training.weighs_metrics else None)
 
         run.optimizer.step(network)
         self._expect_finite(J, network.values, was_updated=True)
@@ -123,11 +127,10 @@ class Loop:
                 values = evaluate(run.network, self.data.validation, run.metrics)
             measured |= {f"val_{name}": value for name, value in values.items()}
         # Nothing has changed up to here, so an epoch that is interrupted can end once more.
-        run.tally = Tally(run.metrics)
+        run.tally = run.new_tally()
         run.history.record(measured)
         run.optimizer.end_epoch()
         run.epoch, run.step = run.epoch + 1, 0
-        self.diagnostics.epoch(measured["loss"])
         self._call("on_epoch_end", run.epoch - 1, measured)
         self._write_checkpoint()
 
@@ -145,31 +148,37 @@ class Loop:
         return remaining
 
     def _call(self, hook: str, *arguments: Any) -> None:
-        for callback in self.callbacks:
+        for callback in self.called:
             getattr(callback, hook)(*arguments)
+
+    def _call_in_step(self, hook: str, *arguments: Any) -> None:
+        for callback in self.called:
+            if callback.watches_steps:
+                getattr(callback, hook)(*arguments)
 
     def _write_checkpoint(self) -> None:
         if self.path:
             checkpoint.write(self.run, self.callbacks, self.path)
 
 
-def _add(tally: Tally, J: float, Y: Array, A: Array) -> None:
+def _add(tally: Tally, J: float, Y: Array, A: Array, w: Array | None) -> None:
     """Add a batch, which has the mean cost J."""
     m = A.shape[-1]
     tally.cost_sum += m * J
     tally.examples += m
     if tally.metrics:
-        tally.targets.append(Y.copy())
-        tally.outputs.append(A.copy())
+        for name, array in (("Y", Y), ("A", A), ("w", w)):
+            if array is not None:
+                tally.batches.setdefault(name, []).append(array.copy())
 
 
 def evaluate(network: Network, batches: Batches, metrics: dict[str, Measure]) -> dict[str, float]:
     """Return the loss and the metrics on batches, in order; the network stays as it is."""
-    tally = Tally(metrics)
+    tally = Tally(metrics, network.is_multilabel)
     for X, Y, w in batches.epoch(None):
         chain = network.storage.private_chain(X.shape[-1])
         A = chain.forward_input(X)
-        _add(tally, chain.cost(Y, w), Y, A)
+        _add(tally, chain.cost(Y, w), Y, A, w if batches.weighs_metrics else None)
     return tally.measures()
 
 

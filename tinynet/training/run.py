@@ -12,7 +12,7 @@ from tinynet._support import fields
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import integer
 from tinynet.data.split import check_share
-from tinynet.metrics import Measure
+from tinynet.metrics import Measure, measured
 from tinynet.model.network import Network
 from tinynet.optimizers import Optimizer
 from tinynet.training.history import History
@@ -58,27 +58,28 @@ class Settings:
 class Tally:
     """What is measured batch by batch: the sum of the costs of all examples, and their number.
 
-    For the metrics, also targets and outputs.
+    For the metrics, also the targets Y, the outputs A and, if these count, the weights w.
     """
 
     metrics: dict[str, Measure]
+    multilabel: bool
     cost_sum: float = 0.0
     examples: int = 0
-    targets: list[Array] = attrs.field(factory=list)
-    outputs: list[Array] = attrs.field(factory=list)
+    batches: dict[str, list[Array]] = attrs.field(factory=dict)  # the arrays by name: Y, A, w
 
     def predictions(self) -> dict[str, Array]:
-        """Return targets Y and outputs A, as one array each, if there are any."""
-        named = {"Y": self.targets, "A": self.outputs}
-        return {name: np.concatenate(parts, axis=-1) for name, parts in named.items() if parts}
+        """Return Y, A and perhaps w of all batches, as one array each, if there are any."""
+        return {name: np.concatenate(parts, axis=-1) for name, parts in self.batches.items()}
 
     def measures(self) -> dict[str, float]:
         """Return the mean cost, and the metrics over all examples."""
-        measured = {"loss": self.cost_sum / self.examples}
+        values = {"loss": self.cost_sum / self.examples}
         if self.metrics:
-            Y, A = self.predictions().values()
-            measured |= {name: float(metric(Y, A)) for name, metric in self.metrics.items()}
-        return measured
+            arrays = self.predictions()
+            Y, A, w = arrays["Y"], arrays["A"], arrays.get("w")
+            for name, metric in self.metrics.items():
+                values[name] = measured(name, metric, Y, A, w, self.multilabel)
+        return values
 
 
 @attrs.define(slots=False, eq=False, repr=False)
@@ -105,7 +106,12 @@ class Run:
     step: int = 0
     stopped: str = ""
     resumed: bool = False
-    tally: Tally = attrs.Factory(lambda run: Tally(run.metrics), takes_self=True)
+
+    def new_tally(self) -> Tally:
+        """Return a tally of no batch."""
+        return Tally(self.metrics, self.network.is_multilabel)
+
+    tally: Tally = attrs.Factory(new_tally, takes_self=True)
 
     def stop(self, why: str) -> None:
         """End the training after the step, or epoch, under way; the history says why."""
