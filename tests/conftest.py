@@ -19,7 +19,7 @@ def _registries():
 
 @pytest.fixture
 def ctrl_c():
-    """Let SIGINT do what it does in a terminal, also where the tests run in the background and it is ignored."""
+    """Let SIGINT do what it does in a terminal, also in the background, where it is ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -53,7 +53,7 @@ def _runs_while_importing():
 def pytest_load_initial_conftests():
     """Import the package, and then the tests, with the mutant; if that fails, it is killed."""
     if _runs_while_importing():
-        ours = ("conftest", "fuzz", "messages", "tinynet")
+        ours = ("conftest", "fuzz", "helpers", "messages", "tinynet")
         for name in list(sys.modules):
             if name.split(".")[0] in ours or name.startswith("test_"):
                 del sys.modules[name]

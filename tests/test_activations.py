@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from helpers import registered
 
 from tinynet import Activation
 from tinynet._support.blocks import with_out
@@ -89,11 +90,6 @@ REFERENCES = {
         lambda z: SELU_SCALE * elu(z, SELU_ALPHA), lambda z: SELU_SCALE * elu_slope(z, SELU_ALPHA),
         3, 3),
 }  # fmt: skip
-EVERY = [
-    name
-    for name in Activation.names()
-    if Activation._classes[name].__module__.startswith("tinynet.")
-]
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -212,7 +208,7 @@ def test_gelu_at_the_edges(dtype):
 
 
 @both_dtypes
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", registered(Activation))
 def test_out(name, dtype):
     """With out=, forward and back fill and return it, in any memory order; no input is changed."""
     own, (Z, dA) = Activation.get(name), random_arrays(dtype)

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from helpers import unchanged
 from messages import raises
 
 import tinynet as tn
@@ -181,7 +182,6 @@ OTHERS = [
     early("new", lambda m: m.Z[1], run_forward, "model.forward(X)"),
     early("forwarded", lambda m: m.dZ[1], run_back, "model.back(Y)"),
     early("unbuilt", lambda m: m.params, run_forward, "model.forward(X)"),
-    early("unbuilt", lambda m: m.W[1], run_forward, "model.forward(X)"),
     early("unbuilt", run_back, run_forward, "model.forward(X)"),
     ("new", predict, X[:, 0], *COLUMNS, "X … (2,)", reshaped("X", -1, 1)),
     ("unbuilt", fit, X[0], ShapeError, "(5,)", "(n_0, m)", reshaped("X", 1, -1)),
@@ -203,7 +203,6 @@ OTHERS = [
     ("classifier", lambda m, kind: MODELS[kind]().fit(X, put(3, 2, LABELS)), "classifier",
      ValueError, ("last layer more units", always("of 4"))),
     ("new", lambda m, l: m.forward_layer(l, X), 3, IndexError, "no layer 3", ("1 to 2", always(1))),
-    ("new", lambda m, l: m.forward_layer(l, X), 0, IndexError, "no layer 0", "1 to 2"),
     ("new", lambda m, A: m.forward_layer(2, A), X, ShapeError, "layer 2 (Dense)", "A[1]", "(3, m)"),
     ("new", lambda m, A: m.forward_layer(2, A), YES * np.nan, NonFiniteError, "A[1][0, 0]",
      where_not_finite("A[1]")),
@@ -212,10 +211,8 @@ OTHERS = [
      ("model.forward_layer(2, A_prev)", always(lambda m: m.forward_layer(2, YES)))),
     ("passed", lambda m, dA: m.back_layer(2, dA), X, ShapeError, "dA[2]", "(2, 5)", "(1, m)"),
     ("passed", lambda m, dA: m.back_layer(2, dA), Y[:, :3], ShapeError, "dA[2]", "(1, 5)"),
-    ("new", set_W, YES, ShapeError, "W[1]", "(3, 2)", "(3, 5)"),
     ("new", set_W, X[:, :3], ShapeError, "W[1]", "(3, 2)", "(2, 3)", (".T", np.transpose)),
     ("new", set_W, np.ones(6), ShapeError, "W[1]", "(6,)", reshaped("", 3, 2)),
-    ("new", set_W, 0.0, ShapeError, "W[1]", "(3, 2)", "()"),
     ("new", lambda m, l: m.W[l], 3, KeyError, "no W[3]", ("W[1], W[2]", always(2))),
     ("new", lambda m, optimizer: m.fit(X, Y, optimizer), SGD, TypeError, instance(SGD)),
     ("new", lambda m, name: Dense(3, name), ReLU, TypeError, instance(ReLU)),
@@ -250,12 +247,7 @@ def setting(make, says, value):
 
 
 CASES = [
-    *(
-        (kind, call, *case)
-        for kind, calls, table in USES
-        for call in calls
-        for case in table.values()
-    ),
+    *((kind, call, *case) for kind, calls, bad in USES for call in calls for case in bad.values()),
     *(
         (kind, setting(make, says, value), value, error, says, repr(value))
         for kind in ("new", "unbuilt")
@@ -271,13 +263,10 @@ def texts(words):
     return [word[0] if isinstance(word, tuple) else word for word in words]
 
 
-@pytest.mark.parametrize(
-    ("kind", "call", "bad", "error", "words"),
-    [
-        pytest.param(kind, call, bad, error, words, id=f"{kind}: {', '.join(texts(words))}")
-        for kind, call, bad, error, *words in CASES
-    ],
-)
+@pytest.mark.parametrize(("kind", "call", "bad", "error", "words"), [
+    pytest.param(kind, call, bad, error, words, id=f"{kind}: {', '.join(texts(words))}")
+    for kind, call, bad, error, *words in CASES
+])  # fmt: skip
 def test_bad_input(kind, call, bad, error, words):
     """The error says what is wrong, nothing is changed, and to do what the message says works."""
     model, untouched = MODELS[kind](), MODELS[kind]()
@@ -326,7 +315,5 @@ def test_the_first_overflow_is_named(where):
     model = network()
     for name, value in OVERFLOWS[where].items():
         getattr(model, name[0])[int(name[1])][:] = value
-    before = model.params.tobytes()
-    with raises(NonFiniteError, "epoch 1, step 1: ", f"{where} (Dense)"):
+    with unchanged(model), raises(NonFiniteError, "epoch 1, step 1: ", f"{where} (Dense)"):
         model.fit(1 + X**2, Y, SGD(1e-3), batch_size=None)
-    assert before == model.params.tobytes()

@@ -1,13 +1,10 @@
 """Batches: every example once, in an order that can be drawn again, in bounded memory."""
 
-# ruff: noqa: SIM300 (asserts here say expected == actual)
-
 import contextlib
 import copy
 import os
 import pickle
 import re
-import subprocess
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +12,7 @@ from itertools import count, islice, product
 
 import numpy as np
 import pytest
+from helpers import TESTED, output_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import raises
@@ -279,11 +277,8 @@ def test_a_file_four_times_the_memory_there_is(tmp_path):
     X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (m, 100))
     X[::100] = 1
     np.save(tmp_path / "Y.npy", np.ones((m, 1), np.float32))
-    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    environment = os.environ | one | {"PYTHONPATH": os.path.dirname(tn.__path__[0])}
-    how = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
-    done = subprocess.run([sys.executable, "-c", LIMITED], check=False, **how)
-    assert (done.stdout, done.stderr) == ("True\n", "")
+    environment = TESTED | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    assert "True\n" == output_of("-W", "error", "-c", LIMITED, env=environment, cwd=tmp_path)
 
 
 # Rows of a file
@@ -438,13 +433,10 @@ def test_streams_train_as_arrays():
     parts = [(X[:, at : at + 4], y[at : at + 4].tolist()) for at in range(0, 20, 4)]
     plain, how = network(outputs=3), {"epochs": 3, "metrics": ["accuracy"]}
     expected = plain.fit(X, y, batch_size=4, shuffle=False, **how)["accuracy"]
-    for stream, more in (
-        (parts, {}),
-        ([list(part) for part in parts], {"steps_per_epoch": 5}),
-        (lambda: iter(parts), {"steps_per_epoch": 5}),
-    ):
+    for stream, steps in ((parts, None), ([*map(list, parts)], 5), (lambda: iter(parts), 5)):
         model = network(outputs=3)
-        assert expected == pytest.approx(model.fit(stream, **how, **more)["accuracy"])
+        history = model.fit(stream, steps_per_epoch=steps, **how)
+        assert expected == pytest.approx(history["accuracy"])
         close(plain.params, model.params, rtol=1e-12)
 
 
@@ -508,10 +500,11 @@ def validation_split(model, X, Y, share, rng, w=None):
     return [next(part.epoch(None)) for part in parts]
 
 
+classes = st.lists(st.integers(0, 3), min_size=2, max_size=60)
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.integers(0, 3), min_size=2, max_size=60), st.floats(0.05, 0.95), st.integers(0, 9)
-)
+@given(classes, st.floats(0.05, 0.95), st.integers(0, 9))
 def test_a_split_by_class(y, share, seed):
     """Of every class its share is held out, to within one, never all; all are in one part."""
     X, w, model = data(len(y))[0], np.arange(len(y)) + 1.0, network(outputs=4)

@@ -1,14 +1,10 @@
 """The benchmarks run, and write what they measured, whatever it is."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-import tinynet
+from helpers import output_of
 
 RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
 OPTIONS = ["--few", "--rounds", "1", "--peers", "floor", "--match", "m=4 relu sgd", "--only"]
@@ -19,10 +15,7 @@ TABLES = "steps,inference,growth,allocations"
 def results(tmp_path_factory):
     """Return the JSON and the text that a run of a few rows writes."""
     folder = tmp_path_factory.mktemp("results")
-    tested = os.environ | {"PYTHONPATH": str(Path(tinynet.__file__).parents[1])}
-    command = [sys.executable, RUN, *OPTIONS, TABLES, "--output", folder]
-    done = subprocess.run(command, capture_output=True, text=True, env=tested, check=False)
-    assert done.returncode == 0, done.stderr
+    output_of(RUN, *OPTIONS, TABLES, "--output", folder)
     data, text = (folder / name for name in ("results.json", "results.txt"))
     return json.loads(data.read_text("utf-8")), text.read_text("utf-8")
 
@@ -49,10 +42,8 @@ def test_a_missing_value_is_a_dash(monkeypatch):
     monkeypatch.syspath_prepend(RUN.parent)
     import tables
 
-    rows = [
-        {"name": "a", "values": {"tinynet": 2e-6, "torch": 4e-6}},
-        {"name": "b", "values": {"tinynet": 1e-3}},
-    ]
+    values = {"a": {"tinynet": 2e-6, "torch": 4e-6}, "b": {"tinynet": 1e-3}}
+    rows = [{"name": name, "values": values[name]} for name in values]
     table = {"title": "T", "threads": "one", "unit": "seconds", "base": "tinynet", "rows": rows}
     results = {"date": "today", "machine": "M", "versions": {"tinynet": "1"}, "tables": [table]}
     text = tables.text(results)

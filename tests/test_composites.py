@@ -2,123 +2,99 @@
 
 import copy
 import io
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import numpy as np
 import pytest
+from messages import raises, warns
 
 import tinynet as tn
 from tinynet import Dense, Sequential
 from tinynet.errors import NonFiniteError, ShapeError
-
-from messages import raises, warns  # isort: skip
 
 M = 12  # examples
 rng = np.random.default_rng(1)
 X, Y = rng.standard_normal((3, M)), rng.standard_normal((2, M))
 
 
-def layers_of(layers):
-    return tuple(map(tn.Layer.get, layers))
+@attrs.frozen
+class OneChain(tn.Layer):
+    """A layer made of the layers of one chain."""
+
+    layers: tuple = attrs.field(converter=lambda layers: tuple(map(tn.Layer.get, layers)))
+
+    @property
+    def chains(self):
+        return (self.layers,)
 
 
-def composites():
-    """Return the classes of this file, registered anew for each test."""
+@attrs.frozen
+class Shortcut(OneChain):
+    """Z = A_prev + what a chain makes of it."""
 
-    @attrs.frozen
-    class Shortcut(tn.Layer):
-        """Z = A_prev + what a chain makes of it."""
+    def forward(self, A_prev, cache):
+        return A_prev + cache.chains[0].forward(A_prev)
 
-        layers: tuple = attrs.field(converter=layers_of)
-
-        @property
-        def chains(self):
-            return (self.layers,)
-
-        def forward(self, A_prev, cache):
-            return A_prev + cache.chains[0].forward(A_prev)
-
-        def back(self, dZ, cache):
-            return dZ + cache.chains[0].back(dZ)
-
-    @attrs.frozen
-    class Branches(tn.Layer):
-        """Z = what two chains make of A_prev, one above the other."""
-
-        upper: tuple = attrs.field(converter=layers_of)
-        lower: tuple = attrs.field(converter=layers_of)
-        units: int = 2  # of each branch
-
-        @property
-        def chains(self):
-            return self.upper, self.lower
-
-        def output_shape(self, input_shape):
-            return (2 * self.units,)
-
-        def forward(self, A_prev, cache):
-            return np.concatenate([chain.forward(A_prev) for chain in cache.chains])
-
-        def back(self, dZ, cache):
-            upper, lower = cache.chains
-            return upper.back(dZ[: self.units]) + lower.back(dZ[self.units :])
-
-    @attrs.frozen
-    class Scaled(tn.Layer):
-        """Z = g · what a chain makes of half of A_prev, with a parameter g of its own."""
-
-        layers: tuple = attrs.field(converter=layers_of)
-
-        @property
-        def chains(self):
-            return (self.layers,)
-
-        def chain_input_shape(self, input_shape):
-            return (input_shape[0] - 1,)
-
-        def output_shape(self, input_shape):
-            return (2,)
-
-        def parameters(self, input_shape):
-            return {"g": tn.Parameter((2, 1), tn.Initializer.get("constant", value=1.0))}
-
-        def forward(self, A_prev, cache):
-            cache.inner = cache.chains[0].forward(A_prev[:-1])
-            return cache.g * cache.inner
-
-        def back(self, dZ, cache):
-            cache.dg = (dZ * cache.inner).mean(axis=1, keepdims=True)
-            dA_prev = np.zeros_like(cache.A_prev)
-            dA_prev[:-1] = cache.chains[0].back(cache.g * dZ)
-            return dA_prev
-
-    return Shortcut, Branches, Scaled
+    def back(self, dZ, cache):
+        return dZ + cache.chains[0].back(dZ)
 
 
-def blocks():
-    """Return a layer made of layers for three inputs, by a name for each."""
-    Shortcut, Branches, Scaled = composites()
-    regular = [tn.BatchNorm(), tn.Dropout(0.3), Dense(3, "tanh", l2=0.1)]
-    return {
-        "shortcut": Shortcut([Dense(4, "tanh"), Dense(3)]),
-        "with an activation": Shortcut([Dense(3, "sigmoid")], activation="tanh"),
-        "with state, draws and a penalty": Shortcut(regular),
-        "branches": Branches([Dense(4, "relu"), Dense(2, "tanh")], [Dense(2)]),
-        "a parameter of its own": Scaled([Dense(2, "sigmoid")]),
-        "nested": Shortcut([Dense(3, "tanh"), Shortcut([Dense(5, "elu"), Dense(3)])]),
-    }
+@attrs.frozen
+class Stacked(tn.Layer):
+    """Z = what two chains make of A_prev, one above the other."""
+
+    chains: tuple
+    units: int = 2  # of each chain
+
+    def output_shape(self, input_shape):
+        return (2 * self.units,)
+
+    def forward(self, A_prev, cache):
+        return np.concatenate([chain.forward(A_prev) for chain in cache.chains])
+
+    def back(self, dZ, cache):
+        upper, lower = cache.chains
+        return upper.back(dZ[: self.units]) + lower.back(dZ[self.units :])
 
 
-PATHS = {  # of W, in a model whose layer 2 is the block
-    "shortcut": [1, (2, 1), (2, 2), 3],
-    "with an activation": [1, (2, 1), 3],
-    "with state, draws and a penalty": [1, (2, 3), 3],
-    "branches": [1, (2, 1, 1), (2, 1, 2), (2, 2, 1), 3],
-    "a parameter of its own": [1, (2, 1), 3],
-    "nested": [1, (2, 1), (2, 2, 1), (2, 2, 2), 3],
-}
-NAMES = list(PATHS)
+@attrs.frozen
+class Scaled(OneChain):
+    """Z = g · what a chain makes of half of A_prev, with a parameter g of its own."""
+
+    def chain_input_shape(self, input_shape):
+        return (input_shape[0] - 1,)
+
+    def output_shape(self, input_shape):
+        return (2,)
+
+    def parameters(self, input_shape):
+        return {"g": tn.Parameter((2, 1), tn.Initializer.get("constant", value=1.0))}
+
+    def forward(self, A_prev, cache):
+        cache.inner = cache.chains[0].forward(A_prev[:-1])
+        return cache.g * cache.inner
+
+    def back(self, dZ, cache):
+        cache.dg = (dZ * cache.inner).mean(axis=1, keepdims=True)
+        dA_prev = np.zeros_like(cache.A_prev)
+        dA_prev[:-1] = cache.chains[0].back(cache.g * dZ)
+        return dA_prev
+
+
+REGULAR = Shortcut([tn.BatchNorm(), tn.Dropout(0.3), Dense(3, "tanh", l2=0.1)])
+BRANCHES = Stacked(((Dense(4, "relu"), Dense(2, "tanh")), (Dense(2),)))
+BLOCKS = {  # layers made of layers for three inputs; paths of W, in a model whose layer 2 it is
+    "shortcut": (Shortcut([Dense(4, "tanh"), Dense(3)]), [1, (2, 1), (2, 2), 3]),
+    "with an activation": (Shortcut([Dense(3, "sigmoid")], activation="tanh"), [1, (2, 1), 3]),
+    "with state, draws and a penalty": (REGULAR, [1, (2, 3), 3]),
+    "branches": (BRANCHES, [1, (2, 1, 1), (2, 1, 2), (2, 2, 1), 3]),
+    "a parameter of its own": (Scaled([Dense(2, "sigmoid")]), [1, (2, 1), 3]),
+    "nested": (
+        Shortcut([Dense(3, "tanh"), Shortcut([Dense(5, "elu"), Dense(3)])]),
+        [1, (2, 1), (2, 2, 1), (2, 2, 2), 3]),
+}  # fmt: skip
+of_every_block = pytest.mark.parametrize("block", [b for b, _ in BLOCKS.values()], ids=BLOCKS)
 
 
 def model(block, **kwargs):
@@ -132,18 +108,13 @@ def trained(net, **kwargs):
     return net
 
 
-@pytest.fixture(params=NAMES)
-def block(request):
-    return blocks()[request.param]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_paths(name):
+@pytest.mark.parametrize(("block", "paths"), BLOCKS.values(), ids=BLOCKS)
+def test_paths(block, paths):
     """Parameters are listed depth first, by paths, and the flat vector has them in this order."""
-    net = model(blocks()[name])
-    assert list(net.W) == PATHS[name], name
+    net = model(block)
+    assert list(net.W) == paths
     flat = np.concatenate([view.ravel() for view in net.get_parameters().values()])
-    np.testing.assert_array_equal(flat, net.params, err_msg=name)
+    np.testing.assert_array_equal(flat, net.params)
     for path in net.W:
         net.W[path] = np.full(net.W[path].shape, 0.5)
         assert np.shares_memory(net.W[path], net.params), path
@@ -152,6 +123,7 @@ def test_paths(name):
     assert {".".join(map(str, np.atleast_1d(path))) for path in net.W} <= set(labels), labels
 
 
+@of_every_block
 def test_checks(block):
     """Gradients, modes, memory orders: whatever is checked in a layer holds for its chains."""
     tn.testing.check_layer(block, 3)
@@ -159,23 +131,21 @@ def test_checks(block):
 
 def test_a_chain_is_its_layers():
     """A chain is computed as the same layers in a model are, bit for bit."""
-    Shortcut, *_ = composites()
     inner = [Dense(4, "tanh", l2=0.1), tn.LayerNorm(), Dense(3, "sigmoid")]
     flat = Sequential(inner, "mean_squared_error", inputs=3, dtype="float64", seed=2)
     deep = Sequential([Shortcut(inner)], "mean_squared_error", inputs=3, dtype="float64", seed=2)
     np.testing.assert_array_equal(flat.params, deep.params)
     np.testing.assert_array_equal(X + flat.forward(X), deep.forward(X))
     target = rng.standard_normal((3, M))
-    deep.back(target)
-    dA = deep.dZ[1].copy()
     deep.back(target, input_gradient=True)
-    dX = dA
+    dX = dA = deep.dZ[1].copy()
     for l in (3, 2, 1):
         dX = flat.back_layer(l, dX)[0]
     np.testing.assert_array_equal(dA + dX, deep.dA[0])
     np.testing.assert_array_equal(flat.grads, deep.grads)
 
 
+@of_every_block
 def test_trains(block):
     """Training lowers the cost, and predicting draws nothing and changes nothing."""
     net = model(block)
@@ -187,7 +157,8 @@ def test_trains(block):
     np.testing.assert_array_equal(values, net.values)
 
 
-def test_files(block, tmp_path):
+@of_every_block
+def test_files(block):
     """A model comes back from its file, and from its description, with every inner array."""
     net, file = trained(model(block)), io.BytesIO()
     net.save(file)
@@ -198,6 +169,7 @@ def test_files(block, tmp_path):
     np.testing.assert_array_equal(net.predict(X), back.predict(X))
 
 
+@of_every_block
 def test_resume(block, tmp_path):
     """A run that is stopped in an epoch continues as one that never was, draws included."""
 
@@ -208,9 +180,8 @@ def test_resume(block, tmp_path):
 
     path, resumed = tmp_path / "run.npz", []
     options = {"optimizer": tn.Adam(0.01), "epochs": 4, "batch_size": 5}
-    whole = model(block)
+    whole, stopped = model(block), model(block)
     whole.fit(X, Y, **options)
-    stopped = model(block)
     options["optimizer"] = tn.Adam(0.01)
     stopped.fit(X, Y, **options, callbacks=[Stop()], checkpoint=path, checkpoint_every=1)
     assert not np.array_equal(whole.params, stopped.params), "the run was not stopped"
@@ -219,6 +190,7 @@ def test_resume(block, tmp_path):
     np.testing.assert_array_equal(whole.values, net.values)
 
 
+@of_every_block
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_copies(block, copied):
     """A copy has arrays of its own, in chains too, and continues as the first does."""
@@ -231,7 +203,7 @@ def test_copies(block, copied):
 
 def test_weight_decay():
     """Decay acts on the W of inner layers, and on no inner b."""
-    net = model(blocks()["branches"])
+    net = model(BRANCHES)
     net.b[2, 1, 1] = np.ones(net.b[2, 1, 1].shape)
     net.forward(X)
     net.back(Y)
@@ -246,7 +218,6 @@ def test_weight_decay():
 
 def test_penalties():
     """The cost has the penalties of inner layers, in every nesting."""
-    Shortcut, *_ = composites()
     net = model(Shortcut([Shortcut([Dense(3, l2=0.2)]), Dense(3, l2=0.1)]))
     A = net.forward(X)
     expected = 0.1 * np.sum(net.W[2, 1, 1] ** 2) + 0.05 * np.sum(net.W[2, 2] ** 2)
@@ -255,7 +226,7 @@ def test_penalties():
 
 def test_a_layer_in_two_places():
     """One Dense in two places is two layers: a layer owns no arrays."""
-    dense, (Shortcut, *_) = Dense(3, "tanh"), composites()
+    dense = Dense(3, "tanh")
     net = model(Shortcut([dense, dense]))
     assert not np.shares_memory(net.W[2, 1], net.W[2, 2])
     net.forward(X)
@@ -266,21 +237,16 @@ def test_a_layer_in_two_places():
 
 def test_threads():
     """Two models of the same layers, trained in two threads, do not meet in a cache."""
-    block = blocks()["with state, draws and a penalty"]
-    alone = [trained(model(block, seed=seed), epochs=20).values for seed in (1, 2)]
-    nets = [model(block, seed=seed) for seed in (1, 2)]
-    threads = [threading.Thread(target=trained, args=(net,), kwargs={"epochs": 20}) for net in nets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    alone = [trained(model(REGULAR, seed=seed), epochs=20).values for seed in (1, 2)]
+    nets = [model(REGULAR, seed=seed) for seed in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda net: trained(net, epochs=20), nets))
     for expected, net in zip(alone, nets, strict=True):
         np.testing.assert_array_equal(expected, net.values)
 
 
 def test_what_is_wrong_inside_is_named():
     """An error names the inner layer by its path."""
-    Shortcut, *_ = composites()
 
     class Wide(tn.Layer):
         def forward(self, A_prev, cache):
@@ -311,7 +277,6 @@ def test_what_is_wrong_inside_is_named():
 
 def test_diagnostics_see_inside():
     """Units of an inner layer that all begin alike are reported by their path."""
-    Shortcut, *_ = composites()
     one = tn.Initializer.get("constant", value=0.5)
     same = [Dense(3, "tanh", init=one), Dense(3, init=one)]
     with warns("layer 2.1 (Dense)", "W[2, 1] and in W[2, 2]"):

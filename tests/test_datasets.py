@@ -31,9 +31,7 @@ def test_digits():
     assert (np.dtype(np.float64), "i") == (X.dtype, y.dtype.kind)
     assert (X.min(), X.max()) == (0, 1)
     np.testing.assert_array_equal(np.rint(16 * X), 16 * X)
-    np.testing.assert_array_equal(
-        [178, 182, 177, 183, 181, 182, 181, 179, 174, 180], np.bincount(y)
-    )
+    assert [178, 182, 177, 183, 181, 182, 181, 179, 174, 180] == np.bincount(y).tolist()
     np.testing.assert_array_equal(np.array(ZERO.split(), float), 16 * X[:, 0])
     np.testing.assert_array_equal(np.arange(10), y[:10])
     X[:] = 7  # the next caller gets arrays of its own
@@ -116,11 +114,3 @@ def test_spirals(turns):
     assert radius[-1] == pytest.approx(1)
     angle = np.unwrap(np.arctan2(first[1], first[0]))
     assert angle[-1] - angle[0] == pytest.approx(2 * np.pi * turns, rel=0.05)
-
-
-def test_digits_can_be_learnt():
-    """A small network learns most held-out digits within a few epochs."""
-    digits, layers = load_digits(), [tn.Dense(32, "relu"), tn.Dense(10, "softmax")]
-    model = tn.Sequential(layers, "categorical_crossentropy", seed=1)
-    model.fit(digits.X_train, digits.y_train, tn.SGD(0.1, momentum=0.9), epochs=10)
-    assert model.evaluate(digits.X_test, digits.y_test, metrics=["accuracy"])["accuracy"] > 0.95

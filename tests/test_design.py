@@ -35,9 +35,8 @@ def imported_by(path):
 def test_imports_go_down(path):
     """No file imports from a room above its own, at run time or for an annotation."""
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    rooms = {
-        parts[0] if parts and parts[0] in FLOORS else "__init__" for parts in imported_by(path)
-    }
+    names = {parts[0] if parts else "__init__" for parts in imported_by(path)}
+    rooms = {name if name in FLOORS else "__init__" for name in names}
     above = {other for other in rooms if FLOORS.index(other) > FLOORS.index(room)}
     assert above == set(), f"{path.name} in {room} imports from above"
 

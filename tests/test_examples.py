@@ -41,24 +41,20 @@ def test_confusion_matrix(example, capsys):
     assert "   3    .   .   .   1   .   .   .   .   1   .\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("name", "check", "low", "high"),
-    [
-        ("own_layer", "check_layer", 0, 0.01),  # the last loss
-        ("own_loss", "check_loss", 0.86, 0.94),  # the share of examples below the quantile 0.9
-        ("own_optimizer", "check_optimizer", 0.95, 1),  # the accuracy on the test digits
-    ],
-)
+@pytest.mark.parametrize(("name", "check", "low", "high"), [
+    ("own_layer", "check_layer", 0, 0.01),  # the last loss
+    ("own_loss", "check_loss", 0.86, 0.94),  # the share of examples below the quantile 0.9
+    ("own_optimizer", "check_optimizer", 0.95, 1),  # the accuracy on the test digits
+])  # fmt: skip
 def test_custom_classes(name, check, low, high, capsys):
     """Each example learns what it promises, and ends in the check of its class."""
     assert low <= imported(name).main() <= high
     assert f"{check} finds nothing wrong" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "names",
-    [("x_train", "y_train", "x_test", "y_test"), ("train_x", "train_y", "test_x", "test_y")],
-)
+@pytest.mark.parametrize("names", [
+    ("x_train", "y_train", "x_test", "y_test"), ("train_x", "train_y", "test_x", "test_y")
+])  # fmt: skip
 def test_mnist(names, tmp_path, capsys):
     """The recipe runs on images like MNIST, under both sets of names, and resumes a checkpoint."""
     rng = np.random.default_rng(1)

@@ -1,7 +1,5 @@
 """Files: data only, whole or refused, and the last good one is kept whatever happens."""
 
-# ruff: noqa: SIM300 (asserts here say expected == actual)
-
 import contextlib
 import errno
 import functools
@@ -21,23 +19,22 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
 
-import attrs
 import numpy as np
 import pytest
 from fuzz import hostile_files as hostile
+from helpers import TESTED, output_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import raises
 
 import tinynet as tn
-from tinynet import Activation, Dense, Sequential
+from tinynet import Dense, Sequential
 from tinynet._support.registry import FAMILIES
 from tinynet.errors import FileFormatError, UnknownNameError
 from tinynet.files import replace
 from tinynet.files.archive import expect_same, opened, write_file
 
 DATA = Path(__file__).parent / "data"
-TESTED = os.environ | {"PYTHONPATH": str(Path(tn.__file__).parents[1])}  # for other processes
 X = np.array([[0.5, -1.0, 2.0], [1.0, 0.0, -0.5]])
 
 
@@ -88,7 +85,7 @@ DAMAGED = {  # what makes the files, what made them so, what is done with each, 
     "cut off": (cut_off, hostile.truncated, [LOAD], "FileFormatError"),
     "a flipped bit": (with_a_flipped_bit, hostile.flipped, [LOAD], "FileFormatError|equal"),
     "nothing": (
-        lambda: [("", run, run) for run in hostile.runs()], hostile.flipped, [LOAD, RESUME], "equal"),
+        lambda: [("", r, r) for r in hostile.runs()], hostile.flipped, [LOAD, RESUME], "equal"),
     **{
         f"{files.__name__} {mutation.__name__}": (
             partial(mutated, mutation, count, files), mutation, ways, "(?!wrong)")
@@ -118,10 +115,8 @@ def test_damaged_files(tmp_path, monkeypatch, what):
 @pytest.mark.parametrize("runs", [[], ["--runs"]], ids=["models", "runs"])
 def test_hostile_files_within_limits(runs):
     """The program that loads very many of them finds none that is slow, large, or runs anything."""
-    command = [sys.executable, hostile.__file__, "--count", "200", "--workers", "1", *runs]
-    done = subprocess.run(command, capture_output=True, text=True, env=TESTED, check=False)
-    assert 0 == done.returncode, done.stdout + done.stderr
-    assert re.search(r"all( +\d+)+ +0\n", done.stdout)
+    printed = output_of(hostile.__file__, "--count", "200", "--workers", "1", *runs)
+    assert re.search(r"all( +\d+)+ +0\n", printed)
 
 
 # Hostile files: each is a function of the members of a good one, and what is said of it
@@ -213,10 +208,10 @@ FOREIGN = [  # nothing, zeros, a text, a picture, a pickle, arrays of others, ar
 REFUSED = {f"foreign {i}": (data,) for i, data in enumerate(FOREIGN)} | {
     # The description
     "no format": (told(format=...), NO_VERSION),
-    **{
-        f"format {n}": (described(f'{{"format": {n}}}'), NO_VERSION)
-        for n in ("true", "0", "1.0", "NaN")
-    },
+    "format true": (described('{"format": true}'), NO_VERSION),
+    "format 0": (described('{"format": 0}'), NO_VERSION),
+    "format 1.0": (described('{"format": 1.0}'), NO_VERSION),
+    "format NaN": (described('{"format": NaN}'), NO_VERSION),
     "format 3": (described('{"format": 3}'), "3, newer than 2. Update tinynet"),
     "deeply nested": (described('{"format": 1, "a": ' + "[" * 100_000), "recursion"),
     "a million characters": (described('{"format": 1}' + " " * (1 << 20)), "characters"),
@@ -299,10 +294,9 @@ def refusing(what, *words):
     """Expect an error in words, soon, not as long as a file likes, and nothing of the file run."""
     error = UnknownNameError if what.startswith("unknown") else FileFormatError
     known, start = {name: family.names() for name, family in FAMILIES.items()}, time.perf_counter()
-    not_whole = ["is not a whole tinynet file", "Pass a file that", "wrote."] * (
-        error is FileFormatError
-    )
-    with raises(error, *words, *not_whole) as caught:
+    if error is FileFormatError:
+        words += "is not a whole tinynet file", "Pass a file that", "wrote."
+    with raises(error, *words) as caught:
         yield
     assert time.perf_counter() - start < 2
     assert len(str(caught.value)) < 1000 or error is UnknownNameError
@@ -368,10 +362,8 @@ HOSTILE_RUNS = {
     "more than a run": (ADAMW, says(more=1), "a run that has … more"),
     "epochs as text": (ADAMW, sets(epochs="4"), WHOLE_NUMBER),
     "epochs below 0": (ADAMW, sets(epochs=-1), "expected a whole number of at least 0"),
-    **{
-        f"a batch size of {n}": (ADAMW, sets(batch_size=n), "batch_size is … expected")
-        for n in (0, True)
-    },
+    "a batch size of 0": (ADAMW, sets(batch_size=0), "batch_size is … expected"),
+    "a batch size of True": (ADAMW, sets(batch_size=True), "batch_size is … expected"),
     "verbose a text": (ADAMW, sets(verbose="yes"), "settings is"),
     "verbose, and nothing to be seen": (ADAMW, sets(verbose=True), "no progress bar"),
     "shuffle a number": (ADAMW, sets(shuffle=7), "shuffle is"),
@@ -515,6 +507,7 @@ json_values = st.recursive(
     max_leaves=10,
 )
 keys = short.filter(lambda key: key != "format")
+descriptions = st.dictionaries(keys, json_values, max_size=4)
 array_names = st.from_regex(r"\A[\w.-]{1,8}\Z").filter(lambda name: name != "description")
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 kinds = ["f4", "f8", "f2", "i1", "i4", "i8", "u1", "u2", "u8", "?", ">f4", ">i8"]
@@ -532,10 +525,7 @@ def some_arrays(draw):
 
 
 @settings(deadline=None, max_examples=150)
-@given(
-    st.dictionaries(keys, json_values, max_size=4),
-    st.dictionaries(array_names, some_arrays(), max_size=4),
-)
+@given(descriptions, st.dictionaries(array_names, some_arrays(), max_size=4))
 def test_anything_comes_back(tmp_path_factory, description, arrays):
     """Any description and any arrays come back to the bit."""
     path = tmp_path_factory.getbasetemp() / "anything.npz"
@@ -550,17 +540,6 @@ def test_anything_comes_back(tmp_path_factory, description, arrays):
         file.expect_no_more()
     with np.load(path, allow_pickle=False) as file:
         assert {"description", *arrays} == set(file.files)
-
-
-def save_an_object(target):
-    @attrs.frozen
-    class Holding(Activation):
-        field: object = None
-
-        def forward(self, Z):
-            return Z
-
-    network(Dense(4, Holding(object()))).save(target)
 
 
 def save_one_name_twice(target):
@@ -587,7 +566,6 @@ UNWRITABLE = {
     "a long description": (writes({"a": "x" * 2**20}), ValueError, "1048 … characters … in arrays"),
     "a long integer": (writes({"a": 10**45}), ValueError, "46 digits"),
     "nested for ever": (writes(nested(9999)), RecursionError, "depth"),
-    "an object in a field": (save_an_object, TypeError, "cannot be saved"),
     "parameters of one name": (save_one_name_twice, ValueError, "same name … digit"),
 }  # fmt: skip
 
@@ -737,11 +715,7 @@ def test_a_path_of_any_kind(tmp_path, monkeypatch):
     assert ["[x] *.npz", "model", "net", "very.npz.good"] == names(tmp_path)
 
 
-NO_PATH = TypeError, "expected a path or an open binary file"
 NO_PLACE = {
-    "nothing": (None, *NO_PATH),
-    "a number": (3, *NO_PATH),
-    "bytes": (b"net.npz", *NO_PATH),
     "text in memory": (io.StringIO(), TypeError, "bytes"),
     "no folder": ("absent/net.npz", FileNotFoundError, "absent", "with os.makedirs"),
     "a pipe": ("pipe", OSError, "Save elsewhere"),
@@ -765,16 +739,13 @@ def test_what_is_no_file(tmp_path, monkeypatch, what):
     assert ["loop", "pipe"] == names(".")
 
 
-@pytest.mark.parametrize("source", [None, 3, b"net.npz"], ids=repr)
-def test_neither_a_path_nor_an_open_file(source):
-    """It is refused as such, and not as a file that is damaged."""
-    for method in (tn.load, Sequential([Dense(1)], inputs=2).save):
-        with raises(TypeError, f"The path is {source!r}, expected a path or an open binary file"):
-            method(source)
-
-
 def test_what_cannot_be_loaded(tmp_path):
-    """What is not there, or a folder, is Python's own error; what is opened as text is refused."""
+    """What is not there, or a folder, is Python's own error; text and other things are refused."""
+    for source in (None, 3, b"net.npz"):  # not as a file that is damaged; nor can it be saved to
+        for method in (tn.load, network().save):
+            words = f"The path is {source!r}, expected a path or an open binary file"
+            with raises(TypeError, words):
+                method(source)
     with raises(FileNotFoundError, "absent.npz"):
         tn.load(tmp_path / "absent.npz")
     with raises(IsADirectoryError, str(tmp_path)):
@@ -952,14 +923,3 @@ def test_killed_at_a_random_moment(tmp_path):
         model.params[:] = 3
         model.save(path)
         assert ["net.npz"] == names(tmp_path)
-
-
-def test_nothing_of_files_is_imported_before_there_is_one():
-    """What only files need costs nothing at ``import tinynet``."""
-    program = (
-        "import sys, numpy, attrs; before = {*sys.modules}; import tinynet; "
-        "print(*sys.modules.keys() - before)"
-    )
-    loaded = subprocess.check_output([sys.executable, "-c", program], text=True, env=TESTED).split()
-    assert "tinynet.files.archive" in loaded
-    assert not {"json", "zipfile", "tempfile", "zlib", "random"} & {*loaded}

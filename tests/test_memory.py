@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers import registered
 
 import tinynet as tn
 from tinynet import BatchNorm, Dense, Dropout, Flatten, LayerNorm, Reshape, schedules
@@ -18,12 +19,7 @@ OPTIMIZERS = [
     tn.Adam(schedules.Warmup(5, 0.01), clip_norm=1e-3), tn.AdamW(0.01), tn.Nadam(0.01),
     tn.RMSprop(0.01), tn.RMSprop(0.01, momentum=0.9, centered=True), tn.Adagrad(0.01),
 ]  # fmt: skip
-# The library's activations; other tests may have registered others.
-BY_BLOCKS = [
-    name
-    for name, cls in sorted(tn.Activation._classes.items())
-    if cls.__module__ == tn.activations.__name__ and name != "softmax"
-]
+BY_BLOCKS = sorted(registered(tn.Activation).keys() - {"softmax"})
 # NumPy adds b to Z through a buffer of at most 8,192 numbers.
 NUMPY_BUFFER = 8192 * 8 + 4096
 equal = np.testing.assert_array_equal
@@ -260,19 +256,3 @@ def test_updates_by_blocks(optimizer, monkeypatch):
             optimizer.update(moved[-1], grads)
         equal(moved[0], moved[-1])
     assert not np.any(moved[0] == start), "every parameter moves"
-
-
-def test_a_loss_without_out():
-    """A loss written as `back(self, A, Y)` is called with out all the same, and fills it."""
-
-    class Squared(tn.Loss):
-        def value(self, A, Y):
-            return float(((A - Y) ** 2).sum() / A.shape[-1])
-
-        def back(self, A, Y):
-            return 2 * (A - Y)
-
-    tn.testing.check_loss(Squared())
-    A, Y, out = np.ones((2, 3)), np.zeros((2, 3)), np.empty((2, 3))
-    assert blocks.with_out(Squared().back)(A, Y, out=out) is out
-    equal(out, np.full((2, 3), 2.0))

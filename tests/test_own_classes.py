@@ -1,10 +1,11 @@
 """A user's class may return what it likes: it is written where it belongs, or refused."""
 
-import re
+import itertools
 
 import attrs
 import numpy as np
 import pytest
+from helpers import unchanged
 from messages import raises
 
 import tinynet as tn
@@ -67,16 +68,6 @@ def test_partner_of_a_users_loss():
     other.forward(np.abs(X))
     other.back(Y)
     assert other.dA[2].dtype == np.float32  # begins at dA[L], which `back` returns in float64
-
-
-def test_every_pass_refuses_another_shape():
-    """An activation that changes the shape is refused in the middle, at the end, and in predict."""
-    own("Total", tn.Activation, forward=lambda self, Z: Z.sum(axis=0, keepdims=True))
-    for layers in ([tn.Dense(3), tn.Dense(3, "total")], [tn.Dense(3, "total"), tn.Dense(3)]):
-        net = model(*layers)
-        for call in (net.predict, net.forward, lambda X, net=net: net.evaluate(X, np.ones((3, 6)))):
-            with pytest.raises(ShapeError, match=r"Total.* returned shape \(1, 6\), .*\(3, 6\)"):
-                call(X)
 
 
 def test_predict_returns_a_new_array():
@@ -144,21 +135,16 @@ def test_a_gradient_of_the_wrong_shape(db, message):
             return dZ
 
     net = model(tn.Dense(3, "tanh"), Shift())
-    before = net.params.copy()
-    with pytest.raises(ShapeError, match=rf"^db in layer 2 \(Shift\) got {message}") as caught:
+    of_layer = r"^db in layer 2 \(Shift\) got (?=.*expected shape \(3, 1\))"
+    with unchanged(net), pytest.raises(ShapeError, match=of_layer + message):
         net.fit(X, np.ones((3, 6)))
-    assert "expected shape (3, 1)" in str(caught.value)
-    np.testing.assert_array_equal(before, net.params)
 
 
 FIELDS = {
     "numbers": (1, -2.5, 1e300, float("inf"), 2**70, True, None),
     "text": ("", "tanh", "a\nb", "µ"),
     "nested tuples": ((1, (2.0, ("x",))), ()),
-    "objects": (
-        tn.Activation.get("leaky_relu", slope=0.3),
-        (tn.Initializer.get("normal", scale=2.0), "he_normal"),
-    ),
+    "objects": (tn.activations.LeakyReLU(0.3), (tn.initializers.Normal(scale=2.0), "he_normal")),
     "NumPy's numbers": (np.float64(0.1), np.int64(7), np.bool_(True)),
 }
 
@@ -191,9 +177,10 @@ def test_fields_in_files(tmp_path, value):
     assert repr(before) == repr(after) or "np." in repr(value)
 
 
-@pytest.mark.parametrize(
-    "value", [{"a": 1}, {1, 2}, np.tanh, np.ones(2), 1j, b"x", object()], ids=repr
-)
+NO_FIELDS = [{"a": 1}, {1, 2}, np.tanh, np.ones(2), 1j, b"x", object()]
+
+
+@pytest.mark.parametrize("value", NO_FIELDS, ids=repr)
 def test_fields_that_no_file_can_hold(tmp_path, value):
     """What a file cannot hold is refused when it is saved, and no file is left."""
     message = "cannot be saved. A field may hold a number, a string, a tuple .* registered"
@@ -207,43 +194,6 @@ def test_nan_in_a_field(tmp_path):
     assert np.isnan(saved(tn.Dense(2, with_field(np.nan)), tmp_path / "net.npz").activation.held)
 
 
-def store_Z(self, Z):
-    self.Z = Z
-    return Z
-
-
-def forward_with_a_number(self, Z, *, k):
-    return k * Z
-
-
-def back_with_out(self, dA, Z, A, out):
-    return dA
-
-
-# What a newcomer writes, and what the check says.
-FAULTS = {
-    "order": ({"back": lambda self, Z, A, dA: dA}, r"back takes \(self, Z, A, dA\), expected"),
-    "too few": ({"back": lambda self, dA: dA}, r"back takes \(self, dA\), .* \(self, dA, Z, A\)"),
-    "too many": ({"back": lambda self, dA, Z, A, t: dA}, r"takes \(self, dA, Z, A, t\), expected"),
-    "out without default": ({"back": back_with_out}, r"takes \(self, dA, Z, A, out\), expected"),
-    "no self": ({"back": lambda dA, Z, A: dA}, r"takes \(dA, Z, A\).*Write def back\(self, dA"),
-    "forward without self": ({"forward": lambda Z: Z}, r"takes \(Z\).*def forward\(self, Z\)"),
-    "keyword": ({"forward": forward_with_a_number}, r"takes \(self, Z, k\), expected \(self, Z\)"),
-    "static": ({"forward": staticmethod(lambda: 0)}, r"takes \(\), expected \(self, Z\)"),
-    "class": ({"forward": classmethod(lambda cls: 0)}, r"takes \(cls\), expected \(self, Z\)"),
-    "stored": ({"forward": store_Z}, r"nothing can be set in it.* computed is not stored"),
-    "no decorator": ({"slope": attrs.field(default=0.1)}, r"has the field slope.*@attrs.frozen"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("members", "message"), FAULTS.values(), ids=FAULTS)
-def test_check_of_a_definition(members, message):
-    """`check_activation` says what is wrong with a class that cannot work, and what to write."""
-    newcomers = own("Newcomers", tn.Activation, **{"forward": lambda self, Z: np.tanh(Z)} | members)
-    with pytest.raises(AssertionError, match=message):
-        tn.testing.check_activation(newcomers())
-
-
 RIGHT = {
     "other names": {"forward": lambda self, x: 2 * x, "back": lambda self, grad, x, y: 2 * grad},
     "defaults": {"forward": lambda self, Z, k=2, out=None: np.multiply(k, Z, out=out)},
@@ -251,37 +201,30 @@ RIGHT = {
     "static": {"forward": staticmethod(lambda Z: 2 * Z)},
     "class": {"forward": classmethod(lambda cls, Z: 2 * Z)},
     "a function of NumPy": {"forward": np.arctan},
-}
+    "a static loss": {
+        "value": staticmethod(lambda A, Y: float(np.sum((A - Y) ** 2) / A.shape[-1])),
+        "back": staticmethod(lambda A, Y: 2 * (A - Y))},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("members", RIGHT.values(), ids=RIGHT)
 def test_other_arguments_that_work(members):
     """What can be called with the arrays is right, and trains."""
-    tn.testing.check_activation(own("Own", tn.Activation, **members)())
-    assert np.isfinite(model(tn.Dense(3, "own")).fit(X, np.ones((3, 6)))["loss"]).all()
-
-
-def test_static_methods_of_a_loss():
-    """A method that needs no self may be static."""
-
-    class Halved(tn.Loss):
-        @staticmethod
-        def value(A, Y):
-            return float(np.sum((A - Y) ** 2) / A.shape[-1])
-
-        @staticmethod
-        def back(A, Y):
-            return 2 * (A - Y)
-
-    tn.testing.check_loss(Halved())
-    assert np.isfinite(model(tn.Dense(3), loss="halved").fit(X, np.ones((3, 6)))["loss"]).all()
+    if "value" in members:
+        tn.testing.check_loss(own("Own", tn.Loss, **members)())
+        net = model(tn.Dense(3), loss="own")
+    else:
+        tn.testing.check_activation(own("Own", tn.Activation, **members)())
+        net = model(tn.Dense(3, "own"))
+    assert np.isfinite(net.fit(X, np.ones((3, 6)))["loss"]).all()
 
 
 def test_class_statements_that_are_refused():
     """A setting among the bases is refused, and a name that other libraries have for `back`."""
-    for name in ("backward", "backprop"):
+    for family, name in itertools.product((tn.Activation, tn.Loss), ("backward", "backprop")):
         with pytest.raises(TypeError, match=rf"defines {name}, expected back\. Rename it"):
-            own("Newcomers", tn.Activation, **{name: lambda self, dA, Z, A: dA})
+            own("Newcomers", family, **{name: lambda self, dA, Z, A: dA})
+        assert "newcomers" not in family.names()
     message = r"class Own\(..., alpha=...\) got alpha, expected only name=.* alpha: float = 0.1"
     with pytest.raises(TypeError, match=message):
 
@@ -290,18 +233,13 @@ def test_class_statements_that_are_refused():
                 return Z
 
 
-def test_parameters_stay_where_they_are():
-    """To assign to the mapping or to the vector is refused with what to write instead."""
-    net = model(tn.Dense(3))
-    hints = {"W": r"model.W\[1\] = M", "b": r"model.b\[1\] = v", "params": r"model.params\[:\] = v"}
-    for name, hint in hints.items():
-        with pytest.raises(AttributeError, match=hint):
-            setattr(net, name, np.ones(3))
-
-
 SHORT = [
     (["short", "relu"], lambda net: net.predict(X), "A .* layer 1"),
     (["short", "relu"], lambda net: net.forward_layer(1, X), "A .* layer 1"),
+    (["short", "relu"], lambda net: net.forward(X), "A .* layer 1"),
+    (["relu", "short"], lambda net: net.predict(X), "A .* layer 2"),
+    (["relu", "short"], lambda net: net.forward(X), "A .* layer 2"),
+    (["relu", "short"], lambda net: net.evaluate(X, X), "A .* layer 2"),
     (["short_back", "relu"], lambda net: net.fit(X, X), "dZ .* layer 1"),
     (["relu", "short_back"], lambda net: net.fit(X, X), "dZ .* layer 2"),
     (["relu", "short_back"], lambda net: (net.forward(X), net.back_layer(2, X)), "dZ .* layer 2"),
@@ -309,17 +247,21 @@ SHORT = [
 ]
 
 
+@pytest.mark.parametrize(("method", "says"), [
+    (lambda self, *arrays, out=None: arrays[0][:1], "(?=.*{name}).* has shape"),
+    (lambda self, *arrays: arrays[0][:1], "^Short.* returned shape"),
+], ids=["with out", "without out"])  # fmt: skip
 @pytest.mark.parametrize(("activations", "call", "name"), SHORT)
-def test_a_wrong_shape_from_a_method_with_out(activations, call, name):
-    """It is refused by the name of the array that it should fill, with both shapes."""
-    own("Short", tn.activations.Identity, forward=lambda self, Z, out=None: Z[:1])
-    own("ShortBack", tn.activations.Identity, back=lambda self, dA, Z, A, out=None: dA[:1])
-    short = own("ShortLoss", tn.losses.Poisson, back=lambda self, A, Y, out=None: A[:1])
+def test_a_wrong_shape_from_a_method(activations, call, name, method, says):
+    """It is refused with both shapes, and the array that it should fill or the method."""
+    own("Short", tn.activations.Identity, forward=method)
+    own("ShortBack", tn.activations.Identity, back=method)
+    short = own("ShortLoss", tn.losses.Poisson, back=method)
     loss = short() if name.endswith(r"[L\]") else "huber"
     net = model(*(tn.Dense(4, activation) for activation in activations), loss=loss)
-    with pytest.raises(ShapeError, match=rf"{name}.*") as caught:
+    message = says.format(name=name) + r" \(1, 6\).*, expected \(4, 6\)"
+    with pytest.raises(ShapeError, match=message):
         call(net)
-    assert re.search(r"has shape \(1, 6\).*, expected \(4, 6\)\.", str(caught.value))
 
 
 def test_a_wider_dense():
@@ -344,8 +286,7 @@ def test_a_wider_dense():
     for m in range(1, 9):
         for l2 in (0, 0.1):
             net = model(tn.Dense(3, "tanh"), Affine(5, l2=l2))
-            error = tn.testing.check_gradients(net, np.resize(X, (4, m)), np.ones((5, m)))
-            assert error <= 1e-6
+            assert tn.testing.check_gradients(net, np.resize(X, (4, m)), np.ones((5, m))) <= 1e-6
 
 
 @pytest.mark.parametrize("name", ["elu", "gelu", "relu"])
@@ -372,18 +313,6 @@ def test_arrays_of_two_dtypes_or_shapes(monkeypatch):
             loss.back(A, Y[:, :1])
         with raises(ShapeError, "dA", "(5, 1)", "(5, 6)"):
             tn.Activation.get("leaky_relu").back(dA, negative, negative)
-
-
-def test_an_optimizer_refuses_other_arrays():
-    """Matrices are refused with what to write, and arrays of another size change no step count."""
-    with pytest.raises(ShapeError, match=r"\(2, 3\) and \(2, 3\), .*Pass params\.reshape\(-1\)"):
-        tn.SGD().update(np.ones((2, 3)), np.ones((2, 3)))
-    adam = tn.Adam()
-    adam.update(np.ones(3), np.ones(3))
-    message = r"memory 'v' has shape \(3,\).*expected \(5,\).*fresh\(\)"
-    with pytest.raises(ValueError, match=message):
-        adam.update(np.ones(5), np.ones(5))
-    assert adam.memory["t"] == 1
 
 
 def test_scratch_arrays_do_not_pile_up():

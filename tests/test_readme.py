@@ -27,10 +27,9 @@ def test_page(page, monkeypatch, tmp_path):
     assert not results.failed, "".join(report)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["index", "notation", "data", "optimizers", "metrics", "extending", "layers", "../README"],
-)
+@pytest.mark.parametrize("name", [
+    "index", "notation", "data", "optimizers", "metrics", "extending", "layers", "../README"
+])  # fmt: skip
 def test_page_has_examples(name):
     """The pages that should show something have examples, so that their test is not empty."""
     assert doctest.DocTestParser().get_examples((ROOT / "docs" / f"{name}.rst").read_text("utf-8"))

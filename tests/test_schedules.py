@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from helpers import registered
 
 import tinynet as tn
 from tinynet import SGD, Schedule
@@ -40,7 +41,8 @@ BY_STEP = [schedule for schedule, _ in RATES if schedule.by == "step"]
 
 @pytest.mark.parametrize(("schedule", "rates"), RATES, ids=lambda value: repr(value)[:50])
 def test_rates(schedule, rates):
-    """The rates are those of the closed form, by steps and by epochs."""
+    """The rates are those of the closed form, by steps and by epochs; it keeps its contract."""
+    tn.testing.check_schedule(schedule)
     for t, rate in rates.items():
         assert schedule.at(t) == pytest.approx(rate, rel=1e-12, abs=1e-16)
         assert schedule.at(np.int64(t)) == schedule.at(t)
@@ -48,9 +50,7 @@ def test_rates(schedule, rates):
 
 def test_every_schedule_has_rates_here():
     """The table has every class of the library."""
-    classes = Schedule._classes.values()
-    known = {cls for cls in classes if getattr(tn.schedules, cls.__name__, None) is cls}
-    assert known == {type(schedule) for schedule, _ in RATES}
+    assert set(registered(Schedule).values()) == {type(schedule) for schedule, _ in RATES}
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of")
@@ -157,10 +157,8 @@ def test_a_custom_schedule():
     assert repr(Warmup(2, Step(0.1, 0.5, 10))) == warmup
 
 
-COUNT, AT_LEAST_0 = (
-    "expected a whole number of at least 1",
-    "expected a finite number of at least 0",
-)
+COUNT = "expected a whole number of at least 1"
+AT_LEAST_0 = "expected a finite number of at least 0"
 
 
 @pytest.mark.parametrize(("error", "make", "settings", "message"), [

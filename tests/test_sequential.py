@@ -2,30 +2,20 @@
 
 import copy
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import attrgetter, methodcaller
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from helpers import unchanged
 from messages import raises
-from test_properties import networks
+from test_properties import ENDS
 
-import tinynet as tn
 from tinynet import SGD, Activation, BatchNorm, Dense, Dropout, Flatten, Layer, Loss, Sequential
 from tinynet.errors import NonFiniteError, NotBuiltError, ShapeError
 from tinynet.training.nonfinite import first_nonfinite
 
-DTYPES = ["float32", "float64"]
-# (loss, output activation) where the two are partners, and where they are not
-ENDS = [
-    ("binary_crossentropy", "sigmoid"), ("categorical_crossentropy", "softmax"),
-    ("mean_squared_error", "identity"), ("binary_crossentropy", "softmax"),
-    ("mean_squared_error", "tanh"), ("huber", "gelu"), ("poisson", "softplus"),
-]  # fmt: skip
-of_both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
+of_both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 with_every_end = pytest.mark.parametrize(("loss", "output"), ENDS)
 equal = np.testing.assert_array_equal
 
@@ -88,26 +78,11 @@ def arrays_of(cache):
     return {name: array for name, array in vars(cache).items() if isinstance(array, np.ndarray)}
 
 
-def spoil(model, X):
-    """Put NaN into caches, scratch and gradients."""
-    for array in [model.grads, *(a for cache in model.caches for a in arrays_of(cache).values())]:
-        if not np.shares_memory(array, X) and not np.shares_memory(array, model.params):
-            array[...] = np.nan
-
-
 def assert_same(expected, actual):
     """Assert that two dictionaries of arrays are equal to the bit."""
     assert expected.keys() == actual.keys()
     for name, array in expected.items():
         equal(array, actual[name], strict=True, err_msg=name)
-
-
-def assert_close(expected, actual, dtype):
-    """Assert that two dictionaries of arrays agree to rounding."""
-    close = 1e-5 if dtype == "float32" else 1e-12
-    assert expected.keys() == actual.keys()
-    for name, array in expected.items():
-        np.testing.assert_allclose(array, actual[name], rtol=close, atol=close, err_msg=name)
 
 
 # The arrays and who owns them
@@ -215,10 +190,10 @@ REFUSED = {
                            f"{kind}[{l!r}]", f"{kind}[1], {kind}[2], {kind}[3]")
         for kind, l in (("W", 0), ("W", 4), ("b", -1), ("Z", 0), ("A", 4), ("dW", "1"))
     },
-    **{
-        f"layer {l!r}": (lambda m, l=l: m.forward_layer(l, X6), *OF_L, f"layer {l!r}")
-        for l in (0, 4, -1, "1")
-    },
+    "layer 0": (lambda m: m.forward_layer(0, X6), *OF_L, "layer 0"),
+    "layer -1": (lambda m: m.forward_layer(-1, X6), *OF_L, "layer -1"),
+    "layer '1'": (lambda m: m.forward_layer("1", X6), *OF_L, "layer '1'"),
+    "layer 4": (lambda m: m.forward_layer(4, X6), *OF_L, "layer 4"),
     "layer 4 back": (lambda m: m.back_layer(4, X6), *OF_L),
     "an array of two others": (
         layer_of(1, 4, 5), ShapeError, "layer 1 (Dense) (it has the shape of A[1] and A[3])"),
@@ -250,12 +225,9 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused(what):
     """It is said in words, nothing is broadcast, and no parameter is changed."""
-    model = used()
-    before = model.params.tobytes()
-    call, error, *words = REFUSED[what]
-    with raises(error, *words):
+    model, (call, error, *words) = used(), REFUSED[what]
+    with unchanged(model), raises(error, *words):
         call(model)
-    assert before == model.params.tobytes()
 
 
 BEFORE_X = [
@@ -287,20 +259,6 @@ def test_few_names():
 
 COPIES = copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))
 every_copy = pytest.mark.parametrize("make", COPIES, ids=("copy", "deepcopy", "pickle"))
-
-
-@every_copy
-@pytest.mark.parametrize("of", [network, used])
-def test_copies_carve_their_own_views(make, of):
-    """A copy has the same numbers in a vector of its own, and its views lie in that one."""
-    model = of()
-    other = make(model)
-    assert (model.layers, repr(model)) == (other.layers, repr(other))
-    for vector, kinds in (("params", (other.W, other.b)), ("grads", (other.dW, other.db))):
-        ours, its = getattr(model, vector), getattr(other, vector)
-        equal(ours, its, strict=True)
-        assert not np.shares_memory(ours, its)
-        assert all(np.shares_memory(its, array) for kind in kinds for array in kind.values())
 
 
 @every_copy
@@ -359,29 +317,10 @@ def test_the_four_lines(dtype):
         expected[f"db[{l}]"] = dZ.sum(axis=1, keepdims=True) / m
         dA = expected[f"dA[{l - 1}]"] = model.W[l].T @ dZ
     expected["J"] = -np.sum(Y * np.log(expected["A[3]"])) / m + penalty
-    actual.pop("grads")
-    assert_close(expected, actual, dtype)
-
-
-@of_both_dtypes
-@with_every_end
-def test_layer_by_layer(loss, output, dtype):
-    """forward_layer and back_layer give what forward and back give, whatever was there before."""
-    model, (X, Y) = network(dtype, loss, output), data(dtype=dtype)
-    expected, A = passed(model, X, Y), X
-    spoil(model, X)
-    for l in (1, 2, 3):
-        A = model.forward_layer(l, A)
-        equal(expected[f"A[{l}]"], A)
-        equal(expected[f"Z[{l}]"], model.Z[l])
-    dA, actual = expected["dA[3]"], {}
-    for l in (3, 2, 1):
-        dA, dW, db = model.back_layer(l, dA)
-        actual |= {f"dA[{l - 1}]": dA, f"dW[{l}]": dW, f"db[{l}]": db}
-        equal(dW, model.dW[l])
-    assert_close({name: expected[name] for name in actual}, actual, dtype)
-    spoil(model, X)
-    assert_same(expected, passed(model, X, Y))
+    close = 1e-5 if dtype == "float32" else 1e-12
+    assert expected.keys() == actual.keys() - {"grads"}
+    for name, array in expected.items():
+        np.testing.assert_allclose(array, actual[name], rtol=close, atol=close, err_msg=name)
 
 
 def test_gradients_after_the_pass_of_one_layer():
@@ -395,8 +334,9 @@ def test_gradients_after_the_pass_of_one_layer():
         X = model.forward_layer(l, X).copy()
     dA = np.full((2, 6), 7.0)
     model.back_layer(3, dA)
-    equal(dA, model.dA[3])
-    equal(model.layers[2].activation.back(dA, model.Z[3], model.A[3]), model.dZ[3])
+    dA[:] = 0  # the array remains the caller's
+    equal(7.0, model.dA[3])
+    equal(model.layers[2].activation.back(model.dA[3], model.Z[3], model.A[3]), model.dZ[3])
 
 
 def test_activations_write_into_the_models_arrays():
@@ -448,42 +388,6 @@ def test_a_layer_that_declares_nothing_adds_nothing():
         assert [0] * asked + [1] == sorted(model.dA)
 
 
-@st.composite
-def problems(draw):
-    """Draw a network of any depth, widths, activations and dtype, with a batch."""
-    drawn, X, _ = draw(networks())
-    loss, output = draw(st.sampled_from(ENDS))
-    layers = [*drawn.layers[:-1], Dense(drawn.layers[-1].units, output, l2=0.1)]
-    model = Sequential(layers, loss, drawn.inputs, drawn.dtype, seed=1)
-    model.params[:] = 0.3 * drawn.params  # outputs are not so near 0 or 1 that digits are lost
-    return model, *data(X.shape[1], len(X), layers[-1].units, drawn.dtype)
-
-
-@settings(derandomize=True, deadline=None, max_examples=50)
-@given(problems())
-def test_any_network_is_consistent(problem):
-    """Right gradients and dtype; examples, each by its weight, are apart as together."""
-    model, X, Y = problem
-    assert tn.testing.check_gradients(model, X, Y) <= 1e-6
-    results, m, l = passed(model, X, Y), X.shape[1], len(model.layers)
-    assert {model.dtype} == {array.dtype for name, array in results.items() if name != "J"}
-    assert all(np.isfinite(array).all() for array in results.values())
-    each = [passed(model, X[:, [i]], Y[:, [i]]) for i in range(m)]
-    model.forward(X)
-    weights = np.random.default_rng(m).uniform(0, 3, m)
-    for w in (np.ones(m), weights / weights.mean()):  # a mean of 1 leaves penalties as they are
-        model.back(Y, sample_weight=w)
-        parts = {name: [k * one[name] for k, one in zip(w, each, strict=True)] for name in each[0]}
-        for name, expected, actual in (
-            ("J", np.mean(parts["J"]), model.cost(Y, sample_weight=w)),
-            ("grads", np.mean(parts["grads"], axis=0), model.grads),
-            ("dZ", np.hstack(parts[f"dZ[{l}]"]), model.dZ[l]),
-            ("dA", np.hstack(parts[f"dA[{l}]"]), model.dA[l]),
-        ):
-            close = (1e-3 if model.dtype == np.float32 else 1e-9) * (1 + np.abs(expected).max())
-            np.testing.assert_allclose(expected, actual, rtol=0, atol=close, err_msg=name)
-
-
 @of_both_dtypes
 @pytest.mark.parametrize("other", ["float64", "float32", "int8", "bool", "list"])
 def test_dtype_is_kept(dtype, other):
@@ -501,20 +405,6 @@ def test_dtype_is_kept(dtype, other):
     del results["J"]
     expected = dict.fromkeys(results, np.dtype(dtype))
     assert expected == {name: array.dtype for name, array in results.items()}
-
-
-@of_both_dtypes
-def test_memory_order_does_not_matter(dtype):
-    """However X and Y lie in memory, though nobody may write there, the results are the same."""
-    model, (X, Y) = network(dtype), data(m=7, dtype=dtype)
-    for laid_out in (
-        np.asfortranarray,
-        lambda array: array.repeat(2, axis=0).repeat(3, axis=1)[::2, ::3],
-        lambda array: array[::-1, ::-1].copy()[::-1, ::-1],
-    ):
-        X_, Y_ = map(read_only, map(laid_out, (X, Y)))
-        assert_close(passed(model, X, Y), passed(model, X_, Y_), dtype)
-        np.testing.assert_allclose(model.predict(X), model.predict(X_), rtol=1e-5)
 
 
 def test_alternating_batch_sizes():
@@ -545,19 +435,6 @@ def test_predict_writes_nothing():
     equal(expected, returned)
 
 
-def test_predict_in_threads():
-    """Eight threads that predict with one model get, to the bit, what one alone gets."""
-    model = used(network("float32"))
-    caches = list(model.caches)
-    inputs = [data(m=5 + k % 3, seed=k, dtype="float32")[0] for k in range(64)]
-    expected = [model.predict(X) for X in inputs]
-    with ThreadPoolExecutor(8) as pool:
-        for _ in range(5):
-            for one, many in zip(expected, pool.map(model.predict, inputs), strict=True):
-                equal(one, many, err_msg=f"m = {one.shape[1]}")
-    assert all(before is cache for before, cache in zip(caches, model.caches, strict=True))
-
-
 @pytest.mark.parametrize(("A", "settings", "expected"), [
     ([[0.1, 0.5, 0.51, 0.9]], {}, [0, 0, 1, 1]),
     ([[0.1, 0.5, 0.51, 0.9]], {"threshold": 0.05}, [1, 1, 1, 1]),
@@ -585,24 +462,6 @@ def test_examples_of_more_than_one_axis():
     for batch_size in (None, 3):
         equal(plain.predict(columns, batch_size), flat.predict(images, batch_size))
     equal(images, squared(Same(), inputs=(2, 3)).predict(images, batch_size=3))
-
-
-VIEWS = (lambda A: A, lambda A: A[:, :], lambda A: A.reshape(A.shape), lambda A: A.T.T)
-
-
-@pytest.mark.parametrize("view", VIEWS, ids=("itself", "slice", "reshape", "T"))
-@pytest.mark.parametrize("kind", ["A", "dA", "dZ", "Z"])
-def test_what_a_pass_wrote_may_be_its_input(kind, view):
-    """Arrays of the last pass, and views of them, can be handed in: it reads before it writes."""
-    model, other = (squared(Dense(4, "tanh"), Dense(4), inputs=4) for _ in range(2))
-    Y = np.ones((4, 6))
-    model.forward(data()[0])
-    model.back(Y)
-    given = getattr(model, kind)[2]
-    for one, handed_in in ((other, given.copy()), (model, view(given))):
-        one.forward(handed_in)
-        one.back(Y)
-    equal(other.grads, model.grads)
 
 
 def test_what_forward_returned_may_be_the_targets():
@@ -667,23 +526,6 @@ def test_the_first_that_is_not_finite():
         getattr(model, kind)[l][:] = np.inf
         name = type(model.layers[l - 1]).__name__
         assert f"{kind}[{l}] of layer {l} ({name})" == first_nonfinite(model)
-
-
-@of_both_dtypes
-@pytest.mark.parametrize(("loss", "output"), [*ENDS, (None, "relu")])
-def test_save_and_load(tmp_path, loss, output, dtype):
-    """A loaded model is the same to the bit; the file is data that NumPy reads without pickle."""
-    model, (X, _), path = network(dtype, loss, output), data(), tmp_path / "net.npz"
-    model.save(str(path))
-    for load in (tn.load, Sequential.load):
-        other = load(path)
-        assert (model.layers, model.loss, repr(model)) == (other.layers, other.loss, repr(other))
-        equal(model.params, other.params, strict=True)
-        equal(model.predict(X), other.predict(X), strict=True)
-    assert [path] == list(tmp_path.iterdir()), "a temporary file is left"
-    with np.load(path, allow_pickle=False) as file:
-        parameters = model.get_parameters()
-        assert_same(parameters, {name: file[name] for name in parameters})
 
 
 # Training
@@ -759,24 +601,6 @@ def test_fit_is_the_loop(batch_size, shuffle, dtype):
     np.testing.assert_allclose(other.params, model.params, rtol=close, atol=close)
 
 
-@pytest.mark.parametrize("shuffle", [False, True])
-def test_order_of_examples(shuffle):
-    """Each epoch takes every example once; shuffled, in another order each time."""
-    m, seen, model = 11, [], squared(Dense(1), inputs=1, seed=3)
-
-    def record(Y, A):
-        np.testing.assert_allclose(Y, A, rtol=1e-12)  # X and Y are shuffled alike
-        seen.append(Y[0].tolist())
-        return 0.0
-
-    model.W[1] = [[1.0]]
-    X = np.arange(m, dtype=float)[np.newaxis]
-    model.fit(X, X, SGD(1e-300), epochs=4, batch_size=4, shuffle=shuffle, metrics=[record])
-    assert [list(range(m))] * 4 == (list(map(sorted, seen[1:])) if shuffle else seen[1:])
-    assert (4 if shuffle else 1) == len({tuple(order) for order in seen})
-    equal(np.arange(m)[np.newaxis], X)
-
-
 @pytest.mark.parametrize("seed", [int, np.random.default_rng, np.random.RandomState])
 def test_same_seed_same_result(seed):
     """The same seed, a number or a generator, gives the same first parameters and training."""
@@ -788,16 +612,6 @@ def test_same_seed_same_result(seed):
         runs.append((first, model.fit(X, Y, epochs=3, batch_size=3), model.params.tolist()))
     assert runs[0] == runs[1]
     assert runs[0][0] != runs[2][0]
-
-
-def test_history():
-    """The history has a number an epoch of each thing measured; a second fit has its own."""
-    model, (X, Y) = network(), data(m=10)
-    for epochs in (0, 1, 5):
-        history = model.fit(X, Y, None, epochs, 3, validation_data=(X, Y), metrics=["accuracy"])
-        expected = {"loss", "accuracy", "val_loss", "val_accuracy"} if epochs else set()
-        found = {name: [*map(type, values)] for name, values in history.items()}
-        assert dict.fromkeys(expected, [float] * epochs) == found
 
 
 @pytest.mark.parametrize("of", ["X", "Y"])

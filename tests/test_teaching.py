@@ -95,21 +95,28 @@ def test_unknown_gradient(net, name):
         tn.testing.compare_gradients(net, X, Y, {name: np.ones(3)})
 
 
-PASSED = {
-    tn.Activation.get("tanh"): (), tn.Loss.get("huber"): (), tn.Dense(3, "relu"): (4,),
-    tn.SGD(): (), tn.Initializer.get("zeros"): (), tn.Schedule.get("constant", rate=0.1): (),
-    tn.Metric.get("accuracy"): (),
+# The checks by their names, which pytest shows.
+CHECKS = {
+    tn.Activation.get("leaky_relu", slope=0.3):
+        "results repeated out examples_apart memory_order slopes finite_far_out slopes_elsewhere",
+    tn.Dense(3, "relu"): "passes examples gradients training chance copies",
+    tn.Loss.get("huber"): "mean value_and_back ends partner", tn.SGD(): "way_down restart",
+    tn.Schedule.get("constant", rate=0.1): "rates", tn.Initializer.get("zeros"): "draws",
+    tn.Metric.get("accuracy"): "number order direction",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("thing", "arguments"), PASSED.items(), ids=repr)
-def test_grade_of_what_is_right(thing, arguments):
-    """Every check of what is right is a line that says passed."""
+@pytest.mark.parametrize("thing", CHECKS, ids=repr)
+def test_grade_of_what_is_right(thing):
+    """Every check is a test with a name; of what is right, a line in the grade says passed."""
+    arguments, names = [4] * isinstance(thing, tn.Dense), ["description", *CHECKS[thing].split()]
     grade = tn.testing.grade(thing, *arguments)
-    names = [check.__name__ for check in tn.testing.checks(thing, *arguments)]
     assert grade.passed
     assert [line.split() for line in repr(grade).splitlines()] == [[n, "passed"] for n in names]
     assert grade == dict.fromkeys(names, "")
+    for name, check in zip(names, tn.testing.checks(thing, *arguments), strict=True):
+        assert name == check.__name__
+        check()
 
 
 def test_grade_of_what_is_wrong():
@@ -139,9 +146,16 @@ def test_grade_of_what_is_wrong():
 
 def test_grade_of_something_else():
     """A class, another object, and a layer without a shape are refused with what to pass."""
-    for thing, message in ((tn.SGD, r"SGD\(\)"), (3, "activation, layer"), (tn.Dense(3), "shape")):
+    families = "activation, layer, loss, optimizer, schedule, initializer, metric"
+    for thing, message in ((3, f"3.* {families}"), (tn.Dense(3), "shape")):
         with pytest.raises(TypeError, match=message):
             tn.testing.grade(thing)
+    for check, cls in (
+        (tn.testing.check_activation, tn.activations.Tanh), (tn.testing.check_optimizer, tn.SGD),
+        (tn.testing.check_loss, tn.losses.Huber), (tn.testing.grade, tn.initializers.Zeros),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=rf"class {cls.__name__}.*instance: {cls.__name__}\(\)"):
+            check(cls)
 
 
 ACTIVATIONS = [None, ["tanh", "sigmoid"], ["elu", "sigmoid"]]

@@ -309,21 +309,17 @@ def compressed(chance, whole):
     return zipped(parts, {i: lie})
 
 
+def _like(descr="'<f4'", order=False, shape="(2, 2)", more=""):
+    """Return a template for a header like NumPy's, in which n may stand."""
+    return f"{{{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, {more}}}}}"
+
+
 HEADERS = (
-    "{{'descr': '<f4', 'fortran_order': False, 'shape': ({n},), }}",
-    "{{'descr': '<f4', 'fortran_order': False, 'shape': (2, {n}), }}",
-    "{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, 2, 2), }}",
-    "{{'descr': '<f4', 'fortran_order': False, 'shape': (2, -2), }}",
-    "{{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }}",
-    "{{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }}",
-    "{{'descr': '<U{n}', 'fortran_order': False, 'shape': (), }}",
-    "{{'descr': '<V{n}', 'fortran_order': False, 'shape': (2, 2), }}",
-    "{{'descr': [('a', '<f4', ({n},))], 'fortran_order': False, 'shape': (2, 2), }}",
-    "{{'descr': __import__('os').system('false'), 'fortran_order': False, 'shape': (2, 2), }}",
-    "{{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), 'extra': {n}, }}",
-    "__import__('os').system('false')",
-    "",
-)
+    _like(shape="({n},)"), _like(shape="(2, {n})"), _like(shape="({n}, 2, 2)"),
+    _like(shape="(2, -2)"), _like(order=True), _like("'|O'"), _like("'<U{n}'", shape="()"),
+    _like("'<V{n}'"), _like("[('a', '<f4', ({n},))]"), _like("__import__('os').system('false')"),
+    _like(more="'extra': {n}, "), "__import__('os').system('false')", "",
+)  # fmt: skip
 COUNTS = (0, 1, 4, 2**31, 2**45, 2**64, "9" * 400, "9" * 5000, "(" * 3000, "-" * 3000 + "1")
 
 
@@ -676,9 +672,8 @@ def work(numbers, of_runs=False):
 
 def run(count, workers, first=0, of_runs=False):
     """Share the files among processes, print what came of them, and return what is wrong."""
-    os.environ |= dict.fromkeys(
-        ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX"), "1"
-    )
+    one = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX"
+    os.environ |= dict.fromkeys(one, "1")
     shares = [range(first + i, first + count, workers) for i in range(workers)]
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool:
@@ -701,9 +696,7 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="the number of the first file")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--show", type=int, metavar="NUMBER", help="print this file, as bytes")
-    parser.add_argument(
-        "--runs", action="store_true", help="files of runs, each loaded and resumed"
-    )
+    parser.add_argument("--runs", action="store_true", help="files of runs, which are resumed")
     options = parser.parse_args()
     if options.show is not None:
         made = hostile(options.show, *((RUN_MUTATIONS, runs) if options.runs else ()))
