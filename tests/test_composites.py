@@ -129,17 +129,20 @@ def test_checks(block):
     tn.testing.check_layer(block, 3)
 
 
-def test_a_chain_is_its_layers():
+@pytest.mark.parametrize("training", [False, True])
+def test_a_chain_is_its_layers(training):
     """A chain is computed as the same layers in a model are, bit for bit."""
-    inner = [Dense(4, "tanh", l2=0.1), tn.LayerNorm(), Dense(3, "sigmoid")]
+    inner = [Dense(4, "tanh", l2=0.1), tn.LayerNorm(), tn.BatchNorm(), tn.Dropout(0.3)]
+    inner.append(Dense(3, "sigmoid"))
     flat = Sequential(inner, "mean_squared_error", inputs=3, dtype="float64", seed=2)
     deep = Sequential([Shortcut(inner)], "mean_squared_error", inputs=3, dtype="float64", seed=2)
     np.testing.assert_array_equal(flat.params, deep.params)
-    np.testing.assert_array_equal(X + flat.forward(X), deep.forward(X))
+    np.testing.assert_array_equal(X + flat.forward(X, training), deep.forward(X, training))
+    np.testing.assert_array_equal(flat.state, deep.state)
     target = rng.standard_normal((3, M))
     deep.back(target, input_gradient=True)
     dX = dA = deep.dZ[1].copy()
-    for l in (3, 2, 1):
+    for l in (5, 4, 3, 2, 1):
         dX = flat.back_layer(l, dX)[0]
     np.testing.assert_array_equal(dA + dX, deep.dA[0])
     np.testing.assert_array_equal(flat.grads, deep.grads)
@@ -262,12 +265,18 @@ def test_what_is_wrong_inside_is_named():
         def back(self, dA, Z, A):
             return dA
 
+    @attrs.frozen(slots=False)
+    class Named(Wide):
+        activation: tn.Activation = "tanh"
+
     with raises(ShapeError, "layer 2.2 (Wide)", "(6, 12)", "expected … (3, 12)"):
         model(Shortcut([Dense(3), Wide()])).forward(X)
     with raises(NonFiniteError, "A[2, 1] of layer 2.1 (Dense)"):
         model(Shortcut([Dense(3, "flat"), Dense(3)])).fit(X, Y)
     with raises(ValueError, "layer 2 (Shortcut)", "empty chain", "at least one layer"):
         model(Shortcut([]))
+    with raises(TypeError, "layer 2.1 (Named) has the activation 'tanh'", "get('tanh')"):
+        model(Shortcut([Named()]))
     net = model(Shortcut([Dense(3)]))
     with raises(KeyError, "W[2, 2]", "W[1], W[2, 1], W[3]"):
         net.W[2, 2]

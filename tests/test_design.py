@@ -103,3 +103,9 @@ def test_a_pass_makes_few_calls(trained, does, most):
     does(*trained)
     files = calls_of(lambda: does(*trained))
     assert len(files) <= most, files
+
+
+def test_ids_are_the_same_in_every_run(request):
+    """No id of a test has the address of an object: mutmut finds tests by their ids."""
+    ids = [item.nodeid for item in request.session.items]
+    assert [name for name in ids if " at 0x" in name] == []

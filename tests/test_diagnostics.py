@@ -243,11 +243,13 @@ def test_nothing_left_to_learn():
         model.fit(X, model.predict(X), epochs=3, batch_size=None)
 
 
+ONE_BELOW_0 = np.column_stack([np.eye(3)[:, LABELS[:7]], [2, -1, 0]])
 OTHER_LABELS = {
     "-1 and 1": (BINARY, np.tile([[-1, 1]], 4), "Y[0, 0] is -1", "0 and 1", "(Y + 1) / 2"),
     "1 and 2": (BINARY, np.tile([[1, 2]], 4), "Y[0, 1] is 2"),
     "all": (CATEGORICAL, np.ones((3, 8)), "column 0 of Y is [1. 1. 1.]", "sum to 1"),
     "below 0": (CATEGORICAL, np.tile([[2], [-1], [0]], 8), "column 0 of Y is [ 2. -1.  0.]"),
+    "one below 0": (CATEGORICAL, ONE_BELOW_0, "column 7 of Y is [ 2. -1.  0.]"),
     "halves": (CATEGORICAL, np.full((3, 8), 0.5), 'loss="binary_crossentropy"', '"sigmoid"'),
     "the last": (CATEGORICAL, np.eye(3)[:, LABELS] + [[0] * 7 + [1]], "column 7 of Y is [1. 2. 1"),
 }  # fmt: skip

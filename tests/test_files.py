@@ -566,7 +566,8 @@ UNWRITABLE = {
     "a long description": (writes({"a": "x" * 2**20}), ValueError, "1048 … characters … in arrays"),
     "a long integer": (writes({"a": 10**45}), ValueError, "46 digits"),
     "nested for ever": (writes(nested(9999)), RecursionError, "depth"),
-    "parameters of one name": (save_one_name_twice, ValueError, "same name … digit"),
+    "parameters of one name": (
+        save_one_name_twice, ValueError, "Two … same name … behind it. Choose parameter names … digit."),
 }  # fmt: skip
 
 

@@ -143,6 +143,18 @@ def test_back_uses_the_mask_of_forward():
 
 
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=repr)
+def test_forward_without_an_array_for_Z(layer, shape):
+    """Where ``cache.Z`` is None, `forward` makes an array like it, with the same numbers."""
+    X = np.random.default_rng(3).standard_normal((*np.atleast_1d(shape), 5))
+    model = alone(layer, X, training=False, dtype="float32")
+    cache, expected = model.caches[0], model.Z[1]
+    cache.Z = None
+    Z = layer.forward(cache.A_prev, cache)
+    assert Z is not expected
+    equal(Z, expected, strict=True)
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=repr)
 def test_checks(layer, shape):
     """Each passes its family's check, and has right gradients with few examples and weights."""
     tn.testing.check_layer(layer, shape)
@@ -216,7 +228,9 @@ def test_fit_is_training_and_evaluate_is_not():
 def test_batch_norm_of_one_example():
     """One example has no variance: training refuses it with what to do, prediction takes it."""
     model, X = Sequential([Dense(3), BatchNorm()], "huber", inputs=2, seed=1), np.ones((2, 1))
-    with raises(ShapeError, "one example in layer 2 (BatchNorm)", "batch_size … LayerNorm"):
+    with raises(
+        ShapeError, "one example in layer 2 (BatchNorm)", "Choose a batch_size … or use LayerNorm."
+    ):
         model.forward(X, training=True)
     equal(model.state[3:], np.ones(3))
     assert model.predict(X).shape == (3, 1)
@@ -280,7 +294,7 @@ REFUSED = [
     (lambda: LayerNorm(epsilon=np.inf), ValueError, "epsilon is inf, expected a finite number"),
     (lambda: Reshape((-1, -1)), ValueError, "shape is (-1, -1), expected … one of … may be -1"),
     (lambda: Reshape((2, 0)), ValueError, "shape is (2, 0), expected whole numbers of at least 1"),
-    (lambda: Reshape(()), ValueError, "shape is (), expected … Reshape((8, 8))"),
+    (lambda: Reshape(()), ValueError, "shape is (), expected … without the examples: Reshape((8, 8))."),
     (lambda: Reshape(2.5), TypeError, "shape is 2.5, expected whole numbers"),
     (lambda: Activate("rellu"), UnknownNameError, "no activation is called 'rellu' … : relu"),
     (build(Dense(12), Reshape((5, 2)), inputs=3), ShapeError,
@@ -288,11 +302,12 @@ REFUSED = [
     (build(Reshape((5, -1)), inputs=(3, 4)), ShapeError,
      "layer 1 (Reshape): … shape (3, 4) has 12 numbers, expected a multiple of 5"),
     (build(Dense(2), inputs=(3, 4)), ShapeError,
-     "layer 1 (Dense): … (3, 4, m), expected columns … put Flatten()"),
+     "layer 1 (Dense): … (3, 4, m), expected columns … put Flatten() before this layer."),
 ]  # fmt: skip
+IDS = [message.replace("…", "...") for _, _, message in REFUSED]
 
 
-@pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=[case[2] for case in REFUSED])
+@pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=IDS)
 def test_what_is_refused(make, error, message):
     """A setting or a shape that cannot be meant is refused in words."""
     with raises(error, message):

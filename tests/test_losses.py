@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from messages import raises
 
 from tinynet import Activation, Dense, Loss, Sequential, testing
 from tinynet.activations import Sigmoid, Tanh
@@ -100,6 +101,14 @@ def test_the_loss_of_each_example():
             Y = np.full(Z.shape, targets)
             np.testing.assert_array_equal(expected, loss.each(np.maximum(Z, 0), Y))
             np.testing.assert_array_equal(expected, loss.each_from_Z(Z, Y))
+
+
+def test_neither_each_nor_value():
+    """A loss without a formula is refused with its name and with what to write."""
+    loss = type("Nothing", (Loss,), {"back": None})()
+    message = "Nothing defines neither each nor value. Write def each(self, A, Y), which returns"
+    with raises(TypeError, message):
+        loss.each(np.ones((1, 2)), np.ones((1, 2)))
 
 
 def test_float64_sums():

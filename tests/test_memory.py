@@ -1,6 +1,8 @@
 """What training allocates and copies; and results that no block size changes."""
 
+import gc
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -161,6 +163,21 @@ def test_the_last_batch_has_its_arrays():
     model.fit(X, Y, batch_size=100)
     assert model.storage.chain(100) is full
     assert model.storage.chain(56) is odd
+    assert (full.m, odd.m) == (100, 56)
+
+
+def test_predict_has_no_arrays_of_the_way_back():
+    """What predict computes with has Z and A, and no dZ and dA."""
+    cache, *_ = network()[0].storage.private_chain(3).caches
+    assert {"Z", "A", "dZ", "dA"} & vars(cache).keys() == {"Z", "A"}
+
+
+def test_few_batch_sizes_have_arrays():
+    """With each new batch size the arrays of the oldest of four are freed."""
+    model, *_ = network()
+    chains = [weakref.ref(model.use_chain(m)) for m in range(1, 7)]
+    gc.collect()
+    assert [chain() is not None for chain in chains] == [False] * 2 + [True] * 4
 
 
 @pytest.mark.parametrize(("l2", "expected"), [(0.0, {"dZ_mean"}), (0.1, {"dZ_mean", "l2_W"})])
@@ -196,6 +213,17 @@ def test_an_X_that_lies_in_the_model(name, use):
             use(model, part, Y[:, : part.shape[1]])
             results.append((model.grads, model.params))
         equal(*results)
+
+
+@pytest.mark.parametrize("name", ["W", "dW"])
+def test_a_first_X_that_lies_in_the_model(name):
+    """It is copied before the first pass too, and a step does not move it."""
+    results = []
+    for copied in (np.copy, lambda part: part):
+        model = tn.Sequential([Dense(4)], "mean_squared_error", 4, "float64", seed=1)
+        model.fit(copied(getattr(model, name)[1]), np.ones((4, 4)), epochs=3)
+        results.append(model.params)
+    equal(*results)
 
 
 def test_rows_are_not_copied():

@@ -404,6 +404,17 @@ def test_clipping_of_every_rule(rule, clip):
     np.testing.assert_allclose(actual, moved(rule.fresh(), before), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("clip", [{"clip_norm": 0.5}, {"clip_value": 0.25}], ids=str)
+def test_clipping_of_other_sizes_and_dtypes(clip):
+    """One optimizer without memory clips vectors of any size and dtype in turn."""
+    optimizer = SGD(1.0, **clip)
+    for size, dtype in ((4, "f8"), (16, "f8"), (16, "f4"), (4, "f8")):
+        params, grads = np.zeros(size, dtype), np.full(size, 2.0, dtype)
+        optimizer.update(params, grads)
+        expected = clip.get("clip_value", 0.5 / size**0.5)
+        np.testing.assert_allclose(params, np.full(size, -expected), rtol=1e-6)
+
+
 def test_a_parents_rule_is_neither_clipped_nor_counted_again():
     """A step is clipped and counted once, whatever `apply` passes to its parent's."""
     rates, rate = [], Step(0.1, 0.5, 1)

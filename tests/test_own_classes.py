@@ -110,6 +110,47 @@ def test_an_activation_that_is_a_name():
         model(tn.Dense(3), attrs.frozen(slots=False)(named)())
 
 
+DECLARED = {
+    "a list": ([tn.Parameter((2, 1), "zeros")], "got [Parameter(shape=(2, 1)"),
+    "a shape": ({"g": (2, 1)}, "got (2, 1) for g."),
+}
+
+
+@pytest.mark.parametrize("method", ["parameters", "state"])
+@pytest.mark.parametrize("what", DECLARED)
+def test_a_declaration_of_another_form(what, method):
+    """It is refused with the layer, and with the form that is expected."""
+    declared, got = DECLARED[what]
+    members = {method: lambda self, input_shape: declared}
+    other = own("Other", tn.Layer, forward=copied, back=copied, **members)
+    expected = 'layer 2 (Other): expected a declaration {"W": Parameter(shape, init), ...}, '
+    with raises(TypeError, expected + got):
+        model(tn.Dense(3), other())
+
+
+def test_a_state_that_is_drawn():
+    """The first state may be random: it is drawn from the seed, after all parameters."""
+    members = {"state": lambda self, input_shape: {"s": tn.Parameter((2, 3), "normal")}}
+    layer, rng = own("Drawn", tn.Layer, forward=copied, back=copied, **members)(), np.random
+    net, twin = (
+        tn.Sequential([layer, tn.Dense(2)], inputs=4, seed=rng.default_rng(1)) for _ in range(2)
+    )
+    plain = tn.Sequential([tn.Dense(2)], inputs=4, seed=rng.default_rng(1))
+    assert net.state.all()
+    np.testing.assert_array_equal(net.state, twin.state)
+    np.testing.assert_array_equal(net.params, plain.params)
+
+
+def test_two_parameters_of_one_name():
+    """W1 of layer 1 and W of layer 11 are refused with what to choose."""
+    members = {"parameters": lambda self, input_shape: {"W1": tn.Parameter((1, 1), "zeros")}}
+    odd = own("Odd", tn.Layer, forward=copied, back=copied, **members)
+    net = model(odd(), *[tn.Activate("relu")] * 9, tn.Dense(1))
+    same = "Two parameters have the same name with the number of their layer behind it."
+    with raises(ValueError, same, "Choose parameter names that do not end in a digit."):
+        net.get_parameters()
+
+
 GRADIENTS = {
     "axis": (lambda dZ: dZ.sum(axis=0, keepdims=True), r"shape \(1, 6\).*axis=1, keepdims=True"),
     "keepdims": (lambda dZ: dZ.sum(axis=1), r"shape \(3,\).*Add .reshape\(3, 1\), or keepdims"),
@@ -180,7 +221,7 @@ def test_fields_in_files(tmp_path, value):
 NO_FIELDS = [{"a": 1}, {1, 2}, np.tanh, np.ones(2), 1j, b"x", object()]
 
 
-@pytest.mark.parametrize("value", NO_FIELDS, ids=repr)
+@pytest.mark.parametrize("value", NO_FIELDS, ids=lambda value: type(value).__name__)
 def test_fields_that_no_file_can_hold(tmp_path, value):
     """What a file cannot hold is refused when it is saved, and no file is left."""
     message = "cannot be saved. A field may hold a number, a string, a tuple .* registered"

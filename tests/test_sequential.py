@@ -157,6 +157,17 @@ def one_layer(ask):
     return lambda _: ask(model, np.ones((1, 3)))
 
 
+def after_nan(ask):
+    """Return a function that asks a model after a pass with an X that is refused."""
+
+    def call(model):
+        with pytest.raises(NonFiniteError):
+            model.forward(X6 * np.nan)
+        ask(model)
+
+    return call
+
+
 def layer_of(l, *shape):
     """Take an array into a layer of a network that has two layers of one size."""
     model = squared(Dense(4), Dense(3), Dense(4), inputs=2)
@@ -165,6 +176,7 @@ def layer_of(l, *shape):
 
 X6, Y6 = data()
 NEEDS_BACK, NO_PASS = (NotBuiltError, "call model.back"), (NotBuiltError, "call model.forward(X)")
+NO_SUCH_PASS = "There is no forward pass to look at (predict keeps none)."
 LAST, OF_L = "last layer has had no forward pass", (IndexError, "expected 1 to 3")
 # What is asked of a model that has gone forward and back, the error, and what its message contains
 REFUSED = {
@@ -206,6 +218,9 @@ REFUSED = {
     "dA of the last pass": (lambda m: (m.forward(X6), m.dA), *NEEDS_BACK),
     "dZ of one layer": (lambda m: (m.forward_layer(1, X6), m.dZ), *NEEDS_BACK),
     "back from nothing": (lambda m: network().back_layer(1, np.ones((5, 6))), *NO_PASS),
+    "cost of a refused X": (after_nan(lambda m: m.cost(Y6)), *NO_PASS, NO_SUCH_PASS),
+    "back of a refused X": (after_nan(lambda m: m.back(Y6)), *NO_PASS, NO_SUCH_PASS),
+    "Z of a refused X": (after_nan(lambda m: m.Z), *NO_PASS, NO_SUCH_PASS),
     "cost of one layer": (one_layer(Sequential.cost), *NO_PASS, LAST),
     "back of one layer": (one_layer(Sequential.back), *NO_PASS, LAST),
     "A as a target": (
@@ -233,8 +248,8 @@ def test_refused(what):
 BEFORE_X = [
     *map(attrgetter, ["params", "grads", "state", "n_params", "inputs", "outputs", "W", "b"]),
     *map(attrgetter, ["dW", "db", "Z", "A", "dZ", "dA", "caches"]), methodcaller("get_parameters"),
-    methodcaller("set_parameters", {}), methodcaller("cost", np.ones((2, 3))),
-    methodcaller("forward_layer", 1, np.ones((2, 3))), SGD().step,
+    methodcaller("set_parameters", {}), methodcaller("cost", np.ones((1, 3))),
+    methodcaller("forward_layer", 1, np.ones((1, 3))), SGD().step,
 ]  # fmt: skip
 
 
@@ -249,6 +264,25 @@ def test_not_built(ask):
         model.parms  # noqa: B018  another name is no matter of a first X
     model.forward(np.ones((3, 1)))
     assert model.is_built
+
+
+FIRST_X = {
+    "forward": lambda model, X: model.forward(X),
+    "predict": lambda model, X: model.predict(X),
+    "check": lambda model, X: model.check_inputs(X),
+}
+
+
+@pytest.mark.parametrize("use", FIRST_X)
+def test_the_first_X_draws(use):
+    """Without `inputs`, the first X draws the parameters that `inputs` would have drawn."""
+    built, unbuilt = (
+        squared(Dense(3, "relu"), Dense(2), inputs=4),
+        squared(Dense(3, "relu"), Dense(2)),
+    )
+    FIRST_X[use](unbuilt, np.ones((4, 5)))
+    assert built.W[1].all()
+    equal(built.params, unbuilt.params)
 
 
 def test_few_names():
@@ -401,10 +435,24 @@ def test_dtype_is_kept(dtype, other):
     results |= dict(zip("XY", model.check_data(*given), strict=True))
     model.fit(*given, SGD(0.1, momentum=0.9), epochs=2, batch_size=4, validation_data=given)
     results |= {"params": model.params, "grads": model.grads, "W": model.W[1]}
+    results |= {"params of a copy": copy.copy(model).params}
     results |= {"of one unbuilt": unbuilt.forward(given[0]), "its parameters": unbuilt.params}
     del results["J"]
     expected = dict.fromkeys(results, np.dtype(dtype))
     assert expected == {name: array.dtype for name, array in results.items()}
+
+
+def test_targets_and_weights_are_cast():
+    """Cost and gradients are those of Y and weights in the model's dtype, to the bit."""
+    model, (X, Y) = network("float32"), data()
+    model.forward(X)
+    results = []
+    for dtype in ("float64", "float32"):
+        targets, weights = ((Y + 1) / (1 + len(Y))).astype(dtype), np.arange(1, 7).astype(dtype) / 7
+        for each in (None, weights):
+            model.back(targets, sample_weight=each)
+            results.append((model.cost(targets, each), model.grads.tobytes()))
+    assert results[:2] == results[2:]
 
 
 def test_alternating_batch_sizes():
