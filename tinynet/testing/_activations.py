@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import itertools
 from collections.abc import Iterator
@@ -15,7 +16,14 @@ from tinynet._support.arrays import Array
 from tinynet._support.blocks import with_out
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer
-from tinynet.testing._expect import expect, expect_any_layout, expect_array, times
+from tinynet.testing._expect import (
+    expect,
+    expect_any_layout,
+    expect_array,
+    expect_dtype,
+    expect_dtypes,
+    times,
+)
 
 _STEPS = (1e-4, 1e-5, 1e-6, 1e-7)  # a smaller one does not cross the kink that a larger one did
 _CORNERS = (-6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0)  # where kinks are likely
@@ -32,7 +40,8 @@ def _calls(activation: Activation, Z: Array, dA: Array) -> Iterator[Any]:
     """Yield the name of each method, the method, and its arrays by name."""
     name = type(activation).__name__
     yield f"{name}.forward", activation.forward, {"Z": Z}
-    yield f"{name}.back", activation.back, {"dA": dA, "Z": Z, "A": activation.forward(Z)}
+    A = np.asarray(activation.forward(Z), Z.dtype)
+    yield f"{name}.back", activation.back, {"dA": dA, "Z": Z, "A": A}
 
 
 def _near(one: Any, other: Array, rtol: float = 1e-12, atol: float = 1e-14) -> bool:
@@ -43,16 +52,26 @@ def check_results(activation: Activation) -> None:
     """Check that the methods take their arrays and return new ones like Z; and ``init``."""
     _check_arguments(activation, "forward", ("Z",))
     _check_arguments(activation, "back", ("dA", "Z", "A"))
-    for dtype in (np.float64, np.float32):
-        Z, dA = (array.astype(dtype) for array in _points())
-        for what, method, arrays in _calls(activation, Z, dA):
-            expect_array(what, method, Z, **arrays)
+    Z, dA = _points()
+    for what, method, arrays in _calls(activation, Z, dA):
+        expect_array(what, method, Z, **arrays)
+    check_dtypes = functools.partial(_check_dtypes, activation)
+    expect_dtypes(check_dtypes, lambda: check_slopes(activation), "The slope is right, but ")
     try:
         Initializer.get(activation.init)
     except (LookupError, TypeError):
         found = f"{type(activation).__name__}.init is {activation.init!r}"
         known = ", ".join(Initializer.names())
         raise AssertionError(f"{found}, expected an initializer: {known}.") from None
+
+
+def _check_dtypes(activation: Activation) -> None:
+    """Check that results have the dtype of the first array that they are computed from."""
+    for dtype in (np.float64, np.float32):
+        Z, dA = (array.astype(dtype) for array in _points())
+        for what, method, arrays in _calls(activation, Z, dA):
+            name = next(iter(arrays))
+            expect_dtype(what, method(*arrays.values()), name, arrays[name])
 
 
 def _check_arguments(activation: Activation, method: str, expected: tuple[str, ...]) -> None:
@@ -96,9 +115,13 @@ def check_out(activation: Activation) -> None:
         same = with_out(method)(*arrays.values(), out=out) is out and _near(out, result, 0, 0)
         expect(same, f"{what} with out= must write the same result there, and return it.")
         single = method(*(array.astype(np.float32) for array in arrays.values()))
-        message = f"{what} in float32 is off by {np.abs(single - result).max():.2g}. Look for"
-        near = _near(single, result, 1e-3, 1e-3)
-        expect(near, f"{message} something too small for float32, such as a step of 1e-7.")
+        finite = np.isfinite(result)
+        is_lost = not np.isfinite(single[finite]).all()
+        expect(not is_lost, f"{what} is finite in float64, and not in float32. Limit its terms.")
+        off = np.abs(single - result)[finite].max(initial=0)
+        near, hint = _near(single, result, 1e-3, 1e-3), "such as a step of 1e-7"
+        message = f"{what} in float32 is off by {off:.2g}. Look for something too small for"
+        expect(near, f"{message} float32, {hint}.")
 
 
 def check_examples_apart(activation: Activation) -> None:
@@ -270,6 +293,10 @@ def _pattern(Z: Array, dZ: Array, slopes: Array) -> str:
     """Return on which side of a number dZ is wrong, and how many times the slope it is there."""
     wrong, ratios = ~np.isclose(dZ, slopes, rtol=1e-5, atol=1e-6), dZ / slopes
     above, below, there = map(times, (ratios[Z > 0], ratios[Z <= 0], ratios[wrong]))
+    for at, side, elsewhere in ((Z > 0, "Z > 0", "Z <= 0"), (Z <= 0, "Z <= 0", "Z > 0")):
+        if wrong.all() and not slopes[at].any() and not dZ[~at].any():
+            found = f"It is 0 where {elsewhere}, and the slope is 0 where {side}"
+            return f"{found}: look whether the branches are swapped"
     if wrong.all():
         swapped = f"It is {above} the slope where Z > 0, and {below} elsewhere"
         if there:

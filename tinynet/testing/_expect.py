@@ -86,16 +86,45 @@ def unchanged(name: str, call: Callable[..., Any], **arrays: Array) -> Any:
 
 
 def expect_array(what: str, call: Callable[..., Any], like: Array, **arrays: Array) -> Array:
-    """Return what a call returns, as `unchanged` does, if it has the shape and dtype of `like`."""
-    result, shape, dtype = unchanged(what, call, **arrays), like.shape, like.dtype
+    """Return what a call returns, as `unchanged` does, if it has the shape of `like`."""
+    result, shape = unchanged(what, call, **arrays), like.shape
     is_array = type(result) is np.ndarray
     expect(is_array, f"{what} returns {kind_of(result)}, expected an array of shape {shape}.")
     expect(result.shape == shape, f"{what} returns shape {result.shape}, expected {shape}.")
-    hint = "Add .astype(Z.dtype)."
-    if result.dtype == np.float64:
-        hint = f"Use float(np.sqrt(2)), np.zeros_like(Z) and so on for what is float64. Or: {hint}"
-    expect(result.dtype == dtype, f"{what} gives {result.dtype}, expected {dtype}. {hint}")
     return result
+
+
+def expect_dtype(what: str, result: Array, name: str, array: Array) -> None:
+    """Check that a result has the dtype of the array of this name that it is computed from."""
+    hint = f"Add .astype({name}.dtype)."
+    if result.dtype == np.float64:
+        hint = (
+            "np.where(..., 1, 0.1), np.sqrt(2) and np.zeros(shape) make float64. Write "
+            f"np.where(..., {name}, 0.1 * {name}), float(np.sqrt(2)) and np.zeros_like({name}), or "
+            f"add .astype({name}.dtype)."
+        )
+    message = f"{what} gives {result.dtype} for {array.dtype}, expected {array.dtype}. {hint}"
+    expect(result.dtype == array.dtype, message)
+
+
+def expect_dtypes(check: Callable[[], None], numbers: Callable[[], None], right: str) -> None:
+    """Run a check of dtypes; where it fails, run that of the numbers, which matter more.
+
+    `right` says what is right if only the dtype is wrong.
+    """
+    try:
+        check()
+        return
+    except AssertionError as error:
+        fault = str(error)
+    except Exception:  # what is not an array shows in the check of the numbers
+        return
+    try:
+        numbers()
+    except Exception as error:
+        basic = str(error) if isinstance(error, AssertionError) else f"back fails: {error!r}."
+        raise AssertionError(f"{basic} Besides, {fault}") from None
+    raise AssertionError(f"{right}{fault}")
 
 
 def expect_any_layout(what: str, call: Callable[..., Any], *arrays: Array) -> None:
@@ -113,6 +142,6 @@ def _strided(array: Array) -> Array:
 
 
 def times(ratios: Array) -> str:
-    """Return what all ratios are equal to, as text; "" if they differ."""
-    same = ratios.size and np.allclose(ratios, ratios[:1], rtol=1e-4)
+    """Return what all ratios are equal to, as text; "" if they differ or are not finite."""
+    same = ratios.size and np.isfinite(ratios).all() and np.allclose(ratios, ratios[:1], rtol=1e-4)
     return f"{ratios[0]:.6g} times" if same else ""

@@ -52,11 +52,14 @@ def compare(
         along = float(np.vdot(gradient, d))
         slopes = [_slope(J, array, d, step) for step in STEPS]
         pairs.append((along, min(slopes, key=lambda slope: abs(slope - along))))
+    if not np.isfinite(pairs).all():
+        return math.inf, f"{name} cannot be compared: the cost is not finite next to the point."
     # No difference of two numbers as large as J sees more than this.
     noise = float(np.finfo(np.float64).eps) * abs(J()) / max(STEPS)
     scale = max(_FLOOR, *map(abs, sum(pairs, ()))) + noise / TOLERANCE
     error, along, slope = max((abs(along - slope) / scale, along, slope) for along, slope in pairs)
-    ratio = f" ({along / slope:.4g} times as much)" if slope else ""
+    has_digits = abs(slope) > TOLERANCE * scale  # a ratio to less would be one to rounding errors
+    ratio = f" ({along / slope:.4g} times as much)" if has_digits else ""
     message = f"{name} does not match the cost: along a direction it gives {along:.8g}{ratio},"
     hint = ""
     if error > TOLERANCE and array.size <= _ENTRIES:
@@ -118,7 +121,7 @@ def check_gradients(
         double.forward(X, training=training)
         return double.cost(Y, sample_weight)
 
-    J()
+    _expect_finite(double, J())
     double.back(Y, input_gradient=True, sample_weight=sample_weight)
     m = X.shape[-1]
     grads = copy.deepcopy([layer.grads for layer in double.storage.placed])
@@ -128,6 +131,19 @@ def check_gradients(
             title = f"d{name}[{layer.index}] of {layer.title}"
             results.append(compare(title, J, layer.params[name], gradient, m, is_mean=True))
     return _largest(results, tolerance)
+
+
+def _expect_finite(model: Network, J: float) -> None:
+    """Check that the cost of a pass is finite; if not, name the first array that is not."""
+    arrays = [
+        (f"{name}[{l}]", array)
+        for l in model.Z
+        for name, array in (("Z", model.Z[l]), ("A", model.A[l]))
+    ]
+    first = next((name for name, array in arrays if not np.isfinite(array).all()), "")
+    where = f"The first array that is not finite is {first}" if first else "A[L] is finite"
+    hint = "Look for a logarithm, a root or a division of numbers that it does not take"
+    expect(math.isfinite(J), f"The cost is {J}, so it has no slope. {where}. {hint}.")
 
 
 def _largest(results: list[tuple[float, str]], tolerance: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import itertools
 import math
@@ -17,7 +18,14 @@ from tinynet.files.archive import opened
 from tinynet.layers import Layer
 from tinynet.model.network import Network
 from tinynet.testing import _gradients
-from tinynet.testing._expect import copies_of, expect, expect_any_layout, expect_array
+from tinynet.testing._expect import (
+    copies_of,
+    expect,
+    expect_any_layout,
+    expect_array,
+    expect_dtype,
+    expect_dtypes,
+)
 
 _DRAWS = 1000
 _ERRORS = 6  # standard errors that a mean of draws may be away
@@ -50,8 +58,33 @@ def _position(rng: Any) -> Any:
 
 def check_passes(layer: Layer, input_shape: Inputs) -> None:
     """Check that passes have the right shapes and dtypes, are repeatable, and change nothing."""
-    for training, dtype in itertools.product((False, True), map(np.dtype, ("f4", "f8"))):
-        _check_passes(layer, input_shape, dtype, training)
+
+    def passes() -> None:
+        for training, dtype in itertools.product((False, True), map(np.dtype, ("f4", "f8"))):
+            _check_passes(layer, input_shape, dtype, training)
+
+    def numbers() -> None:
+        passes()
+        check_gradients(layer, input_shape)
+        check_training(layer, input_shape)
+
+    check_dtypes = functools.partial(_check_dtypes, layer, input_shape)
+    expect_dtypes(check_dtypes, numbers, "The gradients are right, but ")
+    passes()
+
+
+@np.errstate(all="ignore")  # other checks look at the numbers
+def _check_dtypes(layer: Layer, input_shape: Inputs) -> None:
+    """Check that Z and dA_prev have the dtype of A_prev and dZ."""
+    name = type(layer).__name__
+    for training, dtype in itertools.product((False, True), ("f4", "f8")):
+        model, X, Y = _problem(layer, input_shape, dtype)
+        chain = model.use_chain(X.shape[-1])
+        chain.set_mode(training, model.rng)
+        cache = chain.first
+        cache.A_prev, cache.dA_prev = X, np.empty_like(X)
+        expect_dtype(f"{name}.forward", layer.forward(X, cache), "A_prev", X)
+        expect_dtype(f"{name}.back", layer.back(Y, cache), "dZ", Y)
 
 
 @np.errstate(invalid="ignore")  # what should be state may not bear random parameters
@@ -102,6 +135,8 @@ def check_examples(layer: Layer, input_shape: Inputs) -> None:
     model, X, _ = _problem(layer, input_shape)
     Z = _Z(model, X)
     expect_any_layout(forward, lambda A_prev: _Z(model, A_prev), X)
+    hint = "for a finite A_prev and parameters. Look for a logarithm, a root or a division."
+    expect(np.isfinite(Z).all(), f"{forward} gives a Z that is not finite {hint}")
     message = f"{forward} differs for the first example alone. Outside training an example's Z"
     hint = "must not depend on the others: sum over the units, axis 0."
     expect(np.allclose(_Z(model, X[..., :1]), Z[..., :1]), f"{message} {hint}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -33,11 +34,18 @@ def _taken(metric: Metric) -> Iterator[tuple[str, Array, Array, float]]:
         except Exception as error:  # a metric of classes may refuse numbers, and so on
             refusals.append(f"For {kind}: {type(error).__name__}: {error}")
             continue
-        if isinstance(value, float) and not math.isfinite(value):
+        _expect_number(metric, value)
+        if not math.isfinite(value):
             refusals.append(f"For {kind} it measures {value}.")
         else:
             yield kind, Y, A, value
     expect(len(refusals) < len(_data()), f"{metric!r} takes no data. {' '.join(refusals)}")
+
+
+def _expect_number(metric: Metric, value: Any) -> None:
+    message = f"{metric!r} gives a {type(value).__name__}, expected a number."
+    is_number = isinstance(value, (int, float, np.integer, np.floating, np.bool_))
+    expect(is_number, f"{message} Is a return or a mean missing?")
 
 
 @np.errstate(all="ignore")  # whether a warning matters shows in the result
@@ -46,9 +54,7 @@ def check_number(metric: Metric) -> None:
     for kind, Y, A, _ in _taken(metric):
         for case, outputs in (("", A), (" where A is Y", Y), (" where A is 0.25", 0 * A + 0.25)):
             value = unchanged(f"{metric!r}.measure", metric.measure, Y=Y, A=outputs)
-            message = f"{metric!r} gives a {type(value).__name__}, expected a number."
-            is_number = isinstance(value, (int, float, np.number))
-            expect(is_number, f"{message} Is a return or a mean missing?")
+            _expect_number(metric, value)
             message = f"{metric!r} gives {value} for {kind}{case}, expected a finite number."
             expect(math.isfinite(value), f"{message} Return 0 for 0 / 0.")
 
@@ -64,6 +70,7 @@ def check_order(metric: Metric) -> None:
         }
         for case, arrays in cases.items():
             other = metric.measure(*arrays)
+            _expect_number(metric, other)
             message = f"{metric!r} gives {value:.6g} for {kind}, and {other:.6g} when {case}"
             expect(np.isclose(value, other), f"{message}, expected the same. Use only Y and A.")
 
@@ -72,7 +79,10 @@ def check_direction(metric: Metric) -> None:
     """Check that A = Y is at least as good as a random A, in the direction the metric states."""
     larger = metric.larger_is_better
     for kind, Y, _, value in _taken(metric):
-        best = metric.measure(Y.copy(), Y.copy())
+        with np.errstate(all="ignore"):
+            best = metric.measure(Y.copy(), Y.copy())
+        found = f"{metric!r} gives {best} for {kind} where A is Y, expected a finite number."
+        expect(math.isfinite(best), f"{found} Return 0 for 0 / 0.")
         is_right = larger is not None and (best >= value if larger else best <= value)
         message = f"{metric!r}.larger_is_better is {larger}, expected {best > value}. For {kind} it"
         measured = f"measures {best:.6g} where A is Y, and {value:.6g} for a random A"
