@@ -199,24 +199,65 @@ def gradient_check_n(
     """Return ‖grad - gradapprox‖ / (‖grad‖ + ‖gradapprox‖); about 1e-7 or less is right.
 
     gradapprox is by central differences of `compute_cost`, with epsilon 1e-7. It is of no use
-    where the Z of a ReLU is exactly 0, as in a layer below which all units are 0.
+    where the Z of a ReLU is exactly 0, as in a layer below which all units are 0. `gradients` may
+    hold other arrays besides, such as dA0.
+
+    Which array is wrong, `gradient_differences` says; and which mistake it is,
+    ``tinynet.testing.compare_gradients(parameters, X, Y, gradients)``.
     """
-    declared = [{name: np.asarray(array) for name, array in parameters.items()}]
-    theta, grad, gradapprox = np.empty((3, size(declared)))
-    (views,), (gradient_views,) = carve(theta, declared), carve(grad, declared)
-    for name, view in views.items():
-        write(view, parameters[name], name)
-        gradient_views[name][...] = _like(f"d{name}", gradients[f"d{name}"], view)
+    grad, gradapprox = _slopes(parameters, gradients, X, Y, activations)
+    return _relative_difference(
+        np.concatenate([array.ravel() for array in grad.values()]),
+        np.concatenate([array.ravel() for array in gradapprox.values()]),
+    )
 
-    def J() -> float:
-        return compute_cost(L_model_forward(X, views, activations)[0], Y)
 
-    epsilon = 1e-7
-    for i, value in enumerate(theta.tolist()):
-        theta[i] = value + epsilon
-        J_plus = J()
-        theta[i] = value - epsilon
-        gradapprox[i] = (J_plus - J()) / (2 * epsilon)
-        theta[i] = value
+def gradient_differences(
+    parameters: Any, gradients: Any, X: Any, Y: Any, activations: Names = None
+) -> dict[str, float]:
+    """Return what `gradient_check_n` does for each array alone: {"dW1": ..., "db1": ...}.
+
+    A wrong array is far above 1e-7, a right one is not, so the wrong one has a name.
+    """
+    grad, gradapprox = _slopes(parameters, gradients, X, Y, activations)
+    return {name: _relative_difference(grad[name], gradapprox[name]) for name in grad}
+
+
+def _relative_difference(grad: Array, gradapprox: Array) -> float:
     total = np.linalg.norm(grad) + np.linalg.norm(gradapprox)
     return float(np.linalg.norm(grad - gradapprox) / total) if total else 0.0
+
+
+def _slopes(
+    parameters: Any, gradients: Any, X: Any, Y: Any, activations: Names
+) -> tuple[Arrays, Arrays]:
+    """Return the gradients dW1, db1 … as floats, and the same by central differences."""
+    declared = [{name: np.asarray(array) for name, array in parameters.items()}]
+    (views,), (approximate,) = (carve(vector, declared) for vector in np.empty((2, size(declared))))
+    grad = {}
+    for name, view in views.items():
+        write(view, parameters[name], name)
+        grad[f"d{name}"] = _gradient_of(name, view, gradients)
+    epsilon = 1e-7
+    for name, view in views.items():
+        for i, value in np.ndenumerate(view.copy()):
+            view[i] = value + epsilon
+            J_plus = compute_cost(L_model_forward(X, views, activations)[0], Y)
+            view[i] = value - epsilon
+            J_minus = compute_cost(L_model_forward(X, views, activations)[0], Y)
+            approximate[name][i] = (J_plus - J_minus) / (2 * epsilon)
+            view[i] = value
+    return grad, {f"d{name}": array for name, array in approximate.items()}
+
+
+def _gradient_of(name: str, parameter: Array, gradients: Any) -> Array:
+    """Return the gradient of a parameter; db may be flat only where b is."""
+    if f"d{name}" not in gradients:
+        known = ", ".join(map(str, gradients)) or "nothing"
+        raise KeyError(f"gradients has no d{name}, it has {known}. Add one for each parameter.")
+    gradient = gradients[f"d{name}"]
+    if parameter.ndim == 1:
+        return _like(f"d{name}", gradient, parameter)
+    checked = np.empty_like(parameter)
+    write(checked, gradient, f"d{name}")
+    return checked

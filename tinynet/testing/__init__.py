@@ -23,8 +23,9 @@ from tinynet.metrics import Metric
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
 from tinynet.testing import _activations, _layers, _losses, _metrics, _optimizers
+from tinynet.testing._by_hand import compare_gradients
 from tinynet.testing._expect import check_description
-from tinynet.testing._gradients import check_gradients, compare_gradients
+from tinynet.testing._gradients import check_gradients
 
 __all__ = [
     "Grade", "check_activation", "check_gradients", "check_initializer", "check_layer",

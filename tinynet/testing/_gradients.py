@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, reshaping
-from tinynet._support.checks import entry
+from tinynet._support.arrays import Array
 from tinynet.model.network import Network
-from tinynet.testing._expect import expect, times
+from tinynet.testing._expect import expect
+from tinynet.testing._mistakes import same
 
 STEPS = (1e-5, 1e-6, 1e-7)  # a smaller step does not cross the kink that a larger one crossed
 _DIRECTIONS = 12
@@ -65,11 +65,13 @@ def compare(
     if error > TOLERANCE and array.size <= _ENTRIES:
         entries: Array = np.eye(array.size).reshape(-1, *array.shape)
         slopes = [_slope(J, array, one, 1e-6) for one in entries]
-        hint = _likely_mistake(gradient, np.reshape(slopes, array.shape), m, is_mean)
+        right = np.reshape(slopes, array.shape)
+        hint = likely_mistake(gradient, right, m, is_mean) or factor(gradient, right)
+        hint = f". {hint}" if hint else ""
     return error, f"{message} expected the slope {slope:.8g}{hint}."
 
 
-def _likely_mistake(gradient: Array, right: Array, m: int, is_mean: bool) -> str:
+def likely_mistake(gradient: Array, right: Array, m: int, is_mean: bool) -> str:
     """Return which of the usual mistakes explains a wrong gradient, or ""."""
     too_large, too_small = "it is for each example", "for each example do not divide by m"
     if is_mean:
@@ -82,12 +84,22 @@ def _likely_mistake(gradient: Array, right: Array, m: int, is_mean: bool) -> str
         (gradient.T, gradient.ndim == 2, "It would be right transposed"),
     ]
     for other, is_likely, why in explanations:
-        if is_likely and np.allclose(np.reshape(other, right.shape), right, rtol=1e-4, atol=1e-6):
-            return f". {why}"
+        if is_likely and same(np.reshape(other, right.shape), right):
+            return why
+    if right.any() and not gradient.any():
+        return "It is 0 everywhere: see whether it is ever written"
     if gradient.size > 1 and np.ptp(gradient) < 1e-9 < np.ptp(right):
-        return ". Its entries are all the same: sum over the examples with axis=1, keepdims=True"
-    factor = times(gradient[right != 0] / right[right != 0])
-    return f". It is {factor} the slope everywhere: a factor too many or too few" if factor else ""
+        return "Its entries are all the same: sum over the examples with axis=1, keepdims=True"
+    return ""
+
+
+def factor(gradient: Array, right: Array) -> str:
+    """Return how many times the slope a gradient is, or ""."""
+    size = float(np.vdot(right, right))
+    times = float(np.vdot(gradient, right)) / size if size else 0.0
+    hint = f"It is {times:.5g} times the slope everywhere: a factor too many or too few"
+    # A single number is a multiple of any other.
+    return hint if times and gradient.size > 1 and same(gradient, times * right) else ""
 
 
 def check_gradients(
@@ -109,7 +121,7 @@ def check_gradients(
     if not 0 < tolerance <= 0.1:
         expected = "expected a number above 0 and at most 0.1, or nothing is checked"
         raise ValueError(f"tolerance is {tolerance!r}, {expected}.")
-    double = _in_float64(model, X)
+    double = in_float64(model, X)
     double.params[:] += 1e-3 * np.random.default_rng(0).standard_normal(double.n_params)
     X, Y = double.check_data(X, Y)
     X = X.copy()  # differences are taken in it, too
@@ -130,7 +142,7 @@ def check_gradients(
         for name, gradient in gradients.items():
             title = f"d{name}[{layer.index}] of {layer.title}"
             results.append(compare(title, J, layer.params[name], gradient, m, is_mean=True))
-    return _largest(results, tolerance)
+    return largest(results, tolerance)
 
 
 def _expect_finite(model: Network, J: float) -> None:
@@ -146,68 +158,17 @@ def _expect_finite(model: Network, J: float) -> None:
     expect(math.isfinite(J), f"The cost is {J}, so it has no slope. {where}. {hint}.")
 
 
-def _largest(results: list[tuple[float, str]], tolerance: float) -> float:
+def largest(results: list[tuple[float, str]], tolerance: float) -> float:
     """Return the largest error, or raise an AssertionError with what is said of larger ones."""
     faults = [fault for error, fault in results if not error <= tolerance]
     expect(not faults, " ".join(faults))
     return max((error for error, _ in results), default=0.0)
 
 
-def _in_float64(model: Network, X: Any) -> Network:
+def in_float64(model: Network, X: Any) -> Network:
     """Return a copy of a model in float64; one that is not built is built for X."""
     inputs = model.inputs if model.is_built else np.shape(X)[:-1]
     double = Network(model.layers, model.loss, inputs, "float64", seed=0)
     if model.is_built:
         double.values[:] = model.values
     return double
-
-
-def compare_gradients(
-    model: Network, X: Any, Y: Any, grads: Mapping[str, Any], tolerance: float = TOLERANCE
-) -> float:
-    """Compare gradients that were computed by hand with those of a model.
-
-    `grads` are arrays by name: "dW1", "db1", and also "dZ1", "dA0" and so on; all or some of them,
-    computed with the model's parameters. The model stays as it is. Return the largest error,
-    relative to the largest entry of the same array. An AssertionError names each gradient that is
-    wrong by more than `tolerance`, and how.
-
-    >>> import tinynet as tn
-    >>> model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=1, seed=1)
-    >>> X, Y = np.array([[0.0, 1.0]]), np.array([[1.0, 1.0]])
-    >>> dZ = model.predict(X) - Y
-    >>> compare_gradients(model, X, Y, {"dW1": dZ @ X.T / 2, "db1": dZ.mean(keepdims=True)}) < 1e-6
-    True
-    """
-    double = _in_float64(model, X)
-    A = double.forward(X)
-    double.back(Y, input_gradient=True)
-    means: dict[str, Array] = {}
-    right: dict[str, Array] = {}
-    for layer in double.storage.placed:
-        means |= {f"d{name}{layer.label}": view for name, view in layer.grads.items()}
-    for quantity, arrays in (("dZ", double.dZ), ("dA", double.dA)):
-        right |= {f"{quantity}{l}": array for l, array in arrays.items() if isinstance(l, int)}
-    results = []
-    for name, value in grads.items():
-        if name not in means | right:
-            known = ", ".join(means | right)
-            raise KeyError(f"grads has {name!r}, expected some of {known}.")
-        found, expected = np.asarray(value), (right | means)[name]
-        results.append(_difference(name, found, expected, A.shape[-1], name in means))
-    return _largest(results, tolerance)
-
-
-def _difference(
-    name: str, found: Array, expected: Array, m: int, is_mean: bool
-) -> tuple[float, str]:
-    """Return the relative error of an array, and what is wrong with it."""
-    if found.shape != expected.shape:
-        hint = reshaping(found.shape, expected.shape, name)
-        return math.inf, f"{name} has shape {found.shape}, expected {expected.shape}.{hint}"
-    if not np.isfinite(found).all():
-        return math.inf, f"{name} is not finite."
-    at = np.unravel_index(np.argmax(np.abs(found - expected)), found.shape)
-    error = float(np.abs(found[at] - expected[at])) / max(_FLOOR, float(np.abs(expected).max()))
-    where = f"{entry(name, at)} is {found[at]:.6g}, expected {expected[at]:.6g}"
-    return error, f"{where}{_likely_mistake(found, expected, m, is_mean)}."
