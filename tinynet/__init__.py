@@ -1,6 +1,7 @@
 """tinynet: neural networks in the notation of back-propagation, on NumPy and attrs."""
 
 import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 import attrs as _attrs  # noqa: F401  first, so that -X importtime counts it by itself
@@ -16,6 +17,7 @@ from tinynet import (
     optimizers,
     schedules,
 )
+from tinynet._support.cache import Cache
 from tinynet._version import __version__
 from tinynet.activations import Activation
 from tinynet.data.rows import Rows, open_rows
@@ -47,6 +49,18 @@ from tinynet.training.callbacks import (
 from tinynet.training.history import History
 from tinynet.training.progress import ProgressBar
 
+if _TYPE_CHECKING:
+    from typing import TypeAlias as _TypeAlias
+
+    from numpy.typing import NDArray as _NDArray
+
+    from tinynet import functional, testing
+    from tinynet.data import datasets
+    from tinynet.data.datasets import load_digits
+
+    # What NumPy's functions return is Any to a type checker, so a method may return it.
+    Array: _TypeAlias = _NDArray[_Any] | _Any
+
 load = Sequential.load
 resume = Sequential.resume
 
@@ -58,19 +72,21 @@ _LATER = {
 }
 
 __all__ = [
-    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "BatchNorm", "CSVLogger",
-    "Callback", "Dense", "Dropout", "EarlyStopping", "Flatten", "History", "Initializer", "Layer",
-    "LayerNorm", "LearningRateLogger", "Loss", "Metric", "ModelCheckpoint", "Nadam", "Optimizer",
-    "Parameter", "ProgressBar", "RMSprop", "Reshape", "Rows", "Schedule", "Sequential",
-    "__version__", "activations", "callbacks", "datasets", "errors", "functional", "initializers",
-    "layers", "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
-    "schedules", "testing",
+    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "Array", "BatchNorm",
+    "CSVLogger", "Cache", "Callback", "Dense", "Dropout", "EarlyStopping", "Flatten", "History",
+    "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss", "Metric",
+    "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop", "Reshape",
+    "Rows", "Schedule", "Sequential", "__version__", "activations", "callbacks", "datasets",
+    "errors", "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics",
+    "open_rows", "optimizers", "resume", "schedules", "testing",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
     if name in _LATER:
         return _importlib.import_module(_LATER[name])
+    if name == "Array":  # for annotations; numpy.typing costs 10 ms to import
+        return _importlib.import_module("numpy.typing").NDArray[_Any]
     if name == "load_digits":
         return _importlib.import_module(_LATER["datasets"]).load_digits
     raise AttributeError(f"module 'tinynet' has no attribute {name!r}")

@@ -8,7 +8,7 @@ for the result that does not overlap the inputs; a subclass need not take it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
@@ -33,27 +33,37 @@ class Activation(Registered, ABC):
     init: ClassVar[str] = "glorot_uniform"
 
     @abstractmethod
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
+    def forward(self, Z: Array) -> Array:
         """Return A = g(Z), of the shape and dtype of Z; examples are the last axis."""
 
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        """Return dZ, the derivative of g at Z applied to dA; all have one shape.
+    if TYPE_CHECKING:  # a subclass without `out` is right
 
-        A subclass without `back` gets dA times the slope of `forward`, by dual numbers. This is
-        exact for an elementwise `forward` of NumPy's functions and operators. For any other, a
-        TypeError names what in `forward` has no slope.
-        """
-        expect_one_shape(dA=dA, Z=Z, A=A)
-        from tinynet._support import dual  # only where it is needed: it takes a while to import
+        def back(self, dA: Array, Z: Array, A: Array) -> Array: ...
 
-        try:
-            return dual.back(self.forward, dA, Z, out)
-        except dual.NoSlope as found:
-            raise TypeError(
-                f"{type(self).__name__}.forward cannot be differentiated, because it uses "
-                f"{found}{found.line}. Use NumPy's elementwise functions and operators, or write "
-                "def back(self, dA, Z, A), which returns dZ."
-            ) from None
+    else:
+
+        def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+            """Return dZ, the derivative of g at Z applied to dA; all have one shape.
+
+            A subclass without `back` gets dA times the slope of `forward`, by dual numbers. This
+            is exact for an elementwise `forward` of NumPy's functions and operators. For any
+            other, a TypeError names what in `forward` has no slope.
+            """
+            expect_one_shape(dA=dA, Z=Z, A=A)
+            return _by_dual_numbers(self, dA, Z, out)
+
+
+def _by_dual_numbers(activation: Activation, dA: Array, Z: Array, out: Array | None) -> Array:
+    from tinynet._support import dual  # only where it is needed: it takes a while to import
+
+    try:
+        return dual.back(activation.forward, dA, Z, out)
+    except dual.NoSlope as found:
+        raise TypeError(
+            f"{type(activation).__name__}.forward cannot be differentiated, because it uses "
+            f"{found}{found.line}. Use NumPy's elementwise functions and operators, or write "
+            "def back(self, dA, Z, A), which returns dZ."
+        ) from None
 
 
 class Identity(Activation):

@@ -66,7 +66,7 @@ class Loss(Registered, ABC):
         return self.each(self.partner.forward(Z), Y)
 
     @abstractmethod
-    def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
+    def back(self, A: Array, Y: Array) -> Array:
         """Return dA (n_L, m) for each example: m times the derivative of the cost."""
 
     def value(self, A: Array, Y: Array) -> float:
