@@ -1,6 +1,7 @@
 """The model owns its arrays: views, passes, copies, files, and training by plain arithmetic."""
 
 import copy
+import io
 import pickle
 from functools import partial
 from operator import attrgetter, methodcaller
@@ -213,7 +214,8 @@ REFUSED = {
     "an array of none": (layer_of(1, 9, 5), ShapeError, "for layer 1 (Dense)."),
     "one number an example": (layer_of(2, 4), ShapeError, "for layer 2 (Dense)."),
     "an array of three axes": (layer_of(3, 3, 4, 5), ShapeError, "for layer 3 (Dense)."),
-    "dA[0] not asked for": (lambda m: (m.back(Y6), m.dA[0]), KeyError, "dA[0]", "dA[1], dA[2]"),
+    "dA[0] not asked for": (lambda m: (m.back(Y6), m.dA[0]), KeyError, "dA[0]", "dA[1], dA[2]",
+                             "model.back(Y, input_gradient=True)"),
     "dZ of the last pass": (lambda m: (m.forward(X6), m.dZ), *NEEDS_BACK),
     "dA of the last pass": (lambda m: (m.forward(X6), m.dA), *NEEDS_BACK),
     "dZ of one layer": (lambda m: (m.forward_layer(1, X6), m.dZ), *NEEDS_BACK),
@@ -564,6 +566,22 @@ def test_summary():
         "3  Dense    sigmoid     (1, m)     W 1,000 + b 1",
     ]
     assert expected == model.summary().split("\n")
+    assert str(model.summary()) == repr(model.summary()) == "\n".join(expected)
+
+
+def test_summary_in_ascii(monkeypatch):
+    """Where the standard output has ASCII only, what is printed of a model has too."""
+    model = squared(Flatten(), Dense(1000, "relu"), inputs=(2, 3))
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    print(model)
+    print(model.summary())
+    stream.flush()
+    lines = stream.buffer.getvalue().decode("ascii").splitlines()
+    assert lines[0].startswith("<Sequential 2x3 -> 6 identity -> 1000 relu; ")
+    assert lines[1] == lines[0].strip("<>")
+    monkeypatch.setattr("sys.stdout", None)  # as in a program without a console
+    assert "→" in repr(model)
 
 
 def test_the_first_that_is_not_finite():

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+
 from tinynet._support.checks import written
 from tinynet.model.network import Network
+
+_ASCII = str.maketrans({"→": "->", "×": "x"})
+
+
+def printable(text: str) -> str:
+    """Return a text that the standard output can write, which may have ASCII only."""
+    encoding = getattr(sys.stdout, "encoding", None)
+    if not isinstance(encoding, str) or text.isascii():
+        return text
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 class Summary(str):
     """A table as a string, whose repr is the table too."""
 
     __slots__ = ()
+
+    def __str__(self) -> str:
+        return printable("".join(self))
 
     def __repr__(self) -> str:
         return str(self)

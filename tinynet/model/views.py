@@ -21,8 +21,13 @@ class LayerArrays(dict[Key, Array]):
         self.name = name
 
     def __missing__(self, l: Key) -> Array:
-        known = ", ".join(f"{self.name}[{_written(key)}]" for key in self)
-        raise KeyError(f"There is no {self.name}[{_written(l)}], expected one of {known}.")
+        known = ", ".join(f"{self.name}[{_written(key)}]" for key in self) or "none"
+        hint = (
+            " Call model.back(Y, input_gradient=True) for it."
+            if self.name == "dA" and l == 0
+            else ""
+        )
+        raise KeyError(f"There is no {self.name}[{_written(l)}], expected one of {known}.{hint}")
 
     def __setitem__(self, l: Key, value: Any) -> None:
         array = f"model.{self.name}[{_written(l)}]"
