@@ -172,6 +172,24 @@ ACTIVATIONS = {
     "back in float64": (
         act(lambda Z: Z * 0.5**0.5, lambda dA, Z, A: dA / np.sqrt(2)),
         "the slope is right, but Faulty.back … float64 … float32", "np.where", ".astype(dA.dtype)"),
+    "np.where in back": (
+        act(lambda Z: np.maximum(Z, 0.1 * Z), lambda dA, Z, A: dA * np.where(A > 0, 1, 0.1)),
+        "the slope is right, but Faulty.back … float64 for float32", "np.where", ".astype(dA.dtype)"),
+    "np.where with a wrong slope": (
+        act(lambda Z: np.maximum(Z, 0.1 * Z), lambda dA, Z, A: dA * np.where(A > 0, 1, 0.2)),
+        "back does not match forward … 2 times the slope … Besides, Faulty.back gives float64"),
+    "np.where in forward": (
+        act(lambda Z: Z * np.where(Z > 0, 1, 0.1)),
+        "the slope is right, but Faulty.forward … float64", ".astype(Z.dtype)"),
+    "leaks where the slope is 0": (
+        act(lambda Z: np.maximum(Z, 0), lambda dA, Z, A: np.where(Z > 0, dA, 0.1 * dA)),
+        "wrong up to Z = … right on the other side"),
+    "other branch of a ReLU": (
+        act(lambda Z: np.maximum(Z, 0), lambda dA, Z, A: dA * (Z < 0)),
+        "0 where Z > 0, and the slope is 0 where Z <= 0", "swapped"),
+    "too large for float32": (
+        act(quiet(lambda Z: np.log(np.exp(25 * Z)) / 25), lambda dA, Z, A: dA.copy()),
+        "Faulty.forward … finite in float64, and not in float32"),
     "integers": (act(lambda Z: (Z > 0).astype(int)), "int64 … float64", ".astype(Z.dtype)"),
     "forward overflows": (
         act(lambda Z: np.log(1 + np.exp(Z)), lambda dA, Z, A: dA * (1 - np.exp(-A))),
@@ -363,6 +381,18 @@ DENSE = {
     "examples mixed": (
         dense(forward=lambda self, A_prev, cache: cache.W @ A_prev - A_prev.mean()),
         "Faulty.forward … first example", "axis 0"),
+    "np.where": (
+        own(Layer, forward=lambda self, A_prev, cache: A_prev * np.where(A_prev > 0, 1, 0.1),
+            back=lambda self, dZ, cache: dZ * np.where(cache.A_prev > 0, 1, 0.1)),
+        "the gradients are right, but Faulty.forward … float64 for float32", "np.where"),
+    "np.where with a wrong gradient": (
+        own(Layer, forward=lambda self, A_prev, cache: A_prev * np.where(A_prev > 0, 1, 0.1),
+            back=lambda self, dZ, cache: dZ * np.where(cache.A_prev > 0, 1, 0.2)),
+        "dA[0] … does not match … Besides, Faulty.forward gives float64"),
+    "not finite": (
+        own(Layer, forward=lambda self, A_prev, cache: quiet(np.sqrt)(A_prev),
+            back=lambda self, dZ, cache: 0.5 * dZ / quiet(np.sqrt)(cache.A_prev)),
+        "Faulty.forward … not finite", "a root"),
 }  # fmt: skip
 
 
@@ -552,6 +582,32 @@ LOSSES = {
         own(Loss, value=lambda self, A, Y: 0.5 * np.sum((A - Y) ** 2),
             back=lambda self, A, Y: (A - Y) * A.shape[1]),
         "Faulty.value … 2 times", "divide by m"),
+    "no domain": (
+        own(Loss, each=quiet(lambda self, A, Y: -(Y * np.log(A) + (1 - Y) * np.log(1 - A))),
+            back=quiet(lambda self, A, Y: (1 - Y) / (1 - A) - Y / A)),
+        "Faulty.value is nan for A = [", "no domain … write domain = (0, 1) in it."),
+    "no domain above 0": (
+        own(Loss, value=quiet(lambda self, A, Y: np.sum(A - Y * np.log(A)) / A.shape[1]),
+            back=quiet(lambda self, A, Y: 1 - Y / A)),
+        "Faulty.value is nan", "(0, 1)", "or (0, np.inf) if any A above 0"),
+    "no domain in back": (
+        own(Loss, each=lambda self, A, Y: np.abs(A) ** 1.5 / 1.5 - Y * A,
+            back=quiet(lambda self, A, Y: A**0.5 - Y)),
+        "Faulty.back is nan for A", "domain = (0, 1)", "(0, np.inf)"),
+    "log of a Y of 0": (
+        own(Loss, domain=(0, 1), each=quiet(lambda self, A, Y: Y * np.log(Y / A)),
+            back=lambda self, A, Y: -Y / A),
+        "Faulty.value is nan", "Y = [", "np.where(Y > 0, Y, 1)"),
+    "never finite": (
+        own(Loss, each=quiet(lambda self, A, Y: np.log(-np.exp(A))), back=lambda self, A, Y: A),
+        "Faulty.value is nan", "a logarithm"),
+    "no return in value": (
+        own(Loss, value=lambda self, A, Y: None, back=lambda self, A, Y: A - Y),
+        "Faulty.value gives None, expected a number"),
+    "np.where in a loss": (
+        own(Loss, each=lambda self, A, Y: np.abs(A - Y),
+            back=lambda self, A, Y: np.where(A > Y, 1.0, -1.0)),
+        "the derivative is right, but Faulty.back … float64 for float32", "np.where"),
     "log of 0": (
         own(BinaryCrossentropy, value=log_of_0), "Faulty.value … finite at A", "np.finfo(A.dtype)"),
     "division by 0": (
@@ -614,7 +670,7 @@ OPTIMIZERS = {
     "uphill": (optimizer(lambda self, params, grads: -0.01 * grads), "Faulty … go down", "sign"),
     "division by 0": (
         optimizer(quiet(lambda self, params, grads: grads / (0 * grads))),
-        re.compile("Faulty.*(finite|nan|inf)")),
+        re.compile("Faulty.*(finite|nan|inf).* in step 1"), "epsilon"),
     "float64": (optimizer(velocity_in_float64), "Faulty … velocity … float64 … float32"),
     "steps in a field": (
         own(Optimizer, fields={"steps": 0}, apply=steps_in_a_field), "Faulty", "equality or repr"),
@@ -627,6 +683,9 @@ SCHEDULES = {
         own(Schedule, at=lambda self, t: 1 - 0.1 * t), "Faulty.at(11) … -0.1", "at least 0"),
     "infinite": (
         own(Schedule, at=lambda self, t: 1 / t if t else np.inf), "Faulty.at(0) … inf", "finite"),
+    "an array": (
+        own(Schedule, at=lambda self, t: np.full(1, 0.1)), "Faulty.at(0) … ndarray", "float(...)"),
+    "not a number": (own(Schedule, at=lambda self, t: np.nan), "Faulty.at(0) is nan", "finite"),
     "ends": (own(Schedule, at=lambda self, t: 0.1 if t < 6 else None), "Faulty.at(6) … None"),
     "counts its calls": (own(Schedule, at=lambda self, t: 1 / next(CALLS)), "Faulty.at … t"),
     "chance": (own(Schedule, at=lambda self, t: RNG.random()), "Faulty.at … t"),
@@ -639,7 +698,8 @@ INITIALIZERS = {
         "Faulty … (4, 3) … (3, 4)"),
     "infinite": (
         own(HeNormal, draw=quiet(lambda self, shape, rng: np.log(np.full(shape, shape[1] - 1)))),
-        "Faulty … finite"),
+        "Faulty … finite for the shape (1, 1)"),
+    "no return": (own(Initializer, draw=lambda self, shape, rng: None), "None", "return missing"),
 }  # fmt: skip
 
 

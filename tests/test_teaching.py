@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from messages import raises
 
 import tinynet as tn
 from tinynet import functional
@@ -88,6 +89,191 @@ def test_square_and_several(net):
         tn.testing.compare_gradients(net, X, Y, wrong)
 
 
+# Mistakes of a whole backward pass, as a learner writes it: a loop over three layers of one width.
+
+LAYERS, N, RATE = (3, 2, 1), 5, 0.5
+
+
+def deep(l2=0.0, **settings):
+    layers = [tn.Dense(N, "tanh", l2=l2), tn.Dense(N, "tanh", l2=l2), tn.Dense(1, "sigmoid", l2=l2)]
+    net = tn.Sequential(layers, "binary_crossentropy", inputs=N, dtype="float64", seed=1)
+    net.set_parameters({f"b{l}": 0.1 * net.b[l] + 0.2 for l in LAYERS})
+    return net
+
+
+DEEP_X = np.random.default_rng(2).standard_normal((N, M))
+
+
+def learner(
+    net, dZ_last=lambda A: A - Y, slope=lambda dA, Z, A: dA * (1 - A**2), dW=None, db=None,
+    dA=lambda W, dZ, dA, dW: W.T @ dZ, X=DEEP_X,
+):  # fmt: skip
+    """Return gradients of a loop over the layers, in which one line may be wrong."""
+    parameters = net.get_parameters()
+    A, Z, grads = {0: X}, {}, {}
+    for l in (1, 2, 3):
+        Z[l] = parameters[f"W{l}"] @ A[l - 1] + parameters[f"b{l}"]
+        A[l] = np.tanh(Z[l]) if l < 3 else 1 / (1 + np.exp(-Z[l]))
+    dZ = dZ_last(A[3])
+    for l in LAYERS:
+        W = parameters[f"W{l}"]
+        if l < 3:
+            dZ = slope(grads[f"dA{l}"], Z[l], A[l])
+        grads[f"dZ{l}"] = dZ
+        right = dZ @ A[l - 1].T / M + net.layers[l - 1].l2 * W
+        grads[f"dW{l}"] = dW(right, W, dZ, Z.get(l - 1, X), A) if dW else right
+        grads[f"db{l}"] = db(dZ) if db else dZ.mean(axis=1, keepdims=True)
+        grads[f"dA{l - 1}"] = dA(W, dZ, grads.get(f"dA{l}", dZ), grads[f"dW{l}"])
+    return grads
+
+
+# The line that is wrong, what is said of dW1 and db1 or of all, and the wrong array to begin with.
+LINES = {
+    "Y forgotten": ({"dZ_last": lambda A: A}, "layer 3. Y is missing in dZ", "dZ3"),
+    "sign": ({"dZ_last": lambda A: Y - A}, "Its sign is wrong", "dZ3"),
+    "derivative twice at the end": (
+        {"dZ_last": lambda A: (A - Y) * A * (1 - A)}, "layer 3. The derivative … there twice", "dZ3"),
+    "dZ divided by m": ({"dZ_last": lambda A: (A - Y) / M}, "1/m of the slope, m = 6", "dZ3"),
+    "no derivative": ({"slope": lambda dA, Z, A: dA}, "The derivative … is missing", "dZ2"),
+    "derivative twice": (
+        {"slope": lambda dA, Z, A: dA * (1 - A**2) ** 2}, "The derivative … twice", "dZ2"),
+    "derivative alone": ({"slope": lambda dA, Z, A: 1 - A**2}, "multiply it by dA", "dZ2"),
+    "of Z": ({"slope": lambda dA, Z, A: dA * (1 - Z**2)}, "at Z, with a formula for A", "dZ2"),
+    "of the sigmoid": (
+        {"slope": lambda dA, Z, A: dA * A * (1 - A)}, "the derivative of sigmoid", "dZ2"),
+    "of the ReLU": ({"slope": lambda dA, Z, A: dA * (Z > 0)}, "the derivative of relu", "dZ2"),
+    "W not transposed": (
+        {"dA": lambda W, dZ, dA, dW: (W if len(W) == N else W.T) @ dZ}, "W in place of W.T", "dA1"),
+    "dA for dZ": (
+        {"dA": lambda W, dZ, dA, dW: W.T @ dA}, "computed from dA in place of dZ", "dA1"),
+    "updated too early": (
+        {"dA": lambda W, dZ, dA, dW: (W - RATE * dW).T @ dZ}, "W was updated before", "dA2"),
+    "not divided by m": (
+        {"slope": lambda dA, Z, A: dA, "db": lambda dZ: dZ.sum(axis=1, keepdims=True)},
+        "The derivative … is missing … m = 6 times too large", "db3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changed", "said", "first"), LINES.values(), ids=LINES)
+def test_a_wrong_line_is_named(changed, said, first):
+    """From dW and db alone the wrong line is named, and with dZ and dA also the first wrong one."""
+    net = deep()
+    assert tn.testing.compare_gradients(net, DEEP_X, Y, learner(net)) < 1e-9
+    grads = learner(net, **changed)
+    of_parameters = {name: array for name, array in grads.items() if name[1] in "Wb"}
+    said = said.replace("of the slope,", "of the slope everywhere,")
+    with raises(AssertionError, said):
+        tn.testing.compare_gradients(net, DEEP_X, Y, of_parameters)
+    with pytest.raises(AssertionError, match=rf"^{first}\[.*It follows from d"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, grads)
+
+
+# What is wrong in dW or db only, and what is said of it.
+PRODUCTS = {
+    "no l2": ({"dW": lambda dW, W, dZ, Z, A: dW - 0.1 * W}, "l2 term is missing: add l2 * W"),
+    "l2 / m": ({"dW": lambda dW, W, dZ, Z, A: dW - 0.1 * W + 0.1 * W / M}, "l2 term … divided by m"),
+    "l2 twice": ({"dW": lambda dW, W, dZ, Z, A: dW + 0.1 * W}, "l2 term is there twice"),
+    "minus l2": ({"dW": lambda dW, W, dZ, Z, A: dW - 0.2 * W}, "sign of the l2 term"),
+    "only l2": ({"dW": lambda dW, W, dZ, Z, A: 0.1 * W}, "the l2 term alone"),
+    "m times but l2": (
+        {"dW": lambda dW, W, dZ, Z, A: M * (dW - 0.1 * W) + 0.1 * W}, "not divided by m = 6"),
+    "Z for A": (
+        {"dW": lambda dW, W, dZ, Z, A: dZ @ Z.T / M + 0.1 * W}, "with Z in place of A"),
+    "0": ({"db": lambda dZ: 0 * dZ[:, :1]}, "0 everywhere"),
+    "first example": ({"db": lambda dZ: dZ[:, :1]}, "the first example: sum over the examples"),
+    "total": ({"db": lambda dZ: 0 * dZ[:, :1] + dZ.sum()}, "all the same … axis=1, keepdims=True"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changed", "said"), PRODUCTS.values(), ids=PRODUCTS)
+def test_a_wrong_product_is_named(changed, said):
+    """The l2 term, the arrays of a product and the axis of a sum are named; what is right is not."""
+    net = deep(l2=0.1)
+    with raises(AssertionError, said) as caught:
+        tn.testing.compare_gradients(net, DEEP_X, Y, learner(net, **changed))
+    right = "db" if "dW" in changed else "dW"
+    assert f"{right}2" not in str(caught.value)
+
+
+def test_arrays_of_another_place():
+    """A gradient of another layer, another quantity or other parameters is named as such."""
+    net = deep()
+    grads = learner(net)
+    swapped = grads | {"dW1": grads["dW2"], "db2": grads["db1"]}
+    with raises(AssertionError, "db2[ … that of layer 1", "dW1[ … that of layer 2"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, swapped)
+    with raises(AssertionError, "dA2[ … It is dZ of this layer"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, {"dA2": grads["dZ2"]})
+    with raises(AssertionError, "dW2 has shape (1, 5), expected (5, 5) … the shape for layer 3"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, {"dW2": grads["dW3"]})
+    with raises(AssertionError, "dW1 is None", "return missing"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, {"dW1": None})
+    near = grads["dW2"] + 0.1 * np.abs(grads["dW2"]) * np.eye(N)
+    with raises(AssertionError, "dW2[ … near the right one … the step before"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, {"dW2": near})
+
+
+def test_one_step_late():
+    """Gradients of the parameters before a step or after it are named, with the learning rate."""
+    net = deep()
+    before = net.get_parameters()
+    grads = learner(net)
+    net.set_parameters(functional.update_parameters(before, grads, 0.3))
+    with raises(AssertionError, "dW1", "before a step … learning rate 0.3: compute them"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, grads)
+    late = learner(net)
+    net.set_parameters(before)
+    with raises(AssertionError, "dW1", "after a step … learning rate 0.3: compute them"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, late)
+
+
+def test_gradients_in_float32():
+    """A right gradient in float32 is as near as float32 rounds, and a wrong one is not."""
+    net = deep()
+    single = {name: array.astype(np.float32) for name, array in learner(net).items()}
+    assert tn.testing.compare_gradients(net, DEEP_X, Y, single) < 1e-6
+    with raises(AssertionError, "dW2", "1.01 times"):
+        tn.testing.compare_gradients(net, DEEP_X, Y, {"dW2": 1.01 * single["dW2"]})
+
+
+def test_dictionaries_of_the_course():
+    """The course's parameters stand for a network; Y may be flat, and arrays may be lists."""
+    parameters, grads = course()
+    lists = {name: array.tolist() for name, array in grads.items()}
+    for given in (grads, lists):
+        assert tn.testing.compare_gradients(parameters, X, Y.ravel(), given) < 1e-9
+        assert functional.gradient_check_n(parameters, given, X, Y.ravel()) < 1e-7
+    names = ["elu", "sigmoid"]
+    parameters, other = course(names)
+    compare = tn.testing.compare_gradients
+    assert compare(parameters, X, Y, other, activations=names) < 1e-9
+    with raises(AssertionError, "db2[0, 0] … m = 6 times … divide by m"):
+        compare(parameters, X, Y, {"db2": 6 * other["db2"]}, activations=names)
+    flat = parameters | {"b1": parameters["b1"].ravel()}
+    assert compare(flat, X, Y, other, activations=names) < 1e-9
+    assert functional.gradient_check_n(flat, other, X, Y, names) < 1e-7
+
+
+REFUSED = {
+    "list of gradients": ({"grads": [1, 2]}, TypeError, 'a list, expected … {"dW1": dW1}'),
+    "ragged": ({"grads": {"dW1": [[1, 2], [3]]}}, ValueError, "dW1 is a list … one shape"),
+    "text": ({"grads": {"dW1": "x"}}, TypeError, "dW1 … real numbers"),
+    "no model": ({"model": 3}, TypeError, 'Got a int, expected a model … {"W1": W1'),
+    "no b1": ({"model": {"W1": np.ones((1, 4))}}, KeyError, "no b1, expected W1, b1"),
+    "no parameters": ({"model": {}}, KeyError, "W1, b1"),
+    "activations": ({"activations": ["tanh"]}, ValueError, "1 activations for 2 layers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "error", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_compared(wrong, error, said):
+    """What is no dictionary of arrays is refused by its name."""
+    parameters, grads = course()
+    arguments = {"model": parameters, "X": X, "Y": Y, "grads": grads} | wrong
+    with raises(error, said):
+        tn.testing.compare_gradients(**arguments)
+
+
 @pytest.mark.parametrize("name", ["dW3", "W1", "dZ0", "db_1"])
 def test_unknown_gradient(net, name):
     """A name that the model has no gradient for is a KeyError that lists the known ones."""
@@ -145,11 +331,47 @@ def test_grade_of_what_is_wrong():
 
 
 def test_grade_of_something_else():
-    """A class, another object, and a layer without a shape are refused with what to pass."""
-    families = "activation, layer, loss, optimizer, schedule, initializer, metric"
-    for thing, message in ((3, f"3.* {families}"), (tn.Dense(3), "shape")):
-        with pytest.raises(TypeError, match=message):
+    """A class, a name, another object, and a layer without a shape are refused: what to pass."""
+    for thing, *said in (
+        (tn.SGD, "SGD()"), (tn.Dense, "Dense(units=...)"), (3, "activation, layer"),
+        (tn.Dense(3), "shape"), ("relu", "tn.Activation.get('relu')"), ("nix", "activation, layer"),
+        ("mean_squared_error", "tn.Loss.get('mean_squared_error') or tn.Metric.get("),
+    ):  # fmt: skip
+        with raises(TypeError, *said):
             tn.testing.grade(thing)
+    with raises(TypeError, "Got 4 beside SGD(", "only a layer"):
+        tn.testing.grade(tn.SGD(), 4)
+    with raises(TypeError, "inputs is 'x'"):
+        tn.testing.grade(tn.Dense(3), "x")
+
+
+def test_grade_of_several():
+    """A dictionary or a list gives one table; what cannot be checked is a line that failed."""
+    grade = tn.testing.grade({"anna": tn.SGD(), "bob": tn.SGD, "eve": tn.Dense(3)}, 4)
+    lines = [line.split(maxsplit=2) for line in repr(grade).splitlines()]
+    assert ["anna:", "way_down", "passed"] in lines
+    assert ["eve:", "gradients", "passed"] in lines
+    assert ["bob", "failed:", "Got the class SGD, expected an instance: SGD()."] in lines
+    assert [name for name, why in grade.items() if why] == ["bob"]
+    assert set(tn.testing.grade([tn.SGD()])) == {f"1 SGD: {n}" for n in tn.testing.grade(tn.SGD())}
+    assert repr(tn.testing.grade([])) == ""
+
+
+@pytest.mark.parametrize("crash", [SystemExit, AssertionError, ValueError("two\nlines")], ids=repr)
+def test_grade_of_what_crashes(crash):
+    """Each error in the code that is graded is a failed line that names it, and only that."""
+
+    def forward(self, Z):
+        raise crash
+
+    grade = tn.testing.grade(type("Crashes", (tn.Activation,), {"forward": forward})())
+    name = crash.__name__ if isinstance(crash, type) else type(crash).__name__
+    assert all(name in why for check, why in grade.items() if check != "description")
+    assert len(repr(grade).splitlines()) == len(grade)
+
+
+def test_checks_of_a_class():
+    """Each check of a class is refused: what to pass."""
     for check, cls in (
         (tn.testing.check_activation, tn.activations.Tanh), (tn.testing.check_optimizer, tn.SGD),
         (tn.testing.check_loss, tn.losses.Huber), (tn.testing.grade, tn.initializers.Zeros),
@@ -195,13 +417,27 @@ def test_the_difference_is_that_of_the_course():
     assert functional.gradient_check_n(zeros, none, 0 * X, Y) == 0
 
 
-def test_gradient_check_n_names_a_wrong_shape():
-    """A gradient of another shape is refused by its name."""
+@pytest.mark.parametrize("check", [functional.gradient_check_n, functional.gradient_differences])
+def test_gradient_check_n_names_a_wrong_shape(check):
+    """A gradient of another shape, a missing one, and a list are refused by their names."""
     parameters, grads = course()
-    with pytest.raises(
-        ShapeError, match=r"^db1 has shape \(1, 3\), expected \(3, 1\)\. .* add \.T"
-    ):
-        functional.gradient_check_n(parameters, grads | {"db1": grads["db1"].T}, X, Y)
+    with raises(ShapeError, "db1 has shape (1, 3), expected (3, 1)", "add .T"):
+        check(parameters, grads | {"db1": grads["db1"].T}, X, Y)
+    with raises(KeyError, "gradients has no db1, it has dW1"):
+        check(parameters, {"dW1": grads["dW1"]}, X, Y)
+    with raises(TypeError, 'gradients is a list, expected … {"dW1": dW1'):
+        check(parameters, list(grads.values()), X, Y)
+
+
+def test_gradient_differences():
+    """Each array has the course's number of its own, so a wrong one is named."""
+    parameters, grads = course()
+    differences = functional.gradient_differences(parameters, grads, X, Y)
+    assert list(differences) == ["dW1", "db1", "dW2", "db2"]
+    assert max(differences.values()) < 1e-7
+    wrong = functional.gradient_differences(parameters, grads | {"db2": 3 * grads["db2"]}, X, Y)
+    assert wrong.pop("db2") == pytest.approx(0.5, rel=1e-6)  # 2 / (3 + 1)
+    assert max(wrong.values()) < 1e-7
 
 
 @pytest.mark.parametrize("dtypes", [("f4", "f4"), ("f8", "f4"), ("f4", "f8")])

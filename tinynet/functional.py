@@ -7,7 +7,7 @@ as (n, 1); any other array of another shape is a `ShapeError`, and never broadca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -252,6 +252,9 @@ def _slopes(
 
 def _gradient_of(name: str, parameter: Array, gradients: Any) -> Array:
     """Return the gradient of a parameter; db may be flat only where b is."""
+    if not isinstance(gradients, Mapping):
+        found = f"gradients is a {type(gradients).__name__}"
+        raise TypeError(f'{found}, expected a dictionary {{"dW1": dW1, "db1": db1, ...}}.')
     if f"d{name}" not in gradients:
         known = ", ".join(map(str, gradients)) or "nothing"
         raise KeyError(f"gradients has no d{name}, it has {known}. Add one for each parameter.")

@@ -9,17 +9,20 @@ compared with central differences in float64, whatever precision is used elsewhe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import attrs
 from attrs.exceptions import FrozenInstanceError
 
+from tinynet._support.checks import example_shape
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.metrics import Metric
+from tinynet.model.summary import printable
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
 from tinynet.testing import _activations, _layers, _losses, _metrics, _optimizers
@@ -102,6 +105,11 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
     family = _family_of(thing, _CHECKS)
     if family is Layer and not arguments:
         raise TypeError(f"A layer needs the shape of its input: checks({thing!r}, 4).")
+    if family is Layer:
+        example_shape(arguments[0])
+    elif arguments:
+        message = f"Got {arguments[0]!r} beside {thing!r}, expected it alone: only a layer needs"
+        raise TypeError(f"{message} the shape of its input.")
     of_family = [_check_of(check, thing, *arguments) for check in _CHECKS[family]]
     return [_check_of(check_description, thing), *of_family]
 
@@ -115,13 +123,19 @@ class Grade(dict[str, str]):
         return not any(self.values())
 
     def __repr__(self) -> str:
-        width = max(map(len, self))
-        results = {name: f"failed: {why}" if why else "passed" for name, why in self.items()}
-        return "\n".join(f"{name:{width}}  {result}" for name, result in results.items())
+        width = max(map(len, self), default=0)
+        lines = {name: " ".join(why.split()) for name, why in self.items()}  # a line for each
+        results = {name: f"failed: {why}" if why else "passed" for name, why in lines.items()}
+        rows = [f"{name:{width}}  {result}" for name, result in results.items()]
+        return printable("\n".join(rows))
 
 
-def grade(thing: Registered, *arguments: Any) -> Grade:
+def grade(thing: Any, *arguments: Any) -> Grade:
     """Return the checks of an instance as a table: passed or failed, and why.
+
+    A dictionary or list of things gives one table of all their checks. In it, what cannot be
+    checked is a line that failed. Layers need the shape of their input, which is one for all of
+    them: ``grade([Dense(3), Dropout(0.5)], 4)``.
 
     >>> import tinynet as tn
     >>> grade(tn.Loss.get("huber"))
@@ -131,6 +145,11 @@ def grade(thing: Registered, *arguments: Any) -> Grade:
     ends            passed
     partner         passed
     """
+    if isinstance(thing, Mapping):
+        return _grade_of_several(thing, *arguments)
+    if isinstance(thing, (list, tuple)):
+        names = [f"{number} {_name_of(one)}" for number, one in enumerate(thing, 1)]
+        return _grade_of_several(dict(zip(names, thing, strict=True)), *arguments)
     results = Grade()
     for check in checks(thing, *arguments):
         try:
@@ -141,23 +160,41 @@ def grade(thing: Registered, *arguments: Any) -> Grade:
     return results
 
 
+def _name_of(thing: Any) -> str:
+    return thing.__name__ if isinstance(thing, type) else type(thing).__name__
+
+
+def _grade_of_several(things: Mapping[Any, Any], *arguments: Any) -> Grade:
+    """Return the checks of all things, each under the name of the thing and its own."""
+    results = Grade()
+    for name, thing in things.items():
+        needed = arguments if isinstance(thing, Layer) else ()
+        try:
+            results |= {f"{name}: {check}": why for check, why in grade(thing, *needed).items()}
+        except TypeError as error:
+            results[str(name)] = str(error)
+    return results
+
+
 def _check_of(check: Callable[..., None], thing: Registered, *arguments: Any) -> Callable[[], None]:
     """Return a check of a thing as a function in which every error is a failure of the thing."""
 
     def run() -> None:
         try:
             check(thing, *arguments)
-        except AssertionError:
+        except AssertionError as error:
+            if not str(error):  # an assert in the thing's own code
+                raise AssertionError(_explained(type(thing).__name__, error)) from error
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AssertionError(_explained(type(thing).__name__, error)) from error
 
     run.__name__, run.__doc__ = check.__name__.removeprefix("check_"), check.__doc__
     return run
 
 
-def _explained(name: str, error: Exception) -> str:
-    message = f"{name} raises {type(error).__name__}: {error}"
+def _explained(name: str, error: BaseException) -> str:
+    message = f"{name} raises {type(error).__name__}: {error}".removesuffix(": ")
     if isinstance(error, FrozenInstanceError):
         message = (
             f"{name} is a description, so nothing can be set in it. A setting is a field: write "
@@ -178,11 +215,19 @@ def _run(thing: Registered, family: type[Any], *arguments: Any) -> None:
 
 def _family_of(thing: Any, families: Iterable[type[Any]]) -> type[Any]:
     """Return which of the families a thing is an instance of."""
+    names = ", ".join(family.family for family in families)
+    expected = f"expected an instance of a tinynet {names}."
+    if isinstance(thing, str):
+        known = [family for family in families if thing in family.names()]
+        written = " or ".join(f"tn.{family.__name__}.get({thing!r})" for family in known)
+        expected = f"expected an instance: {written}." if written else expected
+        raise TypeError(f"Got the name {thing!r}, {expected}")
     if isinstance(thing, type):
-        name = thing.__name__
-        raise TypeError(f"Got the class {name}, expected an instance: {name}().")
+        needed = attrs.fields(thing) if attrs.has(thing) else ()
+        arguments = [f"{f.alias}=..." for f in needed if f.init and f.default is attrs.NOTHING]
+        written = f"{thing.__name__}({', '.join(arguments)})"
+        raise TypeError(f"Got the class {thing.__name__}, expected an instance: {written}.")
     for family in families:
         if isinstance(thing, family):
             return family
-    names = ", ".join(family.family for family in families)
-    raise TypeError(f"Got {thing!r}, expected an instance of a tinynet {names}.")
+    raise TypeError(f"Got {thing!r}, {expected}")

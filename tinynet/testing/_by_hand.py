@@ -63,7 +63,7 @@ def compare_gradients(
             raise KeyError(
                 f"grads has {name!r}, expected some of {', '.join(dict.fromkeys(known))}."
             )
-        found = np.asarray(np.nan) if value is None else numbers(value, name)
+        found = _array(name, value)
         error, message = _difference(name, value, found, right)
         given[name] = found.astype(np.float64)
         if error <= max(tolerance, _rounding(found)):
@@ -105,6 +105,17 @@ def _network(parameters: Mapping[str, Any], activations: Iterable[str] | None) -
     network = Network(dense, "binary_crossentropy", arrays["W1"].shape[-1], "float64", seed=0)
     network.set_parameters(arrays)
     return network
+
+
+def _array(name: str, value: Any) -> Array:
+    """Return what was handed in as an array of numbers; None becomes NaN, which is no gradient."""
+    if value is None:
+        return np.asarray(np.nan)
+    try:
+        return numbers(value, name)
+    except ValueError as error:
+        message = f"{name} is a {type(value).__name__}, expected an array of one shape: {error}"
+        raise ValueError(message) from None
 
 
 def _names_of_parameters(model: Network) -> list[str]:

@@ -65,22 +65,35 @@ def gradients(model: Network, Y: Array, mistake: Mistake | None = None) -> dict[
     """Return all gradients of the last forward pass by name, computed with a mistake or without."""
     chain = model.chain
     assert chain is not None, "there was a forward pass"
-    found: dict[str, Array] = {}
-    dA, last = chain.output.loss.back(chain.last.A, Y), len(chain.links)
-    found[f"dA{last}"] = dA
-    for l in range(last, 0, -1):
+    last = len(chain.links)
+    found = {f"dA{last}": chain.output.loss.back(chain.last.A, Y)}
+    for _, of_layer in _layers_back(chain, Y, found[f"dA{last}"], last, mistake):
+        found |= of_layer
+    return found
+
+
+def _layers_back(
+    chain: ModelChain, Y: Array, dA: Array, top: int, mistake: Mistake | None, to_dA0: bool = True
+) -> Iterator[tuple[int, dict[str, Array]]]:
+    """Yield the layers from `top` to the first, with their gradients by name, from the top's dA.
+
+    dA[0] costs as much as the other gradients of the first layer, so it may be left out.
+    """
+    for l in range(top, 0, -1):
         layer, cache = chain.links[l - 1]
         step = Step(layer, cache, dA, _right_dZ(chain, l, dA, Y))
-        is_wrong = mistake is not None and l in mistake.layers
-        dZ = mistake.dZ(step) if mistake and mistake.dZ and is_wrong else step.dZ
-        dA = _layer_back(step, dZ)
-        for placed in (layer, *_within(layer)):
-            named = placed.grads.items()
-            found |= {f"d{name}{placed.label}": view.copy() for name, view in named}
-        if mistake and mistake.dA_prev and is_wrong:
-            dA = mistake.dA_prev(step._replace(dZ=dZ))
-        found |= {f"dZ{l}": dZ, f"dA{l - 1}": dA}
-    return found
+        wrong = mistake if mistake and l in mistake.layers else None
+        step = step._replace(dZ=wrong.dZ(step)) if wrong and wrong.dZ else step
+        dA = _layer_back(step, step.dZ, with_dA_prev=l > 1 or to_dA0)
+        found = {
+            f"d{name}{placed.label}": view.copy()
+            for placed in (layer, *_within(layer))
+            for name, view in placed.grads.items()
+        }
+        if l > 1 or to_dA0:
+            dA = wrong.dA_prev(step) if wrong and wrong.dA_prev else dA
+            found[f"dA{l - 1}"] = dA
+        yield l, found | {f"dZ{l}": step.dZ}
 
 
 def _within(layer: PlacedLayer) -> Iterator[PlacedLayer]:
@@ -97,17 +110,43 @@ def _right_dZ(chain: ModelChain, l: int, dA: Array, Y: Array) -> Array:
     return layer.layer.activation.back(dA, cache.Z, cache.A)
 
 
-def _layer_back(step: Step, dZ: Array) -> Array:
+def _layer_back(step: Step, dZ: Array, with_dA_prev: bool = True) -> Array:
     """Return dA_prev for a dZ, and fill the gradients of the layer."""
-    step.cache.dA_prev = np.empty_like(step.cache.A_prev)
+    step.cache.dA_prev = np.empty_like(step.cache.A_prev) if with_dA_prev else None
     return np.array(step.layer.back(dZ, step.cache))
 
 
-def _wrong_slopes() -> Iterator[tuple[str, Callable[[Step], Array]]]:
-    """Yield how dZ is computed wrongly in a layer, and what it then is."""
+def _back(step: Step, dA: Array, Z: Array, A: Array) -> Array:
+    return step.layer.layer.activation.back(dA, Z, A)
 
-    def back(step: Step, dA: Array, Z: Array, A: Array) -> Array:
-        return step.layer.layer.activation.back(dA, Z, A)
+
+# How dZ is computed wrongly in a layer.
+_WRONG_SLOPES: dict[str, Callable[[Step], Array]] = {
+    "The derivative of the activation is missing: it is computed from dA in place of dZ": (
+        lambda s: s.dA
+    ),
+    "The derivative of the activation is there twice": (
+        lambda s: _back(s, s.dZ, s.cache.Z, s.cache.A)
+    ),
+    "The derivative is taken at A, with a formula for Z": (
+        lambda s: _back(s, s.dA, s.cache.A, s.cache.A)
+    ),
+    "The derivative is taken at Z, with a formula for A": (
+        lambda s: _back(s, s.dA, s.cache.Z, s.cache.Z)
+    ),
+    "dZ is the derivative of the activation alone: multiply it by dA": (
+        lambda s: _back(s, np.ones_like(s.dA), s.cache.Z, s.cache.A)
+    ),
+    "The sign of dZ is wrong": lambda s: -s.dZ,
+    "dZ is divided by m, and the mean over the examples divides again": (
+        lambda s: s.dZ / s.dZ.shape[-1]
+    ),
+    "dZ is multiplied by m": lambda s: s.dZ * s.dZ.shape[-1],
+}
+
+
+def _slopes_of_others() -> Iterator[tuple[str, Callable[[Step], Array]]]:
+    """Yield dZ with the derivative of another activation, at its own A and at that of the layer."""
 
     def of(name: str, of_its_own_A: bool) -> Callable[[Step], Array]:
         other = Activation.get(name)
@@ -118,36 +157,10 @@ def _wrong_slopes() -> Iterator[tuple[str, Callable[[Step], Array]]]:
 
         return dZ
 
-    yield (
-        "The derivative of the activation is missing: it is computed from dA in place of dZ",
-        (lambda s: s.dA),
-    )
-    yield (
-        "The derivative of the activation is there twice",
-        (lambda s: back(s, s.dZ, s.cache.Z, s.cache.A)),
-    )
-    yield (
-        "The derivative is taken at A, with a formula for Z",
-        (lambda s: back(s, s.dA, s.cache.A, s.cache.A)),
-    )
-    yield (
-        "The derivative is taken at Z, with a formula for A",
-        (lambda s: back(s, s.dA, s.cache.Z, s.cache.Z)),
-    )
-    yield (
-        "dZ is the derivative of the activation alone: multiply it by dA",
-        (lambda s: back(s, np.ones_like(s.dA), s.cache.Z, s.cache.A)),
-    )
-    yield "The sign of dZ is wrong", lambda s: -s.dZ
-    yield (
-        "dZ is divided by m, and the mean over the examples divides again",
-        (lambda s: s.dZ / s.dZ.shape[-1]),
-    )
-    yield "dZ is multiplied by m", lambda s: s.dZ * s.dZ.shape[-1]
     for name in ("sigmoid", "tanh", "relu"):
-        for of_its_own_A in (False, True):
-            text = f"dZ has the derivative of {name}, which is not the activation"
-            yield text, of(name, of_its_own_A)
+        text = f"dZ has the derivative of {name}, which is not the activation"
+        yield text, of(name, of_its_own_A=False)
+        yield text, of(name, of_its_own_A=True)
 
 
 def _mistakes(model: Network) -> Iterator[Mistake]:
@@ -157,7 +170,7 @@ def _mistakes(model: Network) -> Iterator[Mistake]:
     several = [frozenset(range(1, last)), frozenset(range(1, last + 1))] if last > 2 else []
     several += [frozenset([1, 2])] if last == 2 else []
     for layers in [*one_by_one, *several]:
-        for text, dZ in _wrong_slopes():
+        for text, dZ in [*_WRONG_SLOPES.items(), *_slopes_of_others()]:
             yield Mistake(text, layers, dZ=dZ)
         text = "The dA of the layer below is computed from dA in place of dZ"
         yield Mistake(text, layers, dA_prev=lambda s: _layer_back(s, s.dA))
@@ -171,7 +184,7 @@ def explanations(
     model: Network, Y: Array, wrong: Mapping[str, Array], right: Mapping[str, Array]
 ) -> dict[str, str]:
     """Return, for each wrong gradient that a mistake explains, what the mistake is."""
-    results = [*_tried(model, Y, wrong), *_with_changed_W(model, Y, wrong, right)]
+    results = [*_tried(model, Y, wrong, right), *_with_changed_W(model, Y, wrong, right)]
     # What explains most is most likely, and one mistake more so than two.
     results.sort(key=lambda result: sum(map(bool, result[1].values())) - 2 * len(result[1]))
     found: dict[str, str] = {}
@@ -183,13 +196,21 @@ def explanations(
 
 
 def _tried(
-    model: Network, Y: Array, wrong: Mapping[str, Array]
+    model: Network, Y: Array, wrong: Mapping[str, Array], right: Mapping[str, Array]
 ) -> Iterator[tuple[Mistake, dict[str, str]]]:
     """Yield each mistake with the wrong gradients that it explains, and what else is wrong."""
+    chain = model.chain
+    assert chain is not None, "there was a forward pass"
     for mistake in _mistakes(model):
+        top, names = max(mistake.layers), dict[str, str]()
+        layers = _layers_back(chain, Y, right[f"dA{top}"], top, mistake, "dA0" in wrong)
         with contextlib.suppress(Exception), np.errstate(all="ignore"):  # others do not apply
-            simulated = gradients(model, Y, mistake)
-            yield mistake, _explained(wrong, simulated, Y.shape[-1])
+            for l, of_layer in layers:
+                there = {name: array for name, array in wrong.items() if name in of_layer}
+                names |= _explained(there, of_layer, chain.m)
+                if there and not names and (mistake.dZ or l < top):
+                    break  # what does not explain its own layer explains none below
+        yield mistake, names
 
 
 def _explained(
@@ -339,7 +360,7 @@ def of_other_parameters(model: Network, X: Array, Y: Array, grads: Mapping[str, 
     def at(rate: float, direction: Array) -> Array:
         model.params[:] = start + rate * direction
         model.forward(X)
-        model.back(Y, input_gradient=True)
+        model.back(Y)
         return model.grads.copy()
 
     said = ""
@@ -356,10 +377,13 @@ def of_other_parameters(model: Network, X: Array, Y: Array, grads: Mapping[str, 
 
 def _rate_by_newton(gradient: Callable[[float], Array], wanted: Array) -> float:
     """Return the rate at which the gradient is nearest to the wanted one."""
-    rate, small = 0.0, 1e-5
+    rate, small, off = 0.0, 1e-5, math.inf
     with np.errstate(all="ignore"):
         for _ in range(_STEPS_OF_NEWTON):
             here = gradient(rate)
+            off, off_before = float(np.linalg.norm(wanted - here)), off
+            if not off < 0.9 * off_before:  # it has arrived, or goes nowhere
+                break
             change = (gradient(rate + small) - here) / small
             size = float(np.vdot(change, change))
             rate += float(np.vdot(wanted - here, change)) / size if size else 0.0
