@@ -25,5 +25,5 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
-# A package that test_plugins.py installs, and programs that tests import.
-collect_ignore = ["plugin", "fuzz"]
+# A package that test_plugins.py installs, and programs that tests import or run.
+collect_ignore = ["plugin", "fuzz", "typed.py"]
