@@ -18,6 +18,7 @@ from tinynet import (
     schedules,
 )
 from tinynet._support.cache import Cache
+from tinynet._support.elsewhere import missing_in as _missing_in
 from tinynet._version import __version__
 from tinynet.activations import Activation
 from tinynet.data.rows import Rows, open_rows
@@ -89,7 +90,7 @@ def __getattr__(name: str) -> _Any:
         return _importlib.import_module("numpy.typing").NDArray[_Any]
     if name == "load_digits":
         return _importlib.import_module(_LATER["datasets"]).load_digits
-    raise AttributeError(f"module 'tinynet' has no attribute {name!r}")
+    raise _missing_in(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:

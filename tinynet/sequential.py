@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Never, Self
 
 import numpy as np
 
 from tinynet._support.arrays import Array
+from tinynet._support.elsewhere import unexpected
 from tinynet.data.sources import BATCH_SIZE, input_parts
 from tinynet.files import model as model_file
 from tinynet.files.archive import Source, opened
@@ -87,6 +88,7 @@ class Sequential(Network):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
         detect_anomaly: bool = False,
+        **unknown: Never,
     ) -> History:
         """Train on X and Y, and return the history.
 
@@ -141,6 +143,9 @@ class Sequential(Network):
             When X, Y, a setting or the training itself is wrong. The parameters are then as before
             the step.
         """
+        for name in unknown:
+            *known, _, _ = Sequential.fit.__annotations__  # the last are `unknown` and the result
+            raise unexpected("fit", name, known)
         settings = Settings(
             epochs=epochs, batch_size=batch_size, shuffle=shuffle, verbose=verbose,
             class_weight=class_weight, validation_split=validation_split,

@@ -7,28 +7,20 @@ on the name works wherever an instance of the class does.
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
 import numpy as np
 
+from tinynet._support import elsewhere
+from tinynet._support.elsewhere import nearest_first
 from tinynet.errors import UnknownNameError
 
 FAMILIES: dict[str, type[Registered]] = {}
 
-# What Keras, PyTorch and scikit-learn call a thing or a field of ours.
-_ELSEWHERE = {
-    "mean_squared_error": "mse squared_error", "mean_absolute_error": "mae l1 absolute_error",
-    "binary_crossentropy": "bce log_loss", "accuracy": "acc", "r2": "r2_score", "f1": "f1_score",
-    "categorical_crossentropy":
-        "cross_entropy crossentropy sparse_categorical_crossentropy nll",
-    "sigmoid": "logistic", "silu": "swish", "identity": "linear", "dense": "linear_layer",
-    "glorot_uniform": "xavier", "he_normal": "kaiming", "units": "out_features",
-    "learning_rate": "lr eta learning_rate_init", "epsilon": "eps", "rate": "p",
-    "slope": "negative_slope",
-}  # fmt: skip
 _WRONG_NAMES = {"backward", "backwards", "Back", "backprop", "back_prop", "backpropagate"}
 # In a class without these attrs would compile its own, which is most of the time an import takes.
 _SHARED = {"__repr__", "__eq__", "__hash__"}
@@ -44,6 +36,16 @@ def snake_case(class_name: str) -> str:
     return "_".join(word.lower() for word in _WORD.findall(class_name))
 
 
+class _SignatureOfInit:
+    """The signature of a class is that of `__init__`, which attrs writes, and not of `__new__`."""
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        signature = inspect.signature(owner.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
 @attrs.frozen(slots=False)
 class Registered:
     """A description: frozen, comparable, printable, and known by name within its family.
@@ -52,6 +54,7 @@ class Registered:
     is the class name in snake_case, unless ``class Swish(Activation, name="silu")`` chooses it.
     """
 
+    __signature__ = _SignatureOfInit()
     family: ClassVar[str]
     plural: ClassVar[str]  # of the family, as entry points of plugins name it
     registered_name: ClassVar[str]
@@ -84,6 +87,24 @@ class Registered:
             raise ValueError(f"{found} Choose another name: {hint}.")
         cls.registered_name = name
         cls._classes[name] = cls
+
+    def __new__(cls, *_: Any, **fields: Any) -> Self:
+        """Return an instance, which `__init__` fills; refuse fields that the class has not."""
+        known = {f.alias for f in attrs.fields(cls) if f.init}
+        if not fields.keys() <= known:
+            parameters = inspect.signature(cls).parameters  # a class may have its own __init__
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+                cls._known({name: fields[name] for name in fields.keys() - parameters.keys()})
+        return super().__new__(cls)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise the error that says what others' names are called here."""
+            fields = [f.name for f in attrs.fields(type(self))]
+            if not hasattr(type(self), name) and elsewhere.is_known(name, fields):
+                raise elsewhere.missing(type(self).__name__, name, fields, f"{self.family}.")
+            return object.__getattribute__(self, name)  # raises the error that led here
 
     def __repr__(self) -> str:
         """Return the call that makes it; a keyword-only field shows where it is not the default."""
@@ -150,7 +171,8 @@ class Registered:
         for name in sorted(fields.keys() - set(known)):
             nearest = ", ".join(nearest_first(name, known))
             has = f"Its fields are {nearest}." if known else "It has none."
-            raise TypeError(f"{cls.__name__} has no field {name!r}. {has}")
+            hint = "" if elsewhere.ours(name, known) else elsewhere.instead(name)
+            raise TypeError(f"{cls.__name__} has no field {name!r}. {has}{hint}")
         return fields
 
     def config(self) -> dict[str, Any]:
@@ -202,15 +224,6 @@ def _import_plugin(family: type[Registered], name: str) -> type[Any]:
     known = ", ".join(nearest_first(name, [*family._classes, *points.names]))
     message = f"No {family.family} is called {name!r}. The known names, nearest first: {known}."
     raise UnknownNameError(message)
-
-
-def nearest_first(name: str, known: Iterable[str]) -> list[str]:
-    """Return the known names, the most similar to `name` first."""
-    from difflib import SequenceMatcher  # costs 3 ms; only an error needs it
-
-    name = name.lower()[:100]  # a file may hold a name of a million letters
-    name = next((ours for ours, theirs in _ELSEWHERE.items() if name in theirs.split()), name)
-    return sorted(sorted(set(known)), key=lambda other: -SequenceMatcher(None, name, other).ratio())
 
 
 def _encode(value: Any) -> Any:

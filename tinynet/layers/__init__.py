@@ -1,5 +1,8 @@
 """Layers: how A_prev becomes Z, and how dZ becomes dA_prev and the layer's own gradients."""
 
+from typing import TYPE_CHECKING, Any
+
+from tinynet._support.elsewhere import missing_in
 from tinynet.layers.activate import Activate
 from tinynet.layers.base import Layer, Parameter
 from tinynet.layers.batch_norm import BatchNorm
@@ -13,3 +16,8 @@ __all__ = [
     "Activate", "BatchNorm", "Dense", "Dropout", "Flatten", "Layer", "LayerNorm", "Normalization",
     "Parameter", "Reshape",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise missing_in(__name__, name, __all__)

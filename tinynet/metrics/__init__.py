@@ -5,6 +5,9 @@ shape of A or, for one output, (m,), or for classes integer labels (m,) or (1, m
 shape is refused, never broadcast. The numbers are those of scikit-learn's functions.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from tinynet._support.elsewhere import missing_in
 from tinynet.metrics.base import Measure, Metric, is_known, measured, resolve
 from tinynet.metrics.classification import (
     F1,
@@ -63,3 +66,8 @@ __all__ = [
     "root_mean_squared_error",
     "top_k_accuracy",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise missing_in(__name__, name, __all__)

@@ -21,6 +21,7 @@ from tinynet.activations import Sigmoid, Softmax
 from tinynet.errors import NotBuiltError, ShapeError
 from tinynet.layers import Layer
 from tinynet.losses import Loss
+from tinynet.model.attributes import OF_STORAGE, expect_assignable, not_found
 from tinynet.model.chain import ModelChain
 from tinynet.model.place import PlacedLayer, checked_layers, place
 from tinynet.model.storage import Storage
@@ -28,29 +29,14 @@ from tinynet.model.views import LayerArrays, ParameterArrays
 
 DTYPES = ("float32", "float64")
 
-# What a model is made of stays where it is; and what to write in place of an assignment.
-_FIXED = {
-    "layers": "a new model: Sequential([...])",
-    "loss": "a new model: Sequential(..., loss=...)",
-    "params": "model.params[:] = v",
-    "grads": "model.grads[:] = v",
-    "state": "model.state[:] = v",
-    "W": "model.W[1] = M",
-    "b": "model.b[1] = v",
-    "dW": "model.dW[1] = M",
-    "db": "model.db[1] = v",
-}
-# What a model has of its storage, once it is built.
-_OF_STORAGE = (
-    "params", "grads", "state", "values", "decaying", "identity", "n_params", "inputs", "outputs",
-)  # fmt: skip
-
 
 class Network:
     """Layers in a chain, a loss, and all their arrays; `Sequential` is the network people use."""
 
     layers: tuple[Layer, ...]
     loss: Loss | None
+    dtype: np.dtype[Any]
+    rng: Random
     params: Array
     grads: Array
     state: Array
@@ -73,11 +59,10 @@ class Network:
     ) -> None:
         self.__dict__["layers"] = checked_layers(layers)
         self.__dict__["loss"] = None if loss is None else Loss.get(loss)
-        self.dtype = np.dtype(dtype)
+        self.__dict__["dtype"] = np.dtype(dtype)
         if self.dtype not in map(np.dtype, DTYPES):
             raise ValueError(f'dtype is {dtype!r}, expected "float32" or "float64".')
-        self.rng: Random = generator(seed)
-        self.chain = None
+        self.__dict__.update(rng=generator(seed), chain=None)
         if inputs is not None:
             self.build(place(self.layers, checks.example_shape(inputs)), self.rng)
 
@@ -346,7 +331,7 @@ class Network:
 
     def _show(self, storage: Storage) -> None:
         """Have a storage, and its arrays as attributes."""
-        shown = {name: getattr(storage, name) for name in _OF_STORAGE}
+        shown = {name: getattr(storage, name) for name in OF_STORAGE}
         self.__dict__.update(shown, storage=storage)
 
     def use_chain(self, m: int) -> ModelChain:
@@ -369,27 +354,22 @@ class Network:
             raise
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIXED or name in _OF_STORAGE:
-            hint = f" Use {_FIXED[name]}." if name in _FIXED else ""
-            raise AttributeError(f"model.{name} cannot be replaced.{hint}")
+        expect_assignable(self, name)
         super().__setattr__(name, value)
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name == "storage" or name in _OF_STORAGE:
-                raise NotBuiltError(
-                    "The model has no parameters yet, because its number of inputs is unknown. "
-                    "Use Sequential(..., inputs=n_0), or call model.forward(X) or "
-                    "model.fit(X, Y) first."
-                )
+            error = not_found(self, name)
+            if error is not None:
+                raise error
             return object.__getattribute__(self, name)  # raises the error that led here
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {k: v for k, v in vars(self).items() if k not in ("storage", *_OF_STORAGE)}
+        state = {k: v for k, v in vars(self).items() if k not in ("storage", *OF_STORAGE)}
         state |= {"chain": None, "rng": copy.deepcopy(self.rng)}
         if self.is_built:
             state["arrays"] = (self.inputs, self.values.copy(), self.grads.copy(), self.identity)

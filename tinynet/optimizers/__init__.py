@@ -3,6 +3,9 @@
 What a rule remembers lives in ``memory``, arrays that play no part in equality, repr or config.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from tinynet._support.elsewhere import missing_in
 from tinynet.optimizers.adagrad import Adagrad
 from tinynet.optimizers.adam import Adam, AdamW, Nadam
 from tinynet.optimizers.base import DecoupledDecay, Optimizer
@@ -21,3 +24,8 @@ __all__ = [
     "RMSprop",
     "rate_field",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise missing_in(__name__, name, __all__)

@@ -1,0 +1,65 @@
+"""Attributes of a model: those that stay what they are, and names that it does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet._support import elsewhere
+from tinynet.errors import NotBuiltError
+
+# What a model is made of stays where it is; and what to write in place of an assignment.
+_FIXED = {
+    "layers": "a new model: Sequential([...])",
+    "loss": "a new model: Sequential(..., loss=...)",
+    "dtype": 'a new model: Sequential(..., dtype="float64")',
+    "inputs": "a new model: Sequential(..., inputs=n_0)",
+    "params": "model.params[:] = v",
+    "grads": "model.grads[:] = v",
+    "state": "model.state[:] = v",
+    "W": "model.W[1] = M",
+    "b": "model.b[1] = v",
+    "dW": "model.dW[1] = M",
+    "db": "model.db[1] = v",
+}
+# What a model has of its storage, once it is built.
+OF_STORAGE = (
+    "params", "grads", "state", "values", "decaying", "identity", "n_params", "inputs", "outputs",
+)  # fmt: skip
+
+
+def expect_assignable(model: Any, name: str) -> None:
+    """Refuse an assignment that would detach an array, or that nothing would ever read."""
+    if name in _FIXED or name in OF_STORAGE:
+        hint = f" Use {_FIXED[name]}." if name in _FIXED else ""
+        raise AttributeError(f"model.{name} cannot be replaced.{hint}")
+    # A subclass may have attributes of its own, and any model a note such as model.history.
+    is_there = name in vars(model) or hasattr(type(model), name)
+    if is_there or name == "history" or _is_subclass(model):
+        return
+    names = _names(model)
+    is_mistaken = elsewhere.is_known(name, names) or elsewhere.is_misspelt(name, names)
+    if is_mistaken and not name.startswith("_"):
+        raise _missing(model, name)
+
+
+def not_found(model: Any, name: str) -> Exception | None:
+    """Return the error for an attribute that was not found, if Python's own says less."""
+    if name == "storage" or name in OF_STORAGE:
+        return NotBuiltError(
+            "The model has no parameters yet, because its number of inputs is unknown. "
+            "Use Sequential(..., inputs=n_0), or call model.forward(X) or "
+            "model.fit(X, Y) first."
+        )
+    return None if name.startswith("_") or hasattr(type(model), name) else _missing(model, name)
+
+
+def _missing(model: Any, name: str) -> AttributeError:
+    return elsewhere.missing("model", name, _names(model), "model.")
+
+
+def _names(model: Any) -> list[str]:
+    return [name for name in {*vars(model), *dir(type(model)), *OF_STORAGE} if name[0] != "_"]
+
+
+def _is_subclass(model: Any) -> bool:
+    return not type(model).__module__.startswith("tinynet.")
