@@ -10,30 +10,38 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinynet._support import foreign
 from tinynet._support.arrays import Array, Shape, all_finite
+from tinynet._support.foreign import spelled
 from tinynet.errors import NonFiniteError, ShapeError
 
 AsColumns: TypeAlias = "Callable[[Array, int], Array]"  # for labels and a number of outputs
 
+OR_NONE = ", or None"
 _MOST_DIMENSIONS = 64  # of a NumPy array
 
 
-def integer(name: str, value: Any, least: int = 1) -> int:
-    """Return `value` as an int, if it is one of at least `least` that a machine can count to."""
+def integer(name: str, value: Any, least: int = 1, also: str = "") -> int:
+    """Return `value` as an int, if it is one of at least `least` that a machine can count to.
+
+    `also` says in a message what else is right.
+    """
     try:
         number = operator.index(value)
     except TypeError:
-        message = f"{name} is {value!r}, expected a whole number of at least {least}."
-        raise TypeError(message) from None
+        message = f"{name} is {value!r}, expected a whole number of at least {least}{also}."
+        is_whole = isinstance(value, float) and value.is_integer()
+        hint = f" Use {name}={value:.0f}." if is_whole and value >= least else ""
+        raise TypeError(message + hint) from None
     bound = f"at least {least}" if number <= sys.maxsize else f"at most {sys.maxsize}"
     if not least <= number <= sys.maxsize or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, expected a whole number of {bound}.")
+        raise ValueError(f"{name} is {value!r}, expected a whole number of {bound}{also}.")
     return number
 
 
 def integer_or_none(name: str, value: Any) -> int | None:
     """Return `value` as an int of at least 1, or None."""
-    return None if value is None else integer(name, value)
+    return None if value is None else integer(name, value, also=OR_NONE)
 
 
 def written(shape: tuple[Any, ...], m: Any = "m") -> str:
@@ -50,34 +58,36 @@ def example_shape(inputs: Any) -> Shape:
     return tuple([integer("inputs", n) for n in numbers])
 
 
-def numbers(array: Any, name: str) -> Array:
-    """Return an array of real numbers."""
-    array = np.asarray(array)
+def numbers(value: Any, name: str, example: Shape = ()) -> Array:
+    """Return an array of real numbers; `example` is the shape of an example, where it is known."""
+    array = value if type(value) is np.ndarray else foreign.as_array(value, name, example)
     if array.dtype.kind not in "biuf":
-        if array.dtype.kind == "c":
-            remedy = f"{name}.real"
-        else:
-            remedy = f"{name}.astype(float)" if array.ndim else "an array"
-        raise TypeError(f"{name} has dtype {array.dtype}, expected real numbers. Pass {remedy}.")
+        raise foreign.not_numbers(value, array, name)
     return array
 
 
-def columns(X: Any, expected: Shape, dtype: np.dtype[Any], name: str, whose: str = "") -> Array:
-    """Return X in `dtype`, if it has at least one example of the `expected` shape."""
+def columns(
+    X: Any, expected: Shape | None, dtype: np.dtype[Any], name: str, whose: str = ""
+) -> Array:
+    """Return X in `dtype`, if it has at least one example of the `expected` shape, or of any."""
     if type(X) is np.ndarray and X.dtype == dtype and X.shape[:-1] == expected and X.size:
         return X
-    X = numbers(X, name)
+    value, X = X, numbers(X, name, expected or ())
+    if value is not X:
+        foreign.expect_columns(value, name, X.shape, expected)
+    expected = X.shape[:-1] if expected is None else expected
     if X.ndim < 2 or X.shape[:-1] != expected:
+        given = spelled(value, name)
         hint, shape = "", written(expected or ("n_0",))
         if X.ndim == 1:
             ways = []
             if expected in ((), X.shape):
-                ways.append(f"{name}.reshape(-1, 1) for one example")
+                ways.append(f"{given}.reshape(-1, 1) for one example")
             if expected in ((), (1,)):
-                ways.append(f"{name}.reshape(1, -1) for one feature")
+                ways.append(f"{given}.reshape(1, -1) for one feature")
             hint = f" Pass {', '.join(ways)}." if ways else ""
         elif X.ndim == 2 and X.shape[1:] == expected:
-            hint = f" It looks transposed (examples are columns): pass {name}.T."
+            hint = f" It looks transposed (examples are columns): pass {given}.T."
         raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
     if X.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {X.shape}, expected at least one example (a column).")
@@ -86,28 +96,44 @@ def columns(X: Any, expected: Shape, dtype: np.dtype[Any], name: str, whose: str
 
 
 def targets(
-    Y: Any, expected: Shape, dtype: np.dtype[Any], as_columns: AsColumns, rows: int = 0
+    Y: Any,
+    expected: Shape,
+    dtype: np.dtype[Any],
+    as_columns: AsColumns,
+    rows: int = 0,
+    X: Any = None,
 ) -> Array:
     """Return Y as columns of the `expected` shape, into which `as_columns` turns labels.
 
-    A message may need the number of rows of X.
+    A message may need what was passed as X, and its number of rows.
     """
-    Y = as_columns(numbers(Y, "Y"), expected[0])
+    value, Y = Y, numbers(Y, "Y")
+    try:
+        Y = as_columns(Y, expected[0])
+    except ShapeError as error:  # a loss knows Y as an array
+        error.args = (str(error).replace("Pass Y.", f"Pass {spelled(value, 'Y')}."),)
+        raise
     if Y.shape != expected:
-        raise wrong_targets(Y, expected, rows=rows)
+        given = {"given": spelled(value, "Y"), "given_X": spelled(X, "X")}
+        raise wrong_targets(Y, expected, rows=rows, **given)
     return Y.astype(dtype, copy=False)
 
 
-def wrong_targets(Y: Array, expected: Shape, also: str = "", rows: int = 0) -> ShapeError:
-    """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names."""
+def wrong_targets(
+    Y: Array, expected: Shape, also: str = "", rows: int = 0, given: str = "Y", given_X: str = "X"
+) -> ShapeError:
+    """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names.
+
+    `given` and `given_X` are how to write the arrays of what the user passed.
+    """
     n, m = expected[0], expected[-1]
     other_units = Y.size and Y.size % m == 0 and Y.size // m != n
-    examples = f"The columns of X are its {m} examples."
+    by_rows = f"If its {rows} rows are the examples, pass {given_X}.T."
     hints = (
-        (Y.shape == expected[::-1], "It looks transposed (examples are columns): pass Y.T."),
-        (Y.shape == (m, 1), "Pass Y.ravel() for labels."),
-        (Y.size == math.prod(expected), f"Pass Y.reshape({n}, -1)."),
-        (rows and rows in Y.shape, f"{examples} If its {rows} rows are the examples, pass X.T."),
+        (Y.shape == expected[::-1], f"It looks transposed (examples are columns): pass {given}.T."),
+        (Y.shape == (m, 1), f"Pass {given}.ravel() for labels."),
+        (Y.size == math.prod(expected), f"Pass {given}.reshape({n}, -1)."),
+        (rows and rows in Y.shape, f"The columns of X are its {m} examples. {by_rows}"),
         (other_units, f"A[L] has as many rows as the last layer has units: {n}."),
         (rows, f"X has {m} examples, and Y must have as many."),
     )
@@ -119,7 +145,7 @@ def weights(name: str, values: Any, m: int) -> Array:
     """Return weights as (m,) in float64, if they are finite and at least 0."""
     w = numbers(values, name)
     if w.shape not in ((m,), (1, m)):
-        hint = f" Pass {name}.reshape(-1)." if w.size == m else ""
+        hint = f" Pass {spelled(values, name)}.reshape(-1)." if w.size == m else ""
         raise ShapeError(f"{name} has shape {w.shape}, expected ({m},), a weight an example.{hint}")
     w = w.reshape(m).astype(np.float64)
     check_finite(name, w)

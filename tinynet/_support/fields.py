@@ -59,7 +59,9 @@ def integer(
     """Return a field for a whole number of at least `least`; `optional` takes None too."""
 
     def convert(value: Any, field: attrs.Attribute[Any]) -> int | None:
-        return None if optional and value is None else checks.integer(field.name, value, least)
+        also = checks.OR_NONE if optional else ""
+        is_none = optional and value is None
+        return None if is_none else checks.integer(field.name, value, least, also)
 
     converter = attrs.Converter(convert, takes_field=True)
     return attrs.field(default=default, converter=converter, **options)

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet._support import checks
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import check_finite, integer_or_none
 from tinynet._support.random import state_of
 from tinynet.data.batches import ArrayBatches, ArraySlices, Batches
 from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import FileBatches, as_columns, by_examples, on_disk
 from tinynet.data.split import divided, held_out
-from tinynet.data.stream import is_stream, stream_batches
+from tinynet.data.stream import FIT, RESUME, Caller, is_stream, stream_batches
 from tinynet.data.weights import example_weights
 from tinynet.model.network import Network
 
@@ -43,6 +43,7 @@ def training_batches(
     steps_per_epoch: int | None = None,
     validation_split: float | None = None,
     in_memory: type[ArraySlices] = ArrayBatches,
+    caller: Caller = FIT,
 ) -> Prepared:
     """Return the batches of X and Y to train on; the first examples build the network.
 
@@ -50,20 +51,21 @@ def training_batches(
     or, as X and without Y, an iterable of batches or a function that returns one. Otherwise the
     arguments are those of `Sequential.fit`. Only arrays in memory are split.
     """
-    if is_stream(X, Y):
-        _refuse_split(validation_split)
+    if is_stream(X, Y, caller):
+        _refuse_split(validation_split, caller)
         options = {
             "batch_size": batch_size != BATCH_SIZE,
             "sample_weight": sample_weight,
             "class_weight": class_weight,
             "shuffle": isinstance(shuffle, str),
         }
-        return Prepared(stream_batches(network, X, options, steps_per_epoch))
+        return Prepared(stream_batches(network, X, options, steps_per_epoch, caller))
     if steps_per_epoch is not None:
         found = f"steps_per_epoch is {steps_per_epoch}, expected only with a stream of batches"
-        raise ValueError(f"{found}. An epoch of arrays has every example once: leave it out.")
+        remedy = "An epoch of arrays has every example once: leave it out."
+        raise ValueError(f"{found}. {RESUME.instead if caller is RESUME else remedy}")
     if on_disk(X, Y):
-        _refuse_split(validation_split)
+        _refuse_split(validation_split, caller)
         rows = FileBatches(network, X, Y, batch_size, shuffle)
         weights = (sample_weight, class_weight)
         rows.w = example_weights(network, *weights, rows.m, rows.all_targets())
@@ -92,10 +94,11 @@ def _prepared(sample_weight: Any, training: Batches, *others: Any) -> Prepared:
     return data
 
 
-def _refuse_split(validation_split: float | None) -> None:
+def _refuse_split(validation_split: float | None, caller: Caller) -> None:
     if validation_split is not None:
         found = "validation_split got data on disk or a stream, expected arrays in memory"
-        raise ValueError(f"{found}. Use validation_data=...")
+        remedy = RESUME.instead if caller is RESUME else "Use validation_data=..."
+        raise ValueError(f"{found}. {remedy}")
 
 
 def ordered_batches(
@@ -105,29 +108,41 @@ def ordered_batches(
     batch_size: int | None = None,
     sample_weight: Any = None,
     steps_per_epoch: int | None = None,
+    caller: Caller = FIT,
 ) -> Batches:
     """Return the batches of X and Y to evaluate on, always in order.
 
     With `batch_size` None, a batch has so many examples that a pass takes little memory.
     """
-    if batch_size is None and is_stream(X, Y):
+    if batch_size is None and is_stream(X, Y, caller):
         batch_size = BATCH_SIZE
-    elif batch_size is None and (on_disk(X, Y) or np.shape(X)[-1:] > (_PART,)):
+    elif batch_size is None and (on_disk(X, Y) or shape_of(X)[-1:] > (_PART,)):
         batch_size = _part(network)
     options = (batch_size, False, sample_weight, None, steps_per_epoch)
-    return training_batches(network, X, Y, *options, in_memory=ArraySlices).training
+    how: dict[str, Any] = {"in_memory": ArraySlices, "caller": caller}
+    return training_batches(network, X, Y, *options, **how).training
 
 
 def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Array]:
     """Return X alone in parts, in order, as columns that are checked and cast."""
     if batch_size is not None:
         integer_or_none("batch_size", batch_size)
-    reads = on_disk(X)
-    if not reads and batch_size is None and np.shape(X)[-1:] <= (_PART,):
+    reads, is_array = on_disk(X), type(X) is np.ndarray
+    shape = X.shape if is_array else shape_of(X)
+    if not reads and batch_size is None and shape[-1:] <= (_PART,):
         return (network.check_inputs(X),)
-    if not reads and not (network.is_built and np.shape(X)[:-1] == network.inputs):
+    is_checked = is_array and network.is_built and shape[:-1] == network.inputs
+    if not reads and not is_checked:
         X = network.check_inputs(X)  # builds the network, or refuses X as a whole
     return _parts(network, by_examples("X", X), batch_size or _part(network))
+
+
+def shape_of(X: Any) -> Shape:
+    """Return the shape of an X that is not checked yet; () where it has none."""
+    try:
+        return tuple(np.shape(X))
+    except (ValueError, TypeError, RuntimeError):
+        return ()
 
 
 def _parts(network: Network, rows: Any, size: int) -> Iterator[Array]:

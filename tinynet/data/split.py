@@ -16,8 +16,8 @@ from tinynet.data.weights import classes_of
 def check_share(share: Any) -> float:
     """Return the share of validation data as a float between 0 and 1."""
     if not isinstance(share, Real) or not 0 < float(share) < 1:
-        found = f"validation_split is {share!r}"
-        raise ValueError(f"{found}, expected a share between 0 and 1, such as 0.2.")
+        found = f"validation_split is {share!r}, expected a share between 0 and 1, such as 0.2"
+        raise ValueError(f"{found}, or None for no split.")
     return float(share)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Set, ValuesView
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,25 @@ from tinynet._support.random import Random
 from tinynet.data.batches import Batch, Batches
 from tinynet.data.disk import REFUSALS
 from tinynet.model.network import Network
+
+
+class Caller(NamedTuple):
+    """The function that a user called, as messages name it.
+
+    ``arrays`` is how it takes arrays. ``instead`` is what to do where it has no such arguments as
+    ``batch_size`` and ``steps_per_epoch``; {batches} stands for an iterator of batches.
+    """
+
+    arrays: str
+    instead: str = ""
+
+
+FIT, EVALUATE = Caller("fit(X, Y)"), Caller("evaluate(X, Y)")
+RESUME = Caller("resume(path, X, Y)", "Pass the data that fit was given.")
+VALIDATION = Caller(
+    "validation_data=(X, Y)",
+    "Pass a list: validation_data=[batch for _, batch in zip(range(10), {batches})].",
+)
 
 
 class StreamBatches(Batches):
@@ -27,8 +46,15 @@ class StreamBatches(Batches):
     weights is read for an epoch before the first step.
     """
 
-    def __init__(self, network: Network, stream: Any, steps_per_epoch: int | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        stream: Any,
+        steps_per_epoch: int | None = None,
+        caller: Caller = FIT,
+    ) -> None:
         self.network, self.stream, self.limit = network, stream, steps_per_epoch
+        self.caller = caller
         self.mean_weight = 1.0
         self.is_weighted: bool | None = None  # unknown before the first batch
         self.is_endless = not is_iterable(stream)
@@ -95,7 +121,8 @@ class StreamBatches(Batches):
         if not is_sequence or len(batch) not in (2, 3):
             found = type(batch).__name__ + (f" of {len(batch)}" if is_sequence else "")
             expected = "expected (X, Y) or (X, Y, sample_weight)"
-            raise TypeError(f"Batch {number} is a {found}, {expected}. Use fit(X, Y) for arrays.")
+            remedy = f"Use {self.caller.arrays} for arrays."
+            raise TypeError(f"Batch {number} is a {found}, {expected}. {remedy}")
         w = None
         try:
             X, Y = self.network.check_data(*batch[:2])
@@ -115,33 +142,52 @@ def is_iterable(X: Any) -> bool:
     return hasattr(type(X), "__iter__")
 
 
-def is_stream(X: Any, Y: Any) -> bool:
+def is_stream(X: Any, Y: Any, caller: Caller = FIT) -> bool:
     """Return whether X gives whole batches, and so comes without Y."""
     if Y is None:
-        if hasattr(X, "__array__") or X is None:
-            raise TypeError("Y is missing, expected with arrays. Use fit(X, Y).")
+        if hasattr(X, "__array__") or hasattr(X, "tocsr") or X is None:
+            raise TypeError(f"Y is missing, expected with arrays. Use {caller.arrays}.")
+        if isinstance(X, dict):
+            found = f"X is a dictionary with the keys {', '.join(map(repr, list(X)[:5]))}"
+            raise TypeError(f"{found}, expected arrays. Use {caller.arrays} with its values.")
         return True
-    if callable(X) or (is_iterable(X) and not hasattr(X, "__getitem__")):
+    # What holds examples, but is not an array, is refused later, with what to make of it.
+    are_examples = hasattr(X, "__next__") or isinstance(X, (Set, ValuesView))
+    is_array = hasattr(X, "__getitem__") or hasattr(X, "__array__") or hasattr(X, "tocsr")
+    if callable(X) or (is_iterable(X) and not is_array and not are_examples):
         raise ValueError("X is a stream, but got Y too. Leave out Y, and let X give (X, Y).")
     return False
 
 
 def stream_batches(
-    network: Network, X: Any, options: dict[str, Any], steps_per_epoch: int | None
+    network: Network,
+    X: Any,
+    options: dict[str, Any],
+    steps_per_epoch: int | None,
+    caller: Caller = FIT,
 ) -> StreamBatches:
     """Return the batches of a stream, if none of these options is chosen."""
     refused = [name for name, value in options.items() if value is not None and value is not False]
     if refused:
         found = f"A stream of batches got {' and '.join(refused)}, expected none of these"
-        raise ValueError(f"{found}. Let it give (X, Y) or (X, Y, sample_weight) as you want them.")
+        as_wanted = "Let it give (X, Y) or (X, Y, sample_weight) as you want them."
+        raise ValueError(f"{found}. {RESUME.instead if caller is RESUME else as_wanted}")
     if hasattr(X, "__next__"):
-        remedy = "Pass the function, not what it returned, and steps_per_epoch=..."
-        raise TypeError(f"A {type(X).__name__} can be iterated over only once. {remedy}")
+        found = f"A {type(X).__name__} can be iterated over only once."
+        remedy = "If it ends and its batches fit in memory, pass list(X)."
+        if hasattr(X, "gi_frame"):
+            function = "Pass the function, not what it returned, and steps_per_epoch=..."
+            remedy = f"{function} {remedy}"
+        raise TypeError(f"{found} {caller.instead.format(batches='X') or remedy}")
     if not is_iterable(X) and not callable(X):
-        raise TypeError(f"X is {X!r}, expected an iterable of batches (X, Y) or a function.")
+        raise TypeError(
+            f"X is {X!r}, expected an iterable of batches (X, Y) or a function. "
+            f"Use {caller.arrays} for arrays."
+        )
     if not is_iterable(X) and steps_per_epoch is None:
-        raise ValueError("X is a function. Add steps_per_epoch=..., the batches of an epoch.")
-    return StreamBatches(network, X, steps_per_epoch)
+        remedy = "Add steps_per_epoch=..., the batches of an epoch."
+        raise ValueError(f"X is a function. {caller.instead.format(batches='X()') or remedy}")
+    return StreamBatches(network, X, steps_per_epoch, caller)
 
 
 def _length(stream: Any, limit: int | None) -> int | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinynet._support import checks
 from tinynet._support.arrays import Array
+from tinynet._support.foreign import spelled
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
 
@@ -96,7 +97,11 @@ def resolve(metrics: str | Measure | Iterable[str | Measure]) -> dict[str, Measu
     """
     found: dict[str, Measure] = {}
     specs: Any = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics
-    for spec in () if specs is None else specs:
+    specs = () if specs is None else specs
+    if not isinstance(specs, Iterable):
+        expected = "expected names, metrics or functions"
+        raise TypeError(f'metrics is {specs!r}, {expected}. Use metrics=["accuracy"].')
+    for spec in specs:
         is_function = callable(spec) and not isinstance(spec, type)
         metric = spec if is_function else Metric.get(spec)
         name = _name(metric)
@@ -137,11 +142,11 @@ def outputs_of(A: Any, more_axes: bool = False) -> Array:
 
 def entries(Y: Any, A: Any) -> tuple[Array, Array]:
     """Return Y and A as arrays of one shape; for one output Y may be flat."""
-    Y, A = checks.numbers(Y, "Y"), outputs_of(A, more_axes=True)
+    value, Y, A = Y, checks.numbers(Y, "Y"), outputs_of(A, more_axes=True)
     if Y.ndim == 1 and A.shape == (1, Y.size):
         Y = Y[np.newaxis]
     if Y.shape != A.shape:
-        raise checks.wrong_targets(Y, A.shape)
+        raise checks.wrong_targets(Y, A.shape, given=spelled(value, "Y"))
     return Y, A
 
 

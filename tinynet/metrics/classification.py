@@ -20,6 +20,7 @@ import numpy as np
 from tinynet._support import fields
 from tinynet._support.arrays import Array
 from tinynet._support.checks import class_numbers, entry, numbers, weights, wrong_targets
+from tinynet._support.foreign import spelled
 from tinynet.metrics.base import Metric, entries, mean, outputs_of
 
 _multilabel = partial(attrs.field, default=None, kw_only=True)
@@ -269,11 +270,12 @@ def labels(A: Array, threshold: float = 0.5) -> Array:
 
 def true_classes(Y: Any, A: Array) -> Array:
     """Return the class of each example from columns like those of A, or from labels."""
-    Y, (n, m) = numbers(Y, "Y"), A.shape
+    value, Y, (n, m) = Y, numbers(Y, "Y"), A.shape
     if n > 1 and Y.shape == A.shape:
         return labels(_distribution(Y))
     if Y.shape not in ((m,), (1, m)):
-        raise wrong_targets(Y, A.shape, f", or integer labels ({m},)")
+        labels_too = f", or integer labels ({m},)"
+        raise wrong_targets(Y, A.shape, labels_too, given=spelled(value, "Y"))
     classes = class_numbers(Y, n) if n > 1 else yes(Y.reshape(-1))
     return classes.astype(np.intp, copy=False)  # not every NumPy counts uint64
 

@@ -257,9 +257,9 @@ class Network:
     def check_data(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns; the first ones build the model."""
         was_built, loss = self.is_built, self.needed_loss()
-        X, layers = self._inputs(X)
+        value, (X, layers) = X, self._inputs(X)
         expected = (*layers[-1].output_shape, X.shape[-1])
-        Y = checks.targets(Y, expected, self.dtype, loss.targets, len(X))
+        Y = checks.targets(Y, expected, self.dtype, loss.targets, len(X), value)
         if was_built:
             checks.check_finite("X", X)
         loss.check_targets(Y)
@@ -272,8 +272,7 @@ class Network:
         if "storage" in self.__dict__:
             X = checks.columns(X, self.inputs, self.dtype, "X")
             return X.copy() if self.storage.holds(X) else X, self.storage.layers
-        X = checks.numbers(X, "X")
-        X = checks.columns(X, X.shape[:-1], self.dtype, "X")
+        X = checks.columns(X, None, self.dtype, "X")
         checks.check_finite("X", X)
         return X, place(self.layers, X.shape[:-1])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -12,7 +12,9 @@ import numpy as np
 
 from tinynet._support.checks import integer_or_none
 from tinynet.data.batches import Batches
-from tinynet.data.sources import Prepared, ordered_batches, training_batches
+from tinynet.data.disk import REFUSALS
+from tinynet.data.sources import Prepared, ordered_batches, shape_of, training_batches
+from tinynet.data.stream import EVALUATE, FIT, RESUME, VALIDATION, Caller
 from tinynet.errors import ShapeError
 from tinynet.files import model as model_file
 from tinynet.files.archive import opened
@@ -50,7 +52,8 @@ def fit(
     if every is not None and checkpoint is None:
         found = f"checkpoint_every is {every}, but there is no file to write"
         raise ValueError(f'{found}. Add checkpoint="run.npz".')
-    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+    is_path = isinstance(checkpoint, (str, os.PathLike)) and os.fspath(checkpoint)
+    if checkpoint is not None and not is_path:
         raise TypeError(f'checkpoint is {checkpoint!r}, expected a path. Use checkpoint="run.npz".')
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     functions = resolve(metrics)
@@ -89,7 +92,7 @@ def resume(
         raise ValueError(f"{found}. Add metrics=[...], with {names}.")
     functions = resolve(saved.metrics if metrics is None else metrics)
     network.rng = saved.generator("start")
-    data = _prepare(network, X, Y, sample_weight, validation_data, settings)
+    data = _prepare(network, X, Y, sample_weight, validation_data, settings, RESUME)
     run = Run(network, saved.optimizer, functions, settings, *_known_of(data))
     all_callbacks = _with_progress(callbacks, settings)
     saved.expect_same_run(run, all_callbacks)
@@ -120,12 +123,18 @@ def evaluate(
     # Only building changes the network: threads may share one that is built.
     guard = contextlib.nullcontext() if network.is_built else network.unchanged_if_refused()
     with guard:
-        batches = ordered_batches(network, X, Y, size, sample_weight, steps)
+        batches = ordered_batches(network, X, Y, size, sample_weight, steps, EVALUATE)
     return evaluate_batches(network, batches, functions)
 
 
 def _prepare(
-    network: Network, X: Any, Y: Any, sample_weight: Any, validation_data: Any, settings: Settings
+    network: Network,
+    X: Any,
+    Y: Any,
+    sample_weight: Any,
+    validation_data: Any,
+    settings: Settings,
+    caller: Caller = FIT,
 ) -> Prepared:
     """Return the batches to train on and to validate on, all checked before the first step."""
     share, steps = settings.validation_split, settings.steps_per_epoch
@@ -133,7 +142,7 @@ def _prepare(
         found = "fit got validation_data and validation_split, expected one of them"
         raise ValueError(f"{found}. Leave one out.")
     options = (settings.batch_size, settings.shuffle, sample_weight, settings.class_weight, steps)
-    data = training_batches(network, X, Y, *options, share)
+    data = training_batches(network, X, Y, *options, share, caller=caller)
     if validation_data is not None:
         data = data._replace(validation=_validation(network, validation_data))
     _refuse_small_batches(network, data.training)
@@ -141,15 +150,30 @@ def _prepare(
 
 
 def _validation(network: Network, data: Any) -> Batches:
-    """Return the validation batches of (X, Y), (X, Y, w), or a stream alone or in a tuple."""
-    are_arrays = isinstance(data, list) and all(isinstance(array, np.ndarray) for array in data)
-    if not (are_arrays or isinstance(data, tuple)):
+    """Return the validation batches of (X, Y), (X, Y, w), or a stream alone or in a tuple.
+
+    A list is a stream if it holds batches, and otherwise it stands for the tuple.
+    """
+    if not isinstance(data, (tuple, list)) or (data and all(map(_is_batch, data))):
         data = (data,)
+    if not 1 <= len(data) <= 3:
+        found = f"validation_data has {len(data)} parts, expected (X, Y) or (X, Y, sample_weight)"
+        raise ValueError(f"{found}. Leave it out to train without validation.")
     X, Y, w = (*data, None, None)[:3]
-    batches = ordered_batches(network, X, Y, sample_weight=w)
-    for _ in batches.epoch(None):  # each batch is checked before the first step
-        pass
+    try:
+        batches = ordered_batches(network, X, Y, sample_weight=w, caller=VALIDATION)
+        for _ in batches.epoch(None):  # each batch is checked before the first step
+            pass
+    except REFUSALS as error:
+        error.args = (f"In validation_data: {error}",)
+        raise
     return batches
+
+
+def _is_batch(part: Any) -> bool:
+    """Return whether part of a list is a batch, and not the examples or targets of a pair."""
+    is_pair = isinstance(part, (tuple, list)) and len(part) in (2, 3)
+    return is_pair and len(shape_of(part[0])) > 1
 
 
 @np.errstate(all="ignore")
@@ -178,10 +202,13 @@ def _known_of(data: Prepared) -> tuple[Any, ...]:
     return batches.m, batches.shape, batches.steps, is_validated, data.rng_before_split
 
 
-def _with_progress(callbacks: Sequence[Callback], settings: Settings) -> list[Callback]:
-    for callback in callbacks:
+def _with_progress(callbacks: Any, settings: Settings) -> list[Callback]:
+    """Return the callbacks, of which there may be one alone or none, and the progress bar."""
+    is_one = not isinstance(callbacks, Iterable)
+    several: list[Any] = [] if callbacks is None else [callbacks] if is_one else list(callbacks)
+    for callback in several:
         if not isinstance(callback, Callback):
             hint = f" Pass {callback.__name__}()." if isinstance(callback, type) else ""
             expected = "expected an instance of a subclass of tinynet.Callback"
             raise TypeError(f"callbacks has {callback!r}, {expected}.{hint}")
-    return [*callbacks, *[ProgressBar()] * settings.verbose]
+    return [*several, *[ProgressBar()] * settings.verbose]
