@@ -61,9 +61,7 @@ def training_batches(
         }
         return Prepared(stream_batches(network, X, options, steps_per_epoch, caller))
     if steps_per_epoch is not None:
-        found = f"steps_per_epoch is {steps_per_epoch}, expected only with a stream of batches"
-        remedy = "An epoch of arrays has every example once: leave it out."
-        raise ValueError(f"{found}. {RESUME.instead if caller is RESUME else remedy}")
+        raise _steps_of_arrays(steps_per_epoch, caller)
     if on_disk(X, Y):
         _refuse_split(validation_split, caller)
         rows = FileBatches(network, X, Y, batch_size, shuffle)
@@ -76,13 +74,26 @@ def training_batches(
     if validation_split is None:
         arrays = _with_weights(network, [X, Y, sample_weight], class_weight)
         return _prepared(sample_weight, in_memory(arrays, batch_size, shuffle))
-    w, before = sample_weight, state_of(network.rng)
+    arrays = [X, Y, sample_weight]
+    return _split(network, arrays, class_weight, validation_split, batch_size, shuffle)
+
+
+def _split(
+    network: Network,
+    arrays: list[Any],
+    class_weight: Any,
+    share: float,
+    batch_size: int | None,
+    shuffle: bool | str,
+) -> Prepared:
+    """Return the batches of some examples to train on, and of the others to validate on."""
+    (X, Y, w), before = arrays, state_of(network.rng)
     if w is not None:
         w = checks.weights("sample_weight", w, X.shape[-1])
-    training, held = divided([X, Y, w], held_out(Y, validation_split, network.rng))
+    training, held = divided([X, Y, w], held_out(Y, share, network.rng))
     batches = ArrayBatches(_with_weights(network, training, class_weight), batch_size, shuffle)
     validation = ArraySlices(_with_weights(network, held, None), None)
-    return _prepared(sample_weight, batches, validation, before)
+    return _prepared(w, batches, validation, before)
 
 
 def _prepared(sample_weight: Any, training: Batches, *others: Any) -> Prepared:
@@ -92,6 +103,12 @@ def _prepared(sample_weight: Any, training: Batches, *others: Any) -> Prepared:
         if batches is not None:
             batches.weighs_metrics = sample_weight is not None
     return data
+
+
+def _steps_of_arrays(steps_per_epoch: int, caller: Caller) -> ValueError:
+    found = f"steps_per_epoch is {steps_per_epoch}, expected only with a stream of batches"
+    remedy = "An epoch of arrays has every example once: leave it out."
+    return ValueError(f"{found}. {RESUME.instead if caller is RESUME else remedy}")
 
 
 def _refuse_split(validation_split: float | None, caller: Caller) -> None:
