@@ -61,7 +61,7 @@ def test_partner_of_a_users_loss():
             return tn.Loss.get("binary_crossentropy").back(A.astype(np.float64), Y)
 
     Y = (np.arange(12).reshape(2, 6) % 2).astype(np.float32)
-    net, other = (model(tn.Dense(2, "sigmoid"), tn.Dense(2, end), loss="plain")
+    net, other = (model(tn.Dense(2, "sigmoid"), tn.Dense(2, end, "he_normal"), loss="plain")
                   for end in ("sigmoid", tn.activations.LeakyReLU(0.5)))  # fmt: skip
     net.fit(X, Y)
     np.testing.assert_array_equal(net.dZ[2], net.A[2] - Y)

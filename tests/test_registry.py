@@ -24,8 +24,8 @@ NAMED = {
           "mean_squared_error poisson",
     Optimizer: "adagrad adam adamw nadam rmsprop sgd",
     Schedule: "constant cosine exponential inverse_time polynomial step warmup",
-    Initializer: "constant glorot_normal glorot_uniform he_normal he_uniform lecun_normal normal "
-                 "orthogonal zeros",
+    Initializer: "constant glorot_normal glorot_uniform he_average he_normal he_uniform "
+                 "lecun_normal normal orthogonal zeros",
     Metric: "accuracy f1 r2",
 }  # fmt: skip
 # How they print, with the documented defaults; no two of them are equal.
@@ -362,3 +362,20 @@ def test_what_is_imported_later():
     output_of("-c", IMPORTS)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tn.nothing
+
+
+@pytest.mark.parametrize(
+    ("activation", "name", "variance"),
+    [
+        ("relu", "he_average", 4 / (300 + 100)), ("leaky_relu", "he_average", 4 / (300 + 100)),
+        ("gelu", "he_normal", 2 / 300), ("selu", "lecun_normal", 1 / 300),
+        ("tanh", "glorot_uniform", 2 / (300 + 100)), ("softmax", "glorot_uniform", 2 / (300 + 100)),
+    ],
+)  # fmt: skip
+def test_auto(activation, name, variance):
+    """``init="auto"`` draws W with the activation's initializer, of the documented variance."""
+    one, same = (
+        tn.Sequential([Dense(100, activation, init)], inputs=300, seed=1) for init in ("auto", name)
+    )
+    assert same.W[1].tolist() == one.W[1].tolist()
+    assert one.W[1].var() == pytest.approx(variance, rel=0.03)

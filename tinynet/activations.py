@@ -120,7 +120,7 @@ class Tanh(Activation):
 class ReLU(Activation):
     r"""A = max(Z, 0); the slope at 0 counts as 0. `back` expects the A that `forward` gives."""
 
-    init = "he_normal"
+    init = "he_average"
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         A = np.empty_like(Z) if out is None else out
@@ -143,7 +143,7 @@ class LeakyReLU(Activation):
     """
 
     slope: float = finite(0.01)
-    init = "he_normal"
+    init = "he_average"
 
     @by_blocks
     def forward(self, Z: Array) -> Array:

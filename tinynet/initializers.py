@@ -86,6 +86,18 @@ class HeUniform(Initializer):
         return rng.uniform(-limit, limit, shape)
 
 
+class HeAverage(Initializer):
+    r"""Uniform between ±√(12/(n_in + n_out)), of variance 4/(n_in + n_out), for ReLU.
+
+    It is ``he_uniform`` with the mean of n_in and n_out in place of n_in, and PyTorch's
+    ``xavier_uniform_`` with the gain √2.
+    """
+
+    def draw(self, shape: Shape, rng: Random) -> Array:
+        limit = math.sqrt(12 / (_n_in(shape) + shape[0]))
+        return rng.uniform(-limit, limit, shape)
+
+
 class GlorotNormal(Initializer):
     r"""Normal with variance 2/(n_in + n_out) (Glorot and Bengio 2010)."""
 

@@ -18,7 +18,7 @@ class Activate(Layer):
     """Z = A_prev, and A is the activation of it.
 
     ``Dense(20), Activate("relu")`` computes what ``Dense(20, "relu")`` does. But ``Dense`` then
-    does not know what follows when it draws W: use ``Dense(20, init="he_normal")`` there.
+    does not know what follows when it draws W: use ``Dense(20, init="he_average")`` there.
 
     Parameters
     ----------

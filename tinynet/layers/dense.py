@@ -37,8 +37,9 @@ class Dense(Layer):
     activation : str, Activation or config
         What the model applies to Z.
     init : str, Initializer or config
-        How W is drawn. "auto" is the initializer that suits the activation (He for the ReLU
-        family, LeCun for SELU, Glorot otherwise). b starts at zero.
+        How W is drawn. "auto" is the ``init`` of the activation: he_average for relu and
+        leaky_relu, he_normal for elu, gelu, mish and silu, lecun_normal for selu, glorot_uniform
+        otherwise. b starts at zero.
     l2 : float
         Adds l2/2 · Σ W² to the cost; at least 0. The course's lambda is l2 = lambda/m.
 
