@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers import unchanged
-from messages import raises, warns
+from helpers import registered, unchanged
+from messages import missing, raises, warns
 
 import tinynet as tn
 from tinynet import SGD, Activate, Adam, BatchNorm, Dense, Dropout, Flatten, LayerNorm, Reshape
@@ -99,10 +99,11 @@ WARNED = {
     "schedule that stays 0": (
         one(X[:1], optimizer=SGD(Step(0, 0.5, 10, by="epoch")), moves=False), "Step(", "is 0"),
     "outputs below 0": (
-        yes_or_no([Dense(3, "tanh"), Dense(1)]), "identity", "A[L] … -1. … 0 to 1", '"sigmoid"'),
+        yes_or_no([Dense(3, "tanh"), Dense(1)]),
+        "identity", "no limits … 0 to 1", 'Dense(1, "sigmoid")'),
     "outputs of tanh": (
         yes_or_no([Dense(3, "tanh"), Dense(1, "tanh")]),
-        "tanh", "A[L] … -0. … 0 to 1", '"sigmoid"'),
+        "tanh", "-1 to 1 … 0 to 1", 'Dense(1, "sigmoid")'),
     "outputs above 1": (
         yes_or_no([Dense(3, "tanh"), Dense(1, "softplus", init=normal(9.0))]),
         "softplus", "0 to 1"),
@@ -111,6 +112,9 @@ WARNED = {
     "squares too large": (
         one([[0.0]], X=[[3e10]], optimizer=Adam(0.1), epochs=3),
         "Adam(", "'s'", "finite", "clip_norm"),
+    "squares too large, clipped": (
+        one([[0.0]], X=[[3e10]], optimizer=Adam(0.1, clip_norm=1.0)),
+        "X goes from 3e+10", "about 1"),
     "new parameters": (
         one(X[:1], optimizer="leaves", epochs=3, moves=False), "Leaves()", "params -= "),
     "steps too small": (
@@ -165,21 +169,23 @@ WARNED = {
         one(X[:1] + 1, optimizer=SGD(3.0), epochs=5),
         re.compile(r"cost grows.* step: ([\d.e+]+, ){4}[\d.e+]+\. "), "SGD(learning_rate=3.0"),
     "zeros in several layers": (
-        training([Dense(n, "relu", init="zeros") for n in (4, 3, 1)], SQUARES, X[:1], moves=False),
+        training([Dense(n, end, init="zeros") for n, end in ((4, "relu"), (3, "relu"), (1, "identity"))],
+                 SQUARES, X[:1], moves=False),
         "all 3 units … layer 2 (Dense)"),
     "weights that stop the gradient": (  # with such small steps that W[2] stays 0
         training([Dense(4, "tanh"), Dense(2, "tanh"), Dense(1)], SQUARES, [[1.0]], X[:, :1],
                  {"W2": 0, "W3": [[1, 2]]}, moves=False, optimizer=SGD(1e-60), epochs=2),
         "layer 1 (Dense) … W[2]"),
 }  # fmt: skip
-OF_TWO_LAYERS = "zeros in several layers", "weights that stop the gradient"
+# Two layers are at fault, or what shows before a step has another consequence in the steps.
+TWICE = "zeros in several layers", "weights that stop the gradient", "squares too large"
 
 
 @pytest.mark.parametrize("name", WARNED)
 def test_a_mistake_is_warned_of(name):
     """A likely mistake is warned of once, at the line that called fit, and training continues."""
     train_wrongly, *words = WARNED[name]
-    with warns(*words, times=2 if name in OF_TWO_LAYERS else 1) as caught:
+    with warns(*words, times=2 if name in TWICE else 1) as caught:
         train_wrongly()
     assert {warning.filename for warning in caught} == {__file__}
 
@@ -190,6 +196,201 @@ def test_a_schedule_that_is_over():
     model.fit(X, X[:1], optimizer=optimizer, epochs=5)
     with warns("Polynomial(", "is 0"):
         model.fit(X, X[:1], optimizer=optimizer)
+
+
+# The last activation and the loss, targets and sizes: what shows before the first step.
+
+M = 200
+MANY = np.random.default_rng(2).standard_normal((4, M))
+NUMBERS = MANY[:1] * MANY[1:2]
+CLASS = np.arange(M) % 3
+HIDDEN = Dense(8, "relu")
+LOGITS = [HIDDEN, Dense(3)]
+HOUSES = 2e5 + 5e4 * NUMBERS
+PIXELS = np.random.default_rng(3).integers(0, 256, (9, M))
+
+
+class Swish2(tn.Activation):
+    """Declares no range."""
+
+    def forward(self, Z):
+        return Z / (1 + np.exp(-2 * Z))
+
+
+class Squash(tn.Activation):
+    """Declares its range."""
+
+    range = (-1.0, 1.0)
+
+    def forward(self, Z):
+        return Z / (1 + np.abs(Z))
+
+
+class Percent(tn.activations.Sigmoid):
+    """Has another range than the class that it is made from, and does not declare it."""
+
+    def forward(self, Z, out=None):
+        return 100 / (1 + np.exp(-Z))
+
+    def back(self, dA, Z, A, out=None):
+        return dA * A * (1 - A / 100)
+
+
+class Offset(tn.losses.Poisson):
+    """Has another formula than the class that it is made from, so relu suits it."""
+
+    def each(self, A, Y):
+        return A - Y * np.log1p(A)
+
+    def back(self, A, Y, out=None):
+        return 1 - Y / (1 + A)
+
+
+def ending(activation, units=1):
+    return [HIDDEN, Dense(units, activation)]
+
+
+# layers, loss, X, Y, and what the message says
+MISMATCHES = {
+    "forgotten softmax": (
+        LOGITS, CATEGORICAL, MANY, CLASS, "layer 2 (Dense)", "identity", 'Dense(3, "softmax")'),
+    "forgotten softmax, Activate": (
+        [*LOGITS, Activate("identity")], CATEGORICAL, MANY, CLASS, "identity", '"softmax"'),
+    "relu for classes": (
+        ending("relu", 3), CATEGORICAL, MANY, CLASS, "relu", "at least 0", '"softmax"'),
+    "hard_sigmoid for classes": (
+        ending("hard_sigmoid", 3), CATEGORICAL, MANY, CLASS, "hard_sigmoid", '"softmax"'),
+    "forgotten sigmoid": (
+        ending("identity"), BINARY, MANY, NUMBERS > 0, "no limits", 'Dense(1, "sigmoid")'),
+    "a declared range": (
+        ending("squash"), BINARY, MANY, NUMBERS > 0, "squash", "-1 to 1", '"sigmoid"'),
+    "an undeclared range": (
+        ending("swish2", 3), CATEGORICAL, MANY, CLASS, "swish2", "A[L] goes", '"softmax"'),
+    "counts, identity": (
+        ending("identity"), "poisson", MANY, CLASS[np.newaxis], "identity", '"softplus"'),
+    "counts, relu": (ending("relu"), "poisson", MANY, CLASS[np.newaxis], "relu", '"softplus"'),
+    "counts, sigmoid": (
+        ending("sigmoid"), "poisson", MANY, CLASS[np.newaxis], "0 to 2", "0 to 1", '"softplus"'),
+    "sigmoid, up to 150": (
+        ending("sigmoid"), SQUARES, MANY, 75 + 75 * np.tanh(NUMBERS), "Y goes", "sigmoid … 0 to 1"),
+    "tanh, up to 30": (
+        ending("tanh"), SQUARES, MANY, 30 * np.tanh(NUMBERS), "tanh … -1 to 1", "Y goes"),
+    "relu below 0": (ending("relu"), "huber", MANY, NUMBERS, "at least 0", '"identity"'),
+    "softplus, a row below 0": (
+        ending("softplus", 2), SQUARES, MANY, np.vstack([NUMBERS**2, NUMBERS]), "row 1 of Y"),
+    "softmax, sums of 5": (
+        ending("softmax", 3), SQUARES, MANY, 5 * np.eye(3)[:, CLASS], "sum to 5", "sum to 1"),
+    "house prices": (ending("identity"), SQUARES, MANY, HOUSES, "Y goes", "about 1"),
+    "house prices, flat": (ending("identity"), SQUARES, MANY, HOUSES[0], "Y goes", "about 1"),
+    "X times 1000": (ending("identity"), SQUARES, 1000 * MANY, NUMBERS, "row … of X", "about 1"),
+    "one column": (
+        ending("identity"), SQUARES, MANY * [[1], [1], [1e6], [1]], NUMBERS, "row 2 of X"),
+    "a constant row": (
+        ending("softmax", 3), CATEGORICAL, np.vstack([1000 * MANY, np.ones(M)]), CLASS, "of X"),
+    "pixels": (ending("softmax", 3), CATEGORICAL, PIXELS, CLASS, "0 to 255", "X / 255"),
+    "images": (
+        [Flatten(), *ending("softmax", 3)], CATEGORICAL, PIXELS.reshape(3, 3, M), CLASS, "X / 255"),
+}  # fmt: skip
+REMEDY = re.compile(r"(?<=Use )[XY] = .*?(?=, and| for )")
+
+
+def trained(layers, loss, X, Y, optimizer, epochs=50):
+    """Return the model and its error, if one ended the training."""
+    model = tn.Sequential(layers, loss, seed=1)
+    try:
+        model.fit(X, Y, optimizer, epochs=epochs)
+    except tn.errors.NonFiniteError as error:
+        return model, str(error)
+    return model, ""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("name", MISMATCHES)
+def test_a_mismatch(name, optimizer):
+    """It is warned of, and an error names the same cause first; a typed remedy lets it learn."""
+    layers, loss, X, Y, *words = MISMATCHES[name]
+    with pytest.warns(tn.errors.TrainingWarning) as caught:
+        error = trained(layers, loss, X, Y, optimizer)[1]
+    message = str(caught[0].message)
+    assert not missing(message, words), message
+    if error:
+        cause = error.split("as before this step", 1)[1].split(". ", 1)[1]
+        assert cause[:20] == message[:20], error
+    if remedy := REMEDY.search(message):
+        names = {"X": np.asarray(X), "Y": np.asarray(Y), "np": np}
+        exec(remedy[0], names)
+        with warns(times=0):
+            before, failed = trained(layers, loss, names["X"], names["Y"], "adam", 0)
+            after, failed = trained(layers, loss, names["X"], names["Y"], tn.Adam(0.01))
+        losses = [each.evaluate(names["X"], names["Y"])["loss"] for each in (before, after)]
+        assert not failed
+        assert losses[1] < 0.9 * losses[0]
+
+
+def test_the_cause_comes_before_the_first_step():
+    """A fit that takes no step warns of it."""
+    with warns('"softmax"'):
+        trained(LOGITS, CATEGORICAL, MANY, CLASS, "sgd", 0)
+
+
+def test_a_resumed_run_is_not_warned_again(tmp_path):
+    """Its first part was."""
+    path = tmp_path / "run.npz"
+    model = tn.Sequential(ending("tanh"), SQUARES, seed=1)
+    with warns("tanh"):
+        model.fit(MANY, 30 * NUMBERS, epochs=1, checkpoint=path)
+    with warns(times=0):
+        tn.resume(path, MANY, 30 * NUMBERS, epochs=2)
+
+
+def test_a_stream_is_scaled_where_it_is_read():
+    """There is no array that a remedy could be typed for."""
+    model = tn.Sequential(ending("identity"), SQUARES, seed=1)
+    with warns("of X goes", "where it is read"):
+        model.fit([(1000 * MANY, NUMBERS)], optimizer=SGD(1e-5))
+
+
+SMALL_NOISE = 0.1 * np.random.default_rng(4).standard_normal((1, M))
+FITS = {
+    "tanh, -1 and 1": (ending("tanh"), SQUARES, MANY, np.sign(NUMBERS)),
+    "tanh, a little beyond": (ending("tanh"), SQUARES, MANY, 1.1 * np.sign(NUMBERS)),
+    "sigmoid, noise": (ending("sigmoid"), SQUARES, MANY, (NUMBERS > 0) + SMALL_NOISE),
+    "relu, noise": (ending("relu"), SQUARES, MANY, np.maximum(NUMBERS, 0) + SMALL_NOISE),
+    "hard_sigmoid, 0 to 1": (ending("hard_sigmoid"), SQUARES, MANY, NUMBERS > 0),
+    "hard_sigmoid, yes or no": (ending("hard_sigmoid"), BINARY, MANY, NUMBERS > 0),
+    "an undeclared range": (ending("percent"), SQUARES, MANY, 50 + 40 * np.tanh(NUMBERS)),
+    "softmax, smoothed": (ending("softmax", 3), SQUARES, MANY, 0.9 * np.eye(3)[:, CLASS] + 0.1),
+    "another formula": (ending("relu"), "offset", MANY, CLASS[np.newaxis]),
+    "linear": ([Dense(1)], SQUARES, MANY, HOUSES),
+    "steps that fit X": (ending("identity"), SQUARES, 1000 * MANY, NUMBERS, SGD(1e-8)),
+    "steps that fit Y": (ending("identity"), SQUARES, MANY, HOUSES, SGD(1e-7)),
+    "normalized first": ([BatchNorm(), *ending("identity")], SQUARES, 1000 * MANY, NUMBERS),
+    "normalized second": (
+        [Dense(8), BatchNorm(activation="relu"), Dense(1)], SQUARES, 1000 * MANY, NUMBERS),
+    "pixels up to 1": (ending("softmax", 3), CATEGORICAL, PIXELS / 255, CLASS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_no_warning_of_what_fits(name):
+    """Noise around a limit, small steps for large numbers and unknown ranges are right."""
+    layers, loss, X, Y, optimizer = (*FITS[name], SGD(0.001))[:5]
+    with warns(times=0):
+        assert trained(layers, loss, X, Y, optimizer, 3)[1] == ""
+
+
+def test_ranges_are_what_forward_gives():
+    """Every declared range holds all values, and they come near its limits."""
+    Z = np.linspace(-60, 60, 120_001)[np.newaxis]
+    kinds = registered(tn.Activation).values()
+    others = [tn.activations.LeakyReLU(-0.5), tn.activations.ELU(-2.0), tn.activations.ELU(3.0)]
+    for activation in [*[kind() for kind in kinds], *others]:
+        A = activation.forward(np.vstack([Z, 0 * Z]))[0]
+        low, high = activation.limits()
+        assert low <= A.min() + 1e-12, activation
+        assert A.max() <= high, activation
+        assert A.min() - low < 1e-6 or (low, A.min() < 0) == (-np.inf, True), activation
+        assert high - A.max() < 1e-6 or (high, A.max() > 10) == (np.inf, True), activation
 
 
 RIGHT = {
@@ -213,7 +414,6 @@ RIGHT = {
     "soft targets": training([SIGMOID], BINARY, np.full((1, 8), 0.3)),
     "soft classes": training([SOFTMAX], CATEGORICAL, np.full((3, 8), 1 / 3)),
     "soft classes rounded": training([SOFTMAX], CATEGORICAL, np.full((3, 8), 0.3333)),
-    "clipped": one([[0.0]], X=[[3e10]], optimizer=Adam(0.1, clip_norm=1.0)),
     "small rate": one(X[:1] + 1, optimizer=SGD(0.01), epochs=5),
     "constant rate": one(X[:1], optimizer=SGD(Constant(0.1))),
     "rate that begins at 0": one(X[:1], optimizer=SGD(Warmup(100, 0.1, start=0)), epochs=2),

@@ -281,7 +281,7 @@ SHORT = [
     (["relu", "short"], lambda net: net.predict(X), "A .* layer 2"),
     (["relu", "short"], lambda net: net.forward(X), "A .* layer 2"),
     (["relu", "short"], lambda net: net.evaluate(X, X), "A .* layer 2"),
-    (["short_back", "relu"], lambda net: net.fit(X, X), "dZ .* layer 1"),
+    (["short_back", "relu"], lambda net: net.fit(X, np.abs(X)), "dZ .* layer 1"),
     (["relu", "short_back"], lambda net: net.fit(X, X), "dZ .* layer 2"),
     (["relu", "short_back"], lambda net: (net.forward(X), net.back_layer(2, X)), "dZ .* layer 2"),
     (["relu", "relu"], lambda net: net.fit(X, np.abs(X)), r"dA\[L\]"),

@@ -262,6 +262,9 @@ ACTIVATIONS = {
     "init kaiming": (own(Identity, init="kaiming"), "Faulty.init … 'kaiming'", "constant"),
     "init 0.25": (own(Identity, init=0.25), "Faulty.init … 0.25", "constant"),
     "init None": (own(Identity, init=None), "Faulty.init … None", "constant"),
+    "range too narrow": (own(Tanh, range=(0.0, 1.0)), "Faulty.range … (0.0, 1.0)", "gives -1 to 1"),
+    "range of leaky_relu": (own(LeakyReLU, range=(0.0, np.inf)), "Faulty.range", "gives -0."),
+    "no shares": (own(Sigmoid, sums_to_1=True), "Faulty.sums_to_1", "leave it out"),
 }  # fmt: skip
 ACTIVATIONS |= {
     name: (act(forward, back), "Faulty() … back … Z = ", "dA = ", "dZ = ", *words)

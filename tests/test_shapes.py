@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import registered
 from messages import raises
 
 import tinynet as tn
@@ -10,9 +11,6 @@ from tinynet.errors import ShapeError
 
 COLUMN, ROW, SQUARE = (5, 1), (1, 5), (5, 5)
 OTHER_SHAPES = [(COLUMN, ROW), (ROW, COLUMN), (ROW, SQUARE), (SQUARE, ROW), ((5,), COLUMN)]
-OPTIMIZERS = [
-    name for name, kind in tn.Optimizer._classes.items() if kind.__module__.startswith("tinynet.")
-]
 either = pytest.mark.parametrize(("shape", "other"), OTHER_SHAPES)
 
 
@@ -21,7 +19,7 @@ def positive(shape):
 
 
 @either
-@pytest.mark.parametrize("name", [*tn.Activation.names(), "by dual numbers"])
+@pytest.mark.parametrize("name", [*registered(tn.Activation), "by dual numbers"])
 def test_activations(name, shape, other):
     """``back`` takes dA, Z and A of one shape."""
 
@@ -36,7 +34,7 @@ def test_activations(name, shape, other):
 
 
 @either
-@pytest.mark.parametrize("name", tn.Loss.names())
+@pytest.mark.parametrize("name", registered(tn.Loss))
 def test_losses(name, shape, other):
     """Every method takes A, or Z, and Y of one shape."""
     loss = tn.Loss.get(name)
@@ -47,7 +45,7 @@ def test_losses(name, shape, other):
 
 
 @either
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", registered(tn.Optimizer))
 def test_optimizers(name, shape, other):
     """``update`` takes params and grads of one shape, and changes nothing otherwise."""
     params = positive(shape)

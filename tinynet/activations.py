@@ -7,6 +7,7 @@ for the result that does not overlap the inputs; a subclass need not take it.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,11 +20,16 @@ from tinynet._support.fields import finite
 from tinynet._support.normal import normal_density, normal_tail
 from tinynet._support.registry import Registered
 
+_UNLIMITED = (-math.inf, math.inf)
+
 
 class Activation(Registered, ABC):
     """Base of all activations; to subclass it is to register.
 
     ``init`` names the initializer that suits a layer with this activation, for ``init="auto"``.
+    ``range`` is (low, high), the limits of A, or None where they are not known; and
+    ``sums_to_1`` says whether each column of A sums to 1. With them `fit` can warn of a loss or of
+    targets that do not fit.
 
     >>> Activation.get("leaky_relu", slope=0.1)
     LeakyReLU(slope=0.1)
@@ -31,6 +37,29 @@ class Activation(Registered, ABC):
 
     family = "activation"
     init: ClassVar[str] = "glorot_uniform"
+    sums_to_1: ClassVar[bool] = False
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The limits of A, (low, high); a subclass may have a class attribute in its place."""
+        return None
+
+    def limits(self) -> tuple[float, float] | None:
+        """Return `range`, if it is declared for this `forward` as two numbers."""
+        limits = self.range if self.declares("range") else None
+        return limits if isinstance(limits, tuple) and len(limits) == 2 else None
+
+    def declares(self, name: str) -> bool:
+        """Return whether `range` or `sums_to_1` is declared, and for this `forward`.
+
+        A subclass with another `forward` does not inherit it.
+        """
+        for kind in type(self).__mro__:
+            if name in vars(kind):
+                return bool(getattr(self, name))
+            if "forward" in vars(kind):
+                break
+        return False
 
     @abstractmethod
     def forward(self, Z: Array) -> Array:
@@ -69,6 +98,8 @@ def _by_dual_numbers(activation: Activation, dA: Array, Z: Array, out: Array | N
 class Identity(Activation):
     r"""A = Z."""
 
+    range = _UNLIMITED
+
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.positive(Z, out=out)
 
@@ -84,6 +115,8 @@ class Sigmoid(Activation):
     >>> Sigmoid().forward(np.array([[0.0, -1000.0, 1000.0]]))
     array([[0.5, 0. , 1. ]])
     """
+
+    range = (0.0, 1.0)
 
     @np.errstate(over="ignore")  # where A is 0, exp(-Z) is infinite, as it should be
     def forward(self, Z: Array, out: Array | None = None) -> Array:
@@ -108,6 +141,8 @@ def _bounded(Z: Array) -> Array:
 class Tanh(Activation):
     r"""A = tanh(Z), and dZ = dA · (1 - A²)."""
 
+    range = (-1.0, 1.0)
+
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.tanh(Z, out=out)
 
@@ -121,6 +156,7 @@ class ReLU(Activation):
     r"""A = max(Z, 0); the slope at 0 counts as 0. `back` expects the A that `forward` gives."""
 
     init = "he_average"
+    range = (0.0, math.inf)
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         A = np.empty_like(Z) if out is None else out
@@ -145,6 +181,10 @@ class LeakyReLU(Activation):
     slope: float = finite(0.01)
     init = "he_average"
 
+    @property
+    def range(self) -> tuple[float, float]:
+        return _UNLIMITED if self.slope > 0 else (0.0, math.inf)
+
     @by_blocks
     def forward(self, Z: Array) -> Array:
         return np.maximum(Z, 0) + self.slope * np.minimum(Z, 0)
@@ -160,6 +200,10 @@ class ELU(Activation):
 
     alpha: float = finite(1.0)
     init = "he_normal"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return min(-self.alpha, 0.0), math.inf
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
@@ -180,6 +224,7 @@ class SELU(Activation):
     init = "lecun_normal"
     scale: ClassVar[float] = 1.0507009873554804934193349852946
     elu: ClassVar[ELU] = ELU(1.6732632423543772848170429916717)
+    range = (-1.7580993408473766, math.inf)  # from -scale · alpha on
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.multiply(self.elu.forward(Z, out=out), self.scale, out=out)
@@ -192,6 +237,8 @@ class SELU(Activation):
 
 class Softplus(Activation):
     r"""A = log(1 + exp(Z)), and dZ = dA · sigmoid(Z)."""
+
+    range = (0.0, math.inf)
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.logaddexp(Z, 0, out=out)
@@ -209,6 +256,7 @@ class SiLU(Activation):
     """
 
     init = "he_normal"
+    range = (-0.27846454276107381, math.inf)
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
@@ -227,6 +275,7 @@ class GELU(Activation):
     """
 
     init = "he_normal"
+    range = (-0.16997120747990366, math.inf)
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
@@ -250,6 +299,7 @@ class Mish(Activation):
     """
 
     init = "he_normal"
+    range = (-0.30884341301725, math.inf)
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
@@ -270,6 +320,8 @@ class Mish(Activation):
 class HardSigmoid(Activation):
     r"""A = Z/6 + 1/2, limited to the range from 0 to 1; the slope at its corners counts as 0."""
 
+    range = (0.0, 1.0)
+
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.clip(np.add(np.divide(Z, 6, out=out), 0.5, out=out), 0, 1, out=out)
 
@@ -287,6 +339,9 @@ class Softmax(Activation):
     array([[0.5 , 0.25],
            [0.5 , 0.75]])
     """
+
+    range = (0.0, 1.0)
+    sums_to_1 = True
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         E = np.exp(np.subtract(Z, np.maximum.reduce(Z), out=out), out=out)

@@ -22,7 +22,7 @@ from tinynet._support.blocks import by_blocks
 from tinynet._support.checks import check_finite, class_numbers, entry
 from tinynet._support.fields import positive
 from tinynet._support.registry import Registered
-from tinynet.activations import Activation, Identity, Sigmoid, Softmax
+from tinynet.activations import Activation, HardSigmoid, Identity, ReLU, Sigmoid, Softmax
 
 _NOISE = 5.0  # the size of what may be noise among the targets of binary cross-entropy
 
@@ -86,13 +86,17 @@ class Loss(Registered, ABC):
         return float(of_examples.dot(w)) / w.size
 
     def is_partner(self, activation: Activation) -> bool:
-        """Return whether dZ[L] is A[L] - Y behind this activation.
+        """Return whether dZ[L] is A[L] - Y behind this activation."""
+        return self.declares("partner") and self.partner == activation
 
-        A subclass with another formula inherits no partner: it names its own.
+    def declares(self, name: str) -> bool:
+        """Return whether an attribute, such as "partner", is declared for this formula.
+
+        A subclass with another formula does not inherit it: it declares its own.
         """
         for kind in type(self).__mro__:
-            if "partner" in vars(kind):
-                return self.partner == activation
+            if name in vars(kind):
+                return True
             if vars(kind).keys() & {"each", "value", "back"}:
                 return False
         return False
@@ -228,11 +232,12 @@ class CategoricalCrossentropy(Loss):
     partner = Softmax()
     multilabel = False
     domain = (0.0, 1.0)
-    unsuitable = {
-        Sigmoid: "takes the outputs as probabilities of classes, which sum to 1, and those of "
-        'sigmoid do not. For one class of several use "softmax", for several yes or no '
-        'loss="binary_crossentropy".'
-    }
+    unsuitable = dict.fromkeys(
+        (Sigmoid, HardSigmoid),
+        "takes the outputs as probabilities of classes, which sum to 1, and those of sigmoid do "
+        'not. For one class of several use "softmax", for several yes or no '
+        'loss="binary_crossentropy".',
+    )
 
     def each(self, A: Array, Y: Array) -> Array:
         return Y * -np.log(_inside(A, Y)[0])
@@ -278,6 +283,10 @@ class Poisson(Loss):
 
     multilabel = False
     domain = (0.0, math.inf)
+    unsuitable = {
+        ReLU: "takes log A, and relu is often exactly 0, without a slope: there nothing can be "
+        'learned, and near 0 the gradients are too large. Use "softplus" there.'
+    }
     target_limits = (0.0, sys.float_info.max)
 
     def each(self, A: Array, Y: Array) -> Array:

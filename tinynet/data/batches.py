@@ -85,7 +85,8 @@ class ArraySlices(CountedBatches):
     def sample(self) -> Batch:
         # They come from all over, because examples may lie class by class.
         spread = np.linspace(0, self.m - 1, min(self.m, _SAMPLE)).astype(np.intp)
-        return _batch([array[..., spread] for array in self.arrays])
+        X, Y, *w = self.arrays
+        return X[..., spread], Y[..., spread], w[0][..., spread] if w else None
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         for at in self.starts(start):

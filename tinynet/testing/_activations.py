@@ -49,7 +49,7 @@ def _near(one: Any, other: Array, rtol: float = 1e-12, atol: float = 1e-14) -> b
 
 
 def check_results(activation: Activation) -> None:
-    """Check that the methods take their arrays and return new ones like Z; and ``init``."""
+    """Check that the methods take their arrays and return new ones like Z; ``init``, ``range``."""
     _check_arguments(activation, "forward", ("Z",))
     _check_arguments(activation, "back", ("dA", "Z", "A"))
     Z, dA = _points()
@@ -63,6 +63,22 @@ def check_results(activation: Activation) -> None:
         found = f"{type(activation).__name__}.init is {activation.init!r}"
         known = ", ".join(Initializer.names())
         raise AssertionError(f"{found}, expected an initializer: {known}.") from None
+    _check_range(activation)
+
+
+def _check_range(activation: Activation) -> None:
+    """Check that A is within ``range``, and sums to 1 if the class says so."""
+    name, (Z, _) = type(activation).__name__, _points(scale=10.0)
+    with np.errstate(all="ignore"):
+        A = activation.forward(Z)
+    if limits := activation.limits():
+        least, most = float(A.min()), float(A.max())
+        is_inside = not (least < limits[0] - 1e-6 or most > limits[1] + 1e-6)
+        found = f"{name}.range is {limits}, but forward gives {least:.4g} to {most:.4g}"
+        expect(is_inside, f"{found}. Let range be (low, high), with all A between.")
+    if activation.declares("sums_to_1"):
+        message = f"{name}.sums_to_1 is True, but the columns of forward sum to other numbers."
+        expect(_near(A.sum(axis=0), np.ones(Z.shape[1]), 1e-6), f"{message} Leave it out.")
 
 
 def _check_dtypes(activation: Activation) -> None:

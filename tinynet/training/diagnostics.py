@@ -1,15 +1,16 @@
 """Diagnostics: warnings of what is likely wrong with a training, though it may be right.
 
-Some faults show before the first step, others in what the steps do. Each check is independent of
-the others, and warns once.
+Some faults show before the first step: mismatches.py finds these. Others show in what the steps do.
+Each check is independent of the others, and warns once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,14 +18,12 @@ import numpy as np
 from tinynet._support.arrays import Array, all_finite
 from tinynet._support.cache import Cache
 from tinynet._support.warn import warn
-from tinynet.activations import Softmax
-from tinynet.layers import Activate, Dropout, Normalization, Reshape
+from tinynet.data.batches import ArraySlices, Batches
 from tinynet.model.chain import ModelChain
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
-from tinynet.optimizers import Optimizer
-from tinynet.schedules import Schedule
 from tinynet.training.callbacks import Callback
+from tinynet.training.mismatches import mismatches, no_rate, outputs_outside, same_units
 from tinynet.training.nonfinite import course, too_large
 
 # Of the gradient at layer L: what reaches layer 1 of networks that do not learn.
@@ -50,19 +49,27 @@ class Diagnostics(Callback):
     still: list[PlacedLayer]  # which of them have had no gradient up to now
     why: str | None  # the cause, as a step without gradients shows it
 
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         run, network, self.steps = self.run, self.run.network, 0
         self.costs, self.losses, self.layers = [], [], []
-        faults = [*_wrong_activations(network), *_same_units(network.storage.layers)]
-        faults += _no_rate(run.optimizer)
-        for fault in faults:
+        X, Y, _ = self.batches.sample()
+        in_memory = isinstance(self.batches, ArraySlices)
+        run.mismatches = mismatches(network, run.optimizer, X, Y, in_memory)
+        faults = [*same_units(network.storage.layers), *no_rate(run.optimizer)]
+        for fault in [*([] if run.resumed else run.mismatches), *faults]:
             warn(fault)
-        self.of_steps: list[Check] = [_faint_gradient, _growing_cost]
-        self.of_epochs: list[Check] = [_growing_loss, _lost_memory]
-        if not faults:  # which may be why
+        self.of_steps: list[Check] = []
+        self.of_epochs: list[Check] = [_lost_memory]
+        if not run.mismatches:  # of which a growing cost is a consequence
+            self.of_steps += [_faint_gradient, _growing_cost]
+            self.of_epochs.insert(0, _growing_loss)
+        if not run.mismatches and not faults:  # which may be why
             self.of_steps.append(_outputs_outside)
             self.of_epochs += [partial(_no_effect, start=network.params.copy()), _standstill]
-            self.layers = [layer for layer in network.storage.placed if layer.params]
+            self.layers = list(filter(attrgetter("params"), network.storage.placed))
         self.grows, self.is_first_epoch = False, True
         self.watch(self.layers)
 
@@ -122,14 +129,11 @@ def _faint_gradient(seen: Diagnostics) -> str:
 
 
 def _outputs_outside(seen: Diagnostics) -> str | None:
-    """Look whether A[L] goes beyond what the loss takes."""
-    A, loss = seen.chain.last.A, seen.run.network.needed_loss()
-    (low, high), least, most = loss.domain, A.min(), A.max()
-    if low - _ROUNDING <= least and most <= high + _ROUNDING:
+    fault = outputs_outside(seen.run.network)
+    if not fault:
         return None
-    found = f"{_ending(seen.run.network)}, and A[L] goes from {least:.3g} to {most:.3g}"
-    hint = f' Use "{loss.partner.registered_name}" there.' if loss.partner else ""
-    return f"{found}, but {loss!r} takes {low:g} to {high:g}.{hint}"
+    seen.run.mismatches.append(fault)  # an error at a later step names it
+    return fault
 
 
 def _growing_cost(seen: Diagnostics) -> str | None:
@@ -201,72 +205,6 @@ def _standstill(seen: Diagnostics) -> str | None:
 
 def _is_far(costs: list[float]) -> bool:
     return costs[-1] > _GROWTH * abs(costs[0])
-
-
-def _no_rate(optimizer: Optimizer) -> Iterator[str]:
-    """Yield whether the learning rate is 0, and stays so."""
-    rate = getattr(optimizer, "learning_rate", None)
-    if isinstance(rate, (float, int, Schedule)) and not any(map(optimizer.rate, range(10))):
-        yield f"The learning rate of {optimizer!r} is 0, so the parameters will not change."
-
-
-def _wrong_activations(network: Network) -> Iterator[str]:
-    """Yield which activations do not suit the loss, or one another."""
-    final, loss = network.storage.layers[-1], network.needed_loss()
-    if isinstance(final.layer, Dropout):
-        found = f"The last layer, {final.title}, drops outputs in training"
-        remedy = "Put it before the last layer that has parameters."
-        yield f"{found}, and not the units of a hidden layer. {remedy}"
-    *below, last = _acting(network)
-    activation = last.layer.activation
-    if isinstance(activation, Softmax) and network.outputs[0] == 1:
-        found = f"The last layer, {last.title}, takes softmax of one unit, which is always 1"
-        remedy = 'For yes or no use Dense(1, "sigmoid") with loss="binary_crossentropy".'
-        yield f"{found}, so nothing can be learned. {remedy}"
-    elif type(activation) in loss.unsuitable:
-        yield f"{_ending(network)}, but {loss!r} {loss.unsuitable[type(activation)]}"
-    if below and all(isinstance(at.layer.activation, Softmax) for at in (below[-1], last)):
-        found = f"{_ending(network)}, and so does {below[-1].title}: it sees only numbers between 0"
-        remedy = 'Give the layer before the last another activation, such as "relu".'
-        yield f"{found} and 1, and can hardly prefer a class. {remedy}"
-
-
-def _acting(network: Network) -> Sequence[PlacedLayer]:
-    """Return the layers without those that only pass numbers on; the first, if all of them do."""
-    placed = network.storage.layers
-    return [at for at in placed if not isinstance(at.layer, (Dropout, Reshape))] or placed[:1]
-
-
-def _ending(network: Network) -> str:
-    last = _acting(network)[-1]
-    return f"The last layer, {last.title}, ends in {last.layer.activation.registered_name}"
-
-
-def _same_units(layers: Sequence[PlacedLayer]) -> Iterator[str]:
-    """Yield the hidden layers of a chain whose units are, and stay, all the same."""
-    for layer in layers:
-        for chain in layer.chains:
-            yield from _same_units(chain)
-    for layer, after in pairwise([at for at in layers if "W" in at.params]):
-        W, W_after = layer.params["W"], after.params["W"]
-        between = layers[layer.path[-1] : after.path[-1] - 1]
-        are_same = _rows_are_equal(W) and _rows_are_equal(W_after.T)
-        if len(W) > 1 and are_same and all(map(_treats_units_alike, between)):
-            yield (
-                f"All {len(W)} units of {layer.title} have the same weights, in W[{layer.index}] "
-                f"and in W[{after.index}], so they get the same gradients and stay one unit for "
-                'ever. Draw W at random: init="auto".'
-            )
-
-
-def _treats_units_alike(at: PlacedLayer) -> bool:
-    """Return whether a layer leaves equal units equal; dropout does not."""
-    is_alike = all(map(_rows_are_equal, at.params.values()))
-    return isinstance(at.layer, (Activate, Normalization)) and is_alike
-
-
-def _rows_are_equal(rows: Array) -> bool:
-    return bool(np.array_equal(rows[0], rows[-1]) and (rows == rows[0]).all())
 
 
 def _unscaled(chain: ModelChain) -> str:

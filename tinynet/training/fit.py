@@ -63,7 +63,7 @@ def fit(
         if functions:
             _try_metrics(run, data)
         all_callbacks = _with_progress(callbacks, settings)
-        loop = Loop(run, data, all_callbacks, checkpoint, first=[Diagnostics()])
+        loop = Loop(run, data, all_callbacks, checkpoint, first=[Diagnostics(data.training)])
         loop.begin()
     return loop.train()
 
@@ -98,7 +98,7 @@ def resume(
     saved.expect_same_run(run, all_callbacks)
     network.rng = saved.generator("now")
     data.training.skip(saved.epoch)
-    loop = Loop(run, data, all_callbacks, path, first=[Diagnostics()])
+    loop = Loop(run, data, all_callbacks, path, first=[Diagnostics(data.training)])
     saved.restore(run, all_callbacks, path)
     # Another number of epochs continues a run that was stopped, too.
     is_over = epochs is None and saved.stopped != INTERRUPTED

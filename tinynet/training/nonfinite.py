@@ -13,6 +13,7 @@ from tinynet.model.chain import Chain
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
+from tinynet.training.mismatches import outputs_outside
 from tinynet.training.run import Run
 
 
@@ -71,7 +72,10 @@ def nonfinite_error(
     where = f"Epoch {run.epoch + 1}, step {run.step + 1}: {culprit} is not finite."
     state = "The parameters are as before this step"
     state += ", and the optimizer begins anew." if was_updated else "."
-    if len(costs) > 1 or was_updated or run.resumed:
+    mismatch = next(iter(run.mismatches), "") or outputs_outside(run.network)
+    if mismatch:
+        why = f"{mismatch} The cost went {course(costs)}."
+    elif len(costs) > 1 or was_updated or run.resumed:
         why = f"{too_large(run.optimizer)} The cost went {course(costs)}."
     else:
         why = "This fit has taken no step yet, so look first at the parameters it began with, at "

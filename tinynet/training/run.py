@@ -106,6 +106,7 @@ class Run:
     step: int = 0
     stopped: str = ""
     resumed: bool = False
+    mismatches: list[str] = attrs.field(factory=list)  # likely mistakes that show before a step
 
     def new_tally(self) -> Tally:
         """Return a tally of no batch."""
