@@ -164,7 +164,9 @@ def test_csv_logger(tmp_path):
     scaled.__name__ = "accuracy(k=1, of=2)"
     logger = CSVLogger(path)
     history = network().fit(X, Y, epochs=3, metrics=["f1", scaled], callbacks=[logger])
-    assert path.read_text("utf-8").startswith('epoch,loss,f1,"accuracy(k=1, of=2)"\n1,')
+    assert path.read_text("utf-8").startswith(
+        'epoch,loss,f1,"accuracy(k=1, of=2)",learning_rate,time\n1,'
+    )
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]

@@ -402,6 +402,15 @@ HOSTILE_RUNS = {
     "costs infinite": (ADAMW, says(measured=[float("inf"), 16]), "a sum of costs"),
     "costs of no example": (ADAMW, says(measured=[1.0, 0]), "m is … expected"),
     "predictions left out": (ADAMW, without("so_far", "A"), "other predictions"),
+    "a progress bar with a state": (
+        ADAMW,
+        lambda run, parts: (
+            run["settings"].update(verbose=True),
+            run["callbacks"].append({"kind": "ProgressBar", "state": {"x": 1}}),
+            run["arrays"].update({f"callback{len(run['callbacks']) - 1}": {}}),
+        ),
+        "a state of ProgressBar, which has none",
+    ),
     "predictions too few": (ADAMW, holds("so_far", "A", lambda A: A[:, 1:]), "another shape"),
     "targets that are none": (ADAMW, holds("so_far", "Y", lambda Y: Y + 5), "expects 0 and 1"),
     "a history too long": (ADAMW, holds("history", "loss", lambda x: x.repeat(2)), OTHER_LOSS),

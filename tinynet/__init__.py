@@ -44,8 +44,10 @@ from tinynet.training.callbacks import (
     Callback,
     CSVLogger,
     EarlyStopping,
+    Freeze,
     LearningRateLogger,
     ModelCheckpoint,
+    ReduceLROnPlateau,
 )
 from tinynet.training.history import History
 from tinynet.training.progress import ProgressBar
@@ -74,12 +76,13 @@ _LATER = {
 
 __all__ = [
     "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "Array", "BatchNorm",
-    "CSVLogger", "Cache", "Callback", "Dense", "Dropout", "EarlyStopping", "Flatten", "History",
-    "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss", "Metric",
-    "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop", "Reshape",
-    "Rows", "Schedule", "Sequential", "__version__", "activations", "callbacks", "datasets",
-    "errors", "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics",
-    "open_rows", "optimizers", "resume", "schedules", "testing",
+    "CSVLogger", "Cache", "Callback", "Dense", "Dropout", "EarlyStopping", "Flatten", "Freeze",
+    "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss", "Metric",
+    "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop",
+    "ReduceLROnPlateau", "Reshape", "Rows", "Schedule", "Sequential", "__version__",
+    "activations", "callbacks", "datasets", "errors", "functional", "initializers", "layers",
+    "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
+    "schedules", "testing",
 ]  # fmt: skip
 
 

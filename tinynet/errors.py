@@ -14,7 +14,12 @@ class NotBuiltError(RuntimeError):
 
 
 class NonFiniteError(ArithmeticError):
-    """NaN or infinity, in the data or because training diverged."""
+    """NaN or infinity, in the data or because training diverged.
+
+    ``history`` is the history of the epochs that a training finished before, and None elsewhere.
+    """
+
+    history: dict[str, list[float]] | None = None
 
 
 class FileFormatError(ValueError):

@@ -140,8 +140,10 @@ class Sequential(Network):
         Raises
         ------
         NonFiniteError, ShapeError, ValueError, TypeError
-            When X, Y, a setting or the training itself is wrong. The parameters are then as before
-            the step.
+            When X, Y, a setting or the training itself is wrong. What can be refused is refused
+            before the first step, and changes nothing. With `NonFiniteError` the parameters are as
+            before the step, or the best ones if `EarlyStopping` restores them, and
+            ``error.history`` is the history of the finished epochs.
         """
         for name in unknown:
             *known, _, _ = Sequential.fit.__annotations__  # the last are `unknown` and the result
@@ -169,6 +171,8 @@ class Sequential(Network):
         callbacks: Sequence[Callback] = (),
         sample_weight: Any = None,
         epochs: int | None = None,
+        optimizer: Optimizer | str | None = None,
+        verbose: bool | None = None,
     ) -> tuple[Self, History]:
         """Continue the run of a file that ``fit(..., checkpoint=path)`` wrote.
 
@@ -185,6 +189,11 @@ class Sequential(Network):
         epochs : int, optional
             Another number of epochs than the run began with. With it a run that was stopped
             continues too, until its callbacks stop it again.
+        optimizer : Optimizer or str, optional
+            Another optimizer than the run began with. One of the same class gets the memory of the
+            run, with other settings; any other begins without memory.
+        verbose : bool, optional
+            Whether to show the progress from now on.
 
         Returns
         -------
@@ -214,7 +223,8 @@ class Sequential(Network):
         """
         return training.resume(
             cls, path, X, Y, validation_data=validation_data, metrics=metrics,
-            callbacks=callbacks, sample_weight=sample_weight, epochs=epochs,
+            callbacks=callbacks, sample_weight=sample_weight, epochs=epochs, optimizer=optimizer,
+            verbose=verbose,
         )  # fmt: skip
 
     def evaluate(

@@ -49,6 +49,7 @@ finite = _numbers("a finite number", -_LARGEST, _LARGEST)
 positive = _numbers("a finite number above 0", _ABOVE_0, _LARGEST)
 nonnegative = _numbers("a finite number of at least 0", 0.0, _LARGEST)
 fraction = _numbers("a number of at least 0 and below 1", 0.0, _BELOW_1)
+share_below_1 = _numbers("a number above 0 and below 1", _ABOVE_0, _BELOW_1)
 factor = _numbers("a number above 0 and at most 1", _ABOVE_0, 1.0)
 share = _numbers("a number from 0 to 1", 0.0, 1.0)
 

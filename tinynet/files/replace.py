@@ -41,11 +41,12 @@ _HINTS = {
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], survives_power_cut: bool = True) -> Iterator[BinaryIO]:
     """Open a file to write, which takes the place of `path` when the block ends without an error.
 
     A link stays, and the file it points to is replaced; a file keeps its permissions. An OSError
-    keeps its kind, and says what became of the earlier file and what to do.
+    keeps its kind, and says what became of the earlier file and what to do. To survive a power cut
+    takes milliseconds; without it, the file is still complete when the process is killed.
     """
     target = os.path.realpath(path)
     try:
@@ -59,7 +60,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                     os.chmod(temporary, permissions)
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if survives_power_cut:
+                    os.fsync(file.fileno())
                 if fcntl is None:
                     file.close()  # some systems move no open file; a lock is held until the move
                 os.replace(temporary, target)
@@ -68,10 +70,27 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        outcome = "The earlier file is as it was" if os.path.isfile(target) else "No file was made"
-        hint = _HINTS.get(error.errno or 0, "Save elsewhere")
-        raise _explained(error, f"{outcome}. {hint}", path) from error
-    _sync_folder(target)
+        raise _refused(error, target, path) from error
+    if survives_power_cut:
+        _sync_folder(target)
+
+
+def expect_replaceable(path: str | os.PathLike[str]) -> None:
+    """Raise the error that `replacing` would raise at once, and leave everything as it is."""
+    target = os.path.realpath(path)
+    try:
+        temporary, file = _create(target, _permissions(target))
+        file.close()
+        os.unlink(temporary)
+    except OSError as error:
+        raise _refused(error, target, path) from error
+
+
+def _refused(error: OSError, target: str, path: str | os.PathLike[str]) -> OSError:
+    """Return an error of the same kind that says what became of the file, and what to do."""
+    outcome = "The earlier file is as it was" if os.path.isfile(target) else "No file was made"
+    hint = _HINTS.get(error.errno or 0, "Save elsewhere")
+    return _explained(error, f"{outcome}. {hint}", path)
 
 
 def _explained(error: OSError, more: str, path: str | os.PathLike[str]) -> OSError:

@@ -86,8 +86,8 @@ class Chain:
     def set_mode(self, training: bool, rng: Random | None) -> None:
         """Have all passes from now on be of training, or not, with random numbers from `rng`."""
         self.training, self.rng = training, rng
-        for cache in self.caches:
-            cache.training, cache.rng = training, rng
+        for layer, cache in self.links:
+            cache.training, cache.rng = training and not layer.is_frozen, rng
             for chain in cache.chains:
                 chain.set_mode(training, rng)
 

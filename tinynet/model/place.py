@@ -37,6 +37,7 @@ class PlacedLayer:
         self.state_views: dict[str, Array] = {}
         self.forward, self.back, self.penalty = layer.forward, layer.back, layer.penalty
         self.is_penalized = layer.is_penalized
+        self.is_frozen = False  # then it goes forward as outside training
         self.activate = with_out(layer.activation.forward)
         self.activation_back = with_out(layer.activation.back)
 

@@ -107,6 +107,24 @@ class Storage:
                     self._filled |= {id(vars(cache)[name]) for name in _BUFFERS}
         return chain
 
+    def freeze(self, layers: Sequence[PlacedLayer]) -> list[slice]:
+        """Have these layers, and no others, go forward as outside training.
+
+        Return which parts of `values` are theirs.
+        """
+        parts, start = [], 0
+        for kind in ("params", "state_views"):  # in the order in which they were carved
+            for at in self.placed:
+                end = start + sum([view.size for view in getattr(at, kind).values()])
+                if at in layers:
+                    parts.append(slice(start, end))
+                start = end
+        for at in self.placed:
+            at.is_frozen = at in layers
+        for chain in self._chains.values():
+            chain.set_mode(False, None)  # so that the next pass of training sets it anew
+        return parts
+
     def holds(self, X: Array) -> bool:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""
         return id(X if X.base is None else X.base) in self._filled

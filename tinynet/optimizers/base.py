@@ -107,6 +107,8 @@ class Optimizer(Registered, ABC):
         other = attrs.evolve(self, **self._known(settings))
         other._scratch["names"] = self._scratch.get("names", ())  # of the slots in the memory
         other.memory.update({name: array.copy() for name, array in self.memory.items()})
+        if "learning_rate" in settings:
+            other.memory.pop("current_rate", None)
         object.__setattr__(other, "_network", self._network)
         return other
 
@@ -122,8 +124,22 @@ class Optimizer(Registered, ABC):
         """Return the learning rate of the next step, or the rate `later` steps or epochs on."""
         rate: Any = self.learning_rate  # type: ignore[attr-defined]
         if rate.__class__ is float or not isinstance(rate, Schedule):
-            return rate
+            current = self.memory.get("current_rate")
+            return rate if current is None else float(current)
         return rate.at(int(self.slot("t" if rate.by == "step" else "epoch", _ZERO)) + later)
+
+    def set_rate(self, rate: float) -> None:
+        """Use another learning rate, a number of at least 0, from the next step on.
+
+        It belongs to the memory: the next `fit` goes on with it, and `reset` returns to the setting
+        ``learning_rate``. A schedule sets the rate itself, so then this raises TypeError.
+        """
+        settings = self._known({"learning_rate": float(rate)})
+        if isinstance(getattr(self, "learning_rate", None), Schedule):
+            found = f"{self!r} has a schedule, expected a number as its learning_rate"
+            raise TypeError(f"{found}. Use optimizer.evolve(learning_rate={rate!r}).")
+        attrs.evolve(self, **settings)  # the field refuses a wrong number
+        self.memory["current_rate"] = np.array(float(rate))
 
     def number(self) -> int:
         """Return the number of the current step, from 1."""

@@ -76,6 +76,8 @@ class SavedRun:
     def expect_same_run(self, run: Run, callbacks: Sequence[Callback]) -> None:
         """Refuse to resume with other data, metrics or callbacks than the run began with."""
         kinds = [callback["kind"] for callback in self.callbacks]
+        if self.settings.verbose:
+            kinds.pop()  # the progress bar, which has no state
         began = {
             "data of (examples, shape of one)": (self.data, [run.m, list(run.shape)]),
             "metrics": (self.metrics, list(run.metrics)),
@@ -216,8 +218,11 @@ def _check_callbacks(saved: SavedRun) -> None:
         for name in saved.arrays[f"callback{i}"]:
             state.pop(name, None)  # it would be there twice
         expect_same(f"callback {i}", callback, {"kind": str(callback["kind"]), "state": state})
-    has_bar = saved.callbacks and saved.callbacks[-1]["kind"] == "ProgressBar"
-    expect(has_bar or not saved.settings.verbose, "it has no progress bar, but verbose=True")
+    if saved.settings.verbose:  # this bar is not restored
+        bar = saved.callbacks[-1] if saved.callbacks else {"kind": None}
+        expect(bar["kind"] == "ProgressBar", "it has no progress bar, but verbose=True")
+        arrays = saved.arrays[f"callback{len(saved.callbacks) - 1}"]
+        expect(not bar["state"] and not arrays, "it has a state of ProgressBar, which has none")
 
 
 def _check_generators(saved: SavedRun) -> None:
@@ -288,6 +293,8 @@ def _restore_memory(optimizer: Optimizer, memory: Mapping[str, Array], network: 
     missing = ", ".join(sorted(_memory_after_step(optimizer, network).keys() - memory.keys()))
     has_begun = any(array.any() for array in memory.values())  # to ask for the rate makes a count
     expect(not (has_begun and missing), f"it has no {missing} in its optimizer")
+    rate = memory.get("current_rate", np.ones(()))
+    expect(rate.shape == () and 0 <= rate < math.inf, "it has a wrong rate in its optimizer")
     optimizer.memory.update(memory)
     for name, array in _memory_after_step(optimizer, network).items():
         before = memory.get(name, array)

@@ -82,7 +82,8 @@ class Diagnostics(Callback):
 
     def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
         self.steps += 1
-        self.still = [at for at in self.still if not any(map(np.any, at.grads.values()))]
+        still = [at for at in self.still if not any(map(np.any, at.grads.values()))]
+        self.still = [at for at in still if not at.is_frozen]
         if self.still and self.why is None:
             self.why = _why_still(self.chain)
         if self.steps <= _FIRST:
@@ -90,7 +91,7 @@ class Diagnostics(Callback):
             self._look(self.of_steps)
         self.watches_steps = bool(self.still) or self.steps < _FIRST
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self.losses.append(logs["loss"])
         del self.losses[1 : 1 - _FIRST]
         self._look(self.of_epochs)

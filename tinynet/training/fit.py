@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -62,7 +63,7 @@ def fit(
         run = Run(network, optimizer, functions, settings, *_known_of(data))
         if functions:
             _try_metrics(run, data)
-        all_callbacks = _with_progress(callbacks, settings)
+        all_callbacks = [*_checked_callbacks(callbacks), *[ProgressBar()] * settings.verbose]
         loop = Loop(run, data, all_callbacks, checkpoint, first=[Diagnostics(data.training)])
         loop.begin()
     return loop.train()
@@ -79,13 +80,15 @@ def resume(
     callbacks: Sequence[Callback],
     sample_weight: Any,
     epochs: int | None,
+    optimizer: Optimizer | str | None,
+    verbose: bool | None,
 ) -> tuple[N, History]:
     """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
     with opened(path, "fit(..., checkpoint=...)") as file:
         network = model_file.read(file, kind)
         saved = checkpoints.read(file, network)
         file.expect_no_more()
-    settings = saved.settings if epochs is None else attrs.evolve(saved.settings, epochs=epochs)
+    settings = _changed(saved.settings, epochs=epochs, verbose=verbose)
     if metrics is None and saved.functions:
         names = ", ".join(saved.functions)
         found = "The run measures functions, which no file holds"
@@ -93,18 +96,36 @@ def resume(
     functions = resolve(saved.metrics if metrics is None else metrics)
     network.rng = saved.generator("start")
     data = _prepare(network, X, Y, sample_weight, validation_data, settings, RESUME)
-    run = Run(network, saved.optimizer, functions, settings, *_known_of(data))
-    all_callbacks = _with_progress(callbacks, settings)
-    saved.expect_same_run(run, all_callbacks)
+    used = saved.optimizer if optimizer is None else Optimizer.get(optimizer)
+    run = Run(network, used, functions, settings, *_known_of(data))
+    own = _checked_callbacks(callbacks)
+    all_callbacks = [*own, *[ProgressBar()] * settings.verbose]
+    saved.expect_same_run(run, own)
     network.rng = saved.generator("now")
     data.training.skip(saved.epoch)
-    loop = Loop(run, data, all_callbacks, path, first=[Diagnostics(data.training)])
-    saved.restore(run, all_callbacks, path)
-    # Another number of epochs continues a run that was stopped, too.
-    is_over = epochs is None and saved.stopped != INTERRUPTED
-    run.stopped = saved.stopped if is_over else ""
-    loop.begin()
+    with used.unchanged_if_refused():
+        if used is not saved.optimizer:
+            _continue_with(used, saved.optimizer)
+        loop = Loop(run, data, all_callbacks, path, first=[Diagnostics(data.training)])
+        # Another number of epochs continues a run that was stopped, too.
+        is_over = epochs is None and saved.stopped != INTERRUPTED
+        run.stopped = saved.stopped if is_over else ""
+        loop.begin(partial(saved.restore, run, own, path))
     return network, loop.train()
+
+
+def _changed(settings: Settings, **values: Any) -> Settings:
+    """Return settings with these values, except where they are None."""
+    given = {name: value for name, value in values.items() if value is not None}
+    return attrs.evolve(settings, **given)
+
+
+def _continue_with(optimizer: Optimizer, before: Optimizer) -> None:
+    """Give an optimizer the memory of the one that a run had before, if it is of the same kind."""
+    optimizer.reset()
+    if type(optimizer) is type(before):
+        memory = before.memory.items()  # the rate is a setting of the new one
+        optimizer.memory.update({name: array for name, array in memory if name != "current_rate"})
 
 
 def evaluate(
@@ -202,8 +223,8 @@ def _known_of(data: Prepared) -> tuple[Any, ...]:
     return batches.m, batches.shape, batches.steps, is_validated, data.rng_before_split
 
 
-def _with_progress(callbacks: Any, settings: Settings) -> list[Callback]:
-    """Return the callbacks, of which there may be one alone or none, and the progress bar."""
+def _checked_callbacks(callbacks: Any) -> list[Callback]:
+    """Return the callbacks, of which there may be one alone or none."""
     is_one = not isinstance(callbacks, Iterable)
     several: list[Any] = [] if callbacks is None else [callbacks] if is_one else list(callbacks)
     for callback in several:
@@ -211,4 +232,4 @@ def _with_progress(callbacks: Any, settings: Settings) -> list[Callback]:
             hint = f" Pass {callback.__name__}()." if isinstance(callback, type) else ""
             expected = "expected an instance of a subclass of tinynet.Callback"
             raise TypeError(f"callbacks has {callback!r}, {expected}.{hint}")
-    return [*several, *[ProgressBar()] * settings.verbose]
+    return several

@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from tinynet._support.arrays import Array, all_finite
 from tinynet._support.random import set_state, state_of
 from tinynet.data.batches import Batch, Batches
 from tinynet.data.sources import Prepared
+from tinynet.errors import NonFiniteError
+from tinynet.files.replace import expect_replaceable
 from tinynet.metrics import Measure
 from tinynet.model.network import Network
 from tinynet.training import checkpoint
@@ -46,28 +49,69 @@ class Loop:
         self.called = [*first, *callbacks]
         for callback in self.called:
             callback.model, callback.run = run.network, run
+            run.added += [name for name in callback.measures if name not in run.names]
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before: Array = run.network.values.copy()
         self.within_step = False
 
-    def begin(self) -> None:
-        """Do what comes before the first step, and may be refused."""
-        self.run.optimizer.begin(self.run.network)
-        for callback in self.called:
-            callback.check()
-        self._call("on_train_begin", {})
-        self._write_checkpoint()
+    def begin(self, restore: Callable[[], None] | None = None) -> None:
+        """Do what comes before the first step, and may be refused.
+
+        Then the network has its values again, and callbacks have no run. `restore` brings the run
+        to the state of a checkpoint.
+        """
+        network = self.run.network
+        try:
+            if restore:
+                restore()
+            if self.path:
+                expect_replaceable(self.path)
+            self.run.optimizer.begin(network)
+            for callback in self.called:
+                callback.check()
+            self._call("on_train_begin", {})
+            self._write_checkpoint()
+        except BaseException:
+            network.values[:] = self.before
+            self._release()
+            for callback in self.called:
+                vars(callback).pop("run", None)
+            raise
 
     def train(self) -> History:
         """Train, and return the history."""
+        try:
+            try:
+                self._train_epochs()
+            except NonFiniteError as error:
+                self.run.stopped = "a number was not finite"
+                self._end()
+                error.history = self.run.history
+                for note in self.run.notes:
+                    error.add_note(note)
+                raise
+            self._end()
+        finally:
+            self._release()
+        return self.run.history
+
+    def _train_epochs(self) -> None:
         run = self.run
         with _interruptible(self):
             while run.epoch < run.settings.epochs and not run.stopped:
                 self._train_epoch()
+
+    def _end(self) -> None:
+        history = self.run.history
+        history.stopped = self.run.stopped
         # The checkpoint is of the last step: what on_train_end may change is not resumed from.
-        self._call("on_train_end", {name: values[-1] for name, values in run.history.items()})
-        run.history.stopped = run.stopped
-        return run.history
+        self._call("on_train_end", {name: values[-1] for name, values in history.items()})
+
+    def _release(self) -> None:
+        """Have callbacks without the model: they may live on, and it may hold the data."""
+        for callback in self.called:
+            vars(callback).pop("model", None)  # one may be there twice
+        self.run.release()
 
     def _train_epoch(self) -> None:
         run, every = self.run, self.run.settings.checkpoint_every
@@ -100,7 +144,11 @@ class Loop:
         self._expect_finite(J, network.grads)
         _add(run.tally, J, Y, A, w if self.data.training.weighs_metrics else None)
 
+        for part in run.frozen:
+            network.grads[part] = 0  # a part of the state has no gradients: it is empty here
         run.optimizer.step(network)
+        for part in run.frozen:
+            network.values[part] = self.before[part]
         self._expect_finite(J, network.values, was_updated=True)
         return J
 
@@ -131,8 +179,28 @@ class Loop:
         run.history.record(measured)
         run.optimizer.end_epoch()
         run.epoch, run.step = run.epoch + 1, 0
-        self._call("on_epoch_end", run.epoch - 1, measured)
+        self._call_at_epoch_end(measured)
         self._write_checkpoint()
+
+    def _call_at_epoch_end(self, logs: dict[str, Any]) -> None:
+        """Call the hooks; what callbacks measure enters both the logs and the history."""
+        history, epoch, measured = self.run.history, self.run.epoch - 1, set(logs)
+        lengths = {name: len(values) for name, values in history.items()}
+        for callback in sorted(self.called, key=lambda callback: not callback.measures):
+            callback.on_epoch_end(epoch, logs)
+            for name in callback.measures:
+                if name not in logs:
+                    found = f"{type(callback).__name__}.measures has {name!r}, which is not in logs"
+                    raise ValueError(f"{found}. Set logs[{name!r}] in on_epoch_end.")
+        recorded = {
+            name: values[-1]
+            for name, values in history.items()
+            if len(values) > lengths.get(name, 0)
+        }
+        for name, value in logs.items():
+            if name not in measured and name not in recorded and isinstance(value, Real):
+                history.record({name: float(value)})
+        self._call("on_epoch_logged", epoch, recorded | logs)
 
     def _batches(self) -> Iterator[Batch]:
         """Return the batches that are left of the epoch, and restore the generator."""

@@ -24,7 +24,7 @@ class ProgressBar(Callback):
         if self.bar is not None:
             self.bar.update()
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self._close()
         epochs = self.run.settings.epochs
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())

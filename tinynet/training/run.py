@@ -14,6 +14,7 @@ from tinynet._support.checks import integer
 from tinynet.data.split import check_share
 from tinynet.metrics import Measure, measured
 from tinynet.model.network import Network
+from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
 from tinynet.training.history import History
 
@@ -107,6 +108,9 @@ class Run:
     stopped: str = ""
     resumed: bool = False
     mismatches: list[str] = attrs.field(factory=list)  # likely mistakes that show before a step
+    added: list[str] = attrs.field(factory=list)  # names of what callbacks measure
+    notes: list[str] = attrs.field(factory=list)  # for the error that ends the run, if one does
+    frozen: list[slice] = attrs.field(factory=list)  # parts of network.values that do not move
 
     def new_tally(self) -> Tally:
         """Return a tally of no batch."""
@@ -125,10 +129,22 @@ class Run:
         """End the training after the step under way, so that it can be resumed."""
         self.stopped = self.stopped or INTERRUPTED
 
+    def freeze(self, layers: list[PlacedLayer]) -> None:
+        """Leave these layers as they are, and those that are frozen already."""
+        storage = self.network.storage
+        self.frozen = storage.freeze([at for at in storage.placed if at.is_frozen or at in layers])
+
+    def release(self) -> None:
+        """Let go of the network, which may hold the data; the history stays."""
+        if self.frozen:
+            self.network.storage.freeze([])
+        del self.network
+        self.tally = Tally(self.metrics, False)
+
     @property
     def names(self) -> list[str]:
-        """The names of what an epoch measures."""
-        return measured_names(self.metrics, self.validated)
+        """The names of what an epoch measures, by callbacks too."""
+        return [*measured_names(self.metrics, self.validated), *self.added]
 
 
 def measured_names(metrics: Iterable[str], validated: bool) -> list[str]:
