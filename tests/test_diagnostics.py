@@ -233,17 +233,17 @@ class Percent(tn.activations.Sigmoid):
         return 100 / (1 + np.exp(-Z))
 
     def back(self, dA, Z, A, out=None):
-        return dA * A * (1 - A / 100)
+        return 100 * super().back(dA, Z, A / 100)
 
 
 class Offset(tn.losses.Poisson):
     """Has another formula than the class that it is made from, so relu suits it."""
 
     def each(self, A, Y):
-        return A - Y * np.log1p(A)
+        return super().each(A + 1, Y) - 1
 
     def back(self, A, Y, out=None):
-        return 1 - Y / (1 + A)
+        return super().back(A + 1, Y)
 
 
 def ending(activation, units=1):
