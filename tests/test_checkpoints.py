@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
-from helpers import TESTED
+from fuzz import kills
+from helpers import TESTED, output_of
 from messages import raises
 
 import tinynet as tn
@@ -425,6 +427,117 @@ def test_a_history_that_no_file_keeps(tmp_path, kept):
 
     with raises(TypeError, "The history of 'x' is [ … numbers"):
         fit(callbacks=[Records()], checkpoint=tmp_path / "run.npz")
+
+
+class Keeps(Callback):
+    """Has a state, and what it was restored to."""
+
+    def __init__(self, state):
+        self.kept, self.restored = state, None
+
+    def state(self):
+        return self.kept
+
+    def restore(self, state):
+        self.restored = dict(state)
+
+
+LOOP = []
+LOOP.append(LOOP)
+ROUND_TRIPS = {
+    **{dtype: np.arange(3).astype(dtype) for dtype in ("u1", "u2", "u4", "u8", "i2", "f2", "?")},
+    "NaN and infinity": np.array([np.nan, np.inf, -0.0]), "no number": np.zeros((0, 3)),
+    "nested": {"a": [1, {"b": [None, True, "x", -0.0, float("inf")]}]}, "unicode": "\ud800\0é",
+    "10**38": 10**38, "a share": np.float32(0.1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ROUND_TRIPS)
+def test_a_state_comes_back(tmp_path, what):
+    """A state of numbers, strings, lists, dictionaries and arrays is restored to the bit."""
+    value, path, restored = ROUND_TRIPS[what], tmp_path / "run.npz", Keeps({})
+    fit(epochs=1, checkpoint=path, callbacks=[Keeps({"v": value, "a b/\0": np.ones(1)})])
+    tn.resume(path, X, Y, callbacks=[restored])
+    found = restored.restored["v"]
+    if isinstance(value, np.ndarray):
+        assert (value.dtype, value.shape) == (found.dtype, found.shape)
+        assert value.tobytes() == found.tobytes()
+    else:
+        assert repr(value) == repr(found) or value == found
+
+
+NOT_AS_IT_WAS = {
+    **{f"an array of {a.dtype}": (a, TypeError, "callback0 … 'v'", f"dtype {a.dtype}")
+       for a in (np.ones(1, complex), np.ones(1, np.longdouble), np.array(["a"]),
+                 np.array(["2020"], "M8[D]"), np.array([None]))},
+    **{f"a {type(v).__name__}": (v, TypeError, "state of Keeps", repr(v), "expected a number")
+       for v in ((1, 2), {1}, b"a", 1j, {1: 2}, np.longdouble(1))},
+    "an array in a list": ([np.ones(1)], TypeError, "has array([1.]) … Arrays have a name"),
+    "nested for ever": (LOOP, TypeError, "state of Keeps", "recursion"),
+    "a long number": (10**50, ValueError, "an integer of 51 digits … an earlier file is as it was"),
+    "a long text": ("x" * 2**20, ValueError, "could not be read again", "in arrays"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NOT_AS_IT_WAS)
+def test_a_state_that_would_come_back_otherwise(tmp_path, what):
+    """It is refused when it is written, and the earlier file stays."""
+    value, error, *words = NOT_AS_IT_WAS[what]
+    path = tmp_path / "run.npz"
+    fit(epochs=1, checkpoint=path)
+    before = path.read_bytes()
+    with raises(error, *words):
+        fit(epochs=1, checkpoint=path, callbacks=[Keeps({"v": value})])
+    assert before == path.read_bytes()
+
+
+class Changes(Callback):
+    """Changes the history after the second epoch."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch == 1:
+            self.change(self.run.history)
+
+
+HISTORIES = {
+    "an epoch more": (lambda h: h["loss"].append(1.0), "another history of loss"),
+    "none at all": (lambda h: h.clear(), "another history of loss"),
+    "whole numbers": (lambda h: h.update(loss=[1, 2]), "another history of loss"),
+    "a large number": (lambda h: h.update(x=[2**53 + 1, 0.5]), "9007199254740993 … Record a float"),
+    "other lengths": (lambda h: h.update(x=[[1], [1, 2]]), "'x' is [[1], [1, 2]], not a list"),
+    "a name 3": (lambda h: h.update({3: [1.0]}), "called 3, expected a string"),
+}
+
+
+@pytest.mark.parametrize("what", HISTORIES)
+def test_a_history_changed_by_hand(tmp_path, what):
+    """What resume would refuse is refused when it is written, and the file is of the last epoch."""
+    change, *words = HISTORIES[what]
+    path = tmp_path / "run.npz"
+    with raises((TypeError, ValueError), *words):
+        fit(checkpoint=path, callbacks=[Changes(change)])
+    _, history = tn.resume(path, X, Y, callbacks=[Changes(lambda history: None)])
+    assert fit()[1] == history
+
+
+def test_memory_that_comes_late(tmp_path):
+    """A rule may make a slot in any step, also in the one after the checkpoint."""
+    path = tmp_path / "run.npz"
+    every_step = {"checkpoint": path, "checkpoint_every": 1}
+    plain = fit(optimizer=looking_back())
+    with pytest.raises(Killed):  # the next step makes the slot
+        fit(optimizer=looking_back(), callbacks=[Kills(4)], **every_step)
+    expect_alike(plain, tn.resume(path, X, Y, callbacks=[Kills()]))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills are of forks")
+def test_runs_of_every_kind_killed():
+    """Each of eight kinds of runs ends alike, to the last bit, also if it was killed."""
+    printed = output_of(kills.__file__, "--count", "8")
+    assert re.search(r"all +\d+ kills +0 wrong\n", printed)
 
 
 PROGRAM = """

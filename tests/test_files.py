@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
 
+import attrs
 import numpy as np
 import pytest
 from fuzz import hostile_files as hostile
@@ -30,7 +31,7 @@ from messages import raises
 import tinynet as tn
 from tinynet import Dense, Sequential
 from tinynet._support.registry import FAMILIES
-from tinynet.errors import FileFormatError, UnknownNameError
+from tinynet.errors import FileFormatError, NonFiniteError, ShapeError, UnknownNameError
 from tinynet.files import replace
 from tinynet.files.archive import expect_same, opened, write_file
 
@@ -252,6 +253,7 @@ REFUSED = {f"foreign {i}": (data,) for i, data in enumerate(FOREIGN)} | {
         "it has no W1"),
     "W1 of another shape": (W1(np.zeros((2, 3), "f4")), "W1 … (2, 3) … (2, 2)"),
     "W1 in float64": (W1(np.zeros((2, 2))), "W1 … float64 … float32"),
+    "W1 with the last byte first": (W1(np.zeros((2, 2), ">f4")), "W1 … >f4 … float32"),
     "W1 of text": (W1(np.full((2, 2), "one")), "W1"),
     "W1 with NaN": (W1(np.full((2, 2), np.nan, "f4")), "W1 … not finite"),
     "W1 with Inf": (W1(np.full((2, 2), np.inf, "f4")), "W1 … not finite"),
@@ -286,6 +288,10 @@ REFUSED = {f"foreign {i}": (data,) for i, data in enumerate(FOREIGN)} | {
         layer(init={"family": "initializer", "name": "mine"}), "Layer 1", "'mine'", DEFINE),
     "unknown loss": (told("loss", name="hubert"), "'hubert'", "huber"),
     "unknown layer of a million letters": (layer(name="x" * 1_000_000), "Layer 1 of the file"),
+    "unknown layer that clears the screen": (layer(name="\x1b[2J\0\ud800"), "x1b[2J"),
+    "a layer of a million letters": (told(layers=["x" * 1_000_000]), "layer 1 is 'xxx"),
+    "a field that clears the screen": (layer(**{"\x1b[2J\0\ud800": 1}), "x1b[2J"),
+    "inputs of long numbers": (told(inputs=[10**39] * 9), "inputs"),
 }  # fmt: skip
 
 
@@ -299,7 +305,10 @@ def refusing(what, *words):
     with raises(error, *words) as caught:
         yield
     assert time.perf_counter() - start < 2
-    assert len(str(caught.value)) < 1000 or error is UnknownNameError
+    message = str(caught.value)
+    assert message.isprintable(), "a terminal would obey it"
+    assert len(message) < 1000
+    assert caught.value.__cause__ is None or len(str(caught.value.__cause__)) <= 300
     assert known == {name: family.names() for name, family in FAMILIES.items()}
     assert not Trap.sprung
 
@@ -470,6 +479,25 @@ def test_a_run_that_is_refused(tmp_path, what):
     assert before == path.read_bytes()
 
 
+def test_a_message_is_bounded_where_the_run_is_another(tmp_path):
+    """What is refused because of other callbacks does not repeat a million letters of the file."""
+    whole, path = hostile.runs()[ADAMW], tmp_path / "run.npz"
+    description = hostile.described(whole)
+    description["run"]["callbacks"][0]["kind"] = "\x1b[2J" + "x" * 900_000
+    path.write_bytes(described(json.dumps(description))(hostile.members(whole)))
+    with raises(ValueError, "The run began with callbacks ['\\x1b[2Jxxx") as caught:
+        tn.resume(path, **hostile.given(whole, path))
+    assert len(str(caught.value)) < 1000
+
+
+def test_an_x_without_features():
+    """It builds no model: a file could not hold one."""
+    model = network(inputs=None)
+    with raises(ShapeError, "X has shape (0, 3), expected at least one number"):
+        model.forward(X[:0])
+    assert not model.is_built
+
+
 @pytest.mark.parametrize("behind", [b"", b"#!/bin/sh\n"], ids=["at the start", "behind a line"])
 @pytest.mark.parametrize("kind", ["in memory", "on disk"])
 def test_an_open_file(tmp_path, kind, behind):
@@ -559,6 +587,53 @@ def save_one_name_twice(target):
     network(Odd(2), *[Dense(2)] * 10).save(target)
 
 
+class Passing(tn.Layer):
+    """A layer that passes everything on."""
+
+    def forward(self, A_prev, cache):
+        return A_prev
+
+    def back(self, dZ, cache):
+        return dZ
+
+
+def save_doubled(target):
+    @attrs.frozen
+    class Doubled(Passing):
+        n: int = attrs.field(default=1, converter=lambda n: 2 * n)
+
+    network(Doubled()).save(target)
+
+
+def save_own_init(target):
+    class Bare(Passing):
+        def __init__(self):
+            object.__setattr__(self, "activation", tn.Activation.get("relu"))
+
+    network(Bare()).save(target)
+
+
+def save_of_nobody(target):
+    class Nobody(Passing):
+        pass
+
+    model = network(Nobody())
+    del tn.Layer._classes["nobody"]
+    model.save(target)
+
+
+def saves(layer, **numbers):
+    """Return what saves a model with other numbers in an array of its own."""
+
+    def save(target):
+        model = network(layer)
+        for name, number in numbers.items():
+            getattr(model, name)[:] = number
+        model.save(target)
+
+    return save
+
+
 def writes(description=None, **arrays):
     return partial(write_file, description=description or {}, arrays=arrays.pop("all", arrays))
 
@@ -577,6 +652,20 @@ UNWRITABLE = {
     "nested for ever": (writes(nested(9999)), RecursionError, "depth"),
     "parameters of one name": (
         save_one_name_twice, ValueError, "Two … same name … behind it. Choose parameter names … digit."),
+    "a long double": (writes(v=np.longdouble(1)), TypeError, "'v' has dtype … at most 8 bytes"),
+    "a very long name": (writes(**{"v" * 70_000: 1.0}), ValueError, "70000 characters … shorter"),
+    **{
+        f"a parameter {number}": (
+            saves(tn.Dense(2), params=number), NonFiniteError, f"W1 has the number {number}")
+        for number in (NAN, np.inf, -np.inf)
+    },
+    "a running mean NaN": (
+        saves(tn.BatchNorm(), state=NAN), NonFiniteError, "running_mean1 has the number nan"),
+    "a variance below 0": (
+        saves(tn.BatchNorm(), state=-1), ValueError, "running_variance1 … -1, expected at least 0"),
+    "a converter that doubles": (save_doubled, ValueError, "could not be read again: its layers"),
+    "an __init__ without fields": (save_own_init, ValueError, "keyword argument 'activation'"),
+    "a class that is gone": (save_of_nobody, ValueError, "No layer is called 'nobody'"),
 }  # fmt: skip
 
 

@@ -23,7 +23,10 @@ class NonFiniteError(ArithmeticError):
 
 
 class FileFormatError(ValueError):
-    """A file that is damaged, truncated, newer than this version, or was never a tinynet file."""
+    """A file that is damaged, truncated, newer than this version, or was never a tinynet file.
+
+    Also one that is not written, because it could not be read again.
+    """
 
 
 class TrainingWarning(UserWarning):

@@ -36,7 +36,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import Dense, Sequential, optimizers, schedules
-from tinynet.errors import FileFormatError, NonFiniteError, UnknownNameError
+from tinynet.errors import FileFormatError, NonFiniteError, TrainingWarning, UnknownNameError
 
 MOST_SECONDS, MOST_MEMORY = 2.0, 200 << 20
 ADDRESSES = 4 << 30  # bytes of address space: to take more is a MemoryError, which is seen
@@ -353,7 +353,10 @@ def _changed(chance, array):
     ))()  # fmt: skip
 
 
-DTYPES = "f2", "f4", "f8", "i1", "i4", "i8", "u1", "?", "c8", "S4", "U4", ">f4", ">f8"
+DTYPES = (
+    "f2", "f4", "f8", "g", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", "c8", "S4", "U4",
+    "M8[s]", "m8[s]", ">f4", ">f8", ">u8",
+)  # fmt: skip
 
 
 @np.errstate(all="ignore")
@@ -390,7 +393,7 @@ VALUES = (
     '{"family": "optimizer", "name": "adam", "learning_rate": "0.1"}', '{"name": "adam"}',
     '{"family": "schedule", "name": "constant", "rate": 0.1}',
     '{"family": "optimizer", "name": "adem"}', '{"kind": "Looks", "state": {"a": 1}}',
-    '[{"kind": "Looks", "state": {}}]',
+    '[{"kind": "Looks", "state": {}}]', '"\\u001b[2J\\u0000\\ud800"', '"' + "\\u0007" * 1000 + '"',
 )  # fmt: skip
 KEYS = (
     "name", "units", "colour", "", "__class__", "format", "family", "W", "Y", "t", "start",
@@ -499,13 +502,46 @@ def other_arrays(chance, whole):
     return _described_as(description, parts)
 
 
+NUMBERS_OF_STATES = (
+    -1, 0, 1, 4, 5, 623, 624, 625, 2**31, 2**32, 2**63 - 1, 2**63, 2**64, 2**127, 2**128, -(2**63),
+    10**39, 10**40, 10**41, 0.5, -0.0, 1e308, float("nan"), float("inf"), True, None, "1", [], {},
+)  # fmt: skip
+
+
+def _leaves(inner):
+    """Return the places of all values in a part of a description that hold no others."""
+    pairs = inner.items() if isinstance(inner, dict) else enumerate(inner)
+    leaves = []
+    for key, value in pairs:
+        whole = isinstance(value, (dict, list)) and value
+        leaves += _leaves(value) if whole else [(inner, key)]
+    return leaves
+
+
+def other_states(chance, whole):
+    """Put other numbers in settings, generators, the optimizer or callbacks of a run.
+
+    Each name is as likely as another, for a generator's key has hundreds of numbers.
+    """
+    description = described(whole)
+    run = description["run"]
+    rng = [state for state in run["rng"].values() if state]
+    part = chance.choice((run["settings"], *rng, run["optimizer"], run["callbacks"], run["data"]))
+    places = {str(key): (inner, key) for inner, key in _leaves(part)}
+    for _ in range(chance.choice((1, 1, 2))):
+        if places:
+            inner, key = chance.choice(list(places.values()))
+            inner[key] = chance.choice((*NUMBERS_OF_STATES, inner[key], PLACE))
+    return _described_as(description, members(whole), chance.choice(VALUES))
+
+
 DAMAGES = (flipped, truncated, overwritten)  # what they leave must be equal to what was there
-EDITS = (edited, misspelled, very_large, other_arrays)
+EDITS = (edited, misspelled, very_large, other_arrays, other_states)
 MUTATIONS = {
     flipped: 20, truncated: 6, overwritten: 10, lying: 14, overlapping: 3, rearranged: 8,
     compressed: 3, wrong_header: 10, other_numbers: 6, edited: 30, misspelled: 12, very_large: 0.5,
 }  # fmt: skip
-RUN_MUTATIONS = MUTATIONS | {edited: 90, other_arrays: 30}
+RUN_MUTATIONS = MUTATIONS | {edited: 90, other_arrays: 30, other_states: 60}
 
 
 def hostile(number, mutations=MUTATIONS, files=wholes):
@@ -518,9 +554,15 @@ def hostile(number, mutations=MUTATIONS, files=wholes):
 
 # Outcomes
 
+LONGEST_MESSAGE = 2000  # with the known names; of the file itself it has at most 300
+
 
 def _refusal(error, mutation, of_run=False):
     """Return the name of an error that is right, or what is wrong with it."""
+    message = str(error)
+    causes = [str(cause) for cause in (error.__cause__,) if cause]
+    if max(map(len, (message, *causes))) > LONGEST_MESSAGE or not message.isprintable():
+        return f"wrong: a message of {len(message)} characters: {message[:300]!r}"
     if isinstance(error, FileFormatError):
         return "FileFormatError"
     if mutation in EDITS and isinstance(error, UnknownNameError) and "called" in str(error):
@@ -577,8 +619,14 @@ def _difference(data, parts, written):
         if is_now != was:  # as texts, where 1 is not true, and NaN is NaN
             return f"wrong: {key} is {is_now[:300]}, not {was[:300]}"
     names = (parts.keys() | arrays) - {"description.npy"}
-    wrong = [name for name in names if parts.get(name) != arrays.get(name)]
+    wrong = [name for name in names if _unpadded(parts.get(name)) != _unpadded(arrays.get(name))]
     return f"wrong: other arrays: {', '.join(wrong)}" if wrong else "equal"
+
+
+def _unpadded(member):
+    """Return header and data of a member; behind a header may be any number of spaces."""
+    header, _, data = (member or b"").partition(b"\n")
+    return header[:8] + header[10:].rstrip(b" "), data  # without the length of the header
 
 
 def _restricted(made, said):
@@ -642,7 +690,9 @@ def work(numbers, of_runs=False):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.npz")
         unknown = text_member('{"format": 1, "layers": [{"name": "unknown"}], "dtype": "float32"}')
-        warnings.simplefilter("ignore")
+        # Only what a run itself says of its training is no fault of the file.
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", TrainingWarning)
         # What is imported when it is first needed is imported now.
         for data in (*wholes(), zipped([("description.npy", unknown)])):
             path.write_bytes(data)

@@ -19,6 +19,7 @@ AsColumns: TypeAlias = "Callable[[Array, int], Array]"  # for labels and a numbe
 
 OR_NONE = ", or None"
 _MOST_DIMENSIONS = 64  # of a NumPy array
+LONGEST_SHOWN = 300  # characters, of what a message repeats from a file
 
 
 def integer(name: str, value: Any, least: int = 1, also: str = "") -> int:
@@ -42,6 +43,12 @@ def integer(name: str, value: Any, least: int = 1, also: str = "") -> int:
 def integer_or_none(name: str, value: Any) -> int | None:
     """Return `value` as an int of at least 1, or None."""
     return None if value is None else integer(name, value, also=OR_NONE)
+
+
+def shown(value: Any) -> str:
+    """Return the repr of a value for a message, cut off where a file made it long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} …"
 
 
 def written(shape: tuple[Any, ...], m: Any = "m") -> str:

@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 
 from tinynet._support import elsewhere
+from tinynet._support.checks import shown
 from tinynet._support.elsewhere import nearest_first
 from tinynet.errors import UnknownNameError
 
@@ -80,6 +81,9 @@ class Registered:
             return
         # attrs makes a slotted class twice, the second time without the keyword `name`.
         name = name or vars(cls).get("registered_name") or snake_case(cls.__name__)
+        if not isinstance(name, str):
+            found = f"The name of {cls.__name__} is {name!r}"
+            raise TypeError(f'{found}, expected a string such as "my_name".')
         other = cls._classes.get(name, cls)
         if _address(other) != _address(cls):
             found = f"The {cls.family} name {name!r} already belongs to {_address(other)}."
@@ -222,8 +226,8 @@ def _import_plugin(family: type[Registered], name: str) -> type[Any]:
             raise ImportError(f"{promise}, but that registers no {family.family} of this name.")
         return family._classes[name]
     known = ", ".join(nearest_first(name, [*family._classes, *points.names]))
-    message = f"No {family.family} is called {name!r}. The known names, nearest first: {known}."
-    raise UnknownNameError(message)
+    found = f"No {family.family} is called {shown(name)}"  # a file may hold a name of any length
+    raise UnknownNameError(f"{found}. The known names, nearest first: {known}.")
 
 
 def _encode(value: Any) -> Any:

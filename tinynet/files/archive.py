@@ -15,13 +15,13 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
-from tinynet._support.checks import integer
+from tinynet._support.checks import LONGEST_SHOWN, integer, shown
 from tinynet.errors import FileFormatError, UnknownNameError
 from tinynet.files.replace import replacing
 
@@ -32,7 +32,8 @@ FORMAT = 2  # what is written; 1, which had no state of layers, is read too
 _LONGEST_DESCRIPTION = 1 << 20  # characters; what grows with a training belongs in an array
 _LONGEST_INTEGER = 40  # characters: a generator's state has numbers of 128 bits
 _WRITERS = "model.save, or fit(..., checkpoint=...),"
-_LONGEST_MESSAGE = 500  # characters of what a hostile file may put there
+_LONGEST_NAME = 65_535  # bytes, of a member of a zip archive
+_LARGEST_NUMBER = 8  # bytes; what a long double has depends on the machine
 
 _MEMBER = re.compile(r"[\w.-]+\.npy")  # names no folder
 _MAGIC = b"\x93NUMPY\x01\x00"
@@ -45,30 +46,65 @@ Source = str | os.PathLike[str] | BinaryIO
 _PATH = (str, os.PathLike)
 
 
-def write_file(target: Source, description: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+def write_file(
+    target: Source,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, Any],
+    check: Callable[[Contents], Any] | None = None,
+) -> None:
     """Write the file in one move: it is complete, or as it was before.
 
     The description is what JSON can hold, in at most a million characters. Arrays hold numbers or
     bool, under names without a folder. An open binary file is written to as it is.
+
+    `check` reads the contents as they will be read from the file. If it raises an error, nothing
+    is written: a file that could not be read again would take the place of one that can.
     """
     import json  # costs 2 ms, as zipfile costs 10; only files need them
 
     text = json.dumps({**description, "format": FORMAT})
-    _parse_description(text)  # what could not be read again is not written
-    members = {"description": np.array(text)}
-    for name, array in arrays.items():
-        members[name] = array = np.asarray(array)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"Array {name!r} has dtype {array.dtype}, expected numbers or bool.")
-        if name == "description" or not _MEMBER.fullmatch(f"{name}.npy"):
-            remedy = "Use letters, digits, and any of _ . -"
-            raise ValueError(f"An array cannot be called {name!r} in a file. {remedy}")
+    members = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in members.items():
+        _check_member(name, array)
+    with _refusing_to_write():
+        contents = Contents(_parse_description(text), members)
+        if check is not None:
+            check(contents)
+            contents.expect_no_more()
+    members = {"description": np.array(text), **members}
     _check_source(target, "write")
     if isinstance(target, _PATH):
         with replacing(target) as file:
             _write_members(file, members)
     else:
         _write_members(target, members)
+
+
+def _check_member(name: str, array: Array) -> None:
+    """Refuse an array that a file cannot hold, or not under this name."""
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > _LARGEST_NUMBER:
+        expected = f"numbers or bool, of at most {_LARGEST_NUMBER} bytes each"
+        raise TypeError(f"Array {shown(name)} has dtype {array.dtype}, expected {expected}.")
+    file_name = f"{name}.npy"
+    if name == "description" or not _MEMBER.fullmatch(file_name):
+        remedy = "Use letters, digits, and any of _ . -"
+        raise ValueError(f"An array cannot be called {shown(name)} in a file. {remedy}")
+    if len(file_name.encode()) > _LONGEST_NAME:
+        found = f"The name of array {shown(name)} has {len(name)} characters in a file"
+        raise ValueError(f"{found}, too many for it. Choose a shorter name.")
+
+
+@contextlib.contextmanager
+def _refusing_to_write() -> Iterator[None]:
+    """Turn what goes wrong when contents are read into an error about what is to be written."""
+    try:
+        yield
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        found = f"It cannot be saved, because it could not be read again: {_fault(error)}"
+        kept = "Nothing is written; an earlier file is as it was"
+        raise FileFormatError(f"{found}. {kept}.") from _cause(error)
 
 
 def _check_source(source: Source, method: str) -> None:
@@ -126,8 +162,49 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-class Archive:
-    """An open file: its `description`, and its arrays one by one."""
+class Contents:
+    """What a file holds: its `description`, and arrays that are taken from it one by one."""
+
+    def __init__(self, description: dict[str, Any], members: Mapping[str, Any]) -> None:
+        self.description, self._members = description, dict(members)
+
+    def array(
+        self, name: str, shape: Sequence[int], dtype: np.dtype[Any], finite: bool = True
+    ) -> Array:
+        """Return the array `name`, read-only, if it has this shape and dtype and is finite.
+
+        A shape may come from the file's own description: the array is no larger than the file.
+        """
+        expected = tuple(integer(f"the shape of {name}", n, 0) for n in shape)
+        expect(name in self._members, f"it has no {name}")
+        array = self._take(name, expected, dtype)
+        expect(not finite or np.isfinite(array).all(), f"its array {name} is not finite")
+        return array
+
+    def _take(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        array: Array = self._members.pop(name)
+        # In a file every array is little-endian.
+        _expect_form(name, array.shape, array.dtype.newbyteorder("<"), shape, dtype)
+        view = array.view()
+        view.flags.writeable = False
+        return view
+
+    def expect_no_more(self, known: Iterable[str] = ()) -> None:
+        """Refuse a file that has other arrays than those that were read, and `known` ones."""
+        for name in sorted(self._members.keys() - set(known)):
+            raise FileFormatError(f"it has an array {name!r}, which its description does not name")
+
+
+def _expect_form(
+    name: str, shape: Shape, dtype: np.dtype[Any], expected: Shape, expected_dtype: np.dtype[Any]
+) -> None:
+    found = f"its {name} has shape {shape} and dtype {dtype}"
+    same = (shape, dtype) == (expected, expected_dtype.newbyteorder("<"))
+    expect(same, f"{found}, expected {expected} and {expected_dtype}")
+
+
+class Archive(Contents):
+    """An open file, whose arrays are read when they are taken."""
 
     def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
         self._archive = archive
@@ -140,27 +217,11 @@ class Archive:
             text = _data("description", file, dtype.itemsize).decode("utf-32-le")
         self.description = _parse_description(text)
 
-    def array(
-        self, name: str, shape: Sequence[int], dtype: np.dtype[Any], finite: bool = True
-    ) -> Array:
-        """Return the array `name`, read-only, if it has this shape and dtype and is finite.
-
-        A shape may come from the file's own description: the array is no larger than the file.
-        """
-        expected = tuple(integer(f"the shape of {name}", n, 0) for n in shape)
+    def _take(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> Array:
         with self._member(name) as (file, found_shape, found_dtype):
-            found = f"its {name} has shape {found_shape} and dtype {found_dtype}"
-            same = (found_shape, found_dtype) == (expected, dtype.newbyteorder("<"))
-            expect(same, f"{found}, expected {expected} and {dtype}")
-            data = _data(name, file, math.prod(expected) * dtype.itemsize)
-        array = np.frombuffer(data, found_dtype).reshape(expected).astype(dtype, copy=False)
-        expect(not finite or np.isfinite(array).all(), f"its array {name} is not finite")
-        return array
-
-    def expect_no_more(self, known: Iterable[str] = ()) -> None:
-        """Refuse a file that has other arrays than those that were read, and `known` ones."""
-        for name in sorted(self._members.keys() - set(known)):
-            raise FileFormatError(f"it has an array {name!r}, which its description does not name")
+            _expect_form(name, found_shape, found_dtype, shape, dtype)
+            data = _data(name, file, math.prod(shape) * dtype.itemsize)
+        return np.frombuffer(data, found_dtype).reshape(shape).astype(dtype, copy=False)
 
     @contextlib.contextmanager
     def _member(self, name: str) -> Iterator[tuple[IO[bytes], Shape, np.dtype[Any]]]:
@@ -253,9 +314,24 @@ def refusing(source: Source, writers: str = _WRITERS) -> Iterator[None]:
     except (UnknownNameError, ImportError, MemoryError):
         raise
     except Exception as error:  # a damaged archive shows itself in every kind of error
-        fault = (str(error) or type(error).__name__).rstrip(".")
-        if len(fault) > _LONGEST_MESSAGE:
-            fault = f"{fault[:_LONGEST_MESSAGE]} …"
         name = repr(os.fspath(source)) if isinstance(source, _PATH) else "The file"
+        found = f"{name} is not a whole tinynet file: {_fault(error)}"
         remedy = f"Pass a file that {writers} wrote."
-        raise FileFormatError(f"{name} is not a whole tinynet file: {fault}. {remedy}") from error
+        raise FileFormatError(f"{found}. {remedy}") from _cause(error)
+
+
+def _fault(error: Exception) -> str:
+    """Return the message of an error, in which a file may have put anything."""
+    text = (str(error) or type(error).__name__).rstrip(".")
+    text = "".join(map(_printable, text[: LONGEST_SHOWN + 1]))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} …"
+
+
+def _printable(sign: str) -> str:
+    """Return a character as it can be shown: a terminal would obey some, and refuse others."""
+    return sign if sign.isprintable() else repr(sign)[1:-1]
+
+
+def _cause(error: Exception) -> Exception | None:
+    """Return an error to be shown as the cause of another, unless a file made it too long."""
+    return error if len(str(error)) <= LONGEST_SHOWN else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,11 +18,16 @@ from tinynet.initializers import Initializer
 
 
 class Parameter(NamedTuple):
-    """A parameter that a layer declares: its shape, its first values, and whether it decays."""
+    """What a layer declares of a parameter or of its state.
+
+    That is its shape, its first values, whether weight decay acts on it, and the least value that
+    it can have: a model with a smaller one, such as a variance below 0, is not saved or loaded.
+    """
 
     shape: Shape
     init: Initializer
     decays: bool = False
+    least: float = -math.inf
 
 
 def as_activation(value: Any) -> Activation:

@@ -63,8 +63,9 @@ class BatchNorm(Normalization):
     momentum: float = fraction(0.9, kw_only=True)
 
     def state(self, input_shape: Shape) -> dict[str, Parameter]:
-        mean, variance = (Parameter((*input_shape, 1), init) for init in (Zeros(), Constant(1.0)))
-        return {"running_mean": mean, "running_variance": variance}
+        shape = (*input_shape, 1)
+        variance = Parameter(shape, Constant(1.0), least=0.0)
+        return {"running_mean": Parameter(shape, Zeros()), "running_variance": variance}
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
         return {"A_hat": (*input_shape, m), "std": (*input_shape, 1)}

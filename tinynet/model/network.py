@@ -273,6 +273,8 @@ class Network:
             X = checks.columns(X, self.inputs, self.dtype, "X")
             return X.copy() if self.storage.holds(X) else X, self.storage.layers
         X = checks.columns(X, None, self.dtype, "X")
+        if X.size == 0:
+            raise ShapeError(f"X has shape {X.shape}, expected at least one number an example.")
         checks.check_finite("X", X)
         return X, place(self.layers, X.shape[:-1])
 

@@ -109,10 +109,10 @@ def _checked(title: str, declared: Any) -> dict[str, Parameter]:
     for name, parameter in declared.items():
         if not isinstance(parameter, Parameter):
             raise TypeError(f"{expected}, got {parameter!r} for {name}.")
-        shape, init, decays = parameter
+        init = parameter.init
         if not isinstance(init, Initializer):
             init = Initializer.get(init)
-        checked[name] = Parameter(tuple(shape), init, decays)
+        checked[name] = parameter._replace(shape=tuple(parameter.shape), init=init)
     return checked
 
 

@@ -75,11 +75,11 @@ class Storage:
     def draw(self, rng: Random) -> None:
         """Draw the first parameters, and then the first state, layer after layer."""
         for layer in self.placed:
-            for name, (shape, init, _) in layer.parameters.items():
-                write(layer.params[name], init.draw(shape, rng), name)
+            for name, parameter in layer.parameters.items():
+                write(layer.params[name], parameter.init.draw(parameter.shape, rng), name)
         for layer in self.placed:
-            for name, (shape, init, _) in layer.state.items():
-                write(layer.state_views[name], init.draw(shape, rng), name)
+            for name, parameter in layer.state.items():
+                write(layer.state_views[name], parameter.init.draw(parameter.shape, rng), name)
 
     def named(self) -> dict[str, Array]:
         """Return the views by name, W1, b1 and so on; those of state come last."""

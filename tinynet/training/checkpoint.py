@@ -18,12 +18,12 @@ import numpy as np
 
 from tinynet._support import fields
 from tinynet._support.arrays import Array, all_finite
-from tinynet._support.checks import integer, integer_or_none, weights
+from tinynet._support.checks import integer, integer_or_none, shown, weights
 from tinynet._support.random import Random, generator_from, plain, state_of
 from tinynet.data.weights import class_weights
 from tinynet.errors import FileFormatError
 from tinynet.files import model as model_file
-from tinynet.files.archive import Archive, expect, expect_same, refusing, write_file
+from tinynet.files.archive import Archive, Contents, expect, expect_same, refusing, write_file
 from tinynet.metrics import is_known
 from tinynet.model.network import Network
 from tinynet.optimizers import Optimizer
@@ -31,7 +31,8 @@ from tinynet.training.callbacks import Callback
 from tinynet.training.run import Run, Settings, measured_names
 
 _DTYPES = (
-    "float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool",
+    "float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32",
+    "uint16", "uint8", "bool",
 )  # fmt: skip
 Path: TypeAlias = str | os.PathLike[str]
 _MOST_ARRAYS = 1000  # to find one takes time
@@ -86,7 +87,7 @@ class SavedRun:
         }
         for what, (before, now) in began.items():
             if before != now:
-                found = f"The run began with {what} {before}, got {now}"
+                found = f"The run began with {what} {shown(before)}, got {shown(now)}"
                 raise ValueError(f"{found}. Pass what fit was given.")
 
     def restore(self, run: Run, callbacks: Sequence[Callback], path: Path) -> None:
@@ -116,19 +117,24 @@ def _restore_callback(callback: Callback, state: Mapping[str, Any]) -> None:
 
 
 def write(run: Run, callbacks: Sequence[Callback], path: Path) -> None:
-    """Write a run, with the state of these callbacks, to a file in one move."""
-    described, arrays = [], {"optimizer": run.optimizer.memory, "so_far": run.tally.predictions()}
-    for i, callback in enumerate(callbacks):
-        state = callback.state()
-        own = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-        rest = plain({name: value for name, value in state.items() if name not in own})
-        described.append({"kind": type(callback).__name__, "state": rest})
-        arrays[f"callback{i}"] = own
-    # The history may be long. It comes back as Python's numbers.
-    history = {name: np.array(np.array(values).tolist()) for name, values in run.history.items()}
-    arrays["history"] = history
+    """Write a run, with the state of these callbacks, to a file in one move.
+
+    What `read` would refuse is refused here, and the earlier file stays.
+    """
+    states = [_state(callback) for callback in callbacks]
+    arrays = {"optimizer": run.optimizer.memory, "so_far": run.tally.predictions()}
+    arrays |= {f"callback{i}": own for i, (_, own) in enumerate(states)}
+    arrays["history"] = {name: _as_array(name, values) for name, values in run.history.items()}
     _expect_few(arrays)
-    _expect_lists(history)
+    members = model_file.named_arrays(run.network)
+    for owner, named in arrays.items():
+        for name, array in named.items():
+            _expect_storable(owner, name, array)
+            member = _member(owner, name)
+            if member in members:
+                found = f"A parameter is called {member}, as an array of the run is in the file"
+                raise ValueError(f"{found}. Call the parameter otherwise.")
+            members[member] = array
     rng = {"now": state_of(run.network.rng), "epoch": run.rng_at_epoch, "start": run.rng_at_start}
     saved = SavedRun(
         **{name: getattr(run, name) for name in _OF_RUN},
@@ -137,13 +143,77 @@ def write(run: Run, callbacks: Sequence[Callback], path: Path) -> None:
         data=[run.m, list(run.shape)],
         measured=[run.tally.cost_sum, run.tally.examples],
         rng=plain(rng),
-        callbacks=described,
+        callbacks=[described for described, _ in states],
         arrays=arrays,
     )
-    members = run.network.storage.named()
-    for owner, named in arrays.items():
-        members |= {_member(owner, name): array for name, array in named.items()}
-    write_file(path, model_file.description(run.network) | {"run": saved.describe()}, members)
+
+    def check(contents: Contents) -> None:
+        model_file.check(contents)
+        read(contents, run.network)
+
+    description = model_file.description(run.network) | {"run": saved.describe()}
+    write_file(path, description, members, check)
+
+
+def _state(callback: Callback) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the kind and state of a callback as a file describes it, and its arrays."""
+    kind, state = type(callback).__name__, callback.state()
+    if not isinstance(state, Mapping):
+        found = f"{kind}.state() returned {shown(state)}, expected a dictionary"
+        raise TypeError(f'{found}. Return {{"name": value}}.')
+    arrays = {name: value for name, value in state.items() if type(value) is np.ndarray}
+    rest = {name: value for name, value in state.items() if name not in arrays}
+    try:
+        described = _as_read(rest)
+    except (TypeError, RecursionError) as error:
+        hint = "Arrays have a name of their own in it; make a tuple a list, and other things text"
+        raise TypeError(f"The state of {kind} cannot be saved: {error}. {hint}.") from error
+    return {"kind": kind, "state": described}, arrays
+
+
+def _as_read(value: Any) -> Any:
+    """Return a value as it will be read from a file, if that is equal to it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list):
+        return [_as_read(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _as_read(item) for key, item in value.items()}
+    expected = "expected a number, a string, None, or a list, or dictionary by string, of these"
+    raise TypeError(f"it has {shown(value)}, {expected}")
+
+
+def _as_array(name: Any, values: Any) -> Array:
+    """Return a history as the array that a file holds, if it gives the same numbers back.
+
+    It may be long, so it is no part of the description.
+    """
+    try:
+        array = np.array(np.array(values).tolist())
+    except ValueError:  # lists of several lengths
+        array = np.array(None)
+    _expect_lists({name: array if array.ndim else np.array(None)}, values)
+    read = array.tolist()
+    if read != list(values):  # so it is where one is NaN, too
+        for before, after in zip(values, read, strict=True):
+            if before != after and before == before:
+                found = f"The history of {shown(name)} has {before!r} among fractions"
+                raise TypeError(f"{found}, which would be read as {after!r}. Record a float.")
+    return array
+
+
+def _expect_storable(owner: str, name: Any, array: Any) -> None:
+    """Refuse an array of the run that a file cannot hold."""
+    of_whom = f"An array of the run ({owner})"
+    if not isinstance(name, str):
+        raise TypeError(f"{of_whom} is called {name!r}, expected a string.")
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{of_whom}, {shown(name)}, is {shown(array)}, expected an array.")
+    if array.dtype.newbyteorder("=").name not in _DTYPES:
+        expected = f"expected one of {', '.join(_DTYPES)}"
+        raise TypeError(f"{of_whom}, {shown(name)}, has dtype {array.dtype}, {expected}.")
 
 
 def _expect_few(arrays: Mapping[str, Mapping[str, Any]]) -> None:
@@ -152,12 +222,13 @@ def _expect_few(arrays: Mapping[str, Mapping[str, Any]]) -> None:
         raise ValueError(f"The run has over {_MOST_ARRAYS} arrays. Let callbacks keep fewer.")
 
 
-def _expect_lists(history: Mapping[str, Array]) -> None:
+def _expect_lists(history: Mapping[str, Array], values: Any = None) -> None:
     """Refuse a history that a checkpoint cannot hold, where it is written and where it is read."""
-    for name, values in history.items():
-        if not (values.ndim == 1 and values.size and values.dtype.name in _OF_HISTORY):
-            found = f"The history of {name!r} is {str(values.tolist())[:100]}"
-            raise TypeError(f"{found}, not a list of numbers. Let the callback keep it.")
+    for name, array in history.items():
+        if not (array.ndim == 1 and array.size and array.dtype.name in _OF_HISTORY):
+            found = str(array.tolist() if values is None else values)[:100]
+            what = f"The history of {shown(name)} is {found}, not a list of numbers"
+            raise TypeError(f"{what} of at most 64 bits. Let the callback keep it.")
 
 
 def _member(owner: str, name: str) -> str:
@@ -172,10 +243,10 @@ def array_names(file: Archive) -> list[str]:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # the numbers of a file may be of any size
-def read(file: Archive, network: Network) -> SavedRun:
-    """Return the run of an open file, whose model is `network`.
+def read(file: Contents, network: Network) -> SavedRun:
+    """Return the run of an open file, or of one to be written, whose model is `network`.
 
-    Within `opened` each error here is one of the file.
+    Within `opened` each error here is one of the file. The network stays as it is.
     """
     expect("run" in file.description, "it holds a model but no run")
     expect(network.loss is not None, "it has a run without a loss")
@@ -199,7 +270,7 @@ def read(file: Archive, network: Network) -> SavedRun:
     return saved
 
 
-def _array(file: Archive, name: str, shape: Any, dtype: str) -> Array:
+def _array(file: Contents, name: str, shape: Any, dtype: str) -> Array:
     # NumPy makes a dtype of much else, and may compile it.
     expect(dtype in _DTYPES, f"its {name} has the dtype {dtype!r}, expected {', '.join(_DTYPES)}")
     array = file.array(name, shape, np.dtype(dtype), finite=False)
@@ -252,6 +323,7 @@ def _check_place(saved: SavedRun, network: Network) -> None:
     if m is None:  # a stream, whose batches have at least one example
         most, expected = settings.steps_per_epoch, examples if step else 0
     else:
+        expect(settings.steps_per_epoch is None, "it has steps_per_epoch, but no stream of batches")
         size = min(settings.batch_size or m, m)
         most, expected = -(-m // size), min(step * size, m)
     expect(most is None or step <= most, f"it has a step {step} of {most}")
@@ -288,9 +360,11 @@ def _check_measured(saved: SavedRun, network: Network) -> None:
 
 def _restore_memory(optimizer: Optimizer, memory: Mapping[str, Array], network: Network) -> None:
     """Give the optimizer its memory, if it can continue with it."""
-    counts = [array for array in memory.values() if array.ndim == 0 and array.dtype.kind == "i"]
-    expect(all(count >= 0 for count in counts), "it has a count below 0 in its optimizer")
-    missing = ", ".join(sorted(_memory_after_step(optimizer, network).keys() - memory.keys()))
+    counts = [memory[name] for name in ("t", "epoch") if name in memory]
+    expect(all((count >= 0).all() for count in counts), "it has a count below 0 in its optimizer")
+    # Those that the first step makes. A rule may have others, which come later.
+    needed = _memory_after_step(optimizer, network)
+    missing = ", ".join(sorted(needed.keys() - memory.keys()))
     has_begun = any(array.any() for array in memory.values())  # to ask for the rate makes a count
     expect(not (has_begun and missing), f"it has no {missing} in its optimizer")
     rate = memory.get("current_rate", np.ones(()))
@@ -307,11 +381,10 @@ def _memory_after_step(optimizer: Optimizer, network: Network) -> dict[str, Arra
 
     So whatever an optimizer cannot continue with shows itself, also where it is a user's class.
     """
-    trial, before = optimizer.evolve(), network.values.copy()
-    network.grads[:] = 1e-3  # not 0, because a rule may divide by their norm
+    trial, params = optimizer.evolve(), network.params.copy()
+    grads = np.full_like(params, 1e-3)  # not 0, because a rule may divide by their norm
     with np.errstate(all="ignore"):
-        trial.update(network.params, network.grads, network.decaying)
-    finite = all_finite(network.values)
+        trial.update(params, grads)
+        finite = all_finite(params)
     expect(finite, "it has a memory of its optimizer with which no step is finite")
-    network.values[:], network.grads[:] = before, 0
     return trial.memory

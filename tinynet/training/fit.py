@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import attrs
 import numpy as np
 
-from tinynet._support.checks import integer_or_none
+from tinynet._support.checks import integer_or_none, shown
 from tinynet.data.batches import Batches
 from tinynet.data.disk import REFUSALS
 from tinynet.data.sources import Prepared, ordered_batches, shape_of, training_batches
@@ -90,7 +90,7 @@ def resume(
         file.expect_no_more()
     settings = _changed(saved.settings, epochs=epochs, verbose=verbose)
     if metrics is None and saved.functions:
-        names = ", ".join(saved.functions)
+        names = shown(", ".join(saved.functions)).strip("'")
         found = "The run measures functions, which no file holds"
         raise ValueError(f"{found}. Add metrics=[...], with {names}.")
     functions = resolve(saved.metrics if metrics is None else metrics)

@@ -77,7 +77,10 @@ class Callback:
         """Act after a step; ``logs["loss"]`` is the cost before it."""
 
     def state(self) -> Mapping[str, Any]:
-        """Return what a checkpoint must store, by name."""
+        """Return what a checkpoint must store, by name.
+
+        These are arrays, numbers, strings, None, and lists and dictionaries without arrays.
+        """
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
