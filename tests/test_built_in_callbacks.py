@@ -98,7 +98,7 @@ NOWHERE = os.path.join("no such folder", "file")
     ({"callbacks": [EarlyStopping("gap")]}, UnknownNameError, ["'gap'"]),
     ({"callbacks": [EarlyStopping("gap"), Gap()]}, ValueError, ["larger 'gap'", 'mode="max"']),
     ({"callbacks": [ModelCheckpoint("w-{val_acc}.npz")]}, UnknownNameError,
-     ["'w-{val_acc}.npz' has {val_acc}", "one of val_accuracy, ", "write {{ or }}"]),
+     ["w-{val_acc}.npz' has {val_acc}", "one of val_accuracy, ", "write {{ or }}"]),
     ({"callbacks": [ModelCheckpoint("w-{learning_rate}")]}, UnknownNameError, ["{learning_rate}"]),
     ({"callbacks": [ModelCheckpoint("w-{}.npz")]}, UnknownNameError, ["expected one of"]),
     ({"callbacks": [ModelCheckpoint("w-{epoch.npz")]}, ValueError, ["w-{epoch.npz", "{{ or }}"]),

@@ -3,6 +3,7 @@
 Stand-ins have what these libraries' objects have. The real ones are tried where they are installed.
 """
 
+import code
 import re
 
 import numpy as np
@@ -124,7 +125,7 @@ BAD_X = {
     "a structured array": (RECORDS, "np.stack([X[field] for field in X.dtype.names])"),
     "complex numbers": ((X + 1j).tolist(), "np.asarray(X).real"),
     "dates": (DAYS, '(X - X.min()) / np.timedelta64(1, "D")'),
-    "times": (DAYS - DAYS[0, 0], 'X / np.timedelta64(1, "s")'),
+    "times": (np.arange(N * M).reshape(N, M).astype("timedelta64[s]"), 'X / np.timedelta64(1, "s")'),
     "objects": (objects(X), "X.astype(float)"),
     "a list of words": (X.astype(str).tolist(), "np.asarray(X).astype(float)"),
     "missing numbers": (put := objects(X), "np.nan_to_num(X.astype(float))"),
@@ -161,8 +162,10 @@ USES_OF_X = {
 
 
 def typed(remedy, **given):
-    """Return the value of what a message says to type."""
-    return eval(remedy, {"np": np, **given})
+    """Return the value of what a message says to type, typed in."""
+    shell = code.InteractiveInterpreter({"np": np, **given})
+    shell.runsource(f"value = {remedy}")
+    return shell.locals["value"]
 
 
 @pytest.mark.parametrize("use", USES_OF_X)
@@ -356,7 +359,7 @@ def test_what_resume_says_of_other_data(tmp_path):
 @pytest.mark.parametrize("given", [
     {"callbacks": None}, {"callbacks": EarlyStopping("loss")}, {"metrics": None},
     {"metrics": "mean_absolute_error"}, {"validation_data": None}, {"callbacks": iter([])},
-], ids=str)  # fmt: skip
+], ids=lambda given: "-".join([*given, *[type(v).__name__ for v in given.values()]]))  # fmt: skip
 def test_settings_that_mean_one_thing(given):
     assert network().fit(X, Y, **given).epochs == 1
 

@@ -544,11 +544,11 @@ def test_training_mode_is_of_one_pass(l):
 
 @pytest.mark.parametrize(("layers", "settings", "expected"), [
     ([Dense(1000, "relu"), Dense(1, "sigmoid")], {"loss": "binary_crossentropy", "inputs": 20},
-     "20 → 1000 relu → 1 sigmoid; binary_crossentropy; float32; 22,001 parameters"),
+     "20 -> 1000 relu -> 1 sigmoid; binary_crossentropy; float32; 22,001 parameters"),
     ([Flatten(), Dense(1)], {"inputs": (3, 4), "dtype": "float64"},
-     "3×4 → 12 identity → 1 identity; no loss; float64; 13 parameters"),
+     "3x4 -> 12 identity -> 1 identity; no loss; float64; 13 parameters"),
     ([Dense(3, "tanh"), Dense(1)], {"loss": "huber"},
-     "? → ? tanh → ? identity; huber; float32; not built"),
+     "? -> ? tanh -> ? identity; huber; float32; not built"),
 ])  # fmt: skip
 def test_repr(layers, settings, expected):
     """The sizes, the activations, the loss, the dtype and the number of parameters."""
@@ -581,7 +581,7 @@ def test_summary_in_ascii(monkeypatch):
     assert lines[0].startswith("<Sequential 2x3 -> 6 identity -> 1000 relu; ")
     assert lines[1] == lines[0].strip("<>")
     monkeypatch.setattr("sys.stdout", None)  # as in a program without a console
-    assert "→" in repr(model)
+    assert "->" in repr(model)
 
 
 def test_the_first_that_is_not_finite():

@@ -18,6 +18,7 @@ from tinynet._support.arrays import Array, expect_one_shape
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite
 from tinynet._support.normal import normal_density, normal_tail
+from tinynet._support.quiet import quiet, within
 from tinynet._support.registry import Registered
 
 _UNLIMITED = (-math.inf, math.inf)
@@ -118,18 +119,19 @@ class Sigmoid(Activation):
 
     range = (0.0, 1.0)
 
-    @np.errstate(over="ignore")  # where A is 0, exp(-Z) is infinite, as it should be
+    @quiet  # where A is 0, exp(-Z) is infinite, as it should be
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         E = np.exp(np.negative(Z, out=out), out=out)
         return np.reciprocal(np.add(E, 1, out=out), out=out)
 
+    @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
         return np.multiply(dA, np.multiply(A, np.subtract(1, A, out=out), out=out), out=out)
 
 
-_sigmoid = Sigmoid().forward
+_sigmoid = within(Sigmoid().forward)
 
 
 def _bounded(Z: Array) -> Array:
@@ -143,9 +145,11 @@ class Tanh(Activation):
 
     range = (-1.0, 1.0)
 
+    @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.tanh(Z, out=out)
 
+    @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
@@ -163,6 +167,7 @@ class ReLU(Activation):
         A.fill(0)  # with an array np.maximum is up to twice as fast as with a number
         return np.maximum(Z, A, out=A)
 
+    @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
@@ -226,9 +231,11 @@ class SELU(Activation):
     elu: ClassVar[ELU] = ELU(1.6732632423543772848170429916717)
     range = (-1.7580993408473766, math.inf)  # from -scale · alpha on
 
+    @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.multiply(self.elu.forward(Z, out=out), self.scale, out=out)
 
+    @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
@@ -240,9 +247,11 @@ class Softplus(Activation):
 
     range = (0.0, math.inf)
 
+    @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.logaddexp(Z, 0, out=out)
 
+    @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
@@ -322,6 +331,7 @@ class HardSigmoid(Activation):
 
     range = (0.0, 1.0)
 
+    @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         return np.clip(np.add(np.divide(Z, 6, out=out), 0.5, out=out), 0, 1, out=out)
 
@@ -343,10 +353,12 @@ class Softmax(Activation):
     range = (0.0, 1.0)
     sums_to_1 = True
 
+    @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         E = np.exp(np.subtract(Z, np.maximum.reduce(Z), out=out), out=out)
         return np.divide(E, np.add.reduce(E), out=out)
 
+    @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)

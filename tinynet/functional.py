@@ -17,6 +17,7 @@ from tinynet._support.arrays import Array, carve, reshaping, size, write
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.checks import integer, wrong_targets
+from tinynet._support.quiet import quiet
 from tinynet._support.random import generator
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
@@ -37,11 +38,13 @@ def _floats(*arrays: Any) -> list[Array]:
     return [array if array.dtype.kind == "f" else array.astype(np.float64) for array in found]
 
 
+@quiet
 def _forward(activation: str, Z: Any) -> Array:
     (Z,) = _floats(Z)
     return with_out(Activation.get(activation).forward)(Z, out=np.empty_like(Z))
 
 
+@quiet
 def _backward(activation: str, dA: Any, Z: Any) -> Array:
     dA, Z = _floats(dA, Z)
     return Activation.get(activation).back(dA, Z, _forward(activation, Z))
@@ -83,6 +86,7 @@ def initialize_parameters_deep(layer_dims: Any, rng: Any = None, scale: Any = 0.
     return parameters
 
 
+@quiet
 def linear_forward(A_prev: Any, W: Any, b: Any) -> tuple[Array, LinearCache]:
     """Return Z = W A_prev + b, and (A_prev, W, b)."""
     A_prev, W, b = _linear(A_prev, W, b)
@@ -155,6 +159,7 @@ def _with_targets(AL: Any, Y: Any) -> list[Array]:
     return [AL, Y.reshape(AL.shape)]
 
 
+@quiet
 def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     """Return dA_prev, dW and db."""
     A_prev, W, b = _linear(*cache)
@@ -193,6 +198,7 @@ def update_parameters(parameters: Any, grads: Any, learning_rate: float) -> Arra
     return updated
 
 
+@quiet
 def gradient_check_n(
     parameters: Any, gradients: Any, X: Any, Y: Any, activations: Names = None
 ) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.fields import finite, nonnegative
+from tinynet._support.quiet import quiet
 from tinynet._support.random import Random
 from tinynet._support.registry import Registered
 
@@ -60,6 +61,7 @@ class Normal(Initializer):
 
     scale: float = nonnegative(0.01)
 
+    @quiet
     def draw(self, shape: Shape, rng: Random) -> Array:
         return rng.standard_normal(shape) * self.scale
 
@@ -122,6 +124,7 @@ class Orthogonal(Initializer):
 
     gain: float = finite(1.0)
 
+    @quiet
     def draw(self, shape: Shape, rng: Random) -> Array:
         n_out, n_in = shape[0], _n_in(shape)
         Q, R = np.linalg.qr(rng.standard_normal((max(n_out, n_in), min(n_out, n_in))))

@@ -21,6 +21,7 @@ from tinynet._support.arrays import Array, expect_one_shape
 from tinynet._support.blocks import by_blocks
 from tinynet._support.checks import check_finite, class_numbers, entry
 from tinynet._support.fields import positive
+from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation, HardSigmoid, Identity, ReLU, Sigmoid, Softmax
 
@@ -69,12 +70,14 @@ class Loss(Registered, ABC):
     def back(self, A: Array, Y: Array) -> Array:
         """Return dA (n_L, m) for each example: m times the derivative of the cost."""
 
+    @quiet
     def value(self, A: Array, Y: Array) -> float:
         """Return J for A and Y of shape (n_L, m)."""
         expect_one_shape(A=A, Y=Y)
         return self.mean(self.each(A, Y))
 
     @staticmethod
+    @quiet
     def mean(each: Array, w: Array | None = None) -> float:
         """Return J from what `each` returned, and the weights of the examples, summed in float64.
 
@@ -136,9 +139,11 @@ class MeanSquaredError(Loss):
     partner = Identity()
     multilabel = False
 
+    @quiet
     def each(self, A: Array, Y: Array) -> Array:
         return 0.5 * _difference(A, Y) ** 2
 
+    @quiet
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         return _difference(A, Y, out)
 
@@ -148,9 +153,11 @@ class MeanAbsoluteError(Loss):
 
     multilabel = False
 
+    @quiet
     def each(self, A: Array, Y: Array) -> Array:
         return np.abs(_difference(A, Y))
 
+    @quiet
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         return np.sign(_difference(A, Y, out), out=out)
 
@@ -165,11 +172,13 @@ class Huber(Loss):
     delta: float = positive(1.0)
     multilabel = False
 
+    @quiet
     def each(self, A: Array, Y: Array) -> Array:
         d = np.abs(_difference(A, Y))
         inside = np.minimum(d, self.delta)
         return inside * (d - 0.5 * inside)
 
+    @quiet
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         return np.clip(_difference(A, Y, out), -self.delta, self.delta, out=out)
 
@@ -192,10 +201,12 @@ class BinaryCrossentropy(Loss):
         'one class of several use loss="categorical_crossentropy", for several yes or no "sigmoid".'
     }
 
+    @quiet
     def each(self, A: Array, Y: Array) -> Array:
         low, high = _inside(A, Y)
         return -(Y * np.log(low) + (1 - Y) * np.log1p(-high))
 
+    @quiet
     def each_from_Z(self, Z: Array, Y: Array) -> Array:
         if Z.shape != Y.shape:
             expect_one_shape(Z=Z, Y=Y)
@@ -239,9 +250,11 @@ class CategoricalCrossentropy(Loss):
         'loss="binary_crossentropy".',
     )
 
+    @quiet
     def each(self, A: Array, Y: Array) -> Array:
         return Y * -np.log(_inside(A, Y)[0])
 
+    @quiet
     def each_from_Z(self, Z: Array, Y: Array) -> Array:
         if Z.shape != Y.shape:
             expect_one_shape(Z=Z, Y=Y)
@@ -257,6 +270,7 @@ class CategoricalCrossentropy(Loss):
     def back(self, A: Array, Y: Array) -> Array:
         return Y / -_inside(A, Y)[0]
 
+    @quiet
     def check_targets(self, Y: Array) -> None:
         off = np.abs(np.add.reduce(Y) - 1)
         if np.minimum.reduce(Y, axis=None) >= 0 and np.maximum.reduce(off, axis=None) <= 1e-2:
@@ -289,6 +303,7 @@ class Poisson(Loss):
     }
     target_limits = (0.0, sys.float_info.max)
 
+    @quiet
     def each(self, A: Array, Y: Array) -> Array:
         return A - Y * np.log(_inside(A, Y)[0])
 

@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 
 from tinynet._support.fields import factor, integer, nonnegative, one_of, positive, share
+from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 
 
@@ -100,6 +101,7 @@ class Step(Schedule):
     drop: float = factor()
     every: int = integer()
 
+    @quiet
     def at(self, t: int) -> float:
         return self.rate * self.drop ** (t // self.every)
 
@@ -118,6 +120,7 @@ class Exponential(Schedule):
     decay: float = factor()
     interval: int = integer(1)
 
+    @quiet
     def at(self, t: int) -> float:
         return self.rate * self.decay ** (t / self.interval)
 
@@ -140,6 +143,7 @@ class InverseTime(Schedule):
     interval: int = integer(1)
     floor: bool = True
 
+    @quiet
     def at(self, t: int) -> float:
         intervals = t // self.interval if self.floor else t / self.interval
         return self.rate / (1 + self.decay * intervals)
@@ -161,6 +165,7 @@ class Polynomial(Schedule):
     steps: int = integer()
     power: float = positive(1.0)
 
+    @quiet
     def at(self, t: int) -> float:
         return self.end + (self.rate - self.end) * (1 - min(t / self.steps, 1)) ** self.power
 

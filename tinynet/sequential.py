@@ -62,7 +62,7 @@ class Sequential(Network):
     >>> layers = [Dense(4, "tanh"), Dense(1, "sigmoid")]
     >>> model = Sequential(layers, "binary_crossentropy", inputs=2, seed=1)
     >>> model
-    <Sequential 2 → 4 tanh → 1 sigmoid; binary_crossentropy; float32; 17 parameters>
+    <Sequential 2 -> 4 tanh -> 1 sigmoid; binary_crossentropy; float32; 17 parameters>
     >>> X, Y = np.array([[0, 0, 1, 1], [0, 1, 0, 1]]), np.array([[0, 1, 1, 0]])
     >>> history = model.fit(X, Y, optimizer=SGD(0.5, momentum=0.9), epochs=200)
     >>> model.predict_labels(X)
@@ -85,7 +85,7 @@ class Sequential(Network):
         class_weight: Any = None,
         validation_split: float | None = None,
         steps_per_epoch: int | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: str | bytes | os.PathLike[Any] | None = None,
         checkpoint_every: int | None = None,
         detect_anomaly: bool = False,
         **unknown: Never,
@@ -162,7 +162,7 @@ class Sequential(Network):
     @classmethod
     def resume(
         cls,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[Any],
         X: Any,
         Y: Any = None,
         *,

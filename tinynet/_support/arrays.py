@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tinynet.errors import ShapeError
+from tinynet._support.quiet import quiet
+from tinynet.errors import NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # costs 10 ms to import
@@ -49,7 +50,17 @@ def write(view: Array, value: Any, name: str, where: str = "") -> None:
         hint = "" if value is None else reshaping(array.shape, view.shape, name)
         got = kind_of(value) if value is None else f"shape {array.shape}"
         raise ShapeError(f"{name}{where} got {got}, expected shape {view.shape}.{hint}")
-    view[...] = array
+    if array.dtype == view.dtype:
+        view[...] = array
+        return
+    try:
+        with np.errstate(all="ignore", over="raise"):
+            cast = array.astype(view.dtype)  # not in place: an error leaves the view as it is
+    except FloatingPointError:
+        found = f"{name}{where} got numbers up to {np.abs(array).max():.3g}"
+        most = f"expected at most {np.finfo(view.dtype).max:.3g} in {view.dtype}"
+        raise NonFiniteError(f'{found}, {most}. Use dtype="float64", or smaller ones.') from None
+    view[...] = cast
 
 
 def into(buffer: Array, result: Any, name: str, where: str) -> Array:
@@ -93,6 +104,7 @@ def kind_of(result: Any) -> str:
     return "None (is a return missing?)" if result is None else f"a {type(result).__name__}"
 
 
+@quiet
 def all_finite(array: Array) -> bool:
     """Return whether no number is NaN or infinite."""
     # The sum of squares needs no array. It may overflow although every number is finite.

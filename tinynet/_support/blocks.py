@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.quiet import quiet, within
 from tinynet.errors import ShapeError
 
 # Numbers: the half a dozen arrays of a formula then fit into a processor's second-level cache.
@@ -19,8 +20,10 @@ _BLOCK = 1 << 14
 def with_out(method: Callable[..., Any]) -> Callable[..., Any]:
     """Return what calls a method with arrays and ``out``: the method itself if it takes ``out``.
 
-    A user's method need not take it. Then its result is copied into ``out``.
+    A user's method need not take it. Then its result is copied into ``out``. The caller has
+    switched floating-point flags off.
     """
+    method = within(method)
     if _takes_out(getattr(method, "__func__", method)):
         return method
 
@@ -78,7 +81,7 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
         return out
 
     del method.__wrapped__  # its signature would have no `out`
-    return method
+    return quiet(method)
 
 
 def _alike(one: Any, other: Any) -> bool:

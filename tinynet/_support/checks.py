@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
@@ -49,6 +50,21 @@ def shown(value: Any) -> str:
     """Return the repr of a value for a message, cut off where a file made it long."""
     text = repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} …"
+
+
+def file_path(name: str, path: Any, example: str) -> str:
+    """Return the path of a file as absolute text: the working folder may change in a training.
+
+    A "~" at its beginning is the folder of the user.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f'{name} is {path!r}, expected a path. Use {name}="{example}".')
+    text = os.fsdecode(path)
+    if not text.strip():
+        raise ValueError(f'{name} is {path!r}, expected a path. Use {name}="{example}".')
+    if "\0" in text:
+        raise ValueError(f"{name} is {path!r}, expected a path without a null character.")
+    return os.path.abspath(os.path.expanduser(text))
 
 
 def written(shape: tuple[Any, ...], m: Any = "m") -> str:
@@ -98,7 +114,7 @@ def columns(
         raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
     if X.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {X.shape}, expected at least one example (a column).")
-    with np.errstate(over="ignore"):  # a number too large for dtype is found as infinite
+    with np.errstate(all="ignore"):  # a number too large for dtype is found as infinite
         return X.astype(dtype, copy=False)
 
 
@@ -181,7 +197,6 @@ def class_numbers(Y: Array, outputs: int) -> Array:
     return labels
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def check_finite(name: str, array: Array, start: int = 0) -> None:
     """Refuse an array with NaN or infinity; it may be a part, of the examples from `start` on."""
     if not all_finite(array):

@@ -76,3 +76,12 @@ def one_of(*words: Any, default: Any = attrs.NOTHING, **options: Any) -> Any:
             _refuse(instance, field, value, " or ".join(map(repr, words)))
 
     return attrs.field(default=default, validator=check, **options)
+
+
+def path_field(example: str) -> Any:
+    """Return a field for the path of a file, which becomes absolute."""
+
+    def convert(path: Any) -> str:
+        return checks.file_path("path", path, example)
+
+    return attrs.field(converter=convert)

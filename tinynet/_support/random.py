@@ -24,14 +24,15 @@ def generator(seed: int | Random | None) -> Random:
     return np.random.default_rng(seed)
 
 
-def _get(rng: Random) -> Any:
+def get_state(rng: Random) -> Any:
     """Return the state of a generator as NumPy has it."""
     if isinstance(rng, np.random.RandomState):
         return rng.get_state(legacy=False)
     return rng.bit_generator.state
 
 
-def _set(rng: Random, state: Any) -> None:
+def put_state(rng: Random, state: Any) -> None:
+    """Set a generator to a state that `get_state` returned."""
     if isinstance(rng, np.random.RandomState):
         rng.set_state(state)
     else:
@@ -41,12 +42,12 @@ def _set(rng: Random, state: Any) -> None:
 def restore(rng: Random, copy: Random) -> None:
     """Set a generator to the state of a copy that was made earlier, of whatever kind it is."""
     if type(rng) is type(copy):
-        _set(rng, _get(copy))
+        put_state(rng, get_state(copy))
 
 
 def state_of(rng: Random) -> dict[str, Any]:
     """Return the state of a generator; `plain` makes it what JSON can hold."""
-    state = _get(rng)
+    state = get_state(rng)
     if state["bit_generator"] not in _KINDS:
         hint = "Give the model such a generator, or a number, as its seed."
         raise TypeError(f"{rng!r} cannot be saved, expected a generator on one of {_KINDS}. {hint}")
@@ -55,7 +56,7 @@ def state_of(rng: Random) -> dict[str, Any]:
 
 def set_state(rng: Random, saved: Mapping[str, Any]) -> None:
     """Set a generator to a state that `state_of` returned for one of its kind."""
-    _set(rng, _like(saved["state"], _get(rng)))
+    put_state(rng, _like(saved["state"], get_state(rng)))
 
 
 def generator_from(saved: Mapping[str, Any]) -> Random:

@@ -11,6 +11,8 @@ from typing import IO, Any, Self
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
+from tinynet._support.checks import file_path
+from tinynet._support.npy import read_header
 from tinynet.errors import FileFormatError
 
 _SEEKING = threading.Lock()
@@ -26,8 +28,8 @@ class Rows:
     with the object. Rows are pickled as their path. Another file raises `FileFormatError`.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.abspath(path)
+    def __init__(self, path: str | bytes | os.PathLike[Any]) -> None:
+        self.path = file_path("path", path, "rows.npy")
         self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115  closed with the object
         self.close = weakref.finalize(self, self._file.close)
         try:
@@ -96,18 +98,14 @@ class Rows:
         return f"<Rows {self.shape} {self.dtype} of {self.path!r}>"
 
 
-def open_rows(path: str | os.PathLike[str]) -> Rows:
+def open_rows(path: str | bytes | os.PathLike[Any]) -> Rows:
     """Open a ``.npy`` file with an example in each row: ``fit(open_rows(path), Y)``."""
     return Rows(path)
 
 
 def _npy_header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
     """Return shape and dtype of the rows that follow; nothing is unpickled."""
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"the version of its format is {version}, expected (1, 0) or (2, 0)")
-    read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
-    shape, in_columns, dtype = read(file)
+    shape, in_columns, dtype = read_header(file)
     if in_columns:
         raise ValueError("its array lies column by column, save np.ascontiguousarray(array)")
     if dtype.kind not in "biuf":

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet._support import checks
+from tinynet._support.quiet import quiet
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, Batches
 from tinynet.data.disk import REFUSALS
@@ -116,6 +117,7 @@ class StreamBatches(Batches):
         again = "a function that begins anew" if self.is_endless else "iterable twice, as a list is"
         return ValueError(f"The stream gave no batch for an epoch. It must be {again}.")
 
+    @quiet
     def _checked(self, number: int, batch: Any) -> Batch:
         is_sequence = isinstance(batch, (tuple, list))
         if not is_sequence or len(batch) not in (2, 3):

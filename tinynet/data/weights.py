@@ -9,10 +9,12 @@ import numpy as np
 
 from tinynet._support import checks
 from tinynet._support.arrays import Array
+from tinynet._support.quiet import quiet
 from tinynet.metrics import labels
 from tinynet.model.network import Network
 
 
+@quiet
 def example_weights(
     network: Network, sample_weight: Any, class_weight: Any, m: int, Y_parts: Iterable[Array]
 ) -> Array | None:

@@ -21,7 +21,8 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
-from tinynet._support.checks import LONGEST_SHOWN, integer, shown
+from tinynet._support.checks import LONGEST_SHOWN, file_path, integer, shown
+from tinynet._support.npy import read_header
 from tinynet.errors import FileFormatError, UnknownNameError
 from tinynet.files.replace import replacing
 
@@ -37,13 +38,10 @@ _LARGEST_NUMBER = 8  # bytes; what a long double has depends on the machine
 
 _MEMBER = re.compile(r"[\w.-]+\.npy")  # names no folder
 _MAGIC = b"\x93NUMPY\x01\x00"
-_HEADER = re.compile(
-    rb"\{'descr': '([<|>][A-Za-z]\d*)', 'fortran_order': False, 'shape': \(([0-9, ]*)\), \} *\n"
-)
 _LOCAL_HEADER = 30  # bytes before a member's name
 
-Source = str | os.PathLike[str] | BinaryIO
-_PATH = (str, os.PathLike)
+Source = str | bytes | os.PathLike[Any] | BinaryIO
+_PATH = (str, bytes, os.PathLike)
 
 
 def write_file(
@@ -74,7 +72,7 @@ def write_file(
     members = {"description": np.array(text), **members}
     _check_source(target, "write")
     if isinstance(target, _PATH):
-        with replacing(target) as file:
+        with replacing(file_path("path", target, "net.npz")) as file:
             _write_members(file, members)
     else:
         _write_members(target, members)
@@ -228,13 +226,13 @@ class Archive(Contents):
         """Open a member, once, at its data, behind the shape and dtype of its header."""
         expect(name in self._members, f"it has no {name}")
         with self._archive.open(self._members.pop(name)) as file:
-            start = file.read(len(_MAGIC) + 2)
-            length = int.from_bytes(start[len(_MAGIC) :], "little")
-            header = _HEADER.fullmatch(file.read(length))
-            if header is None or not start.startswith(_MAGIC):
-                raise FileFormatError(f"its {name} is not an array that tinynet wrote")
-            shape = tuple(map(int, re.findall(rb"\d+", header[2])))
-            yield file, shape, np.dtype(header[1].decode("ascii"))
+            fault = f"its {name} is not an array that tinynet wrote"
+            try:
+                shape, in_columns, dtype = read_header(file)
+            except ValueError as error:
+                raise FileFormatError(fault) from error
+            expect(not in_columns, fault)
+            yield file, shape, dtype
 
 
 def _data(name: str, file: IO[bytes], size: int) -> bytes:
@@ -297,7 +295,7 @@ def opened(source: Source, writers: str = _WRITERS) -> Iterator[Archive]:
     with contextlib.ExitStack() as stack:
         file: Any = source
         if isinstance(source, _PATH):
-            file = stack.enter_context(open(source, "rb"))
+            file = stack.enter_context(open(file_path("path", source, "net.npz"), "rb"))
         stack.enter_context(refusing(source, writers))
         archive = stack.enter_context(zipfile.ZipFile(file))
         yield Archive(archive, file.seek(0, io.SEEK_END))

@@ -13,6 +13,7 @@ import numpy as np
 from tinynet._support import checks
 from tinynet._support.arrays import Array
 from tinynet._support.foreign import spelled
+from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
 
@@ -37,6 +38,7 @@ class Metric(Registered, ABC):
     def measure(self, Y: Array, A: Array) -> Any:
         """Return the number for the targets Y and outputs A of all examples."""
 
+    @quiet
     def __call__(self, Y: Any, A: Any, sample_weight: Any = None, **settings: Any) -> Any:
         """Return the number, with weights for the examples, and other settings for this call."""
         metric = attrs.evolve(self, **settings) if settings else self
@@ -62,6 +64,7 @@ def without_weight_0(Y: Array, A: Array, w: Array) -> tuple[Array, Array, Array]
     return (Y, A, w) if counts.all() else (Y[..., counts], A[..., counts], w[counts])
 
 
+@quiet
 def measured(
     name: str, metric: Measure, Y: Array, A: Array, w: Array | None, multilabel: bool
 ) -> float:

@@ -12,6 +12,7 @@ from tinynet._support.arrays import Array, all_finite, into
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.checks import check_finite
+from tinynet._support.quiet import quiet, within
 from tinynet._support.random import Random
 from tinynet.activations import Activation
 from tinynet.layers import Dense
@@ -100,7 +101,9 @@ class Output:
     """
 
     def __init__(self, loss: Loss, activation: Activation) -> None:
-        self.loss, self.back = loss, with_out(loss.back)
+        self.back = with_out(loss.back)
+        self.each, self.each_from_Z = within(loss.each), within(loss.each_from_Z)
+        self.value, self.mean = within(loss.value), within(loss.mean)
         self.is_partner = loss.is_partner(activation)
 
 
@@ -124,7 +127,7 @@ class ModelChain(Chain):
         self.weights: Array | None = None
         self.checked_targets: Array | None = None  # since the last forward pass
 
-    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for here
+    @quiet  # what is not finite is looked for here
     def forward_input(self, X: Array, training: bool = False, rng: Random | None = None) -> Array:
         """Return A[L] for X, which may hold numbers that are not finite; these are refused."""
         A = self.forward(X, training, rng)
@@ -137,13 +140,13 @@ class ModelChain(Chain):
 
     def cost(self, Y: Array, w: Array | None = None) -> float:
         """Return J of the last forward pass, with a weight for each example, penalties included."""
-        loss, last = self.output.loss, self.last
-        if self.output.is_partner:
-            J = loss.mean(loss.each_from_Z(last.Z, Y), w)
+        output, last = self.output, self.last
+        if output.is_partner:
+            J = output.mean(output.each_from_Z(last.Z, Y), w)
         elif w is None:
-            J = loss.value(last.A, Y)
+            J = output.value(last.A, Y)
         else:
-            J = loss.mean(loss.each(last.A, Y), w)
+            J = output.mean(output.each(last.A, Y), w)
         return float(J + self.penalty())
 
     def back_from(self, Y: Array, w: Array | None = None, input_gradient: bool = False) -> None:

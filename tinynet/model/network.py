@@ -16,6 +16,7 @@ import numpy as np
 from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape, write
 from tinynet._support.cache import Cache
+from tinynet._support.quiet import quiet
 from tinynet._support.random import Random, generator, restore
 from tinynet.activations import Sigmoid, Softmax
 from tinynet.errors import NotBuiltError, ShapeError
@@ -81,6 +82,7 @@ class Network:
             X = X.copy()
         return chain.forward_input(X, training, self.rng)
 
+    @quiet
     def cost(self, Y: Any, sample_weight: Any = None) -> float:
         """Return J of the last forward pass, penalties included.
 
@@ -89,6 +91,7 @@ class Network:
         chain, Y, w = self._pass_with_targets(Y, sample_weight)
         return chain.cost(Y, w)
 
+    @quiet
     def back(self, Y: Any, input_gradient: bool = False, sample_weight: Any = None) -> None:
         """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.
 
@@ -100,6 +103,7 @@ class Network:
         chain, Y, w = self._pass_with_targets(Y, sample_weight)
         chain.back_from(Y, w, input_gradient)
 
+    @quiet
     def forward_layer(self, l: int, A_prev: Any, training: bool = False) -> Array:
         """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
         placed, shapes = self._placed(l), self.storage.shapes
@@ -116,6 +120,7 @@ class Network:
         chain.has_forward, chain.has_back = True, False
         return A
 
+    @quiet
     def back_layer(self, l: int, dA: Any) -> tuple[Array, ...]:
         """Take layer l alone back: return dA[l-1], dW[l] and db[l] for dA[l]."""
         placed, chain = self._placed(l), self._last_pass()
@@ -186,6 +191,7 @@ class Network:
         return self._of_pass("dZ")
 
     @property
+    @quiet
     def dA(self) -> LayerArrays:
         """dA[1] … dA[L] of the last backward pass, and dA[0] if it was wanted."""
         chain = self._last_pass()
@@ -254,6 +260,7 @@ class Network:
         self.build(layers, self.rng)
         return X
 
+    @quiet
     def check_data(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns; the first ones build the model."""
         was_built, loss = self.is_built, self.needed_loss()
@@ -323,6 +330,7 @@ class Network:
         """Whether the parameters exist."""
         return "storage" in self.__dict__
 
+    @quiet
     def build(self, placed: Sequence[PlacedLayer], rng: Random | None) -> None:
         """Allocate all arrays, and draw the first parameters from `rng`; without it they are 0."""
         storage = Storage(placed, self.loss, self.dtype)

@@ -37,7 +37,7 @@ class Summary(str):
 def one_line(network: Network) -> str:
     """Return the layers' sizes and activations, the loss, dtype and number of parameters."""
     shapes = network.storage.shapes if network.is_built else [("?",)] * (len(network.layers) + 1)
-    first, *sizes = ["×".join(map(str, shape)) for shape in shapes]
+    first, *sizes = ["x".join(map(str, shape)) for shape in shapes]
     steps = [
         f"{size} {layer.activation.registered_name}"
         for size, layer in zip(sizes, network.layers, strict=True)
@@ -45,7 +45,7 @@ def one_line(network: Network) -> str:
     loss = network.loss.registered_name if network.loss else "no loss"
     count = f"{network.n_params:,} parameters" if network.is_built else "not built"
     kind = type(network).__name__
-    return f"<{kind} {' → '.join([first, *steps])}; {loss}; {network.dtype}; {count}>"
+    return f"<{kind} {' -> '.join([first, *steps])}; {loss}; {network.dtype}; {count}>"
 
 
 def summary(network: Network) -> Summary:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array
 from tinynet._support.fields import positive
+from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
 from tinynet.optimizers.clipping import clip
@@ -56,6 +57,7 @@ class Optimizer(Registered, ABC):
     def apply(self, params: Array, grads: Array) -> None:
         """Move `params` in place by the rule; leave `grads` as they are."""
 
+    @quiet
     def update(self, params: Array, grads: Array, decaying: Sequence[Array] | None = None) -> None:
         """Take a step: clip, decay where the rule has weight decay, apply, count.
 
@@ -210,6 +212,7 @@ class DecoupledDecay(Optimizer):
 
     weight_decay: float
 
+    @quiet
     def update(self, params: Array, grads: Array, decaying: Sequence[Array] | None = None) -> None:
         names = self._scratch.get("names", ())  # of the last step
         self.blocks(params, grads, *names)  # refuses wrong shapes before anything has changed

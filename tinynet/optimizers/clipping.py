@@ -18,7 +18,6 @@ def clip(grads: Array, most: float | None, limit: float | None, out: Array) -> A
     return grads
 
 
-@np.errstate(over="ignore")
 def _norm(array: Array, out: Array) -> float:
     """Return the Euclidean norm, also where squares overflow or underflow; `out` is scratch."""
     flat = array.ravel("K")

@@ -16,6 +16,7 @@ import attrs
 from attrs.exceptions import FrozenInstanceError
 
 from tinynet._support.checks import example_shape
+from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation
 from tinynet.initializers import Initializer
@@ -179,6 +180,7 @@ def _grade_of_several(things: Mapping[Any, Any], *arguments: Any) -> Grade:
 def _check_of(check: Callable[..., None], thing: Registered, *arguments: Any) -> Callable[[], None]:
     """Return a check of a thing as a function in which every error is a failure of the thing."""
 
+    @quiet  # the results show whether a warning matters
     def run() -> None:
         try:
             check(thing, *arguments)

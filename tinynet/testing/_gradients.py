@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array
+from tinynet._support.quiet import quiet
 from tinynet.model.network import Network
 from tinynet.testing._expect import expect
 from tinynet.testing._mistakes import same
@@ -102,6 +103,7 @@ def factor(gradient: Array, right: Array) -> str:
     return hint if times and gradient.size > 1 and same(gradient, times * right) else ""
 
 
+@quiet
 def check_gradients(
     model: Network,
     X: Any,

@@ -66,7 +66,7 @@ def gradients(model: Network, Y: Array, mistake: Mistake | None = None) -> dict[
     chain = model.chain
     assert chain is not None, "there was a forward pass"
     last = len(chain.links)
-    found = {f"dA{last}": chain.output.loss.back(chain.last.A, Y)}
+    found = {f"dA{last}": model.needed_loss().back(chain.last.A, Y)}
     for _, of_layer in _layers_back(chain, Y, found[f"dA{last}"], last, mistake):
         found |= of_layer
     return found

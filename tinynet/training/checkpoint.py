@@ -19,6 +19,7 @@ import numpy as np
 from tinynet._support import fields
 from tinynet._support.arrays import Array, all_finite
 from tinynet._support.checks import integer, integer_or_none, shown, weights
+from tinynet._support.quiet import quiet
 from tinynet._support.random import Random, generator_from, plain, state_of
 from tinynet.data.weights import class_weights
 from tinynet.errors import FileFormatError
@@ -34,7 +35,7 @@ _DTYPES = (
     "float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32",
     "uint16", "uint8", "bool",
 )  # fmt: skip
-Path: TypeAlias = str | os.PathLike[str]
+Path: TypeAlias = str | bytes | os.PathLike[Any]
 _MOST_ARRAYS = 1000  # to find one takes time
 _OF_HISTORY = ("float64", "int64", "bool")
 _OF_RUN = ("settings", "optimizer", "validated", "epoch", "step", "stopped")  # named as in a Run
@@ -98,7 +99,7 @@ class SavedRun:
         run.tally.batches = {name: [array] for name, array in self.arrays["so_far"].items()}
         for name, values in self.arrays["history"].items():
             run.history[name] = values.tolist()
-        with refusing(path), np.errstate(over="ignore", invalid="ignore"):
+        with refusing(path), np.errstate(all="ignore"):
             for i, callback in enumerate(callbacks):
                 state = self.callbacks[i]["state"] | self.arrays[f"callback{i}"]
                 _restore_callback(callback, state)
@@ -242,7 +243,7 @@ def array_names(file: Archive) -> list[str]:
     return [_member(owner, name) for owner, named in arrays.items() for name in named]
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the numbers of a file may be of any size
+@quiet  # the numbers of a file may be of any size
 def read(file: Contents, network: Network) -> SavedRun:
     """Return the run of an open file, or of one to be written, whose model is `network`.
 

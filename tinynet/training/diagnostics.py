@@ -17,6 +17,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, all_finite
 from tinynet._support.cache import Cache
+from tinynet._support.quiet import quiet
 from tinynet._support.warn import warn
 from tinynet.data.batches import ArraySlices, Batches
 from tinynet.model.chain import ModelChain
@@ -52,6 +53,7 @@ class Diagnostics(Callback):
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
 
+    @quiet
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         run, network, self.steps = self.run, self.run.network, 0
         self.costs, self.losses, self.layers = [], [], []
@@ -80,6 +82,7 @@ class Diagnostics(Callback):
         assert chain is not None, "a step has a pass"
         return chain
 
+    @quiet
     def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
         self.steps += 1
         still = [at for at in self.still if not any(map(np.any, at.grads.values()))]
@@ -91,6 +94,7 @@ class Diagnostics(Callback):
             self._look(self.of_steps)
         self.watches_steps = bool(self.still) or self.steps < _FIRST
 
+    @quiet
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self.losses.append(logs["loss"])
         del self.losses[1 : 1 - _FIRST]
@@ -158,7 +162,6 @@ def _growth(seen: Diagnostics, what: str, costs: list[float]) -> str | None:
     return f"The {what}: {course(costs)}. {too_large(seen.run.optimizer)}"
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def _lost_memory(seen: Diagnostics) -> str | None:
     """Look whether a number in the optimizer's memory has overflowed."""
     optimizer = seen.run.optimizer

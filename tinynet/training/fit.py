@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import attrs
-import numpy as np
 
-from tinynet._support.checks import integer_or_none, shown
+from tinynet._support.checks import file_path, integer_or_none, shown
+from tinynet._support.quiet import quiet
 from tinynet.data.batches import Batches
 from tinynet.data.disk import REFUSALS
 from tinynet.data.sources import Prepared, ordered_batches, shape_of, training_batches
@@ -53,9 +52,8 @@ def fit(
     if every is not None and checkpoint is None:
         found = f"checkpoint_every is {every}, but there is no file to write"
         raise ValueError(f'{found}. Add checkpoint="run.npz".')
-    is_path = isinstance(checkpoint, (str, os.PathLike)) and os.fspath(checkpoint)
-    if checkpoint is not None and not is_path:
-        raise TypeError(f'checkpoint is {checkpoint!r}, expected a path. Use checkpoint="run.npz".')
+    if checkpoint is not None:
+        checkpoint = file_path("checkpoint", checkpoint, "run.npz")
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
     functions = resolve(metrics)
     with network.unchanged_if_refused(), optimizer.unchanged_if_refused():
@@ -84,6 +82,7 @@ def resume(
     verbose: bool | None,
 ) -> tuple[N, History]:
     """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
+    path = file_path("path", path, "run.npz")
     with opened(path, "fit(..., checkpoint=...)") as file:
         network = model_file.read(file, kind)
         saved = checkpoints.read(file, network)
@@ -197,7 +196,7 @@ def _is_batch(part: Any) -> bool:
     return is_pair and len(shape_of(part[0])) > 1
 
 
-@np.errstate(all="ignore")
+@quiet
 def _try_metrics(run: Run, data: Prepared) -> None:
     """Measure some examples: a metric that does not fit is refused before the first step."""
     X, Y, w = data.training.sample()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS = "_.-=+*%#"  # in ASCII, which every screen and log can show
 
 
 class History(dict[str, list[float]]):
@@ -17,8 +17,8 @@ class History(dict[str, list[float]]):
     >>> history = History(loss=[2.0, 1.0, 0.5, 0.25], accuracy=[0.5, 0.75, 1.0, 1.0])
     >>> history
     History of 4 epochs
-    loss      2 → 0.25  █▄▂▁
-    accuracy  0.5 → 1   ▁▅██
+    loss      2 -> 0.25  #=._
+    accuracy  0.5 -> 1   _+##
     >>> history.epochs, history.to_dict()["accuracy"]
     (4, [0.5, 0.75, 1.0, 1.0])
     """
@@ -47,7 +47,7 @@ class History(dict[str, list[float]]):
 
     def __repr__(self) -> str:
         series = {name: values for name, values in self.items() if values}
-        rows = [(name, f"{v[0]:.4g} → {v[-1]:.4g}", plot(v)) for name, v in series.items()]
+        rows = [(name, f"{v[0]:.4g} -> {v[-1]:.4g}", plot(v)) for name, v in series.items()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join([f"History of {self.epochs} epochs", *lines])
@@ -57,7 +57,7 @@ def plot(values: Sequence[float], width: int = 40) -> str:
     """Return a line of at most `width` bars, the higher the larger, and "?" for NaN or infinity.
 
     >>> plot([0, 1, 2, 3, float("nan")])
-    '▁▃▆█?'
+    '_-*#?'
     """
     n = len(values)
     shown = values if n <= width else [values[i * (n - 1) // (width - 1)] for i in range(width)]

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array, all_finite
-from tinynet._support.random import set_state, state_of
+from tinynet._support.quiet import quiet
+from tinynet._support.random import get_state, put_state, set_state, state_of
 from tinynet.data.batches import Batch, Batches
 from tinynet.data.sources import Prepared
 from tinynet.errors import NonFiniteError
@@ -24,10 +25,88 @@ from tinynet.metrics import Measure
 from tinynet.model.network import Network
 from tinynet.training import checkpoint
 from tinynet.training.callbacks import Callback
-from tinynet.training.checkpoint import Path
 from tinynet.training.history import History
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
+from tinynet.training.progress import write_line
 from tinynet.training.run import INTERRUPTED, Run, Tally
+
+
+class Before:
+    """Parameters, state, memory of the optimizer, generator and tally of a run before a step.
+
+    A step, or the end of an epoch, that is interrupted has not been taken: `restore` undoes it.
+    The arrays to copy into are made once. The state of the generator is copied only for a network
+    whose passes draw from it, as the first step shows.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.values = run.network.values.copy()
+        self.memory: dict[str, tuple[Array, Array]] = {}  # each with its copy
+        self.rng: Any = None
+        self.draws = True
+        self.tally: tuple[Tally, float, int, int]
+        self.place = (0, 0)
+        self.lengths: dict[str, int] | None = None  # of the history
+
+    def save_epoch(self) -> None:
+        """Save what the end of an epoch changes."""
+        self.save()
+        self.lengths = {name: len(values) for name, values in self.run.history.items()}
+
+    def save(self) -> None:
+        """Save what the next step may change."""
+        run, self.lengths = self.run, None
+        np.copyto(self.values, run.network.values)
+        memory = run.optimizer.memory
+        if memory or self.memory:
+            self._save_memory(memory)
+        if self.draws:
+            self.rng = get_state(run.network.rng)
+        tally = run.tally
+        self.tally = (tally, tally.cost_sum, tally.examples, len(tally.batches.get("Y", ())))
+        self.place = (run.epoch, run.step)
+
+    def _save_memory(self, memory: dict[str, Array]) -> None:
+        saved = self.memory
+        if len(saved) == len(memory):
+            for name, (array, copy) in saved.items():
+                if memory.get(name) is not array:
+                    break  # a rule may put another array in its place
+                np.copyto(copy, array)
+            else:
+                return
+        self.memory = {name: (array, array.copy()) for name, array in memory.items()}
+
+    def notice_draws(self) -> None:
+        """Look, after the first step, whether it drew random numbers."""
+        self.draws = str(get_state(self.run.network.rng)) != str(self.rng)
+
+    def restore(self) -> None:
+        """Undo the step that was under way."""
+        run = self.run
+        run.network.values[:] = self.values
+        run.optimizer.memory.clear()
+        run.optimizer.memory.update({name: c.copy() for name, (_, c) in self.memory.items()})
+        if self.draws:
+            put_state(run.network.rng, self.rng)
+        run.epoch, run.step = self.place
+        run.tally, cost_sum, examples, n = self.tally
+        self._restore_tally(run.tally, cost_sum, examples, n)
+        if self.lengths is not None:
+            for name in list(run.history):
+                del run.history[name][self.lengths.get(name, 0) :]
+                if name not in self.lengths:
+                    del run.history[name]
+
+    @staticmethod
+    def _restore_tally(tally: Tally, cost_sum: float, examples: int, n: int) -> None:
+        """Have only the first `n` batches in a tally."""
+        tally.cost_sum, tally.examples = cost_sum, examples
+        for parts in tally.batches.values():
+            del parts[n:]
+        for name in [name for name, parts in tally.batches.items() if not parts]:
+            del tally.batches[name]
 
 
 class Loop:
@@ -42,7 +121,7 @@ class Loop:
         run: Run,
         data: Prepared,
         callbacks: Sequence[Callback],
-        path: Path | None,
+        path: str | None,
         first: Sequence[Callback] = (),
     ) -> None:
         self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
@@ -51,8 +130,9 @@ class Loop:
             callback.model, callback.run = run.network, run
             run.added += [name for name in callback.measures if name not in run.names]
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
-        self.before: Array = run.network.values.copy()
-        self.within_step = False
+        self.before = Before(run)
+        self.within_step = False  # or half through the end of an epoch
+        self.is_first_step = True
 
     def begin(self, restore: Callable[[], None] | None = None) -> None:
         """Do what comes before the first step, and may be refused.
@@ -72,7 +152,7 @@ class Loop:
             self._call("on_train_begin", {})
             self._write_checkpoint()
         except BaseException:
-            network.values[:] = self.before
+            network.values[:] = self.before.values
             self._release()
             for callback in self.called:
                 vars(callback).pop("run", None)
@@ -118,9 +198,13 @@ class Loop:
         self._call("on_epoch_begin", run.epoch, {})
         for X, Y, w in self._batches():
             self._call_in_step("on_batch_begin", run.step, {})
+            self.before.save()
             self.within_step = True
             J = self._step(X, Y, w)
             run.step, self.within_step = run.step + 1, False
+            if self.is_first_step:
+                self.is_first_step = False
+                self.before.notice_draws()
             self._call_in_step("on_batch_end", run.step - 1, {"loss": J})
             if run.stopped or (every and run.step % every == 0):
                 self._write_checkpoint()
@@ -128,14 +212,13 @@ class Loop:
                 return
         self._end_epoch()
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # not finite: an error below
+    @quiet  # what is not finite is an error below
     def _step(self, X: Array, Y: Array, w: Array | None) -> float:
         """Take a step, or none where a number is not finite; return the cost before it."""
         run, network, m = self.run, self.run.network, X.shape[-1]
         chain = network.chain
         if chain is None or chain.m != m:
             chain = network.use_chain(m)
-        np.copyto(self.before, network.values)
 
         A = chain.forward(X, True, network.rng)
         J = chain.cost(Y, w)
@@ -148,7 +231,7 @@ class Loop:
             network.grads[part] = 0  # a part of the state has no gradients: it is empty here
         run.optimizer.step(network)
         for part in run.frozen:
-            network.values[part] = self.before[part]
+            network.values[part] = self.before.values[part]
         self._expect_finite(J, network.values, was_updated=True)
         return J
 
@@ -162,7 +245,8 @@ class Loop:
         culprit = first_nonfinite(network)
         if culprit is None and math.isfinite(J) and all_finite(vector):
             return
-        network.values[:] = self.before
+        self.within_step = False
+        network.values[:] = self.before.values
         if was_updated:  # the step is in the optimizer's memory already
             self.run.optimizer.reset()
         raise nonfinite_error(self.run, culprit or "the cost", self.costs, was_updated)
@@ -171,14 +255,15 @@ class Loop:
         run = self.run
         measured = run.tally.measures()
         if self.data.validation is not None:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                values = evaluate(run.network, self.data.validation, run.metrics)
+            values = evaluate(run.network, self.data.validation, run.metrics)
             measured |= {f"val_{name}": value for name, value in values.items()}
         # Nothing has changed up to here, so an epoch that is interrupted can end once more.
+        self.before.save_epoch()
+        self.within_step = True
         run.tally = run.new_tally()
         run.history.record(measured)
         run.optimizer.end_epoch()
-        run.epoch, run.step = run.epoch + 1, 0
+        run.epoch, run.step, self.within_step = run.epoch + 1, 0, False
         self._call_at_epoch_end(measured)
         self._write_checkpoint()
 
@@ -240,6 +325,7 @@ def _add(tally: Tally, J: float, Y: Array, A: Array, w: Array | None) -> None:
                 tally.batches.setdefault(name, []).append(array.copy())
 
 
+@quiet
 def evaluate(network: Network, batches: Batches, metrics: dict[str, Measure]) -> dict[str, float]:
     """Return the loss and the metrics on batches, in order; the network stays as it is."""
     tally = Tally(metrics, network.is_multilabel)
@@ -266,16 +352,16 @@ def _interruptible(loop: Loop) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:  # from a callback, or by a handler of somebody else
-        if loop.within_step:
-            run.network.values[:] = loop.before
         if loop.within_step or run.stopped == INTERRUPTED:
             raise
         run.interrupt()
     finally:
+        if loop.within_step:  # whatever ended it
+            loop.before.restore()
         if is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
     if run.stopped == INTERRUPTED:
         step = f"in epoch {run.epoch + 1}, after step {run.step}"
         place = step if run.step else f"after epoch {run.epoch}"
         message = f"Training was interrupted {place}. The history is complete up to there."
-        sys.stderr.write(f"{message}\n")
+        write_line(sys.stderr, message)

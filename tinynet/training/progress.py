@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from tinynet.training.callbacks import Callback
 
@@ -12,7 +13,8 @@ from tinynet.training.callbacks import Callback
 class ProgressBar(Callback):
     """Write a line with the numbers of each epoch; ``fit(verbose=True)`` adds this callback.
 
-    In a terminal, tqdm (``pip install "tinynet[progress]"``) adds a bar for the current epoch.
+    In a terminal or a notebook, tqdm (``pip install "tinynet[progress]"``) adds a bar for the
+    current epoch.
     """
 
     bar: Any = None
@@ -28,13 +30,12 @@ class ProgressBar(Callback):
         self._close()
         epochs = self.run.settings.epochs
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        sys.stdout.write(f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}  {numbers}\n")
-        sys.stdout.flush()  # a log may be read during the training, or after it is killed
+        write_line(sys.stdout, f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}  {numbers}")
 
     def on_train_end(self, logs: Mapping[str, Any]) -> None:
         self._close()
         if self.run.stopped:
-            sys.stdout.write(f"stopped: {self.run.stopped}\n")
+            write_line(sys.stdout, f"stopped: {self.run.stopped}")
 
     def _close(self) -> None:
         if self.bar is not None:
@@ -42,12 +43,32 @@ class ProgressBar(Callback):
             self.bar = None
 
 
+def write_line(stream: TextIO | None, line: str) -> None:
+    """Write a line at once to a stream, which a daemon or a program without a console has not.
+
+    What its encoding lacks is escaped: metrics and reasons to stop may have any name.
+    """
+    if stream is None or getattr(stream, "closed", False):
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(f"{line.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+    stream.flush()  # a log may be read during the training, or after it is killed
+
+
 def _bar(epoch: int, steps: int | None, first: int) -> Any:
-    """Return a tqdm bar that begins at step `first`, or None without tqdm or a terminal."""
-    if not sys.stderr.isatty():
+    """Return a tqdm bar that begins at step `first`; None without tqdm, terminal and notebook."""
+    if sys.stderr is None or sys.stderr.closed or not (sys.stderr.isatty() or _in_notebook()):
         return None
-    try:
-        from tqdm.auto import tqdm  # an extra, and slow to import
-    except ImportError:
-        return None
-    return tqdm(total=steps, initial=first, leave=False, desc=f"epoch {epoch + 1}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm may want a newer notebook, and does without
+        try:
+            from tqdm.auto import tqdm  # an extra, and slow to import
+        except ImportError:
+            return None
+        return tqdm(total=steps, initial=first, leave=False, desc=f"epoch {epoch + 1}")
+
+
+def _in_notebook() -> bool:
+    """Return whether the program runs in a notebook, whose streams are no terminals."""
+    ipython = sys.modules.get("IPython")  # a notebook has imported it
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet._support.arrays import all_finite
 from tinynet._support.elsewhere import nearest_first
-from tinynet._support.fields import integer, nonnegative, one_of, share_below_1
+from tinynet._support.fields import integer, nonnegative, one_of, path_field, share_below_1
 from tinynet.errors import UnknownNameError
 from tinynet.files import model as model_file
 from tinynet.files.replace import expect_replaceable
@@ -172,7 +172,7 @@ class ModelCheckpoint(_Monitors):
         Epochs from one that may be saved to the next; at least 1.
     """
 
-    path: str | os.PathLike[str]
+    path: str = path_field("best.npz")
     monitor: str = "val_loss"
     mode: str = one_of("auto", "min", "max", default="auto")
     best_only: bool = True
@@ -200,11 +200,11 @@ class ModelCheckpoint(_Monitors):
         model_file.save(self.model, self._path(logs | {"epoch": epoch + 1}))
 
     def _path(self, numbers: Mapping[str, Any]) -> str:
-        return _Numbers().vformat(os.fspath(self.path), (), numbers)
+        return _Numbers().vformat(self.path, (), numbers)
 
     def _checked_path(self, epoch: int) -> str:
         """Return the path of an epoch, with made-up numbers; refuse one that cannot be written."""
-        path, run = os.fspath(self.path), self.run
+        path, run = self.path, self.run
         numbers = {name: float(epoch) for name in run.names} | {"epoch": epoch}
         try:
             return self._path(numbers)

@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from tinynet._support.fields import path_field
 from tinynet.files.replace import expect_replaceable, replacing
 from tinynet.training.callbacks.base import Callback, state_values
 
@@ -75,7 +76,7 @@ class CSVLogger(_SeesRate):
         The file. Its folder must exist.
     """
 
-    path: str | os.PathLike[str]
+    path: str = path_field("log.csv")
 
     def check(self) -> None:
         if "epoch" in self.run.names:
@@ -138,7 +139,7 @@ class CSVLogger(_SeesRate):
         return kept
 
     def _wrong_file(self, fault: str) -> ValueError:
-        found = f"The run is resumed, and {os.fspath(self.path)!r} {fault}".rstrip(".")
+        found = f"The run is resumed, and {self.path!r} {fault}".rstrip(".")
         return ValueError(f"{found}. Move the file away, or pass CSVLogger another path.")
 
 
