@@ -15,7 +15,7 @@ import pytest
 from helpers import TESTED, output_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import raises
+from messages import raises, warns
 
 import tinynet as tn
 from tinynet import Dense, Sequential
@@ -484,6 +484,38 @@ def test_weights_of_streams():
         network().fit([stream[0], stream[1][:2]])
     with raises(ValueError, "All weights are 0"):
         network().fit([(*batch, np.zeros(4)) for batch in in_batches()])
+
+
+CLOCK = 1.7e9 + 60.0 * np.arange(20)  # seconds, a minute apart
+LOSES_DIGITS = {
+    "the times of a clock": (CLOCK, "float32", "20 … 10 in float32"),
+    "whole numbers": (2**30 + np.arange(20), "float32", "20 … 1 in float32"),
+    "small differences": (1e4 + 1e-4 * np.arange(20), "float32", "20 different values"),
+}
+
+
+@pytest.mark.parametrize("source", ["arrays", "lists", "a stream", "files"])
+@pytest.mark.parametrize("name", LOSES_DIGITS)
+def test_digits_that_a_cast_loses(name, source, tmp_path):
+    """Values that differ and are cast to one are warned of; what the message says to pass is not."""
+    values, dtype, words = LOSES_DIGITS[name]
+    X, Y = np.stack([np.arange(20), values]).astype(float), np.zeros((1, 20))
+
+    def run(X):
+        model = Sequential([Dense(1)], "mean_squared_error", inputs=2, dtype=dtype, seed=1)
+        data = {"arrays": (X, Y), "lists": (X.tolist(), Y.tolist()), "a stream": ([(X, Y)],)}
+        if source == "files":
+            np.save(tmp_path / "X.npy", np.ascontiguousarray(X.T))
+            data["files"] = tn.open_rows(tmp_path / "X.npy"), Y
+        model.evaluate(*data[source])
+
+    with warns(f"Row 1 of X has {words}", 'dtype="float64"'):
+        run(X)
+    with warns(times=0):
+        run(X - X.mean(axis=-1, keepdims=True))
+    dtype = "float64"
+    with warns(times=0):
+        run(X)
 
 
 def test_labels_for_class_weights():

@@ -94,8 +94,7 @@ class Registered:
 
     def __new__(cls, *_: Any, **fields: Any) -> Self:
         """Return an instance, which `__init__` fills; refuse fields that the class has not."""
-        known = {f.alias for f in attrs.fields(cls) if f.init}
-        if not fields.keys() <= known:
+        if fields and not fields.keys() <= {f.alias for f in attrs.fields(cls) if f.init}:
             parameters = inspect.signature(cls).parameters  # a class may have its own __init__
             if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
                 cls._known({name: fields[name] for name in fields.keys() - parameters.keys()})

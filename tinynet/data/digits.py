@@ -12,20 +12,26 @@ from tinynet._support.warn import warn
 _STEPS = 1000  # the fewest numbers of the narrower dtype that the values of a row may spread over
 
 
-def warn_of_lost_digits(name: str, wide: Any, narrow: Array) -> None:
-    """Warn if values of a row of `wide` that differ are the same in `narrow`, its cast.
+def warn_of_lost_digits(wide: tuple[Any, Any], narrow: tuple[Array, Array]) -> None:
+    """Warn if values of a row of X or Y that differ are the same in its cast.
 
     Such are the times of a Unix clock, which are 128 seconds apart in float32.
     """
-    if not isinstance(wide, np.ndarray) or wide.dtype.itemsize <= narrow.dtype.itemsize:
-        return
-    rows = narrow.reshape(-1, narrow.shape[-1])
+    for name, before, after in zip("XY", wide, narrow, strict=True):
+        before = np.asarray(before)
+        if before.shape == after.shape and before.dtype.itemsize > after.dtype.itemsize:
+            _warn_of_rows(name, before, after.reshape(-1, after.shape[-1]))
+
+
+def _warn_of_rows(name: str, wide: Array, rows: Array) -> None:
     least, most = rows.min(axis=1), rows.max(axis=1)
     size = np.maximum(np.abs(least), np.abs(most))
     is_coarse = (size >= 2 / np.finfo(rows.dtype).eps) | (np.spacing(size) * _STEPS > most - least)
-    for i in np.flatnonzero(is_coarse & (most > least)):
-        before = len(np.unique(wide.reshape(-1, wide.shape[-1])[i]))
-        after = len(np.unique(rows[i]))
+    for i in np.flatnonzero(is_coarse):
+        row = wide.reshape(-1, wide.shape[-1])[i]
+        if row.min() == row.max():
+            continue
+        before, after = len(np.unique(row)), len(np.unique(rows[i]))
         if after < before:
             found = f"Row {i} of {name} has {before} different values, and {after} in {rows.dtype}"
             why = "The numbers are large and close together"

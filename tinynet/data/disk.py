@@ -15,6 +15,7 @@ from tinynet._support import checks
 from tinynet._support.arrays import Array
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, CountedBatches
+from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.rows import Rows
 from tinynet.errors import ShapeError
 from tinynet.model.network import Network
@@ -48,7 +49,10 @@ class FileBatches(CountedBatches):
         most = min(_POOL, _POOL_BYTES // max(bytes_each, 1))
         self.pool = min(max(most // self.size, 1) * self.size, m)  # whole batches
         self.block = max(self.pool // _BLOCKS, 1)
-        next(self._in_order(0))  # builds the network
+        parts = [np.ascontiguousarray(rows[: self.size]) for rows in self.sources]
+        X, Y, _ = self._checked(parts, np.arange(self.size))  # builds the network
+        given = [as_columns(*each) for each in zip(self.sources, parts, strict=True)]
+        warn_of_lost_digits((given[0], given[1]), (X, Y))
 
     def sample(self) -> Batch:
         return next(self._in_order(0))

@@ -69,8 +69,7 @@ def training_batches(
         rows.w = example_weights(network, *weights, rows.m, rows.all_targets())
         return _prepared(sample_weight, rows)
     given, (X, Y) = (X, Y), network.check_data(X, Y)
-    for name, wide, narrow in zip("XY", given, (X, Y), strict=True):
-        warn_of_lost_digits(name, wide, narrow)
+    warn_of_lost_digits(given, (X, Y))
     if validation_split is None:
         arrays = _with_weights(network, [X, Y, sample_weight], class_weight)
         return _prepared(sample_weight, in_memory(arrays, batch_size, shuffle))

@@ -13,6 +13,7 @@ from tinynet._support import checks
 from tinynet._support.quiet import quiet
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, Batches
+from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import REFUSALS
 from tinynet.model.network import Network
 
@@ -69,6 +70,7 @@ class StreamBatches(Batches):
             # Begun anew, because a stream may fill the same arrays with every batch.
             first, iterator = self._begin()
             self.first = self._checked(1, first)
+        warn_of_lost_digits(first[:2], self.first[:2])
         self.iterator: Iterator[Any] | None = chain([first], iterator)
 
     def _begin(self) -> tuple[Any, Iterator[Any]]:

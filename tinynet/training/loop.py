@@ -128,7 +128,9 @@ class Loop:
         self.called = [*first, *callbacks]
         for callback in self.called:
             callback.model, callback.run = run.network, run
-            run.added += [name for name in callback.measures if name not in run.names]
+            for name in callback.measures:
+                if name not in run.names:
+                    run.added.append(name)
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before = Before(run)
         self.within_step = False  # or half through the end of an epoch
