@@ -125,7 +125,7 @@ class Loss(Registered, ABC):
         raise ValueError(f"{found}.{self._remedy(Y)}")
 
     def _remedy(self, Y: Array) -> str:
-        """Return how a Y beyond `target_limits` can be mended."""
+        """Return how a Y beyond `target_limits` can be corrected."""
         return ""
 
 

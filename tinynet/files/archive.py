@@ -171,7 +171,7 @@ class Contents:
     ) -> Array:
         """Return the array `name`, read-only, if it has this shape and dtype and is finite.
 
-        A shape may come from the file's own description: the array is no larger than the file.
+        A shape may come from the file's own description: the array is at most as large as the file.
         """
         expected = tuple(integer(f"the shape of {name}", n, 0) for n in shape)
         expect(name in self._members, f"it has no {name}")

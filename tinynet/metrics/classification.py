@@ -208,7 +208,7 @@ class RocAuc(Metric):
 
     It is the probability that an example of a class has a larger output than one of another class,
     where a tie counts half. For several outputs it is the mean over them, each against all others.
-    An output for which all examples are alike has none; without any, the result is NaN.
+    An output whose examples are all of one class is left out; if none remains, the result is NaN.
     """
 
     larger_is_better = True

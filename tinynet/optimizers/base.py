@@ -133,8 +133,8 @@ class Optimizer(Registered, ABC):
     def set_rate(self, rate: float) -> None:
         """Use another learning rate, a number of at least 0, from the next step on.
 
-        It belongs to the memory: the next `fit` goes on with it, and `reset` returns to the setting
-        ``learning_rate``. A schedule sets the rate itself, so then this raises TypeError.
+        It belongs to the memory: the next `fit` continues with it, and `reset` returns to the
+        setting ``learning_rate``. A schedule sets the rate itself, so then this raises TypeError.
         """
         settings = self._known({"learning_rate": float(rate)})
         if isinstance(getattr(self, "learning_rate", None), Schedule):

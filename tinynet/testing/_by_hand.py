@@ -108,7 +108,7 @@ def _network(parameters: Mapping[str, Any], activations: Iterable[str] | None) -
 
 
 def _array(name: str, value: Any) -> Array:
-    """Return what was handed in as an array of numbers; None becomes NaN, which is no gradient."""
+    """Return what was passed as an array of numbers; None becomes NaN, which equals nothing."""
     if value is None:
         return np.asarray(np.nan)
     try:
