@@ -195,6 +195,26 @@ def test_no_streams(monkeypatch):
         assert expected == network().fit(X, Y, epochs=2, verbose=True, callbacks=[Interrupting(9)])
 
 
+class Writes:
+    """A stream of a program's own, which has a method to write and no other."""
+
+    def __init__(self):
+        self.lines = []
+
+    def write(self, text):
+        self.lines.append(text)
+
+
+def test_streams_that_only_write(monkeypatch):
+    """Where a program has put a stream that can only write, a training reports its progress."""
+    written = Writes()
+    monkeypatch.setattr(sys, "stdout", written)
+    monkeypatch.setattr(sys, "stderr", written)
+    history = network().fit(X, Y, epochs=2, verbose=True, callbacks=[Interrupting(9)])
+    assert ["epoch 1/2", "epoch 2/2"] == [line[:9] for line in written.lines]
+    assert history.epochs == 2
+
+
 ASCII = """
 import numpy as np, tinynet as tn
 X, Y = tn.datasets.make_moons(40, seed=1)

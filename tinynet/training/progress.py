@@ -52,12 +52,17 @@ def write_line(stream: TextIO | None, line: str) -> None:
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(f"{line.encode(encoding, 'backslashreplace').decode(encoding)}\n")
-    stream.flush()  # a log may be read during the training, or after it is killed
+    flush = getattr(stream, "flush", None)  # what a program puts in its place may only write
+    if flush is not None:
+        flush()  # a log may be read during the training, or after it is killed
 
 
 def _bar(epoch: int, steps: int | None, first: int) -> Any:
     """Return a tqdm bar that begins at step `first`; None without tqdm, terminal and notebook."""
-    if sys.stderr is None or sys.stderr.closed or not (sys.stderr.isatty() or _in_notebook()):
+    if getattr(sys.stderr, "closed", sys.stderr is None):
+        return None
+    isatty = getattr(sys.stderr, "isatty", None)  # a stream may only write
+    if not ((isatty is not None and isatty()) or _in_notebook()):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tqdm may want a newer notebook, and does without
