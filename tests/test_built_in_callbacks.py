@@ -4,6 +4,7 @@ import csv
 import gc
 import os
 import weakref
+from fractions import Fraction
 from functools import partial
 
 import attrs
@@ -181,8 +182,35 @@ def test_what_a_callback_promised_to_measure():
     class Forgets(Callback):
         measures = ("gap",)
 
-    with raises(ValueError, "Forgets.measures has 'gap'", "Set logs['gap'] in on_epoch_end"):
+    with raises(ValueError, "Forgets.measures has 'gap'", "Set logs['gap']", "in on_epoch_end"):
         network().fit(X, Y, callbacks=[Forgets()])
+    notes = Notes(None)
+    notes.measures = ("note",)
+    with raises(ValueError, "Notes.measures has 'note'", "None", "Set logs['note'] to a number"):
+        network().fit(X, Y, callbacks=[notes, EarlyStopping("note", mode="min")])
+
+
+class Notes(Callback):
+    """Puts something into the logs."""
+
+    def __init__(self, note):
+        self.note = note
+
+    def on_epoch_end(self, epoch, logs):
+        logs["note"] = self.note
+
+
+@pytest.mark.parametrize(("note", "number"), [
+    (np.array(1.5), 1.5), (np.float32(1.5), 1.5), (Fraction(3, 2), 1.5), (True, 1.0),
+    ("text", None), (None, None), ([1.0], None), (np.ones(2), None), (1j, None), (10**400, None),
+])  # fmt: skip
+def test_what_logs_may_hold(note, number, tmp_path, capsys):
+    """Numbers in the logs are recorded, logged and shown; what is none does not end the run."""
+    callbacks = [Notes(note), CSVLogger(tmp_path / "log.csv")]
+    history = network().fit(X, Y, epochs=2, verbose=True, callbacks=callbacks)
+    assert ([number] * 2 if number else None) == history.get("note")
+    assert (number is not None) == ("note" in (tmp_path / "log.csv").read_text())
+    assert (number is not None) == ("note" in capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("name", ["a, b", 'a "quoted" one', "two\nlines", "time", "learning_rate"])

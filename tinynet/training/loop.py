@@ -9,12 +9,12 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from tinynet._support.arrays import Array, all_finite
+from tinynet._support.checks import shown
 from tinynet._support.quiet import quiet
 from tinynet._support.random import get_state, put_state, set_state, state_of
 from tinynet.data.batches import Batch, Batches
@@ -25,6 +25,7 @@ from tinynet.metrics import Measure
 from tinynet.model.network import Network
 from tinynet.training import checkpoint
 from tinynet.training.callbacks import Callback
+from tinynet.training.callbacks.base import numbers_of
 from tinynet.training.history import History
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
 from tinynet.training.progress import write_line
@@ -275,18 +276,20 @@ class Loop:
         lengths = {name: len(values) for name, values in history.items()}
         for callback in sorted(self.called, key=lambda callback: not callback.measures):
             callback.on_epoch_end(epoch, logs)
+            measures = numbers_of({name: logs[name] for name in callback.measures if name in logs})
             for name in callback.measures:
-                if name not in logs:
-                    found = f"{type(callback).__name__}.measures has {name!r}, which is not in logs"
-                    raise ValueError(f"{found}. Set logs[{name!r}] in on_epoch_end.")
+                if name not in measures:
+                    found = f"{type(callback).__name__}.measures has {name!r}, which is "
+                    found += f"{shown(logs[name])}, no number" if name in logs else "not in logs"
+                    raise ValueError(f"{found}. Set logs[{name!r}] to a number in on_epoch_end.")
         recorded = {
             name: values[-1]
             for name, values in history.items()
             if len(values) > lengths.get(name, 0)
         }
-        for name, value in logs.items():
-            if name not in measured and name not in recorded and isinstance(value, Real):
-                history.record({name: float(value)})
+        for name, value in numbers_of(logs).items():
+            if name not in measured and name not in recorded:
+                history.record({name: value})
         self._call("on_epoch_logged", epoch, recorded | logs)
 
     def _batches(self) -> Iterator[Batch]:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from tinynet.training.callbacks import Callback
+from tinynet.training.callbacks.base import Callback, numbers_of
 
 
 class ProgressBar(Callback):
@@ -29,7 +29,7 @@ class ProgressBar(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self._close()
         epochs = self.run.settings.epochs
-        numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        numbers = "  ".join(f"{name} {value:.4f}" for name, value in numbers_of(logs).items())
         write_line(sys.stdout, f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}  {numbers}")
 
     def on_train_end(self, logs: Mapping[str, Any]) -> None:

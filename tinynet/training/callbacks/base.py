@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from tinynet.model.network import Network
 from tinynet.training.run import Run
@@ -85,6 +89,17 @@ class Callback:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore what `state` returned."""
+
+
+def numbers_of(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers among what callbacks have put into logs; an array may be one number."""
+    numbers = {}
+    for name, value in logs.items():
+        is_one = isinstance(value, np.ndarray) and not value.ndim and value.dtype.kind in "biuf"
+        if is_one or isinstance(value, Real):
+            with contextlib.suppress(OverflowError):  # a whole number of over 300 digits
+                numbers[name] = float(value)
+    return numbers
 
 
 def state_values(state: Mapping[str, Any], **types: type) -> list[Any]:

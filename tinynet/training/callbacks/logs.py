@@ -8,14 +8,13 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from numbers import Real
 from typing import Any
 
 import attrs
 
 from tinynet._support.fields import path_field
 from tinynet.files.replace import expect_replaceable, replacing
-from tinynet.training.callbacks.base import Callback, state_values
+from tinynet.training.callbacks.base import Callback, numbers_of, state_values
 
 _SYNC_SECONDS = 1.0  # epochs may be shorter than it takes to make a file survive a power cut
 _OWN = ("epoch", "learning_rate", "time")  # columns of a log, beside what the history has
@@ -97,7 +96,7 @@ class CSVLogger(_SeesRate):
 
     def on_epoch_logged(self, epoch: int, logs: Mapping[str, Any]) -> None:
         now = time.perf_counter()
-        numbers = {name: float(value) for name, value in logs.items() if isinstance(value, Real)}
+        numbers = numbers_of(logs)
         if self.rate is not None:
             numbers.setdefault("learning_rate", self.rate)
         numbers.setdefault("time", now - self.began)
