@@ -268,7 +268,7 @@ WRONG_SHAPES = [
     (NAMES, np.zeros((1, 1)), A15, r"Y has shape \(1, 1\)"),
     (NAMES, np.zeros((3, 1)), A35, r"Y has shape \(3, 1\)"),
     (NAMES, np.zeros(15), A35, r"Y has shape \(15,\)", r"Y\.reshape\(3, -1\)"),
-    (NAMES, np.zeros(5), np.zeros(5), r"A has shape \(5,\)", r"\(n_L, m\)"),
+    (NAMES, np.zeros(5), np.zeros(5), r"A has shape \(5,\)", r"\(n_L, m\)", r"model\.predict\(X\)"),
     (NAMES, np.zeros((3, 0)), np.zeros((3, 0)), r"A has shape \(3, 0\)", "at least one"),
     (CLASSES, np.zeros(4, int), A35, r"Y has shape \(4,\)", r"or integer labels \(5,\)"),
     (CLASSES, np.zeros(5), A35, r"dtype float64", r"Y\.astype\(int\)"),

@@ -108,3 +108,15 @@ def test_weights_that_are_refused(weights, error, words):
         for call in (model.cost, model.back):
             with raises(error, words):
                 call(Y, sample_weight=weights)
+
+
+@pytest.mark.parametrize(("class_weight", "remedy", "mended"), [
+    ([1, 2], "dict(enumerate(class_weight))", {0: 1, 1: 2}), ({"0": 1, 1: 2}, "the number 0", {0: 1, 1: 2}),
+])  # fmt: skip
+def test_remedies_for_class_weights(class_weight, remedy, mended):
+    """A list, and labels as texts, are refused with what is right, and that is taken."""
+    model = Sequential([Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)
+    X, Y = np.random.default_rng(1).random((2, 4)), np.array([0, 1, 1, 0])
+    with raises(ValueError, remedy):
+        model.fit(X, Y, class_weight=class_weight)
+    assert model.fit(X, Y, class_weight=mended).epochs == 1

@@ -169,7 +169,9 @@ def weights(name: str, values: Any, m: int) -> Array:
     w = numbers(values, name)
     if w.shape not in ((m,), (1, m)):
         hint = f" Pass {spelled(values, name)}.reshape(-1)." if w.size == m else ""
-        raise ShapeError(f"{name} has shape {w.shape}, expected ({m},), a weight an example.{hint}")
+        raise ShapeError(
+            f"{name} has shape {w.shape}, expected ({m},), one weight for each example.{hint}"
+        )
     w = w.reshape(m).astype(np.float64)
     check_finite(name, w)
     for i in np.flatnonzero(w < 0)[:1]:

@@ -29,7 +29,7 @@ def example_weights(
         parts: list[Any] = [classes_of(Y) for Y in Y_parts]
         if any(part is None for part in parts):
             expected = "integer labels, one-hot columns, or (1, m) of 0 and 1"
-            hint = "Use sample_weight=..., a weight an example."
+            hint = "Use sample_weight=..., with one weight for each example."
             raise ValueError(f"class_weight needs labels, expected Y as {expected}. {hint}")
         classes = np.concatenate(parts)
         counts = np.bincount(classes, minlength=max(network.outputs[0], 2))
@@ -55,12 +55,16 @@ def class_weights(class_weight: Any, counts: Array) -> Array:
         return counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
     if not isinstance(class_weight, Mapping):
         expected = 'a dictionary {label: weight} or "balanced"'
-        raise ValueError(f"class_weight is {class_weight!r}, expected {expected}.")
+        is_list = isinstance(class_weight, (list, tuple, np.ndarray))
+        hint = " Use dict(enumerate(class_weight))." if is_list else ""
+        raise ValueError(f"class_weight is {class_weight!r}, expected {expected}.{hint}")
     n = len(counts)
     for label in class_weight:
         if label not in range(n):
             found = f"class_weight has the label {label!r}"
-            raise ValueError(f"{found}, expected 0 to {n - 1}. Leave it out.")
+            is_text = isinstance(label, str) and label.isdecimal() and int(label) < n
+            remedy = f"Use the number {label}" if is_text else "Leave it out"
+            raise ValueError(f"{found}, expected 0 to {n - 1}. {remedy}.")
     for label in np.flatnonzero(counts).tolist():
         if label not in class_weight:
             raise ValueError(f"class_weight has no label {label}, but Y has. Add {label}: 1.0.")

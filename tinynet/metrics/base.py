@@ -139,7 +139,9 @@ def outputs_of(A: Any, more_axes: bool = False) -> Array:
     A = checks.numbers(A, "A")
     if A.ndim < 2 or (A.ndim > 2 and not more_axes) or A.size == 0:
         expected = "that of A[L], (n_L, m): examples are columns, at least one"
-        raise ShapeError(f"A has shape {A.shape}, expected {expected}.")
+        one = "A.reshape(1, -1) for one output"
+        hint = f" Pass model.predict(X), not labels, or {one}." if A.ndim == 1 and A.size else ""
+        raise ShapeError(f"A has shape {A.shape}, expected {expected}.{hint}")
     return A
 
 

@@ -284,7 +284,7 @@ def _distribution(Y: Array) -> Array:
     """Return columns that are one-hot, or probabilities of classes."""
     for i in np.flatnonzero(~((Y >= 0).all(axis=0) & (np.abs(Y.sum(axis=0) - 1) <= 0.01)))[:1]:
         found = f"Column {i} of Y is {Y[:, i]}, expected one class: a one-hot column"
-        several = "For several yes or no an example pass multilabel=True"
+        several = "Where each output is a yes or no by itself, pass multilabel=True"
         raise ValueError(f'{found}. {several}, for numbers use a metric such as "r2".')
     return Y
 
