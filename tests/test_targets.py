@@ -82,6 +82,20 @@ def test_targets_a_loss_cannot_mean(name, door, tmp_path):
     assert model.rng.bit_generator.state == kind().rng.bit_generator.state
 
 
+@pytest.mark.parametrize("size", [0.5, 1, 1.5])
+@pytest.mark.parametrize("door", DOORS)
+def test_numbers_in_place_of_yes_or_no(door, size, tmp_path, monkeypatch):
+    """The course has values for a few targets of noise; a training with such is a mistake."""
+    rng, model = np.random.default_rng(5), binary()
+    inputs, Y = rng.standard_normal((2, 40)), size * rng.standard_normal((1, 40))
+    monkeypatch.setitem(globals(), "X", inputs)
+    monkeypatch.setitem(RIGHT, binary, np.ones((1, 40)))
+    before = model.params.copy()
+    with raises(ValueError, "Y[0, ", 'loss="mean_squared_error" and the activation "identity"'):
+        DOORS[door](model, Y, tmp_path)
+    np.testing.assert_array_equal(before, model.params)
+
+
 @pytest.mark.parametrize("name", [name for name in BAD if BAD[name][0] is binary])
 def test_functions_of_the_course(name):
     Y, words = np.array(BAD[name][1]), BAD[name][2:]

@@ -25,7 +25,8 @@ from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation, HardSigmoid, Identity, ReLU, Sigmoid, Softmax
 
-_NOISE = 5.0  # the size of what may be noise among the targets of binary cross-entropy
+# The course publishes values for targets of normal noise: their size, and how many there are.
+_NOISE, _FEW = 5.0, 10
 
 
 class Loss(Registered, ABC):
@@ -219,11 +220,15 @@ class BinaryCrossentropy(Loss):
         return (1 - Y) / (1 - high) - Y / low
 
     def _refuse_targets(self, Y: Array) -> None:
-        # The course publishes values for targets of normal noise: no label among them.
-        if not (np.abs(Y) <= _NOISE).all() or (np.rint(Y) == Y).any():
+        # In the targets of normal noise of the course there is no label. Whoever trains with
+        # numbers has more of them, and nothing can be learned from these.
+        is_few = Y.shape[-1] <= _FEW
+        if not is_few or not (np.abs(Y) <= _NOISE).all() or (np.rint(Y) == Y).any():
             super()._refuse_targets(Y)
 
     def _remedy(self, Y: Array) -> str:
+        if Y.max() <= _NOISE and (np.rint(Y) != Y).mean() > 0.5:
+            return ' For numbers use loss="mean_squared_error" and the activation "identity".'
         if Y.min() < 0:
             return " Pass (Y + 1) / 2 for labels -1 and 1."
         return " Pass Y / Y.max(), or for class numbers use softmax and categorical_crossentropy."
