@@ -447,3 +447,13 @@ def test_a_metric_with_settings():
     assert [4 / 6, 1.0] == [metric(NUMBERS, GUESSED), metric(NUMBERS, GUESSED, scale=9)]
     assert ["within(tolerance=1.5)"] == list(resolve(metric))
     assert not is_known("within(tolerance=1.5)", metric)
+
+
+def test_a_metric_that_fits_the_training_data_alone():
+    """It is refused before the first step, as one that fits no data is."""
+    X = np.random.default_rng(1).standard_normal((2, 6))
+    model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=2, seed=1)
+    before = model.params.copy()
+    with pytest.raises(ValueError, match=r"^In validation_data: Y\[1\] is 2.5, expected 0 or 1"):
+        model.fit(X, np.ones(6), metrics=["accuracy"], validation_data=(X[:, :2], [1, 2.5]))
+    np.testing.assert_array_equal(before, model.params)

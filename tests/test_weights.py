@@ -120,3 +120,13 @@ def test_remedies_for_class_weights(class_weight, remedy, mended):
     with raises(ValueError, remedy):
         model.fit(X, Y, class_weight=class_weight)
     assert model.fit(X, Y, class_weight=mended).epochs == 1
+
+
+def test_metrics_where_few_examples_count():
+    """They are tried on some examples before the first step, of which none may count."""
+    inputs, weights = np.random.default_rng(5).standard_normal((3, 5000)), np.zeros(5000)
+    weights[1] = 1  # not among those
+    model = Sequential([Dense(1, "sigmoid")], "binary_crossentropy", seed=1)
+    targets = inputs[:1] > 0
+    history = model.fit(inputs, targets, epochs=1, sample_weight=weights, metrics=["accuracy"])
+    assert history["accuracy"][0] in (0.0, 1.0)

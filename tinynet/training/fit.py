@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from tinynet.data.stream import EVALUATE, FIT, RESUME, VALIDATION, Caller
 from tinynet.errors import ShapeError
 from tinynet.files import model as model_file
 from tinynet.files.archive import opened
-from tinynet.metrics import measured, resolve
+from tinynet.metrics import Measure, Metric, measured, resolve
 from tinynet.model.network import Network
 from tinynet.optimizers import SGD, Optimizer
 from tinynet.training import checkpoint as checkpoints
@@ -199,10 +199,24 @@ def _is_batch(part: Any) -> bool:
 @quiet
 def _try_metrics(run: Run, data: Prepared) -> None:
     """Measure some examples: a metric that does not fit is refused before the first step."""
-    X, Y, w = data.training.sample()
+    _try_metrics_on(run, data.training, run.metrics)
+    # What a function returns is known by now. Other targets may not fit a metric of classes.
+    metrics = {name: each for name, each in run.metrics.items() if isinstance(each, Metric)}
+    if data.validation is not None and metrics:
+        try:
+            _try_metrics_on(run, data.validation, metrics)
+        except REFUSALS as error:
+            error.args = (f"In validation_data: {error}",)
+            raise
+
+
+def _try_metrics_on(run: Run, batches: Batches, metrics: Mapping[str, Measure]) -> None:
+    X, Y, w = batches.sample()
+    w = w if batches.weighs_metrics else None
+    if w is not None and not w.any():
+        return  # those that count are among the other examples
     A = run.network.storage.private_chain(X.shape[-1]).forward_input(X)
-    w = w if data.training.weighs_metrics else None
-    for name, metric in run.metrics.items():
+    for name, metric in metrics.items():
         measured(name, metric, Y, A, w, run.network.is_multilabel)
 
 
