@@ -321,3 +321,14 @@ def test_the_first_overflow_is_named(where):
         getattr(model, name[0])[int(name[1])][:] = value
     with unchanged(model), raises(NonFiniteError, "epoch 1, step 1: ", f"{where} (Dense)"):
         model.fit(1 + X**2, Y, SGD(1e-3), batch_size=None)
+
+
+def test_numbers_beyond_the_dtype():
+    """What is finite in float64 is not found where it was passed, so there is another remedy."""
+    X, Y = np.array([[1.0, 1e39]]), np.ones((1, 2))
+    how = {"layers": [Dense(1)], "loss": "mean_squared_error", "seed": 1}
+    with raises(NonFiniteError, "X[0, 1] is inf in float32", "float32 ends at 3.4e+38"):
+        Sequential(**how).fit(X, Y)
+    assert np.isfinite(Sequential(**how, dtype="float64").predict(X)).all()
+    with raises(NonFiniteError, 'scale Y or use dtype="float64"'):
+        Sequential(**how).fit(Y, X)

@@ -205,6 +205,9 @@ def check_finite(name: str, array: Array, start: int = 0) -> None:
         at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
         found = f"{entry(name, (*at[:-1], at[-1] + start))} is {array[at]} in {array.dtype}"
         remedy = f"np.argwhere(~np.isfinite({name})) finds all such entries."
+        if np.isinf(array[at]) and array.dtype != np.float64:  # perhaps it was finite when passed
+            largest = f"{array.dtype} ends at {np.finfo(array.dtype).max:.2g}"
+            remedy += f' If there are none, scale {name} or use dtype="float64": {largest}.'
         raise NonFiniteError(f"{found}, expected a finite number. {remedy}")
 
 
