@@ -153,7 +153,7 @@ def compute_cost(AL: Any, Y: Any) -> float:
 def _with_targets(AL: Any, Y: Any) -> list[Array]:
     """Return A[L], and Y in its shape; for a single output, Y may be flat."""
     AL, Y = _floats(AL, Y)
-    if Y.shape != AL.shape and not (Y.size == AL.size and 1 in AL.shape):
+    if Y.shape != AL.shape and not (Y.size == AL.size and (Y.ndim == 1 or len(AL) == 1)):
         raise wrong_targets(Y, AL.shape)
     BinaryCrossentropy().check_targets(Y)
     return [AL, Y.reshape(AL.shape)]

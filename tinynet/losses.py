@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.arrays import Array, expect_one_shape, extremes
 from tinynet._support.blocks import by_blocks
 from tinynet._support.checks import check_finite, class_numbers, entry
 from tinynet._support.fields import positive
@@ -112,8 +112,8 @@ class Loss(Registered, ABC):
     def check_targets(self, Y: Array) -> None:
         """Raise ValueError for a Y (n_L, m) that cannot be meant for this loss."""
         low, high = self.target_limits
-        # argmin is faster than min, and finds NaN, for which neither comparison holds.
-        if low <= Y.item(Y.argmin()) and Y.item(Y.argmax()) <= high:
+        least, most = extremes(Y)
+        if low <= least and most <= high:  # not so where one is NaN
             return
         self._refuse_targets(Y)
 
@@ -278,7 +278,7 @@ class CategoricalCrossentropy(Loss):
     def check_targets(self, Y: Array) -> None:
         off = np.add.reduce(Y) - 1
         flat = off.ravel()
-        if flat.dot(flat) <= 1e-4 and Y.item(Y.argmin()) >= 0:  # then each is at most 1e-2
+        if flat.dot(flat) <= 1e-4 and extremes(Y)[0] >= 0:  # then each is at most 1e-2
             return
         off = np.abs(off)
         if np.minimum.reduce(Y, axis=None) >= 0 and np.maximum.reduce(off, axis=None) <= 1e-2:

@@ -14,6 +14,7 @@ from tinynet.errors import NonFiniteError, ShapeError
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # costs 10 ms to import
 
+_SMALL = 4096  # numbers
 Array: TypeAlias = "NDArray[Any]"
 Shape: TypeAlias = tuple[int, ...]
 Declared: TypeAlias = Sequence[Mapping[str, Any]]  # what has a shape, by name, for each layer
@@ -105,6 +106,13 @@ def kind_of(result: Any) -> str:
 
 
 @quiet
+def extremes(array: Array) -> tuple[float, float]:
+    """Return the smallest and the largest number, or NaN for both if one is NaN."""
+    if array.size <= _SMALL:  # then argmin, which may copy the array, is the fastest
+        return array.item(array.argmin()), array.item(array.argmax())
+    return float(np.minimum.reduce(array, axis=None)), float(np.maximum.reduce(array, axis=None))
+
+
 def all_finite(array: Array) -> bool:
     """Return whether no number is NaN or infinite."""
     # The sum of squares needs no array. It may overflow although every number is finite.

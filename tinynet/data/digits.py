@@ -19,8 +19,9 @@ def warn_of_lost_digits(wide: tuple[Any, Any], narrow: tuple[Array, Array]) -> N
     """
     for name, before, after in zip("XY", wide, narrow, strict=True):
         before = np.asarray(before)
-        if before.shape == after.shape and before.dtype.itemsize > after.dtype.itemsize:
-            _warn_of_rows(name, before, after.reshape(-1, after.shape[-1]))
+        if before.size == after.size and before.dtype.itemsize > after.dtype.itemsize:
+            rows = after.reshape(-1, after.shape[-1])
+            _warn_of_rows(name, before.reshape(rows.shape), rows)
 
 
 def _warn_of_rows(name: str, wide: Array, rows: Array) -> None:
@@ -28,12 +29,13 @@ def _warn_of_rows(name: str, wide: Array, rows: Array) -> None:
     size = np.maximum(np.abs(least), np.abs(most))
     is_coarse = (size >= 2 / np.finfo(rows.dtype).eps) | (np.spacing(size) * _STEPS > most - least)
     for i in np.flatnonzero(is_coarse):
-        row = wide.reshape(-1, wide.shape[-1])[i]
+        row = wide[i]
         if row.min() == row.max():
             continue
         before, after = len(np.unique(row)), len(np.unique(rows[i]))
         if after < before:
             found = f"Row {i} of {name} has {before} different values, and {after} in {rows.dtype}"
             why = "The numbers are large and close together"
-            remedy = f'Pass {name} - {name}.mean(axis=-1, keepdims=True), or use dtype="float64"'
+            remedy = f"Pass {name} - np.mean({name}, axis=-1, keepdims=True)"
+            remedy += ', or use dtype="float64"'
             warn(f"{found}. {why}. {remedy}.")

@@ -251,8 +251,8 @@ def _sums_beyond(last: PlacedLayer, rows: Array) -> list[str]:
 def _scaled(limits: tuple[float, float], Y: Array) -> str:
     """Return what brings the targets into the range of sigmoid or tanh."""
     if limits == (0, 1) and Y.min() < Y.max():
-        return "Y = (Y - Y.min()) / (Y.max() - Y.min())"
-    return "Y = Y / np.abs(Y).max()" if limits == (-1, 1) else ""
+        return "Y = (Y - np.min(Y)) / (np.max(Y) - np.min(Y))"
+    return "Y = Y / np.max(np.abs(Y))" if limits == (-1, 1) else ""
 
 
 # The size of numbers.
@@ -321,9 +321,10 @@ def _standardized(name: str, array: Array, in_memory: bool) -> str:
     if not in_memory:
         where = f"each row of {name} where it is read: subtract its mean over all examples"
         return f"Scale {where}, and divide by its standard deviation"
-    # For one output the user may have passed Y as (m,).
-    axis = 1 if array.ndim == 2 and (name, len(array)) != ("Y", 1) else -1
-    mean, std = (f"{name}.{what}(axis={axis}, keepdims=True)" for what in ("mean", "std"))
+    # NumPy's functions take lists and columns of a data frame too. For one output Y may be (m,).
+    is_one = (name, len(array)) == ("Y", 1)
+    axis = "" if is_one else f", axis={1 if array.ndim == 2 else -1}, keepdims=True"
+    mean, std = (f"np.{what}({name}{axis})" for what in ("mean", "std"))
     is_constant = array.min(axis=-1) == array.max(axis=-1)
     if is_constant.any():
         std = f"np.maximum({std}, 1e-6)"  # 0 of what is the same in all examples
