@@ -56,6 +56,8 @@ MISTAKES = {
     "keepdims": ("db1", lambda db: db[:, 0], r"shape \(3,\), expected \(3, 1\).*keepdims=True"),
     "sum of all": ("db1", lambda db: db.sum(), r"shape \(\), expected \(3, 1\).*axis=1, keepdims"),
     "other axis": ("db1", lambda db: np.ones((1, M)), r"shape \(1, 6\).*axis=1, keepdims=True"),
+    "epsilon": ("dW1", lambda dW: dW * (1 + 1e-5), "is right to four digits: .* an epsilon"),
+    "epsilon db": ("db1", lambda db: db * (1 + 1e-5), "is right to four digits: .* an epsilon"),
     "all the same": ("db1", lambda db: 0 * db + db.sum(), "all the same: sum .*axis=1, keepdims"),
     "nan": ("dW2", lambda dW: dW * np.nan, "is not finite"),
     "one entry": ("dW1", lambda dW: dW + np.eye(3, 4)[:, ::-1], r"\[\d, \d\] is .*, expected"),

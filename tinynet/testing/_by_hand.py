@@ -17,6 +17,7 @@ from tinynet.testing._expect import expect
 from tinynet.testing._gradients import TOLERANCE, factor, in_float64, likely_mistake
 
 _FLOOR = 1e-4  # smaller entries are compared as if they were this
+_ALMOST = "It is right to four digits: see whether it has an epsilon, or is computed in float32"
 _NEAR = ("It is near the right one: see whether it is of these parameters and these examples, or "
          "of the step before")  # fmt: skip
 
@@ -160,6 +161,9 @@ def _explained(
     of_parameters, m = _names_of_parameters(model), Y.shape[-1]
     why: dict[str, str] = {}
     for name, found in wrong.items():
+        if _mistakes.same(found, right[name]):  # then so is many a mistake that changes nothing
+            why[name] = _ALMOST
+            continue
         source = _mistakes.follows(model, name, wrong)
         why[name] = f"It follows from {source}" if source else ""
         why[name] = why[name] or likely_mistake(found, right[name], m, name in of_parameters)
