@@ -419,6 +419,16 @@ def test_wrong_paths(tmp_path, monkeypatch, path, kind, words):
     assert (before == model.params).all()
 
 
+def test_the_content_of_a_file_for_its_path():
+    """Who passes the content of a file in place of its path does not get all of it back."""
+    file = io.BytesIO()
+    network().save(file)
+    for call in (tn.load, lambda content: tn.resume(content, X, Y)):
+        with raises(ValueError, "path is b'PK", "null") as caught:
+            call(file.getvalue())
+        assert len(str(caught.value)) < 500
+
+
 @pytest.mark.parametrize("header", [
     "{'descr': __import__('os').system('x'), 'fortran_order': False, 'shape': (2, 2), }",
     "{'descr': '<f8', 'fortran_order': False, 'shape': (" + "(" * 9000 + "2,), }",

@@ -58,12 +58,12 @@ def file_path(name: str, path: Any, example: str) -> str:
     A "~" at its beginning is the folder of the user.
     """
     if not isinstance(path, (str, bytes, os.PathLike)):
-        raise TypeError(f'{name} is {path!r}, expected a path. Use {name}="{example}".')
+        raise TypeError(f'{name} is {shown(path)}, expected a path. Use {name}="{example}".')
     text = os.fsdecode(path)
     if not text.strip():
-        raise ValueError(f'{name} is {path!r}, expected a path. Use {name}="{example}".')
+        raise ValueError(f'{name} is {shown(path)}, expected a path. Use {name}="{example}".')
     if "\0" in text:
-        raise ValueError(f"{name} is {path!r}, expected a path without a null character.")
+        raise ValueError(f"{name} is {shown(path)}, expected a path without a null character.")
     return os.path.abspath(os.path.expanduser(text))
 
 
