@@ -65,6 +65,7 @@ def test_names_of_fields(call, words):
 @pytest.mark.parametrize(("argument", "words"), [
     ("nb_epoch", "use epochs"), ("learning_rate", "optimizer=SGD(learning_rate=0.1)"),
     ("bacth_size", "nearest name is batch_size"), ("loss", "Sequential(..., loss=...)"),
+    ("frozen", "callbacks=[Freeze("),
     ("max_iter", "use epochs"), ("anything", "expected X, Y, optimizer, epochs"),
 ])  # fmt: skip
 def test_names_of_arguments(argument, words):
@@ -98,6 +99,7 @@ def test_a_class_with_an_init_of_its_own():
 @pytest.mark.parametrize(("name", "words"), [
     ("dtpye", "model.dtype"), ("learning_rate", "optimizer=SGD("), ("optimizer", "fit("),
     ("layer", "model.layers"), ("seed", "Sequential(..., seed=1)"), ("nparams", "model.n_params"),
+    ("stop_training", "self.run.stop("), ("trainable", "callbacks=[Freeze("),
     ("dtype", "Sequential(..., dtype="), ("inputs", "Sequential(..., inputs="),
 ])  # fmt: skip
 def test_assignments_that_nothing_would_read(name, words):
