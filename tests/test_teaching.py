@@ -429,6 +429,12 @@ def test_gradient_check_n_names_a_wrong_shape(check):
         check(parameters, {"dW1": grads["dW1"]}, X, Y)
     with raises(TypeError, 'gradients is a list, expected … {"dW1": dW1'):
         check(parameters, list(grads.values()), X, Y)
+    with raises(TypeError, 'parameters is a list, expected … {"W1": W1'):
+        check(list(parameters.values()), grads, X, Y)
+    with raises(KeyError, "parameters has no b1, it has W1, W2, b2"):
+        check({name: parameters[name] for name in ("W1", "W2", "b2")}, grads, X, Y)
+    with raises(KeyError, "parameters has no W1, b1, it has nothing"):
+        check({}, grads, X, Y)
 
 
 def test_gradient_differences():

@@ -238,7 +238,7 @@ def _slopes(
     parameters: Any, gradients: Any, X: Any, Y: Any, activations: Names
 ) -> tuple[Arrays, Arrays]:
     """Return the gradients dW1, db1 … as floats, and the same by central differences."""
-    declared = [{name: np.asarray(array) for name, array in parameters.items()}]
+    declared = [{name: np.asarray(array) for name, array in _checked(parameters).items()}]
     (views,), (approximate,) = (carve(vector, declared) for vector in np.empty((2, size(declared))))
     grad = {}
     for name, view in views.items():
@@ -254,6 +254,20 @@ def _slopes(
             approximate[name][i] = (J_plus - J_minus) / (2 * epsilon)
             view[i] = value
     return grad, {f"d{name}": array for name, array in approximate.items()}
+
+
+def _checked(parameters: Any) -> Mapping[str, Any]:
+    """Return the parameters W1, b1, …, if they are a dictionary of both for each layer."""
+    expected = 'expected a dictionary {"W1": W1, "b1": b1, ...}'
+    if not isinstance(parameters, Mapping):
+        raise TypeError(f"parameters is a {type(parameters).__name__}, {expected}.")
+    layers = max(sum(str(name).startswith("W") for name in parameters), 1)
+    missing = [f"{kind}{l}" for l in range(1, layers + 1) for kind in "Wb"
+               if f"{kind}{l}" not in parameters]  # fmt: skip
+    if missing:
+        known = ", ".join(map(str, parameters)) or "nothing"
+        raise KeyError(f"parameters has no {', '.join(missing)}, it has {known}. Add them.")
+    return parameters
 
 
 def _gradient_of(name: str, parameter: Array, gradients: Any) -> Array:
