@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import gzip
 import io
 import json
 import os
@@ -512,6 +513,31 @@ def test_an_open_file(tmp_path, kind, behind):
         assert behind == file.read(len(behind))
 
 
+class Few(io.BytesIO):
+    """A file that takes a few bytes at a time, as one without a buffer may."""
+
+    def write(self, data):
+        return super().write(bytes(data)[:100])
+
+
+def test_open_files_of_other_kinds(tmp_path):
+    """A model goes into any file that can be written to, and comes from any that can seek."""
+    few = Few()
+    network().save(few)
+    assert WHOLE == few.getvalue()
+    with gzip.open(tmp_path / "net.gz", "wb") as file:
+        network().save(file)
+    with gzip.open(tmp_path / "net.gz", "rb") as file:
+        assert content(network()) == content(tn.load(file))
+    with raises(ValueError, "The file is closed", "Open it again"):
+        tn.load(file)
+    receiver, sender = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
+    with receiver, sender, raises(ValueError, "cannot seek", "tn.load(io.BytesIO(file.read()))"):
+        tn.load(receiver.buffer)
+    with raises(TypeError, "open as text", 'open(path, "wb")'):
+        network().save(io.StringIO())
+
+
 def test_the_same_content_is_the_same_file(tmp_path, monkeypatch):
     """Nothing of the time or the machine is in a file; so versions of a model can be compared."""
     monkeypatch.setattr(time, "time", lambda: 1e9)
@@ -815,7 +841,7 @@ def test_a_path_of_any_kind(tmp_path, monkeypatch):
 
 
 NO_PLACE = {
-    "text in memory": (io.StringIO(), TypeError, "bytes"),
+    "text in memory": (io.StringIO(), TypeError, "open as text"),
     "no folder": ("absent/net.npz", FileNotFoundError, "absent", "with os.makedirs"),
     "a pipe": ("pipe", OSError, "Save elsewhere"),
     "a loop": ("loop", OSError, "Save elsewhere"),

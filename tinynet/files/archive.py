@@ -75,7 +75,12 @@ def write_file(
         with replacing(file_path("path", target, "net.npz")) as file:
             _write_members(file, members)
     else:
-        _write_members(target, members)
+        whole = io.BytesIO()  # a file may not seek, as one of gzip, and may take less at a time
+        _write_members(whole, members)
+        rest = whole.getbuffer()
+        while rest:
+            n = target.write(rest)
+            rest = rest[len(rest) if n is None else n :]
 
 
 def _check_member(name: str, array: Array) -> None:
@@ -107,7 +112,14 @@ def _refusing_to_write() -> Iterator[None]:
 
 def _check_source(source: Source, method: str) -> None:
     if not isinstance(source, _PATH) and not hasattr(source, method):
-        raise TypeError(f"The path is {source!r}, expected a path or an open binary file.")
+        raise TypeError(f"The path is {shown(source)}, expected a path or an open binary file.")
+    if method == "write" and isinstance(source, io.TextIOBase):
+        raise TypeError('The file is open as text, expected a binary file. Use open(path, "wb").')
+    if method == "seek" and getattr(source, "closed", False):
+        raise ValueError("The file is closed, expected an open one. Open it again.")
+    if method == "seek" and isinstance(source, io.IOBase) and not source.seekable():
+        found = "The file cannot seek, which reading it needs"
+        raise ValueError(f"{found}. Use tn.load(io.BytesIO(file.read())).")
 
 
 def _write_members(file: BinaryIO, members: Mapping[str, Array]) -> None:
