@@ -548,3 +548,32 @@ def test_a_rule_of_ones_own_takes_the_set_rate():
     optimizer.set_rate(0.25)
     optimizer.update(params, np.ones(2))
     assert [-0.25, -0.25] == params.tolist()
+
+
+def test_a_folder_for_each_epoch(tmp_path):
+    """A ModelCheckpoint makes the folders whose names depend on the epoch, and no others."""
+    path = tmp_path / "epoch{epoch}" / "w.npz"
+    model = network()
+    model.fit(X, Y, epochs=2, callbacks=[ModelCheckpoint(path, best_only=False)])
+    assert sorted(os.listdir(tmp_path)) == ["epoch1", "epoch2"]
+    with pytest.raises(FileNotFoundError):
+        model.fit(X, Y, callbacks=[ModelCheckpoint(tmp_path / "no" / "{epoch}" / "w.npz", "loss")])
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_refused_run_leaves_callbacks_as_they_were():
+    """What a callback holds of an earlier run stays, where another one refuses the next run."""
+    model = network()
+    early = EarlyStopping("loss")
+    model.fit(X, Y, epochs=3, callbacks=[early])
+    before = early.best, early.best_epoch, early.run
+    with pytest.raises(UnknownNameError):
+        model.fit(X, Y, callbacks=[early, EarlyStopping("val_loss")])
+
+    class Refuses(Callback):
+        def on_train_begin(self, logs):
+            raise ValueError("not today")
+
+    with pytest.raises(ValueError, match="not today"):
+        model.fit(X, Y, callbacks=[early, Refuses()])
+    assert before == (early.best, early.best_epoch, early.run)

@@ -43,7 +43,7 @@ def fit(
     *,
     validation_data: Any,
     metrics: Any,
-    callbacks: Sequence[Callback],
+    callbacks: Callback | Sequence[Callback] | None,
     sample_weight: Any,
     checkpoint: Path | None,
 ) -> History:
@@ -75,7 +75,7 @@ def resume(
     *,
     validation_data: Any,
     metrics: Any,
-    callbacks: Sequence[Callback],
+    callbacks: Callback | Sequence[Callback] | None,
     sample_weight: Any,
     epochs: int | None,
     optimizer: Optimizer | str | None,

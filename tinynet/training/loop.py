@@ -127,6 +127,7 @@ class Loop:
     ) -> None:
         self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
         self.called = [*first, *callbacks]
+        self.callbacks_before = [dict(vars(callback)) for callback in self.called]
         for callback in self.called:
             callback.model, callback.run = run.network, run
             for name in callback.measures:
@@ -140,7 +141,7 @@ class Loop:
     def begin(self, restore: Callable[[], None] | None = None) -> None:
         """Do what comes before the first step, and may be refused.
 
-        Then the network has its values again, and callbacks have no run. `restore` brings the run
+        Then the network and the callbacks are as they were before. `restore` brings the run
         to the state of a checkpoint.
         """
         network = self.run.network
@@ -157,8 +158,9 @@ class Loop:
         except BaseException:
             network.values[:] = self.before.values
             self._release()
-            for callback in self.called:
-                vars(callback).pop("run", None)
+            for callback, before in zip(self.called, self.callbacks_before, strict=True):
+                vars(callback).clear()
+                vars(callback).update(before)
             raise
 
     def train(self) -> History:

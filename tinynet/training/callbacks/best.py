@@ -182,8 +182,9 @@ class ModelCheckpoint(_Monitors):
         if self.best_only:
             super().check()
         first, second = (self._checked_path(n) for n in (1, 2))
-        if os.path.dirname(first) == os.path.dirname(second):  # else each epoch has its folder
-            expect_replaceable(first)
+        folders = [os.path.dirname(path) for path in (first, second)]
+        self._makes_folders = folders[0] != folders[1]  # each epoch has its own
+        expect_replaceable(os.path.commonpath(folders) + "/w" if self._makes_folders else first)
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         if self.best_only and not hasattr(self, "best"):
@@ -197,7 +198,10 @@ class ModelCheckpoint(_Monitors):
             if not self._improves(value):
                 return
             self.best = value
-        model_file.save(self.model, self._path(logs | {"epoch": epoch + 1}))
+        path = self._path(logs | {"epoch": epoch + 1})
+        if self._makes_folders:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        model_file.save(self.model, path)
 
     def _path(self, numbers: Mapping[str, Any]) -> str:
         return _Numbers().vformat(self.path, (), numbers)
