@@ -518,6 +518,27 @@ def test_digits_that_a_cast_loses(name, source, tmp_path):
         run(X)
 
 
+@pytest.mark.parametrize("weights", [None, np.arange(3000) % 3])
+def test_a_large_X_is_cast_by_parts(weights, monkeypatch):
+    """To evaluate on an X of another dtype takes no copy of it, and gives the same numbers."""
+    rng = np.random.default_rng(1)
+    X, labels = rng.standard_normal((50, 3000)), rng.integers(0, 3, 3000)
+    layers = [Dense(4, "relu"), Dense(3, "softmax")]
+    model = Sequential(layers, "categorical_crossentropy", inputs=50, dtype="float32", seed=1)
+    how = {"metrics": ["accuracy"], "batch_size": 100, "sample_weight": weights}
+    expected = model.evaluate(X, labels, **how)
+    monkeypatch.setattr("tinynet.data.sources._LARGEST_CAST", 0)
+    tracemalloc.start()
+    actual = model.evaluate(X, labels, **how)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert expected == pytest.approx(actual, rel=1e-6)
+    assert peak < X.nbytes / 3  # a copy in float32 would be a half
+    X[7, 2999] = np.nan
+    with raises(NonFiniteError, "Column 99 of this batch is example 2999 of the data"):
+        model.evaluate(X, labels, **how)
+
+
 def test_labels_for_class_weights():
     """One-hot columns, a row of 0 and 1, and labels as a row have classes."""
     X, y = data(6)[0], np.array([0, 1, 1, 0, 1, 1])

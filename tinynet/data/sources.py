@@ -22,6 +22,7 @@ from tinynet.model.network import Network
 BATCH_SIZE = 32  # of fit, by default
 # Where no training is done, by default: the fewest examples at a time, and bytes of a pass.
 _PART, _PART_BYTES = 1024, 1 << 23
+_LARGEST_CAST = 1 << 25  # bytes that a cast of all of X may take there
 
 
 class Prepared(NamedTuple):
@@ -62,7 +63,7 @@ def training_batches(
         return Prepared(stream_batches(network, X, options, steps_per_epoch, caller))
     if steps_per_epoch is not None:
         raise _steps_of_arrays(steps_per_epoch, caller)
-    if on_disk(X, Y):
+    if on_disk(X, Y) or (in_memory is ArraySlices and _is_large_to_cast(network, X)):
         _refuse_split(validation_split, caller)
         rows = FileBatches(network, X, Y, batch_size, shuffle)
         weights = (sample_weight, class_weight)
@@ -91,7 +92,7 @@ def _split(
         w = checks.weights("sample_weight", w, X.shape[-1])
     training, held = divided([X, Y, w], held_out(Y, share, network.rng))
     batches = ArrayBatches(_with_weights(network, training, class_weight), batch_size, shuffle)
-    validation = ArraySlices(_with_weights(network, held, None), None)
+    validation = ArraySlices(_with_weights(network, held, None), _part(network))
     return _prepared(w, batches, validation, before)
 
 
@@ -166,6 +167,13 @@ def _parts(network: Network, rows: Any, size: int) -> Iterator[Array]:
         part = network.check_inputs(as_columns(rows, rows[at : at + size]))
         check_finite("X", part, at)
         yield part
+
+
+def _is_large_to_cast(network: Network, X: Any) -> bool:
+    """Return whether a cast of X would be so large that it is made part by part."""
+    if type(X) is not np.ndarray or X.dtype == network.dtype or not network.is_built:
+        return False
+    return X.shape[:-1] == network.inputs and X.size * network.dtype.itemsize > _LARGEST_CAST
 
 
 def _part(network: Network) -> int:
