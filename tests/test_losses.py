@@ -177,3 +177,25 @@ def test_a_loss_without_a_partner():
     """Its loss from Z is an error with the name of the loss."""
     with pytest.raises(AssertionError, match="Huber has no partner"):
         Loss.get("huber").each_from_Z(np.ones((1, 1)), np.ones((1, 1)))
+
+
+SHAPES_OF_EACH = {
+    "over the examples": lambda A, Y: ((A - Y) ** 2).sum(axis=1),
+    "transposed": lambda A, Y: ((A - Y) ** 2).T,
+    "a number": lambda A, Y: ((A - Y) ** 2).mean(),
+    "one of them": lambda A, Y: ((A - Y) ** 2)[:, :1],
+}
+
+
+@pytest.mark.parametrize("weights", [None, np.ones(4)])
+@pytest.mark.parametrize("name", SHAPES_OF_EACH)
+def test_a_wrong_shape_from_each(name, weights):
+    """What is no number for each example is refused, and never summed up wrongly."""
+    each, members = SHAPES_OF_EACH[name], {"back": lambda self, A, Y: A - Y}
+    loss = type("Own", (Loss,), members | {"each": lambda self, A, Y: each(A, Y)})()
+    X = np.arange(8.0).reshape(2, 4) / 8
+    model = Sequential([Dense(3)], loss, inputs=2, seed=1)
+    with pytest.raises(
+        ShapeError, match=r"Own\.each returned shape .*expected \(4,\), or \(3, 4\)"
+    ):
+        model.fit(X, np.ones((3, 4)), sample_weight=weights)

@@ -288,14 +288,14 @@ class GELU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        x = np.abs(_bounded(Z))
+        x = np.minimum(np.abs(Z), np.finfo(Z.dtype).max)
         return np.maximum(Z, 0) - x * normal_tail(x)  # because Φ(Z) is 1 - Φ(-Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
         # Φ(Z) is A / Z, and 1/2 where Z is 0. `half` is subnormal, so it is added and not
         # multiplied: products of subnormal numbers are slow.
-        Z, A = _bounded(Z), _bounded(A)
+        Z, A = _bounded(Z), np.minimum(A, np.finfo(A.dtype).max)
         half = np.copysign(np.finfo(Z.dtype).tiny / 2, Z)
         return dA * ((A + half) / (Z + (half + half)) + Z * normal_density(Z))
 

@@ -24,6 +24,7 @@ from tinynet._support.fields import positive
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation, HardSigmoid, Identity, ReLU, Sigmoid, Softmax
+from tinynet.errors import ShapeError
 
 # The course publishes values for targets of normal noise: their size, and how many there are.
 _NOISE, _FEW = 5.0, 10
@@ -75,7 +76,16 @@ class Loss(Registered, ABC):
     def value(self, A: Array, Y: Array) -> float:
         """Return J for A and Y of shape (n_L, m)."""
         expect_one_shape(A=A, Y=Y)
-        return self.mean(self.each(A, Y))
+        return self.mean(self.of_examples(A, Y))
+
+    def of_examples(self, A: Array, Y: Array) -> Array:
+        """Return what `each` does, if it is a number for each example, or for each output."""
+        each = self.each(A, Y)
+        if np.shape(each) not in (np.shape(A), np.shape(A)[-1:]):
+            found = f"{type(self).__name__}.each returned shape {np.shape(each)}"
+            expected = f"expected {np.shape(A)[-1:]}, or {np.shape(A)} as that of A"
+            raise ShapeError(f"{found}, {expected}. Sum over the outputs: np.sum(..., axis=0).")
+        return np.asarray(each)
 
     @staticmethod
     @quiet

@@ -102,7 +102,7 @@ class Output:
 
     def __init__(self, loss: Loss, activation: Activation) -> None:
         self.back = with_out(loss.back)
-        self.each, self.each_from_Z = within(loss.each), within(loss.each_from_Z)
+        self.each_from_Z, self.of_examples = within(loss.each_from_Z), loss.of_examples
         self.value, self.mean = within(loss.value), within(loss.mean)
         self.is_partner = loss.is_partner(activation)
 
@@ -146,7 +146,7 @@ class ModelChain(Chain):
         elif w is None:
             J = output.value(last.A, Y)
         else:
-            J = output.mean(output.each(last.A, Y), w)
+            J = output.mean(output.of_examples(last.A, Y), w)
         return float(J + self.penalty())
 
     def back_from(self, Y: Array, w: Array | None = None, input_gradient: bool = False) -> None:
