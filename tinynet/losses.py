@@ -29,6 +29,9 @@ from tinynet.errors import ShapeError
 # The course publishes values for targets of normal noise: their size, and how many there are.
 _NOISE, _FEW = 5.0, 10
 
+# By how much the sum of rounded probabilities may differ from 1. dZ = A - Y is as far off.
+_ROUNDED = 1e-3
+
 
 class Loss(Registered, ABC):
     """Base of all losses; to subclass it is to register.
@@ -288,17 +291,18 @@ class CategoricalCrossentropy(Loss):
     def check_targets(self, Y: Array) -> None:
         off = np.add.reduce(Y) - 1
         flat = off.ravel()
-        if flat.dot(flat) <= 1e-4 and extremes(Y)[0] >= 0:  # then each is at most 1e-2
+        if flat.dot(flat) <= _ROUNDED**2 and extremes(Y)[0] >= 0:  # then so is each of them
             return
         off = np.abs(off)
-        if np.minimum.reduce(Y, axis=None) >= 0 and np.maximum.reduce(off, axis=None) <= 1e-2:
+        if np.minimum.reduce(Y, axis=None) >= 0 and np.maximum.reduce(off, axis=None) <= _ROUNDED:
             return
         check_finite("Y", Y)
-        at = tuple(np.argwhere((off > 1e-2) | (Y < 0).any(axis=0))[0].tolist())
+        at = tuple(np.argwhere((off > _ROUNDED) | (Y < 0).any(axis=0))[0].tolist())
         raise ValueError(
             f"Column {', '.join(map(str, at))} of Y is {Y[:, *at]}, expected one-hot columns, or "
-            "probabilities that sum to 1. Pass integer labels (m,) as they are. For several yes or "
-            'no an example use loss="binary_crossentropy" and "sigmoid".'
+            "probabilities that sum to 1. Pass Y / Y.sum(axis=0) for shares, and integer labels "
+            "(m,) as they are. Where each output is a yes or no by itself, use "
+            'loss="binary_crossentropy" and "sigmoid".'
         )
 
     def targets(self, Y: Array, outputs: int) -> Array:
