@@ -467,7 +467,7 @@ def test_weights(tmp_path, kind, batch_size):
 
 
 def test_weights_of_streams():
-    """They are scaled to a mean of 1 over an epoch, as those of arrays are, and trained on alike."""
+    """They are scaled to a mean of 1 over an epoch, as those of arrays, and trained on alike."""
     stream = [(*batch, [[1, 2, 3, 0]]) for batch in in_batches()]
     w = np.tile([1, 2, 3, 0], 5)
     equal((w / w.mean()).astype("f4"), w_of(stream, None, dtype="float32"), strict=True)
@@ -497,7 +497,7 @@ LOSES_DIGITS = {
 @pytest.mark.parametrize("source", ["arrays", "lists", "a stream", "files"])
 @pytest.mark.parametrize("name", LOSES_DIGITS)
 def test_digits_that_a_cast_loses(name, source, tmp_path):
-    """Values that differ and are cast to one are warned of; what the message says to pass is not."""
+    """Values that differ and are cast to one are warned of; what the message says is not."""
     values, dtype, words = LOSES_DIGITS[name]
     X, Y = np.stack([np.arange(20), values]).astype(float), np.zeros((1, 20))
 

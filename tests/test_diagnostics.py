@@ -169,8 +169,8 @@ WARNED = {
         one(X[:1] + 1, optimizer=SGD(3.0), epochs=5),
         re.compile(r"cost grows.* step: ([\d.e+]+, ){4}[\d.e+]+\. "), "SGD(learning_rate=3.0"),
     "zeros in several layers": (
-        training([Dense(n, end, init="zeros") for n, end in ((4, "relu"), (3, "relu"), (1, "identity"))],
-                 SQUARES, X[:1], moves=False),
+        training([Dense(4, "relu", init="zeros"), Dense(3, "relu", init="zeros"),
+                  Dense(1, init="zeros")], SQUARES, X[:1], moves=False),
         "all 3 units … layer 2 (Dense)"),
     "weights that stop the gradient": (  # with such small steps that W[2] stays 0
         training([Dense(4, "tanh"), Dense(2, "tanh"), Dense(1)], SQUARES, [[1.0]], X[:, :1],

@@ -677,7 +677,8 @@ UNWRITABLE = {
     "a long integer": (writes({"a": 10**45}), ValueError, "46 digits"),
     "nested for ever": (writes(nested(9999)), RecursionError, "depth"),
     "parameters of one name": (
-        save_one_name_twice, ValueError, "Two … same name … behind it. Choose parameter names … digit."),
+        save_one_name_twice, ValueError,
+        "Two … same name … behind it. Choose parameter names … digit."),
     "a long double": (writes(v=np.longdouble(1)), TypeError, "'v' has dtype … at most 8 bytes"),
     "a very long name": (writes(**{"v" * 70_000: 1.0}), ValueError, "70000 characters … shorter"),
     **{

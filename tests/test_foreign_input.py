@@ -125,7 +125,8 @@ BAD_X = {
     "a structured array": (RECORDS, "np.stack([X[field] for field in X.dtype.names])"),
     "complex numbers": ((X + 1j).tolist(), "np.asarray(X).real"),
     "dates": (DAYS, '(X - X.min()) / np.timedelta64(1, "D")'),
-    "times": (np.arange(N * M).reshape(N, M).astype("timedelta64[s]"), 'X / np.timedelta64(1, "s")'),
+    "times": (
+        np.arange(N * M).reshape(N, M).astype("timedelta64[s]"), 'X / np.timedelta64(1, "s")'),
     "objects": (objects(X), "X.astype(float)"),
     "a list of words": (X.astype(str).tolist(), "np.asarray(X).astype(float)"),
     "missing numbers": (put := objects(X), "np.nan_to_num(X.astype(float))"),
@@ -185,7 +186,8 @@ BAD_Y = {
     "words of variable width": (
         "classes", WORDS.astype(np.dtypes.StringDType()), "np.unique(Y, return_inverse=True)[1]"),
     "bytes": ("classes", WORDS.astype("S"), "np.unique(Y, return_inverse=True)[1]"),
-    "a series of words": ("classes", Series(objects(WORDS)), "np.unique(Y, return_inverse=True)[1]"),
+    "a series of words": (
+        "classes", Series(objects(WORDS)), "np.unique(Y, return_inverse=True)[1]"),
     "words and none": (
         "classes", Series(objects(np.where(WORDS == "cat", None, WORDS))),
         "np.unique(Y.to_numpy().astype(str), return_inverse=True)[1]"),

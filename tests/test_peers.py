@@ -60,8 +60,10 @@ def test_weights_of_examples():
     np.testing.assert_allclose(theirs.item(), ours, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "activation"), [("binary_crossentropy", "sigmoid"),
-                                                  ("categorical_crossentropy", "softmax")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "activation"),
+    [("binary_crossentropy", "sigmoid"), ("categorical_crossentropy", "softmax")],
+)
 def test_log_loss_of_scikit_learn(name, activation):
     """Cross-entropy is scikit-learn's log_loss: for several outputs, their sum."""
     log_loss = pytest.importorskip("sklearn.metrics").log_loss

@@ -174,7 +174,8 @@ ACTIVATIONS = {
         "the slope is right, but Faulty.back … float64 … float32", "np.where", ".astype(dA.dtype)"),
     "np.where in back": (
         act(lambda Z: np.maximum(Z, 0.1 * Z), lambda dA, Z, A: dA * np.where(A > 0, 1, 0.1)),
-        "the slope is right, but Faulty.back … float64 for float32", "np.where", ".astype(dA.dtype)"),
+        "the slope is right, but Faulty.back … float64 for float32", "np.where",
+        ".astype(dA.dtype)"),
     "np.where with a wrong slope": (
         act(lambda Z: np.maximum(Z, 0.1 * Z), lambda dA, Z, A: dA * np.where(A > 0, 1, 0.2)),
         "back does not match forward … 2 times the slope … Besides, Faulty.back gives float64"),
@@ -251,7 +252,8 @@ ACTIVATIONS = {
     "forward without self": (own(Tanh, forward=lambda Z: Z), "takes (Z) … def forward(self, Z)"),
     "forward with a keyword": (
         own(Tanh, forward=lambda self, Z, *, k: Z), "takes (self, Z, k), expected (self, Z)"),
-    "static without Z": (own(Tanh, forward=staticmethod(lambda: 0)), "takes (), expected (self, Z)"),
+    "static without Z": (
+        own(Tanh, forward=staticmethod(lambda: 0)), "takes (), expected (self, Z)"),
     "class method": (
         own(Tanh, forward=classmethod(lambda cls: 0)), "takes (cls), expected (self, Z)"),
     "stored": (

@@ -71,7 +71,8 @@ FUNCTIONS = {
         lambda: functional.linear_activation_forward(A_PREV.T, W, B, "relu"), "A_prev"),
     "X": (lambda: functional.L_model_forward(A_PREV.T, PARAMETERS), "A_prev has shape (4, 3)"),
     "dA of sigmoid": (
-        lambda: functional.sigmoid_backward(positive(COLUMN), positive(ROW)), "dA has shape (5, 1)"),
+        lambda: functional.sigmoid_backward(positive(COLUMN), positive(ROW)),
+        "dA has shape (5, 1)"),
     "dA of relu": (
         lambda: functional.relu_backward(positive(ROW), positive(SQUARE)), "dA has shape (1, 5)"),
     "dZ": (lambda: functional.linear_backward(DZ.T, (A_PREV, W, B)), "dZ has shape (4, 2)"),

@@ -1,4 +1,4 @@
-"""Targets: what a loss cannot mean is refused at every door, and flat ones for one output are not."""
+"""Targets: what a loss cannot mean is refused everywhere, and flat ones for one output are not."""
 
 import numpy as np
 import pytest

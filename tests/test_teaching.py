@@ -134,7 +134,8 @@ LINES = {
     "Y forgotten": ({"dZ_last": lambda A: A}, "layer 3. Y is missing in dZ", "dZ3"),
     "sign": ({"dZ_last": lambda A: Y - A}, "Its sign is wrong", "dZ3"),
     "derivative twice at the end": (
-        {"dZ_last": lambda A: (A - Y) * A * (1 - A)}, "layer 3. The derivative … there twice", "dZ3"),
+        {"dZ_last": lambda A: (A - Y) * A * (1 - A)},
+        "layer 3. The derivative … there twice", "dZ3"),
     "dZ divided by m": ({"dZ_last": lambda A: (A - Y) / M}, "1/m of the slope, m = 6", "dZ3"),
     "no derivative": ({"slope": lambda dA, Z, A: dA}, "The derivative … is missing", "dZ2"),
     "derivative twice": (
@@ -173,7 +174,8 @@ def test_a_wrong_line_is_named(changed, said, first):
 # What is wrong in dW or db only, and what is said of it.
 PRODUCTS = {
     "no l2": ({"dW": lambda dW, W, dZ, Z, A: dW - 0.1 * W}, "l2 term is missing: add l2 * W"),
-    "l2 / m": ({"dW": lambda dW, W, dZ, Z, A: dW - 0.1 * W + 0.1 * W / M}, "l2 term … divided by m"),
+    "l2 / m": (
+        {"dW": lambda dW, W, dZ, Z, A: dW - 0.1 * W + 0.1 * W / M}, "l2 term … divided by m"),
     "l2 twice": ({"dW": lambda dW, W, dZ, Z, A: dW + 0.1 * W}, "l2 term is there twice"),
     "minus l2": ({"dW": lambda dW, W, dZ, Z, A: dW - 0.2 * W}, "sign of the l2 term"),
     "only l2": ({"dW": lambda dW, W, dZ, Z, A: 0.1 * W}, "the l2 term alone"),
@@ -189,7 +191,7 @@ PRODUCTS = {
 
 @pytest.mark.parametrize(("changed", "said"), PRODUCTS.values(), ids=PRODUCTS)
 def test_a_wrong_product_is_named(changed, said):
-    """The l2 term, the arrays of a product and the axis of a sum are named; what is right is not."""
+    """The l2 term, the arrays of a product and the axis of a sum are named, and only they."""
     net = deep(l2=0.1)
     with raises(AssertionError, said) as caught:
         tn.testing.compare_gradients(net, DEEP_X, Y, learner(net, **changed))

@@ -111,7 +111,8 @@ def test_weights_that_are_refused(weights, error, words):
 
 
 @pytest.mark.parametrize(("class_weight", "remedy", "mended"), [
-    ([1, 2], "dict(enumerate(class_weight))", {0: 1, 1: 2}), ({"0": 1, 1: 2}, "the number 0", {0: 1, 1: 2}),
+    ([1, 2], "dict(enumerate(class_weight))", {0: 1, 1: 2}),
+    ({"0": 1, 1: 2}, "the number 0", {0: 1, 1: 2}),
 ])  # fmt: skip
 def test_remedies_for_class_weights(class_weight, remedy, mended):
     """A list, and labels as texts, are refused with what is right, and that is taken."""

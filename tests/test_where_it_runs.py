@@ -91,7 +91,8 @@ def initializer_results(name, size, dtype):
 
 def schedule_results(name, size, dtype):
     for schedule in (
-        tn.schedules.Step(1e-300, drop=1e-30, every=1), tn.schedules.InverseTime(1e-300, decay=1e300),
+        tn.schedules.Step(1e-300, drop=1e-30, every=1),
+        tn.schedules.InverseTime(1e-300, decay=1e300),
         tn.schedules.Exponential(0.1, decay=1e-300), tn.schedules.Polynomial(1e-300, 0, 9, 300),
     ):  # fmt: skip
         yield schedule.at(np.int64(7))
@@ -99,8 +100,8 @@ def schedule_results(name, size, dtype):
 
 def pass_results(name, size, dtype):
     activation, loss = name
-    model = tn.Sequential([tn.Dense(4, activation, l2=0.1), tn.Dense(3, LAST.get(loss, "identity"))],
-                          loss, inputs=2, dtype=dtype, seed=1)  # fmt: skip
+    layers = [tn.Dense(4, activation, l2=0.1), tn.Dense(3, LAST.get(loss, "identity"))]
+    model = tn.Sequential(layers, loss, inputs=2, dtype=dtype, seed=1)  # fmt: skip
     X, Y, w = numbers((2, 4), size, "f8"), np.eye(3)[:, [0, 1, 2, 0]], [1e-300, 0, 1, 1e30]
     yield from (model.predict(X), model.predict_labels(X), model.forward(X), model.cost(Y))
     model.back(Y, input_gradient=True, sample_weight=w)
