@@ -15,7 +15,7 @@ from tinynet.files import model as model_file
 from tinynet.files.archive import Source, opened
 from tinynet.metrics import Measure, labels
 from tinynet.model.network import Network
-from tinynet.model.summary import Summary, one_line, printable, summary
+from tinynet.model.summary import Summary, one_line, summary
 from tinynet.optimizers import Optimizer
 from tinynet.training import checkpoint as checkpoints
 from tinynet.training import fit as training
@@ -290,4 +290,4 @@ class Sequential(Network):
         return model
 
     def __repr__(self) -> str:
-        return printable(one_line(self))
+        return one_line(self)

@@ -49,7 +49,7 @@ def integer_or_none(name: str, value: Any) -> int | None:
 def shown(value: Any) -> str:
     """Return the repr of a value for a message, cut off where a file made it long."""
     text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} …"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} ..."
 
 
 def file_path(name: str, path: Any, example: str) -> str:

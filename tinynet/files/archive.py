@@ -334,7 +334,7 @@ def _fault(error: Exception) -> str:
     """Return the message of an error, in which a file may have put anything."""
     text = (str(error) or type(error).__name__).rstrip(".")
     text = "".join(map(_printable, text[: LONGEST_SHOWN + 1]))
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} …"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} ..."
 
 
 def _printable(sign: str) -> str:

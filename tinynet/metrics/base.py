@@ -42,13 +42,14 @@ class Metric(Registered, ABC):
     def __call__(self, Y: Any, A: Any, sample_weight: Any = None, **settings: Any) -> Any:
         """Return the number, with weights for the examples, and other settings for this call."""
         metric = attrs.evolve(self, **settings) if settings else self
+        measure: Any = metric.measure
         if sample_weight is None:
-            return metric.measure(Y, A)
+            return measure(Y, A)
         A = checks.numbers(A, "A")
         w = checks.weights("sample_weight", sample_weight, A.shape[-1])
         checks.expect_some_weight(w)
         Y, A, w = without_weight_0(checks.numbers(Y, "Y"), A, w)
-        return metric.measure(Y, A, w) if metric.takes_weights else metric.measure(Y, A)  # type: ignore[call-arg]
+        return measure(Y, A, w) if metric.takes_weights else measure(Y, A)
 
     @property
     def __name__(self) -> str:

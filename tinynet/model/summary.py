@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 from tinynet._support.checks import written
 from tinynet.model.network import Network
-
-_ASCII = str.maketrans({"→": "->", "×": "x"})
-
-
-def printable(text: str) -> str:
-    """Return a text that the standard output can write, which may have ASCII only."""
-    encoding = getattr(sys.stdout, "encoding", None)
-    if not isinstance(encoding, str) or text.isascii():
-        return text
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
-    return text
 
 
 class Summary(str):
     """A table as a string, whose repr is the table too."""
 
     __slots__ = ()
-
-    def __str__(self) -> str:
-        return printable("".join(self))
 
     def __repr__(self) -> str:
         return str(self)
@@ -55,15 +36,8 @@ def summary(network: Network) -> Summary:
     for placed in storage.placed:
         sizes = [f"{name} {view.size:,}" for name, view in placed.params.items()]
         kind, activation = type(placed.layer).__name__, placed.layer.activation.registered_name
-        rows.append(
-            (
-                placed.label,
-                kind,
-                activation,
-                written(placed.output_shape),
-                " + ".join(sizes) or "none",
-            )
-        )
+        shape, count = written(placed.output_shape), " + ".join(sizes) or "none"
+        rows.append((placed.label, kind, activation, shape, count))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return Summary("\n".join([one_line(network)[1:-1], *table]))

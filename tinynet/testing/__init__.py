@@ -23,7 +23,6 @@ from tinynet.initializers import Initializer
 from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.metrics import Metric
-from tinynet.model.summary import printable
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
 from tinynet.testing import _activations, _layers, _losses, _metrics, _optimizers
@@ -128,7 +127,7 @@ class Grade(dict[str, str]):
         lines = {name: " ".join(why.split()) for name, why in self.items()}  # a line for each
         results = {name: f"failed: {why}" if why else "passed" for name, why in lines.items()}
         rows = [f"{name:{width}}  {result}" for name, result in results.items()]
-        return printable("\n".join(rows))
+        return "\n".join(rows)
 
 
 def grade(thing: Any, *arguments: Any) -> Grade:

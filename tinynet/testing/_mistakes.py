@@ -204,7 +204,8 @@ def _tried(
     for mistake in _mistakes(model):
         top, names = max(mistake.layers), dict[str, str]()
         layers = _layers_back(chain, Y, right[f"dA{top}"], top, mistake, "dA0" in wrong)
-        with contextlib.suppress(Exception), np.errstate(all="ignore"):  # others do not apply
+        # A mistake that raises an error in this network is not the one that was made.
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):
             for l, of_layer in layers:
                 there = {name: array for name, array in wrong.items() if name in of_layer}
                 names |= _explained(there, of_layer, chain.m)
@@ -232,7 +233,7 @@ def _with_changed_W(
     model: Network, Y: Array, wrong: Mapping[str, Array], right: Mapping[str, Array]
 ) -> Iterator[tuple[Mistake, dict[str, str]]]:
     """Yield where W was updated before dA of the layer below was computed from it."""
-    all_below = frozenset(range(1, len(model.layers) + 1))
+    with_W = frozenset(l for l, layer in enumerate(model.layers, 1) if isinstance(layer, Dense))
     text = "W was updated before dA of the layer below was computed: use the W of the forward pass"
 
     def changed(layers: frozenset[int], rate: float) -> Mistake:
@@ -241,15 +242,14 @@ def _with_changed_W(
 
         return Mistake(text, layers, dA_prev=dA_prev)
 
-    for l in range(len(model.layers), 1, -1):
-        with contextlib.suppress(Exception):  # a layer may have no W
-            unit = gradients(model, Y, changed(frozenset([l]), 1.0))
-            rates = [_factor(array - right[name], unit[name] - right[name])
-                     for name, array in wrong.items()]  # fmt: skip
-            for rate in {round(rate, 9) for rate in rates if rate}:
-                for layers in (all_below, frozenset([l])):
-                    simulated = gradients(model, Y, changed(layers, rate))
-                    yield changed(layers, rate), _explained(wrong, simulated, Y.shape[-1])
+    for l in sorted(with_W - {1}, reverse=True):
+        unit = gradients(model, Y, changed(frozenset([l]), 1.0))
+        rates = [_factor(array - right[name], unit[name] - right[name])
+                 for name, array in wrong.items()]  # fmt: skip
+        for rate in {round(rate, 9) for rate in rates if rate}:
+            for layers in (with_W, frozenset([l])):
+                simulated = gradients(model, Y, changed(layers, rate))
+                yield changed(layers, rate), _explained(wrong, simulated, Y.shape[-1])
 
 
 def _factor(found: Array, direction: Array) -> float:

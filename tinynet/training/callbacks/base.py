@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import sys
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -96,9 +96,10 @@ def numbers_of(logs: Mapping[str, Any]) -> dict[str, float]:
     numbers = {}
     for name, value in logs.items():
         is_one = isinstance(value, np.ndarray) and not value.ndim and value.dtype.kind in "biuf"
-        if is_one or isinstance(value, Real):
-            with contextlib.suppress(OverflowError):  # a whole number of over 300 digits
-                numbers[name] = float(value)
+        # A whole number of over 300 digits is no float.
+        is_float = not isinstance(value, int) or abs(value) <= sys.float_info.max
+        if is_one or (isinstance(value, Real) and is_float):
+            numbers[name] = float(value)
     return numbers
 
 

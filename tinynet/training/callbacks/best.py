@@ -184,7 +184,8 @@ class ModelCheckpoint(_Monitors):
         first, second = (self._checked_path(n) for n in (1, 2))
         folders = [os.path.dirname(path) for path in (first, second)]
         self._makes_folders = folders[0] != folders[1]  # each epoch has its own
-        expect_replaceable(os.path.commonpath(folders) + "/w" if self._makes_folders else first)
+        in_common = os.path.join(os.path.commonpath(folders), os.path.basename(first))
+        expect_replaceable(in_common if self._makes_folders else first)
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         if self.best_only and not hasattr(self, "best"):
