@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray  # costs 10 ms to import
 
 _SMALL = 4096  # numbers
+_BLOCK = 1 << 14
 Array: TypeAlias = "NDArray[Any]"
 Shape: TypeAlias = tuple[int, ...]
 Declared: TypeAlias = Sequence[Mapping[str, Any]]  # what has a shape, by name, for each layer
@@ -40,6 +42,14 @@ def carve(vector: Array, declared: Declared) -> list[dict[str, Array]]:
             views[-1][name] = vector[start:stop].reshape(array.shape)
             start = stop
     return views
+
+
+@functools.lru_cache(maxsize=256)
+def scalar(number: float, dtype: np.dtype[Any]) -> Array:
+    """Return a number as an array without dimensions; NumPy casts a plain one in each call."""
+    array = np.array(number, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def write(view: Array, value: Any, name: str, where: str = "") -> None:
@@ -77,6 +87,14 @@ def into(buffer: Array, result: Any, name: str, where: str) -> Array:
         raise ShapeError(f"{name} has shape {result.shape}{where}, expected {shape}.{hint}")
     buffer[...] = result
     return buffer
+
+
+def clear_subnormals(array: Array) -> None:
+    """Set numbers that are too small for a normal number to 0, block by block."""
+    flat, smallest = array.ravel("K"), np.finfo(array.dtype).tiny
+    for start in range(0, flat.size, _BLOCK):
+        part = flat[start : start + _BLOCK]
+        np.copyto(part, 0, where=np.abs(part) < smallest)
 
 
 def reshaping(found: Shape, expected: Shape, name: str = "") -> str:

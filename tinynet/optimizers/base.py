@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, clear_subnormals, scalar
 from tinynet._support.fields import positive
-from tinynet._support.quiet import quiet
+from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
 from tinynet.optimizers.clipping import clip
@@ -20,6 +20,7 @@ from tinynet.schedules import Schedule
 
 _BLOCK = 1 << 16  # numbers: more than for activations, as a rule makes fewer passes over a block
 _ZERO = np.zeros((), np.int64)
+_CLEAR_EVERY = 128  # steps: then the extra pass over the memory costs next to nothing
 
 
 @attrs.frozen(slots=False, kw_only=True)
@@ -27,7 +28,8 @@ class Optimizer(Registered, ABC):
     """Base of all optimizers; to subclass it is to register.
 
     A subclass defines `apply`, and `update` calls it for each step: it clips the gradients before,
-    and counts the step after, in ``memory["t"]``, if the rule or its schedule asks for the number.
+    and counts the step after, in ``memory["t"]``, if the rule has vectors in its memory, or if the
+    rule or its schedule asks for the number.
 
     Parameters
     ----------
@@ -57,18 +59,25 @@ class Optimizer(Registered, ABC):
     def apply(self, params: Array, grads: Array) -> None:
         """Move `params` in place by the rule; leave `grads` as they are."""
 
-    @quiet
     def update(self, params: Array, grads: Array, decaying: Sequence[Array] | None = None) -> None:
         """Take a step: clip, decay where the rule has weight decay, apply, count.
 
         `decaying` are the views of `params` that weight decay acts on; None means all of `params`.
         """
-        if self.clip_norm is not None or self.clip_value is not None:
-            grads = self._clipped(grads)
-        number = int(self.memory.get("t", _ZERO)) + 1
-        self.apply(params, grads)
-        if "t" in self.memory:  # set, not added to: a rule may have counted by itself
-            self.memory["t"][...] = number
+        flags = switch_off()
+        try:
+            if self.clip_norm is not None or self.clip_value is not None:
+                grads = self._clipped(grads)
+            count = self.memory.get("t")
+            number = 1 if count is None else int(count) + 1
+            self.apply(params, grads)
+            count = self.memory.get("t")
+            if count is not None:  # set, not added to: a rule may have counted by itself
+                count[...] = number
+                if number % _CLEAR_EVERY == 0:
+                    self._clear_subnormals()
+        finally:
+            switch_back(flags)
 
     def step(self, model: Any) -> None:
         """Update a model's parameters: ``update(model.params, model.grads, model.decaying)``."""
@@ -157,6 +166,8 @@ class Optimizer(Registered, ABC):
         slot = self.memory.get(name)
         if slot is None:
             slot = self.memory[name] = np.zeros_like(like)
+            if slot.ndim:
+                self.memory.setdefault("t", np.zeros_like(_ZERO))
         if slot.shape != like.shape or slot.dtype != like.dtype:
             message = f"The memory {name!r} has shape {slot.shape} and dtype {slot.dtype}, "
             message += f"expected {like.shape} and {like.dtype} like the parameters."
@@ -171,26 +182,45 @@ class Optimizer(Registered, ABC):
         A rule makes several passes over its vectors; block by block, they stay in the processor's
         cache. An array to compute in holds arbitrary numbers at first.
         """
+        kept = self._scratch.get((names, scratch))
+        if kept is not None and kept.params is params and kept.grads is grads:
+            for name, slot in kept.slots:
+                if self.memory.get(name) is not slot:
+                    break  # a rule, or a file, has put another array in its place
+            else:
+                return kept.blocks
         if params.ndim != 1 or params.shape != grads.shape:
             shapes = f"params and grads have shapes {params.shape} and {grads.shape}"
             flat = "params.reshape(-1) and grads.reshape(-1)"
             fix = flat if params.size == grads.size else "one gradient for each parameter"
             raise ShapeError(f"{shapes}, expected flat vectors of one size. Pass {fix}.")
-        vectors, size = [params, grads], params.size
-        for name in names:
-            vectors.append(self.slot(name, params))
+        size, slots = params.size, [self.slot(name, params) for name in names]
         self._scratch["names"] = names
         arrays = self._scratch.get((scratch, params.dtype))
         if arrays is None or arrays[0].size < min(size, _BLOCK):
             arrays = [np.empty(min(size, _BLOCK), params.dtype) for _ in range(scratch)]
             self._scratch[scratch, params.dtype] = arrays
-        if size == arrays[0].size:
-            return [(*vectors, *arrays)]
         blocks = []
         for start in range(0, size, _BLOCK):
-            parts = [vector[start : start + _BLOCK] for vector in vectors]
+            parts = [vector[start : start + _BLOCK] for vector in (params, grads, *slots)]
             blocks.append((*parts, *[array[: parts[0].size] for array in arrays]))
+        named = list(zip(names, slots, strict=True))
+        self._scratch[names, scratch] = _Blocks(params, grads, named, blocks)
         return blocks
+
+    def _clear_subnormals(self) -> None:
+        """Set what is too small for a normal number to 0, in all memory.
+
+        A mean of gradients that have become exactly 0 shrinks until it is subnormal, and stays so,
+        because 0.9 · x is rounded back to x. Arithmetic with such numbers is ten times as slow.
+        """
+        for array in self.memory.values():
+            if array.dtype.kind == "f":
+                clear_subnormals(array)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Blocks are views of a model's vectors. A copy makes its own.
+        return vars(self) | {"_scratch": {"names": self._scratch.get("names", ())}}
 
     def _clipped(self, grads: Array) -> Array:
         """Return `grads` within the limits: themselves, or a copy in a scratch array."""
@@ -200,6 +230,15 @@ class Optimizer(Registered, ABC):
         if out is None or out.shape != grads.shape or out.dtype != dtype:
             out = self._scratch["clipped"] = np.empty(grads.shape, dtype)
         return clip(grads, self.clip_norm, self.clip_value, out)
+
+
+class _Blocks(NamedTuple):
+    """Blocks, and the vectors of which they are views."""
+
+    params: Array
+    grads: Array
+    slots: Sequence[tuple[str, Array]]
+    blocks: Sequence[tuple[Array, ...]]
 
 
 class DecoupledDecay(Optimizer):
@@ -224,5 +263,5 @@ class DecoupledDecay(Optimizer):
 
 def average(mean: Array, keep: float, values: Array, out: Array) -> None:
     """Compute mean ← keep · mean + (1 - keep) · values in place; `out` may be `values`."""
-    mean *= keep
-    mean += np.multiply(values, 1 - keep, out=out)
+    mean *= scalar(keep, mean.dtype)
+    mean += np.multiply(values, scalar(1 - keep, mean.dtype), out=out)

@@ -52,11 +52,14 @@ class SGD(Optimizer):
             # An array of the dtype, because a number would be cast in every block.
             factor = np.asarray(rate * (1 - self.dampening), params.dtype)
             for p, g, step in self.blocks(params, grads):
-                p -= np.multiply(g, factor, out=step)
+                p -= np.multiply(g, factor, step)
             return
+        momentum, share, factor = [
+            np.asarray(number, params.dtype) for number in (self.momentum, 1 - self.dampening, rate)
+        ]
         for p, g, v, step, ahead in self.blocks(params, grads, "velocity", scratch=2):
-            v *= self.momentum
-            v += np.multiply(g, 1 - self.dampening, out=step)
+            v *= momentum
+            v += np.multiply(g, share, out=step)
             if self.nesterov:
-                step += np.multiply(v, self.momentum, out=ahead)
-            p -= np.multiply(step if self.nesterov else v, rate, out=step)
+                step += np.multiply(v, momentum, out=ahead)
+            p -= np.multiply(step if self.nesterov else v, factor, out=step)
