@@ -251,7 +251,7 @@ class Sequential(Network):
         """
         outputs = []
         for part in input_parts(self, X, batch_size):
-            outputs.append(self.storage.private_chain(part.shape[-1]).forward_input(part))
+            outputs.append(self.storage.outputs_of(part))
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
 
     def predict_labels(

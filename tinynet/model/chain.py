@@ -12,12 +12,14 @@ from tinynet._support.arrays import Array, all_finite, into
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.checks import check_finite
-from tinynet._support.quiet import quiet, within
+from tinynet._support.quiet import switch_back, switch_off, within
 from tinynet._support.random import Random
 from tinynet.activations import Activation
 from tinynet.layers import Dense
 from tinynet.losses import Loss
 from tinynet.model.place import PlacedLayer
+
+_FEW = 4096  # numbers: then to compare them takes less time than to check them
 
 
 class Chain:
@@ -25,7 +27,13 @@ class Chain:
 
     def __init__(self, layers: Sequence[PlacedLayer], caches: Sequence[Cache]) -> None:
         self.layers, self.caches = layers, caches
-        self.links = list(zip(layers, caches, strict=True))
+        self.links = links = list(zip(layers, caches, strict=True))
+        # What a pass calls, looked up once.
+        self._forward: list[tuple[Any, ...]] = []
+        self._back: list[tuple[Any, ...]] = []
+        for layer, cache in links:
+            self._forward.append((layer.forward, layer.activate, cache))
+            self._back.insert(0, (layer.activation_back, layer.back, cache))
         self.training = False
         self.rng: Random | None = None
         self.has_forward = self.has_back = False  # whether the caches hold a whole pass
@@ -38,13 +46,13 @@ class Chain:
         self.has_forward = self.has_back = False
         if training is not None and (training is not self.training or rng is not self.rng):
             self.set_mode(training, rng)
-        for layer, cache in self.links:
+        for forward, activate, cache in self._forward:
             if cache.A_prev is not A:
                 cache.A_prev = A
-            Z = layer.forward(A, cache)
+            Z = forward(A, cache)
             if Z is not cache.Z:
                 Z = into(cache.Z, Z, "The Z that forward returns", cache.where)
-            A = layer.activate(Z, out=cache.A)
+            A = activate(Z, out=cache.A)
             if A is not cache.A:
                 A = into(cache.A, A, "The A that the activation returns", cache.where)
         self.has_forward = True
@@ -55,14 +63,14 @@ class Chain:
 
         The pass begins at dA of the last layer or, where `dZ` is given, at its dZ.
         """
-        for layer, cache in reversed(self.links):
+        for activation_back, back, cache in self._back:
             if dZ is None:
                 if cache.dA is not dA:
                     cache.dA = dA
-                dZ = layer.activation_back(dA, cache.Z, cache.A, out=cache.dZ)
+                dZ = activation_back(dA, cache.Z, cache.A, out=cache.dZ)
                 if dZ is not cache.dZ:
                     dZ = into(cache.dZ, dZ, "The dZ that the activation returns", cache.where)
-            dA = layer.back(dZ, cache)
+            dA = back(dZ, cache)
             if dA is not cache.dA_prev and cache.dA_prev is not None:
                 dA = into(cache.dA_prev, dA, "The dA_prev that back returns", cache.where)
             dZ = None
@@ -104,6 +112,7 @@ class Output:
         self.back = with_out(loss.back)
         self.each_from_Z, self.of_examples = within(loss.each_from_Z), loss.of_examples
         self.value, self.mean = within(loss.value), within(loss.mean)
+        self.check_targets = loss.check_targets
         self.is_partner = loss.is_partner(activation)
 
 
@@ -117,26 +126,42 @@ class ModelChain(Chain):
         self, layers: Sequence[PlacedLayer], caches: Sequence[Cache], output: Output | None, m: int
     ) -> None:
         super().__init__(layers, caches)
-        self.m = m
+        self.m, self.shape = m, (*layers[0].input_shape, m)
         if output is not None:
             self.output = output
         self.first, self.last = caches[0], caches[-1]
         # One unit of Dense sees every input, so one row of Z[1] shows what is not finite in X.
-        self.sieve = caches[0].Z[0] if isinstance(layers[0].layer, Dense) else caches[0].Z
+        self.has_one_row = isinstance(layers[0].layer, Dense) and caches[0].Z.ndim == 2
+        self.sieve = caches[0].Z[0] if self.has_one_row else caches[0].Z
         self.targets: Array | None = None  # of the last backward pass, and their weights
         self.weights: Array | None = None
         self.checked_targets: Array | None = None  # since the last forward pass
+        self.checked_bytes = b""  # of the last targets that were checked, if these were few
 
-    @quiet  # what is not finite is looked for here
     def forward_input(self, X: Array, training: bool = False, rng: Random | None = None) -> Array:
         """Return A[L] for X, which may hold numbers that are not finite; these are refused."""
-        A = self.forward(X, training, rng)
-        self.checked_targets, Z = None, self.sieve
-        if not (Z.ndim == 1 and math.isfinite(Z.dot(Z))) and not all_finite(Z):
-            self.has_forward = False
-            check_finite("X", X)
-            self.has_forward = True
-        return A
+        self.checked_targets = None
+        flags = switch_off()  # what is not finite is looked for here
+        try:
+            A, Z = self.forward(X, training, rng), self.sieve
+            if not (self.has_one_row and math.isfinite(Z.dot(Z))) and not all_finite(Z):
+                self.has_forward = False
+                check_finite("X", X)
+                self.has_forward = True
+            return A
+        finally:
+            switch_back(flags)
+
+    def check_targets(self, Y: Array) -> None:
+        """Refuse targets that the loss does not take; those of the last pass need no check.
+
+        The array may be the same with other numbers in it, so the bytes are compared.
+        """
+        content = Y.tobytes() if Y.size <= _FEW else b""
+        if not content or content != self.checked_bytes:
+            self.output.check_targets(Y)
+            self.checked_bytes = content
+        self.checked_targets = Y
 
     def cost(self, Y: Array, w: Array | None = None) -> float:
         """Return J of the last forward pass, with a weight for each example, penalties included."""
@@ -156,7 +181,7 @@ class ModelChain(Chain):
         if input_gradient or first.dA_prev is not None:
             first.dA_prev = np.empty_like(first.A_prev, order="C") if input_gradient else None
         if self.output.is_partner:
-            dZ = np.subtract(last.A, Y, out=last.dZ)
+            dZ = np.subtract(last.A, Y, last.dZ)
             self.back(last.dA, dZ if w is None else np.multiply(dZ, w, out=dZ))
         else:
             self.back(self.output_gradient(Y, w))

@@ -16,7 +16,7 @@ import numpy as np
 from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape, write
 from tinynet._support.cache import Cache
-from tinynet._support.quiet import quiet
+from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, restore
 from tinynet.activations import Sigmoid, Softmax
 from tinynet.errors import NotBuiltError, ShapeError
@@ -76,10 +76,12 @@ class Network:
         Raises `ShapeError` for an X that is 1-D, empty or has other features than the model,
         and `NonFiniteError` for one with NaN or infinite entries.
         """
-        X = self.check_inputs(X)
-        chain = self.use_chain(X.shape[-1])
-        if self.storage.holds(X):  # X may be an array that a pass returned
-            X = X.copy()
+        chain = self.chain
+        if chain is None or X is not chain.first.A_prev or X.shape != chain.shape:
+            X = self.check_inputs(X)
+            chain = self.use_chain(X.shape[-1])
+            if self.storage.holds(X):  # X may be an array that a pass returned
+                X = X.copy()
         return chain.forward_input(X, training, self.rng)
 
     @quiet
@@ -91,7 +93,6 @@ class Network:
         chain, Y, w = self._pass_with_targets(Y, sample_weight)
         return chain.cost(Y, w)
 
-    @quiet
     def back(self, Y: Any, input_gradient: bool = False, sample_weight: Any = None) -> None:
         """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.
 
@@ -100,8 +101,12 @@ class Network:
         Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than
         A[L].
         """
-        chain, Y, w = self._pass_with_targets(Y, sample_weight)
-        chain.back_from(Y, w, input_gradient)
+        flags = switch_off()
+        try:
+            chain, Y, w = self._pass_with_targets(Y, sample_weight)
+            chain.back_from(Y, w, input_gradient)
+        finally:
+            switch_back(flags)
 
     @quiet
     def forward_layer(self, l: int, A_prev: Any, training: bool = False) -> Array:
@@ -301,8 +306,7 @@ class Network:
         if type(Y) is not np.ndarray or Y.dtype != A.dtype or Y.shape != A.shape:
             Y = checks.targets(Y, A.shape, self.dtype, self.loss.targets)
         if Y is not chain.checked_targets:
-            self.loss.check_targets(Y)
-            chain.checked_targets = Y
+            chain.check_targets(Y)
         if sample_weight is not None:
             w = checks.weights("sample_weight", sample_weight, A.shape[-1]).astype(self.dtype)
         return chain, Y, w

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from tinynet.model.chain import Chain, ModelChain, Output
 from tinynet.model.place import PlacedLayer, depth_first
 
 _BATCH_SIZES = 4  # the most whose chains are stored
+_IDLE_BYTES = 1 << 18  # the most that an idle chain of `outputs_of` holds
 _BUFFERS = ("Z", "A", "dZ", "dA")
 
 
@@ -65,6 +67,7 @@ class Storage:
                 if parameter.decays:
                     self.decaying.append(layer.params[name])
         self._chains: dict[int, ModelChain] = {}
+        self._idle: dict[int, list[ModelChain]] = {}  # small chains of `outputs_of`, by batch size
         self._filled = {id(self.values), id(self.grads)}  # arrays that passes and steps fill
         self.hold(NetworkIdentity())
 
@@ -129,7 +132,7 @@ class Storage:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""
         return id(X if X.base is None else X.base) in self._filled
 
-    @property
+    @functools.cached_property
     def numbers_an_example(self) -> int:
         """How many numbers a pass forward holds for each example, X and its cast included."""
         n = 2 * math.prod(self.inputs)
@@ -142,6 +145,22 @@ class Storage:
         """Return a chain that nobody else has, to go forward only."""
         caches = self._new_caches(self.layers, m, goes_back=False)
         return ModelChain(self.layers, caches, self.output, m)
+
+    def outputs_of(self, X: Array) -> Array:
+        """Return A[L] for X, computed in arrays that no other thread uses at the same time."""
+        m = X.shape[-1]
+        try:
+            chain = self._idle[m].pop()
+        except (KeyError, IndexError):  # another thread may have taken the last one
+            chain = self.private_chain(m)
+        A = chain.forward_input(X)
+        if m * self.numbers_an_example * self.dtype.itemsize > _IDLE_BYTES:
+            return A
+        chain.first.A_prev = None  # X is the user's
+        if len(self._idle) >= _BATCH_SIZES:
+            self._idle = {}
+        self._idle.setdefault(m, []).append(chain)
+        return A.copy()
 
     def _new_caches(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> list[Cache]:
         names, make = (_BUFFERS, _unfilled) if goes_back else (_BUFFERS[:2], np.empty)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, all_finite
 from tinynet._support.checks import shown
-from tinynet._support.quiet import quiet
+from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import get_state, put_state, set_state, state_of
 from tinynet.data.batches import Batch, Batches
 from tinynet.data.sources import Prepared
@@ -205,7 +205,11 @@ class Loop:
             self._call_in_step("on_batch_begin", run.step, {})
             self.before.save()
             self.within_step = True
-            J = self._step(X, Y, w)
+            flags = switch_off()  # what is not finite is an error
+            try:
+                J = self._step(X, Y, w)
+            finally:
+                switch_back(flags)
             run.step, self.within_step = run.step + 1, False
             if self.is_first_step:
                 self.is_first_step = False
@@ -217,7 +221,6 @@ class Loop:
                 return
         self._end_epoch()
 
-    @quiet  # what is not finite is an error below
     def _step(self, X: Array, Y: Array, w: Array | None) -> float:
         """Take a step, or none where a number is not finite; return the cost before it."""
         run, network, m = self.run, self.run.network, X.shape[-1]
