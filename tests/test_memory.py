@@ -130,7 +130,7 @@ def test_ten_thousand_steps_leave_nothing():
     layers = [Reshape((2, 1)), Flatten(), Dense(4, "relu"), BatchNorm(), Dropout(0.1), LayerNorm()]
     layers += [Dense(1), tn.Activate("sigmoid")]
     model = tn.Sequential(layers, "binary_crossentropy", inputs=2, seed=1)
-    X, watch, optimizer = np.ones((2, 10_200), np.float32), Watch(warm=100), tn.Adam(1e-6)
+    X, watch, optimizer = np.ones((2, 10_400), np.float32), Watch(warm=200), tn.Adam(1e-6)
     X[:, ::2] = 0
     x, y = X[:, :4].copy(), X[:1, :4].copy()
     tracemalloc.start()

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape, extremes
+from tinynet._support.arrays import Array, expect_one_shape, extremes, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.checks import check_finite, class_numbers, entry
 from tinynet._support.fields import positive
@@ -224,8 +224,12 @@ class BinaryCrossentropy(Loss):
     def each_from_Z(self, Z: Array, Y: Array) -> Array:
         if Z.shape != Y.shape:
             expect_one_shape(Z=Z, Y=Y)
-        # -log A = softplus(-Z) and -log(1 - A) = softplus(Z)
-        return Y * np.logaddexp(0, -Z) + (1 - Y) * np.logaddexp(0, Z)
+        # -log A = softplus(-Z) and -log(1 - A) = softplus(Z), and softplus(Z) is max(Z, 0) plus the
+        # logarithm here. Where Y is 1 and Z > 0, the difference is exactly 0.
+        each = np.maximum(Z, scalar(0, Z.dtype))
+        each -= Y * Z
+        each += np.log1p(np.exp(-np.abs(Z)))
+        return each
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
@@ -279,9 +283,9 @@ class CategoricalCrossentropy(Loss):
         # -log A = log Σ exp(D) - D with D = Z - max Z ≤ 0. The largest term of the sum is 1: left
         # to log1p, it does not swallow the others.
         D = Z - np.maximum.reduce(Z)
-        largest = D == 0
-        ties = np.add.reduce(largest) - 1  # of several largest terms, one is that 1
-        others = np.add.reduce(np.exp(D) - largest) + ties
+        below = np.sign(D)  # -1, and 0 for the largest
+        ties = np.add.reduce(below) + (len(Z) - 1)  # of several largest terms, one is that 1
+        others = ties - np.add.reduce(np.exp(D) * below)
         return Y * (np.log1p(others) - D)
 
     @by_blocks

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SMALL = 4096  # numbers
 _BLOCK = 1 << 14
+_ONE_THREAD = 8192
 Array: TypeAlias = "NDArray[Any]"
 Shape: TypeAlias = tuple[int, ...]
 Declared: TypeAlias = Sequence[Mapping[str, Any]]  # what has a shape, by name, for each layer
@@ -131,8 +132,19 @@ def extremes(array: Array) -> tuple[float, float]:
     return float(np.minimum.reduce(array, axis=None)), float(np.maximum.reduce(array, axis=None))
 
 
+def sum_of_squares(vector: Array) -> float:
+    """Return the sum of the squares of a vector.
+
+    OpenBLAS uses threads for more than 10,000 numbers, and may wait for a core that is busy.
+    """
+    total = 0.0
+    for start in range(0, vector.size, _ONE_THREAD):
+        part = vector[start : start + _ONE_THREAD]
+        total += float(part.dot(part))
+    return total
+
+
 def all_finite(array: Array) -> bool:
     """Return whether no number is NaN or infinite."""
-    # The sum of squares needs no array. It may overflow although every number is finite.
-    flat = array.ravel("K")
-    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(array).all())
+    # The sum of squares needs no array. It may overflow where every number is finite.
+    return math.isfinite(sum_of_squares(array.ravel("K"))) or bool(np.isfinite(array).all())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -61,9 +61,20 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
     """Let a method that is an elementwise formula take ``out``, and fill it block by block.
 
     What the formula computes on the way is as small as a block, and stays in the processor's
-    cache. Arrays of several shapes, dtypes or memory orders are computed at once.
+    cache. Arrays of several shapes, dtypes or memory orders are computed at once. A model's arrays
+    fit together: it calls the method ``within``, which does not check them.
     """
     names = list(inspect.signature(formula).parameters)[1:]
+
+    def fill(self: Any, *arrays: Array, out: Array) -> Array:
+        if out.size <= _BLOCK:
+            out[...] = formula(self, *arrays)
+            return out
+        flat, result = [array.reshape(-1) for array in arrays], out.reshape(-1)
+        for start in range(0, result.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            result[part] = formula(self, *[array[part] for array in flat])
+        return out
 
     @functools.wraps(formula)
     def method(self: Any, *arrays: Array, out: Array | None = None, **named: Array) -> Any:
@@ -73,15 +84,12 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
             expect_one_shape(**dict(zip(names, arrays, strict=False)), **named)
             result = formula(self, *arrays, **named)
             return result if out is None else np.positive(result, out=out)
-        out = np.empty(like.shape, like.dtype) if out is None else out
-        flat, result = [array.reshape(-1) for array in arrays], out.reshape(-1)
-        for start in range(0, result.size, _BLOCK):
-            part = slice(start, start + _BLOCK)
-            result[part] = formula(self, *[array[part] for array in flat])
-        return out
+        return fill(self, *arrays, out=np.empty(like.shape, like.dtype) if out is None else out)
 
     del method.__wrapped__  # its signature would have no `out`
-    return quiet(method)
+    checked: Any = quiet(method)
+    checked.within = fill
+    return cast("Callable[..., Any]", checked)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinynet._support.arrays import Array, write
 
 
@@ -17,6 +19,7 @@ class Cache:
     may write the gradient of the input, or None when nobody needs it. ``training`` says whether
     the pass is one of training, and ``rng`` is the generator for random numbers. ``means`` are 1/m
     and a column of m times 1/m: the product with the column is the mean over the examples.
+    ``dot(one, other, out)`` is the product of two matrices, on one thread in a small model.
     ``parameters`` are the names of the parameters, and ``chains`` the chains of a layer that is
     made of layers. ``where`` names the layer in messages. A layer may keep anything else here.
     """
@@ -26,6 +29,7 @@ class Cache:
     where = ""
     parameters: tuple[str, ...] = ()
     chains: Sequence[Any] = ()
+    dot: Any = staticmethod(np.ndarray.dot)
 
     def __init__(self, views: Mapping[str, Array], **others: Any) -> None:
         self.__dict__.update(views, _views=views, **others)

@@ -74,20 +74,20 @@ class Dense(Layer):
     # call is where the result goes: without "out=" a small layer is 4 % faster.
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        Z = cache.W.dot(A_prev, cache.Z)
+        Z = cache.dot(cache.W, A_prev, cache.Z)
         return np.add(Z, cache.b, Z)
 
     def back(self, dZ: Array, cache: Cache) -> Any:
-        dW, db = cache.dW, cache.db
+        dot, dW, db = cache.dot, cache.dW, cache.db
         one_mth, mean = cache.means
         if dZ.size < dW.size:  # 1/m goes to the smaller array; not in place, because dZ is public
-            np.multiply(dZ, one_mth, cache.dZ_mean).dot(cache.A_prev.T, dW)
+            dot(np.multiply(dZ, one_mth, cache.dZ_mean), cache.A_prev.T, dW)
         else:
-            np.multiply(dZ.dot(cache.A_prev.T, dW), one_mth, dW)
+            np.multiply(dot(dZ, cache.A_prev.T, dW), one_mth, dW)
         dZ.dot(mean, db)
         if self.l2:
             dW += np.multiply(cache.W, self.l2, cache.l2_W)
-        return None if cache.dA_prev is None else cache.W.T.dot(dZ, cache.dA_prev)
+        return None if cache.dA_prev is None else dot(cache.W.T, dZ, cache.dA_prev)
 
     @property
     def is_penalized(self) -> bool:

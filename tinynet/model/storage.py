@@ -11,6 +11,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape, carve, size, write
 from tinynet._support.cache import Cache
+from tinynet._support.products import dot_for
 from tinynet._support.random import Random
 from tinynet.layers.base import means
 from tinynet.losses import Loss
@@ -59,11 +60,14 @@ class Storage:
         self.param_views = carve(self.params, parameters)
         self.grad_views = carve(self.grads, parameters)
         self.state_views = carve(self.state, state)
+        self.largest_parameter = 0  # how many numbers it has
         self.decaying: list[Array] = []
         views = zip(self.param_views, self.grad_views, self.state_views, strict=True)
         for layer, arrays in zip(placed, views, strict=True):
             layer.hold(*arrays)
             for name, parameter in layer.parameters.items():
+                size_of_it = math.prod(parameter.shape)
+                self.largest_parameter = max(self.largest_parameter, size_of_it)
                 if parameter.decays:
                     self.decaying.append(layer.params[name])
         self._chains: dict[int, ModelChain] = {}
@@ -165,8 +169,9 @@ class Storage:
     def _new_caches(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> list[Cache]:
         names, make = (_BUFFERS, _unfilled) if goes_back else (_BUFFERS[:2], np.empty)
         caches: list[Cache] = []
+        dot = dot_for(m * self.largest_parameter)
         for layer in layers:
-            buffers: dict[str, Any] = {"means": means(m, self.dtype)}
+            buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
             for name in names:
                 buffers[name] = make((*layer.output_shape, m), self.dtype)
             for name, shape in layer.layer.scratch(layer.input_shape, m).items():

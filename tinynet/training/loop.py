@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, all_finite
+from tinynet._support.arrays import Array, all_finite, sum_of_squares
 from tinynet._support.checks import shown
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import get_state, put_state, set_state, state_of
@@ -247,7 +247,7 @@ class Loop:
         # A sum of squares is finite only if every number is. It may overflow where every number is
         # finite, so then look closer.
         look_closer = self.run.settings.detect_anomaly and not was_updated
-        if math.isfinite(J + vector.dot(vector)) and not look_closer:
+        if math.isfinite(J + sum_of_squares(vector)) and not look_closer:
             return
         network = self.run.network
         culprit = first_nonfinite(network)
