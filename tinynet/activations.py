@@ -17,7 +17,7 @@ import numpy as np
 from tinynet._support.arrays import Array, expect_one_shape, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite
-from tinynet._support.normal import normal_density, normal_tail
+from tinynet._support.normal import normal_density, times_normal_tail
 from tinynet._support.quiet import quiet, within
 from tinynet._support.registry import Registered
 
@@ -137,6 +137,8 @@ _sigmoid = within(Sigmoid().forward)
 
 def _bounded(Z: Array) -> Array:
     """Return Z with the largest number for infinity: times 0 that is 0, and infinity is NaN."""
+    if Z.size == 0 or abs(Z.item(np.abs(Z).argmax())) < math.inf:
+        return Z
     limits = np.finfo(Z.dtype)
     return np.minimum(np.maximum(Z, limits.min), limits.max)
 
@@ -288,16 +290,18 @@ class GELU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        x = np.minimum(np.abs(Z), np.finfo(Z.dtype).max)
-        return np.maximum(Z, 0) - x * normal_tail(x)  # because Φ(Z) is 1 - Φ(-Z)
+        # Φ(Z) is 1 - Φ(-Z). With an array np.maximum is up to four times as fast as with a number.
+        positive = np.maximum(Z, np.zeros(Z.shape, Z.dtype))
+        return positive - times_normal_tail(np.abs(Z))
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        # Φ(Z) is A / Z, and 1/2 where Z is 0. `half` is subnormal, so it is added and not
-        # multiplied: products of subnormal numbers are slow.
-        Z, A = _bounded(Z), np.minimum(A, np.finfo(A.dtype).max)
-        half = np.copysign(np.finfo(Z.dtype).tiny / 2, Z)
-        return dA * ((A + half) / (Z + (half + half)) + Z * normal_density(Z))
+        # Φ(Z) is A / Z, and 1/2 where Z is so small that A may have lost digits.
+        Z, A = _bounded(Z), _bounded(A)
+        slope = A / Z
+        np.copyto(slope, 0.5, where=np.abs(Z) < np.finfo(Z.dtype).eps / 8)
+        slope += Z * normal_density(Z)
+        return dA * slope
 
 
 class Mish(Activation):
