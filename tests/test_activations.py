@@ -207,6 +207,64 @@ def test_gelu_at_the_edges(dtype):
     np.testing.assert_array_equal(gelu.forward(far), np.maximum(far, 0))
 
 
+def times_normal_cdf(z):
+    """Return z · Φ(z) by math.erfc, corrected for the rounding of z / sqrt(2)."""
+    exact = Decimal(z) / Decimal(2).sqrt()
+    y = float(exact)
+    density = math.exp(-y * y) / math.sqrt(math.pi)  # minus half the slope of erfc
+    return z * (math.erfc(-y) / 2 + density * float(exact - Decimal(y)))
+
+
+@both_dtypes
+def test_gelu_on_a_grid(dtype):
+    """GELU is right to 6 ulps, and to what the rounding of x² in exp(-x²/2) makes of it."""
+    far = 13.1 if dtype == np.float32 else 37.5
+    Z = np.concatenate([np.linspace(-far, far, 4001), np.geomspace(1e-30, 0.1, 400)]).astype(dtype)
+    with decimal.localcontext(PRECISE):
+        expected = np.array([times_normal_cdf(z) for z in Z.tolist()])
+    unit = np.spacing(np.abs(expected).astype(dtype)).astype(float)
+    off = np.abs(Activation.get("gelu").forward(Z).astype(float) - expected) / unit
+    excess = off - 6 - np.square(Z, dtype=float) / 2
+    k = excess.argmax()
+    assert excess[k] <= 0, f"at Z = {Z[k]}: off by {off[k]:.3g} ulps"
+    assert np.sqrt(np.mean(off[np.abs(Z) < 1] ** 2)) < 1.2
+
+
+# Between these sizes of Z exponentials fall below the smallest normal number.
+TAILS = {np.float32: (12.5, 120), np.float64: (36, 800)}
+
+
+@both_dtypes
+@pytest.mark.parametrize("name", sorted(registered(Activation).keys() - {"sigmoid"}))
+def test_no_subnormal_numbers(name, dtype):
+    """No A and no slope is subnormal, however far Z is from 0: arithmetic with these is slow."""
+    own, (low, high) = Activation.get(name), TAILS[dtype]
+    x = np.concatenate([np.linspace(low, high, 3000), np.geomspace(high, 1e30, 100), [math.inf]])
+    Z = np.concatenate([-x, [0, 0.5], x]).astype(dtype)
+    if name == "softmax":
+        Z = np.stack([np.zeros_like(Z), -np.abs(Z), -2 * np.abs(Z)])
+    A = own.forward(Z)
+    for result in (A, own.back(np.ones_like(Z), Z, A)):
+        size = np.abs(result[np.isfinite(result)])
+        slow = size[(size > 0) & (size < np.finfo(dtype).tiny)]
+        assert not slow.size, f"{slow.size} subnormal numbers, such as {slow[0]!r}"
+
+
+@both_dtypes
+def test_zero_begins_below_the_smallest_normal_number(dtype):
+    """Numbers far above the smallest normal one are not taken for 0."""
+    x = math.log(np.finfo(dtype).tiny) + 1.5
+    Z = row([x, 0], dtype)
+    expected = math.exp(float(Z[0, 0]))
+    relative = {"rtol": 1e-4 if dtype == np.float32 else 1e-12}
+    np.testing.assert_allclose(Activation.get("softplus").forward(Z)[0, 0], expected, **relative)
+    np.testing.assert_allclose(Activation.get("silu").forward(Z)[0, 0], x * expected, **relative)
+    Z = row([x + 1, 0], dtype).T
+    np.testing.assert_allclose(
+        Activation.get("softmax").forward(Z)[0, 0], math.exp(float(Z[0, 0])), **relative
+    )
+
+
 @both_dtypes
 @pytest.mark.parametrize("name", registered(Activation))
 def test_out(name, dtype):

@@ -7,9 +7,10 @@ for the result that does not overlap the inputs; a subclass need not take it.
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
@@ -18,8 +19,9 @@ from tinynet._support.arrays import Array, expect_one_shape, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite
 from tinynet._support.normal import normal_density, times_normal_tail
-from tinynet._support.quiet import quiet, within
+from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
+from tinynet._support.underflow import at_most, exp, positive_part
 
 _UNLIMITED = (-math.inf, math.inf)
 
@@ -132,7 +134,10 @@ class Sigmoid(Activation):
         return np.multiply(dA, np.multiply(A, rest, out), out)
 
 
-_sigmoid = within(Sigmoid().forward)
+@functools.lru_cache(maxsize=16)
+def _certain(dtype: np.dtype[Any]) -> float:
+    """Return a Z from which on sigmoid(Z) is 1 and Z · (1 - sigmoid(Z)) is 0, to the last digit."""
+    return -1.5 * math.log(np.finfo(dtype).eps)
 
 
 def _bounded(Z: Array) -> Array:
@@ -218,7 +223,7 @@ class ELU(Activation):
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        return dA * (Z > 0) + self.alpha * np.exp(np.minimum(Z, 0)) * dA * (Z <= 0)
+        return dA * (Z > 0) + self.alpha * exp(at_most(Z, 0)) * dA * (Z <= 0)
 
 
 class SELU(Activation):
@@ -245,25 +250,30 @@ class SELU(Activation):
 
 
 class Softplus(Activation):
-    r"""A = log(1 + exp(Z)), and dZ = dA · sigmoid(Z)."""
+    r"""A = log(1 + exp(Z)), and dZ = dA · sigmoid(Z) = dA · (1 - exp(-A)).
+
+    `back` expects the A that `forward` gives.
+    """
 
     range = (0.0, math.inf)
 
-    @quiet
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
-        return np.logaddexp(Z, 0, out=out)
+    @by_blocks
+    def forward(self, Z: Array) -> Array:
+        # This form has no large exponential, and is ten times as fast as np.logaddexp.
+        return positive_part(Z) + np.log1p(exp(-np.abs(Z)))
 
     @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
-        return np.multiply(dA, _sigmoid(Z, out), out=out)
+        less = np.expm1(np.negative(A, out=out), out=out)
+        return np.multiply(dA, np.negative(less, out=out), out=out)
 
 
 class SiLU(Activation):
     r"""A = Z · sigmoid(Z), also called swish (Elfwing, Uchibe and Doya 2018).
 
-    With S = sigmoid(Z), dZ = dA · (S + A · (1 - S)).
+    With E = exp(Z), sigmoid(Z) = E / (1 + E), and dZ = dA · (E + A) / (1 + E).
     """
 
     init = "he_normal"
@@ -271,11 +281,14 @@ class SiLU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        return np.maximum(Z, np.finfo(Z.dtype).min) * _sigmoid(Z)
+        E = exp(at_most(Z, _certain(Z.dtype)))
+        return np.maximum(Z, np.finfo(Z.dtype).min) * (E / (1 + E))
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        return dA * (_sigmoid(Z) + _bounded(A) * _sigmoid(-Z))
+        certain = _certain(Z.dtype)
+        E = exp(at_most(Z, certain))
+        return dA * ((E + at_most(A, certain)) / (1 + E))
 
 
 class GELU(Activation):
@@ -290,9 +303,7 @@ class GELU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        # Φ(Z) is 1 - Φ(-Z). With an array np.maximum is up to four times as fast as with a number.
-        positive = np.maximum(Z, np.zeros(Z.shape, Z.dtype))
-        return positive - times_normal_tail(np.abs(Z))
+        return positive_part(Z) - times_normal_tail(np.abs(Z))  # because Φ(Z) is 1 - Φ(-Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
@@ -326,7 +337,7 @@ class Mish(Activation):
 
     @staticmethod
     def _exponentials(Z: Array) -> tuple[Array, Array]:
-        E = np.exp(np.minimum(Z, 20))  # beyond 20, tanh(softplus(Z)) is 1 to the last digit
+        E = exp(at_most(Z, 20))  # beyond 20, tanh(softplus(Z)) is 1 to the last digit
         return E, E * (E + 2)
 
 
@@ -359,7 +370,9 @@ class Softmax(Activation):
 
     @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        E = np.exp(np.subtract(Z, np.maximum.reduce(Z), out=out), out=out)
+        D = np.subtract(Z, np.maximum.reduce(Z), out=out)
+        n = D.shape[0] if D.ndim else 1
+        E = exp(D, out, least=n)  # the sum is at most n, so no A is subnormal either
         return np.divide(E, np.add.reduce(E), out=out)
 
     @quiet

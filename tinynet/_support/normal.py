@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.underflow import exp, log_smallest
+from tinynet._support.underflow import at_most, exp, log_smallest
 
 # k, and the coefficients, lowest power first; the largest relative errors are 1.4e-8 and 1.2e-16.
 _SINGLE = (2.92, (
@@ -32,9 +32,9 @@ _DOUBLE = (5.53, (
 ))  # fmt: skip
 
 
-# x · Φ(-x) is nearly 0.4 exp(-x²/2) for large x, so where exp(-x²/2) is 4 times the smallest normal
-# number both are normal. Below they count as 0.
-_LEAST = 4
+# For large x, x · Φ(-x) and the density are 0.4 exp(-x²/2). They are normal numbers where this
+# exponential is at least so many times the smallest one, and below they count as 0.
+_LEAST = 3
 
 
 def normal_density(z: Array) -> Array:
@@ -53,14 +53,14 @@ def times_normal_tail(x: Array) -> Array:
     by up to x²/4 units in the last place. The largest x that matters is 38.
     """
     limit = _reach(x.dtype)
-    if x.size == 0 or x.item(x.argmax()) <= limit:
-        return _times_tail(x)
-    return _times_tail(np.minimum(x, np.full(x.shape, limit, x.dtype))) * (x <= limit)
+    near = at_most(x, limit)
+    tail = _times_tail(near)
+    return tail if near is x else tail * (x <= limit)
 
 
 @functools.lru_cache(maxsize=16)
 def _reach(dtype: np.dtype[Any]) -> float:
-    """Return the largest x at which x · Φ(-x) is surely a normal number."""
+    """Return the largest x at which x · Φ(-x) does not count as 0."""
     return math.sqrt(-2 * (log_smallest(dtype) + math.log(_LEAST)))
 
 
