@@ -4,6 +4,7 @@ import copy
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import attrs
 import numpy as np
 import pytest
 from messages import raises
@@ -264,6 +265,33 @@ def test_large_means_in_single_precision(layer, order):
     assert np.isfinite(alone(layer, X * 1000, True, "float32").Z[1]).all()
     constant = alone(layer, np.full((3, 5), 1e6), True, "float32")
     close(constant.Z[1], np.zeros((3, 5)), atol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "passes"), [("float32", 1200), ("float64", 7500)])
+def test_running_statistics_of_dead_units(dtype, passes):
+    """They decay to 0 and leave no subnormal number, which 0.9 times would round to itself."""
+    X = np.random.default_rng(1).standard_normal((3, 8)).astype(dtype)
+    model = alone(BatchNorm(), X, True, dtype)
+    X[0] = 0
+    living = slice(1, 3)
+    mean, variance = model.caches[0].running_mean, model.caches[0].running_variance
+    for _ in range(passes):
+        model.forward(X, training=True)
+        size = np.abs(model.state)
+        assert not ((size > 0) & (size < np.finfo(dtype).tiny)).any(), f"{model.state}"
+    assert mean[0] == variance[0] == 0
+    close(mean[living, 0], X[living].mean(axis=1), rtol=1e-5)
+    close(variance[living, 0], X[living].var(axis=1, ddof=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [BatchNorm(), LayerNorm()], ids=repr)
+def test_a_small_epsilon_and_a_dead_unit(layer):
+    """What does not vary has a deviation of nearly 0, and its gradients are numbers."""
+    layer, zeros = attrs.evolve(layer, epsilon=1e-40), np.zeros((3, 4), np.float32)
+    model = alone(layer, zeros, True, "float32")
+    model.back(zeros, input_gradient=True)
+    for array in (model.Z[1], model.dA[0], model.grads):
+        assert (array == 0).all()
 
 
 @pytest.mark.parametrize(

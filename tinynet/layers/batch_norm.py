@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 import numpy as np
 
@@ -11,7 +13,7 @@ from tinynet._support.fields import fraction
 from tinynet.errors import ShapeError
 from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Parameter
-from tinynet.layers.normalization import Normalization
+from tinynet.layers.normalization import Normalization, centered
 
 
 @attrs.frozen(slots=False)
@@ -68,36 +70,59 @@ class BatchNorm(Normalization):
         return {"running_mean": Parameter(shape, Zeros()), "running_variance": variance}
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        return {"A_hat": (*input_shape, m), "std": (*input_shape, 1)}
+        return {"centered": (*input_shape, m), "std": (*input_shape, 1)}
 
     # The mean is a product, as in Dense: np.mean takes five times as long. The variance is taken
     # after the mean is subtracted: a difference of large squares would lose it.
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
-        mean, variance = cache.running_mean, cache.running_variance
-        if cache.training:
-            m = _at_least_two(A_prev, cache)
-            mean = A_prev.dot(cache.means[1])
-        A_hat = np.subtract(A_prev, mean, out=cache.A_hat)
-        if cache.training:
-            squares = np.einsum("...m,...m->...", A_hat, A_hat)[..., np.newaxis]
-            variance = squares / m
-            self._update(cache.running_mean, mean)
-            self._update(cache.running_variance, squares / (m - 1))
-        np.sqrt(variance + self.epsilon, out=cache.std)
-        np.divide(A_hat, cache.std, out=A_hat)
+        if not cache.training:
+            centered(A_prev, cache.running_mean, out=cache.centered)
+            np.sqrt(cache.running_variance + self.epsilon, out=cache.std)
+            return
+        m = _at_least_two(A_prev, cache)
+        mean = A_prev.dot(cache.means[1])
+        C = centered(A_prev, mean, out=cache.centered)
+        squares = np.vecdot(C, C)[..., np.newaxis]
+        np.sqrt(squares / m + self.epsilon, out=cache.std)
+        self._update(cache.running_mean, mean)
+        self._update(cache.running_variance, squares / (m - 1))
+        _drop_subnormal(cache.running_mean, cache.running_variance)
 
     def _update(self, running: Array, of_batch: Array) -> None:
         running += (1 - self.momentum) * (of_batch - running)
 
+    def slope(self, cache: Cache, out: Array) -> Array:
+        np.copyto(out, cache.gamma / cache.std)
+        return out
+
+    def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
+        dgamma = cache.dgamma
+        np.vecdot(dZ, cache.centered, out=dgamma[..., 0])
+        dgamma *= cache.means[0] / cache.std
+
     def input_gradient(self, dZ: Array, cache: Cache) -> Array:
         dA_prev = cache.dA_prev
         if not cache.training:
-            return np.multiply(dZ, cache.gamma / cache.std, out=dA_prev)
-        np.multiply(cache.A_hat, cache.dgamma, out=dA_prev)
+            return np.multiply(self.slope(cache, dA_prev), dZ, out=dA_prev)
+        np.copyto(dA_prev, cache.dgamma / cache.std)
+        dA_prev *= cache.centered
+        dA_prev -= dZ
         dA_prev += cache.dbeta
-        np.subtract(dZ, dA_prev, out=dA_prev)
-        return np.multiply(dA_prev, cache.gamma / cache.std, out=dA_prev)
+        dA_prev *= -cache.gamma / cache.std
+        return dA_prev
+
+
+def _drop_subnormal(mean: Array, variance: Array) -> None:
+    """Set to 0 the running statistics of dead units that are below the smallest normal number.
+
+    Otherwise they decay to a subnormal number and stay there, because momentum times it is rounded
+    to itself. The mean decays along with the variance.
+    """
+    smallest = np.finfo(variance.dtype).tiny
+    if variance.item(variance.argmin()) < math.sqrt(smallest):
+        for running in (mean, variance):
+            running *= np.abs(running) >= smallest
 
 
 def _at_least_two(A_prev: Array, cache: Cache) -> int:

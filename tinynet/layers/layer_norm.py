@@ -8,7 +8,7 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet.layers.base import means
-from tinynet.layers.normalization import Normalization
+from tinynet.layers.normalization import Normalization, centered
 
 
 @attrs.frozen(slots=False)
@@ -44,20 +44,40 @@ class LayerNorm(Normalization):
     """
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        return {"A_hat": (*input_shape, m), "dA_hat": (*input_shape, m), "std": (m,)}
+        return {"centered": (*input_shape, m), "product": (*input_shape, m), "std": (m,)}
+
+    # Sums over the units and over the examples are products with a vector, which BLAS computes in a
+    # third of the time of np.sum.
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
-        A_hat = np.subtract(A_prev, _mean(A_prev), out=cache.A_hat)
-        np.sqrt(_mean_product(A_hat, A_hat) + self.epsilon, out=cache.std)
-        np.divide(A_hat, cache.std, out=A_hat)
+        weights = _one_nth(cache)
+        C = centered(A_prev, weights.dot(_columns(A_prev)), out=cache.centered)
+        squares = np.multiply(C, C, out=cache.product)
+        np.sqrt(weights.dot(_columns(squares)) + self.epsilon, out=cache.std)
+
+    def slope(self, cache: Cache, out: Array) -> Array:
+        # The product with BLAS takes two thirds of the time of np.multiply.
+        np.dot(cache.gamma.reshape(-1, 1), 1 / cache.std[np.newaxis], out=_columns(out))
+        return out
+
+    def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
+        product = np.multiply(dZ, cache.centered, out=cache.product)
+        _columns(product).dot(cache.means[0] / cache.std, out=cache.dgamma.reshape(-1))
 
     def input_gradient(self, dZ: Array, cache: Cache) -> Array:
-        dA_hat = np.multiply(dZ, cache.gamma, out=cache.dA_hat)
-        mean_product = _mean_product(dA_hat, cache.A_hat)
-        dA_prev = np.multiply(cache.A_hat, mean_product, out=cache.dA_prev)
-        dA_prev += _mean(dA_hat)
-        np.subtract(dA_hat, dA_prev, out=dA_prev)
-        return np.divide(dA_prev, cache.std, out=dA_prev)
+        factor = 1 / cache.std
+        weights = _one_nth(cache) * cache.gamma.reshape(-1)
+        mean = weights.dot(_columns(dZ))
+        mean_product = weights.dot(_columns(cache.product)) * factor
+        # What the means add: (mean of dÂ + Â · mean of dÂ · Â) / sqrt(variance + epsilon).
+        through_means = cache.product
+        np.copyto(through_means, mean_product * factor * factor)
+        through_means *= cache.centered
+        through_means += mean * factor
+        dA_prev = self.slope(cache, cache.dA_prev)
+        dA_prev *= dZ
+        dA_prev -= through_means
+        return dA_prev
 
 
 def _columns(array: Array) -> Array:
@@ -65,13 +85,7 @@ def _columns(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1])
 
 
-def _mean(array: Array) -> Array:
-    """Return the mean of each example, (m,)."""
-    columns = _columns(array)
-    return means(len(columns), array.dtype)[1][:, 0].dot(columns)
-
-
-def _mean_product(one: Array, other: Array) -> Array:
-    """Return the mean over the units of one · other, for each example, (m,)."""
-    one, other = _columns(one), _columns(other)
-    return np.einsum("nm,nm->m", one, other) * means(len(one), one.dtype)[0]
+def _one_nth(cache: Cache) -> Array:
+    """Return a vector of n times 1/n, where n is the number of units."""
+    gamma = cache.gamma
+    return means(gamma.size, gamma.dtype)[1][:, 0]

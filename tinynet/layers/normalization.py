@@ -25,7 +25,8 @@ class Normalization(Layer):
         dgamma = sum of dZ · Â over the examples / m
         dbeta  = sum of dZ over the examples / m
 
-    gamma and beta are (n, 1) and start at 1 and 0. Â is ``cache.A_hat``.
+    gamma and beta are (n, 1) and start at 1 and 0. Â is not stored: it is ``cache.centered``, which
+    is A_prev minus its mean, divided by ``cache.std``.
 
     Parameters
     ----------
@@ -43,21 +44,37 @@ class Normalization(Layer):
 
     @abstractmethod
     def normalize(self, A_prev: Array, cache: Cache) -> None:
-        """Fill ``cache.A_hat``."""
+        """Fill ``cache.centered`` and ``cache.std``."""
+
+    @abstractmethod
+    def slope(self, cache: Cache, out: Array) -> Array:
+        """Fill `out`, which has the shape of Z, with gamma / std, and return it."""
+
+    @abstractmethod
+    def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
+        """Fill ``cache.dgamma``."""
 
     @abstractmethod
     def input_gradient(self, dZ: Array, cache: Cache) -> Array:
         """Fill and return ``cache.dA_prev``; dgamma and dbeta are there already."""
 
+    # Copying a column or a row into the result, and computing there, takes less time than an
+    # operation of the column or row with one array that writes into another.
+
     def forward(self, A_prev: Array, cache: Cache) -> Array:
         self.normalize(A_prev, cache)
-        Z = np.multiply(cache.A_hat, cache.gamma, out=cache.Z)
-        return np.add(Z, cache.beta, out=Z)
+        Z = self.slope(cache, np.empty_like(cache.centered) if cache.Z is None else cache.Z)
+        Z *= cache.centered
+        Z += cache.beta
+        return Z
 
     def back(self, dZ: Array, cache: Cache) -> Any:
-        one_mth, mean = cache.means
-        dgamma = cache.dgamma
-        np.einsum("...m,...m->...", dZ, cache.A_hat, out=dgamma[..., 0])
-        dgamma *= one_mth
-        dZ.dot(mean, out=cache.dbeta)
+        self.gamma_gradient(dZ, cache)
+        dZ.dot(cache.means[1], out=cache.dbeta)
         return None if cache.dA_prev is None else self.input_gradient(dZ, cache)
+
+
+def centered(A_prev: Array, mean: Array, out: Array) -> Array:
+    """Fill `out` with A_prev - mean, where mean is a column or a row, and return it."""
+    np.copyto(out, mean)
+    return np.subtract(A_prev, out, out=out)
