@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import functools
+from typing import Any
 
 import attrs
 import numpy as np
@@ -87,10 +88,14 @@ class BatchNorm(Normalization):
         np.sqrt(squares / m + self.epsilon, out=cache.std)
         self._update(cache.running_mean, mean)
         self._update(cache.running_variance, squares / (m - 1))
-        _drop_subnormal(cache.running_mean, cache.running_variance)
 
     def _update(self, running: Array, of_batch: Array) -> None:
         running += (1 - self.momentum) * (of_batch - running)
+        # That of a dead unit would decay to a subnormal number and stay there, because momentum
+        # times it is rounded to itself.
+        smallest = _smallest_normal(running.dtype)
+        if abs(of_batch.item(np.abs(of_batch).argmin())) < smallest:
+            running *= np.abs(running) >= smallest
 
     def slope(self, cache: Cache, out: Array) -> Array:
         np.copyto(out, cache.gamma / cache.std)
@@ -113,16 +118,9 @@ class BatchNorm(Normalization):
         return dA_prev
 
 
-def _drop_subnormal(mean: Array, variance: Array) -> None:
-    """Set to 0 the running statistics of dead units that are below the smallest normal number.
-
-    Otherwise they decay to a subnormal number and stay there, because momentum times it is rounded
-    to itself. The mean decays along with the variance.
-    """
-    smallest = np.finfo(variance.dtype).tiny
-    if variance.item(variance.argmin()) < math.sqrt(smallest):
-        for running in (mean, variance):
-            running *= np.abs(running) >= smallest
+@functools.lru_cache(maxsize=16)
+def _smallest_normal(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo(dtype).tiny)
 
 
 def _at_least_two(A_prev: Array, cache: Cache) -> int:
