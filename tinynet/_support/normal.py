@@ -1,10 +1,11 @@
 r"""The standard normal distribution, which NumPy does not have.
 
-For x ≥ 0, x · Φ(-x) = exp(-x²/2) · w · F(w) with w = x / (x + k), which is between 0 and 1. F is
-smooth, so a polynomial is enough; Shepherd and Laframboise (1981) do so for erfc. These are the
-polynomials in w - 1/2 with the smallest largest relative error, found with 50 digits by Remez's
-exchange for the x at which x · Φ(-x) is a normal number. Beyond x = 0 the error may grow to twice
-that, for there the rounding of x² is larger. k is what makes the error smallest for the degree.
+For x ≥ 0, x · Φ(-x) = exp(-x²/2) · w · F(w) with w = x / (x + k). w is between 0 and 1, and F is so
+smooth that a polynomial is enough. Shepherd and Laframboise (1981) found this for erfc, with
+t = (x - k) / (x + k), which is 2w - 1. The polynomials here are in w - 1/2. Their largest
+relative error is the smallest possible for their degree and k, found by Remez's exchange in 50
+digits for the x at which x · Φ(-x) is a normal number; from x = 0 to 16 it may grow to twice as
+much, because the rounding of x² is larger there. k was varied in steps of a few hundredths.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import numpy as np
 from tinynet._support.arrays import Array
 from tinynet._support.underflow import at_most, exp, log_smallest
 
-# k, and the coefficients, lowest power first; the largest relative errors are 1.4e-8 and 1.2e-16.
+# k, and the coefficients, lowest power first. The relative errors are at most 1.7e-8 and 2.0e-16
+# below x = 5, and 2.6e-8 and 4.2e-16 beyond.
 _SINGLE = (2.92, (
     0.72606261029, -0.99740572011, 0.86037479325, -0.29623510765, -0.20831779214, 0.19027802187,
     0.10389627975, -0.098879668764, -0.081511464576,
