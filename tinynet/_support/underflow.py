@@ -14,7 +14,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array
 
-_BLOCK = 1 << 13  # numbers at a time, so that no array as large as a batch is allocated
+_BLOCK = 1 << 13  # numbers at a time where no array as large as `out` may be allocated
 
 
 @functools.lru_cache(maxsize=16)
@@ -41,18 +41,20 @@ def exp(x: Array, out: Array | None = None, least: float = 1.0) -> Array:
     limit = log_smallest(x.dtype) + math.log(least)
     if x.item(x.argmin()) >= limit:  # np.min takes up to three times as long
         return np.exp(x, out=out)
-    E = np.empty_like(x) if out is None else out
+    if out is None:
+        return _exp_or_zero(x, limit, np.empty_like(x))
     step = max(1, _BLOCK * len(x) // x.size)
     for start in range(0, len(x), step):
         part = slice(start, start + step)
-        _exp_or_zero(x[part], limit, E[part])
-    return E
+        _exp_or_zero(x[part], limit, out[part])
+    return out
 
 
-def _exp_or_zero(x: Array, limit: float, out: Array) -> None:
+def _exp_or_zero(x: Array, limit: float, out: Array) -> Array:
     is_normal = x >= limit
     np.exp(np.maximum(x, _full_of(limit, x), out=out), out=out)
     out *= is_normal.astype(x.dtype)  # faster than a choice, whose branches nobody can predict
+    return out
 
 
 def at_most(x: Array, limit: float) -> Array:
