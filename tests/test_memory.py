@@ -180,7 +180,7 @@ def test_few_batch_sizes_have_arrays():
     assert [chain() is not None for chain in chains] == [False] * 2 + [True] * 4
 
 
-@pytest.mark.parametrize(("l2", "expected"), [(0.0, {"dZ_mean"}), (0.1, {"dZ_mean", "l2_W"})])
+@pytest.mark.parametrize(("l2", "expected"), [(0.0, {"like_Z"}), (0.1, {"like_Z", "l2_W"})])
 def test_scratch_only_for_what_is_computed(l2, expected):
     """A layer without a penalty asks for no array as large as W."""
     assert expected == Dense(3, l2=l2).scratch((4,), 5).keys()

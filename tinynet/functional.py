@@ -90,7 +90,9 @@ def initialize_parameters_deep(layer_dims: Any, rng: Any = None, scale: Any = 0.
 def linear_forward(A_prev: Any, W: Any, b: Any) -> tuple[Array, LinearCache]:
     """Return Z = W A_prev + b, and (A_prev, W, b)."""
     A_prev, W, b = _linear(A_prev, W, b)
-    return Dense(len(W)).forward(A_prev, Cache({"W": W, "b": b}, Z=None)), (A_prev, W, b)
+    like_Z = np.empty((len(W), A_prev.shape[1]), b.dtype)
+    cache = Cache({"W": W, "b": b}, Z=None, like_Z=like_Z)
+    return Dense(len(W)).forward(A_prev, cache), (A_prev, W, b)
 
 
 def _linear(A_prev: Any, W: Any, b: Any) -> LinearCache:
@@ -167,7 +169,7 @@ def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     dZ, A_prev = dZ.astype(W.dtype, copy=False), A_prev.astype(W.dtype, copy=False)
     dW, db, dA_prev = (np.empty(s, W.dtype) for s in (W.shape, (len(W), 1), A_prev.shape))
     cache_of_layer = Cache(
-        {"W": W, "b": b, "dW": dW, "db": db}, A_prev=A_prev, dA_prev=dA_prev, dZ_mean=None,
+        {"W": W, "b": b, "dW": dW, "db": db}, A_prev=A_prev, dA_prev=dA_prev, like_Z=None,
         means=means(dZ.shape[-1], W.dtype),
     )  # fmt: skip
     return Dense(len(W)).back(dZ, cache_of_layer), dW, db

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray  # costs 10 ms to import
 
 _SMALL = 4096  # numbers
+_FEW = 1024
 _BLOCK = 1 << 14
 _ONE_THREAD = 8192
 Array: TypeAlias = "NDArray[Any]"
@@ -88,6 +89,19 @@ def into(buffer: Array, result: Any, name: str, where: str) -> Array:
         raise ShapeError(f"{name} has shape {result.shape}{where}, expected {shape}.{hint}")
     buffer[...] = result
     return buffer
+
+
+def constant(number: float, like: Array) -> Array:
+    """Return a number as an array that np.maximum and np.minimum take fastest with `like`.
+
+    Many numbers have a partner each, because then NumPy uses the vector instructions of the
+    processor: that is twice as fast. Few numbers have one together.
+    """
+    if like.size < _FEW:
+        return scalar(number, like.dtype)
+    array = np.empty_like(like)
+    array.fill(number)
+    return array
 
 
 def clear_subnormals(array: Array) -> None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, scalar
 from tinynet._support.underflow import at_most, exp, log_smallest
 
 # k, and the coefficients, lowest power first. The relative errors are at most 1.7e-8 and 2.0e-16
@@ -42,9 +43,9 @@ _LEAST = 3
 def normal_density(z: Array) -> Array:
     """Return exp(-z²/2)/√(2π), and 0 where that is not a normal number."""
     D = np.square(z)
-    D *= -0.5
+    D *= scalar(-0.5, D.dtype)
     E = exp(D, least=_LEAST)
-    E *= 1 / math.sqrt(2 * math.pi)
+    E *= scalar(1 / math.sqrt(2 * math.pi), E.dtype)
     return E
 
 
@@ -67,16 +68,23 @@ def _reach(dtype: np.dtype[Any]) -> float:
 
 
 def _times_tail(x: Array) -> Array:
-    k, lowest_first = _SINGLE if x.dtype.itemsize <= 4 else _DOUBLE
+    k, half, highest, *coefficients, lowest = _polynomial(x.dtype)
     w = x / (x + k)
-    t = w - 0.5
-    F = t * lowest_first[-1]
-    for coefficient in lowest_first[-2:0:-1]:
+    t = w - half
+    F = t * highest
+    for coefficient in coefficients:
         F += coefficient
         F *= t
-    F += lowest_first[0]
+    F += lowest
     F *= w
     D = np.square(x)
-    D *= -0.5
-    F *= np.exp(D, out=D)
+    D *= scalar(-0.5, D.dtype)
+    F *= np.exp(D, D)
     return F
+
+
+@functools.lru_cache(maxsize=16)
+def _polynomial(dtype: np.dtype[Any]) -> Sequence[Array]:
+    """Return k, 1/2, and the coefficients, highest power first."""
+    k, lowest_first = _SINGLE if dtype.itemsize <= 4 else _DOUBLE
+    return [scalar(number, dtype) for number in (k, 0.5, *reversed(lowest_first))]

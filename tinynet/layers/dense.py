@@ -67,21 +67,22 @@ class Dense(Layer):
         return (self.units,)
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        arrays: dict[str, Shape] = {"dZ_mean": (self.units, m)}
+        arrays: dict[str, Shape] = {"like_Z": (self.units, m)}
         return arrays | ({"l2_W": self.parameters(input_shape)["W"].shape} if self.l2 else {})
 
     # ``dot`` is the product of np.matmul with a third of its cost a call. The last argument of a
     # call is where the result goes: without "out=" a small layer is 4 % faster.
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        Z = cache.dot(cache.W, A_prev, cache.Z)
-        return np.add(Z, cache.b, Z)
+        Z, b = cache.dot(cache.W, A_prev, cache.Z), cache.like_Z
+        np.copyto(b, cache.b)  # np.add takes longer with a column than to copy it and add that
+        return np.add(Z, b, Z)
 
     def back(self, dZ: Array, cache: Cache) -> Any:
         dot, dW, db = cache.dot, cache.dW, cache.db
         one_mth, mean = cache.means
         if dZ.size < dW.size:  # 1/m goes to the smaller array; not in place, because dZ is public
-            dot(np.multiply(dZ, one_mth, cache.dZ_mean), cache.A_prev.T, dW)
+            dot(np.multiply(dZ, one_mth, cache.like_Z), cache.A_prev.T, dW)
         else:
             np.multiply(dot(dZ, cache.A_prev.T, dW), one_mth, dW)
         dZ.dot(mean, db)
