@@ -1,5 +1,6 @@
-"""Measure what a library takes, each in its own process: import time, disk space, memory."""
+"""Measure what a library takes before it does anything: import time and disk space."""
 
+import compileall
 import importlib.metadata
 import re
 import statistics
@@ -7,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import networks
+import tinynet
 
-HERE = Path(__file__).parent
 LIBRARIES = {
     "tinynet": "tinynet",
     "torch": "torch",
@@ -18,22 +18,6 @@ LIBRARIES = {
     "numpy": "numpy",
 }
 
-# Linux resets the peak of resident memory to what is resident now, if told so.
-_TRAIN = """
-import importlib, re, sys
-sys.path.insert(0, {here!r})
-import networks
-network = networks.FIT[0]
-X, y = networks.examples({examples}, 784, 10)
-train = importlib.import_module("peers.with_{peer}").trainers(network, X, y)[{kind!r}]
-def status(name):
-    return int(re.search(name + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
-open("/proc/self/clear_refs", "w").write("5")
-before = status("VmRSS")
-train()
-print(status("VmHWM") - before)
-"""
-
 
 def imports(peers, options):
     """Seconds to import each library, in an interpreter that has started."""
@@ -41,6 +25,17 @@ def imports(peers, options):
     for _ in range(options.rounds):
         for name, held in times.items():
             held.append(_seconds_to_import(name))
+    yield {"name": "", "values": {name: statistics.median(held) for name, held in times.items()}}
+
+
+def beyond(_peers, options):
+    """Seconds to import tinynet where numpy and attrs are imported already."""
+    compileall.compile_dir(Path(tinynet.__file__).parent, quiet=2)
+    names = {"tinynet": "numpy, attrs", "numpy and attrs": "time"}
+    times = {name: [] for name in names}
+    for _ in range(3 * options.rounds):
+        for name, held in times.items():
+            held.append(_seconds_to_import(name.replace(" and ", ", "), after=names[name]))
     yield {"name": "", "values": {name: statistics.median(held) for name, held in times.items()}}
 
 
@@ -53,35 +48,17 @@ def installed(peers, _options):
     }
 
 
-def training(peers, options):
-    """Return by how many bytes an epoch raises the peak of resident memory."""
-    if not Path("/proc/self/clear_refs").exists():
-        return
-    kinds = {"tinynet": "fit", "torch": "by hand", "sklearn": "fit"}
-    program = {name: _TRAIN.format(here=str(HERE), examples=options.examples, peer=name, kind=kind)
-               for name, kind in kinds.items() if name in peers}  # fmt: skip
-    yield {
-        "name": str(networks.FIT[0]),
-        "values": {name: int(_output_of(text)) for name, text in program.items()},
-    }
-
-
 def _there(name, peers):
     return name in peers or name == "numpy"
 
 
-def _output_of(program):
-    return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
-
-
-def _seconds_to_import(name):
+def _seconds_to_import(names, after="time"):
     program = (
-        f"import time; start = time.perf_counter(); import {name}; "
+        f"import {after}; import time; start = time.perf_counter(); import {names}; "
         "print(time.perf_counter() - start)"
     )
-    return float(_output_of(program))
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    return float(done.stdout)
 
 
 def _needed(distribution, seen):

@@ -1,37 +1,37 @@
-"""What is measured: each function yields rows, a name and seconds or bytes by peer."""
+"""Measure steps, epochs and predictions: each function yields rows, values by peer."""
 
 import time
-import tracemalloc
 
 import networks
 import numpy as np
 import timing
+from peers import by_hand as hand
+from peers import with_floor
 
 
-def steps(peers, options, match=""):
-    """One training step."""
-    for network in (
-        network for network in _chosen(networks.STEPS, options) if match in f"{network}"
-    ):
-        X, y = network.batch()
-        functions = {
-            name: peer.step(network, X, y) for name, peer in peers.items() if hasattr(peer, "step")
-        }
-        yield _row(
-            network, timing.medians({name: f for name, f in functions.items() if f}, options.rounds)
-        )
+def steps(peers, options):
+    """One training step of each library."""
+    for network in networks.chosen(networks.STEPS, options):
+        yield _step(network, peers, options)
 
 
 def floor(peers, options):
-    """Time one training step of tinynet, and the matrix products of that step alone."""
-    yield from steps(
-        {name: peers[name] for name in ("tinynet", "floor")}, options, match="relu sgd"
-    )
+    """One training step of tinynet, and the matrix products of that step alone."""
+    some = [network for network in networks.STEPS if "relu sgd" in str(network)]
+    for network in networks.chosen(some, options):
+        yield _step(network, {"tinynet": peers["tinynet"], "floor": with_floor}, options)
+
+
+def by_hand(peers, options):
+    """One training step of tinynet, and the same written out in NumPy for this network alone."""
+    some = [network for network in networks.STEPS if hand.can(network)]
+    for network in networks.chosen(some, options):
+        yield _step(network, {"tinynet": peers["tinynet"], "by hand": hand}, options)
 
 
 def inference(peers, options):
     """One prediction, of one example and of many."""
-    for network in _chosen(networks.INFERENCE, options):
+    for network in networks.chosen(networks.INFERENCE, options):
         X, _ = network.batch()
         functions = {
             name: peer.predictor(network, X)
@@ -43,15 +43,15 @@ def inference(peers, options):
 
 def epochs(peers, options):
     """One epoch of `fit`."""
-    for network in _chosen(networks.FIT, options):
+    for network in networks.chosen(networks.FIT, options):
         X, y = networks.examples(options.examples, network.sizes[0], network.classes)
         functions = _trainers(peers, network, X, y)
-        yield _row(network, timing.medians(functions, max(1, options.rounds // 3), least=0))
+        yield _row(network, timing.medians(functions, (options.rounds + 1) // 2, least=0))
 
 
 def columns(peers, options):
     """Time the steps of an epoch on one batch, and `fit` on X.T of rows and on columns."""
-    for network in _chosen(networks.FIT, options):
+    for network in networks.chosen(networks.FIT, options):
         X, y = networks.examples(options.examples, network.sizes[0], network.classes)
         columns = np.ascontiguousarray(X.T)
         step, count = (
@@ -63,7 +63,7 @@ def columns(peers, options):
             "rows": peers["tinynet"].trainers(network, X, y)["fit"],
             "columns": peers["tinynet"].trainers(network, columns.T, y)["fit"],
         }
-        yield _row(network, timing.medians(functions, max(1, options.rounds // 3), least=0))
+        yield _row(network, timing.medians(functions, (options.rounds + 1) // 2, least=0))
 
 
 def to_accuracy(peers, options, goal=0.975, most=20):
@@ -87,46 +87,34 @@ def to_accuracy(peers, options, goal=0.975, most=20):
     yield _row(network, seconds)
 
 
-def growth(peers, _options, count=10_000):
-    """Bytes that 10,000 steps leave behind, by tracemalloc: none is wanted."""
-    network = networks.STEPS[1]
-    step = peers["tinynet"].step(network, *network.batch())
-    for _ in range(100):
-        step()
-    tracemalloc.start()
-    step()
-    before = tracemalloc.get_traced_memory()[0]
-    for _ in range(count):
-        step()
-    left = tracemalloc.get_traced_memory()[0] - before
-    tracemalloc.stop()
-    yield _row(network, {"tinynet": left})
+def _step(network, peers, options):
+    """Return a row: the time of a step by each peer, after a check that they do the same."""
+    X, y = network.batch()
+    functions = {
+        name: peer.step(network, X, y) for name, peer in peers.items() if hasattr(peer, "step")
+    }
+    functions = {name: function for name, function in functions.items() if function}
+    expect_equal_steps(network, functions)
+    return _row(network, timing.medians(functions, options.rounds))
 
 
-def allocations(peers, options):
-    """Most bytes that are held at one time during a step and not before it, by tracemalloc."""
-    some = [
-        network
-        for network in networks.STEPS
-        if network.optimizer == "sgd" and network.hidden in ("relu", "gelu")
-    ]
-    for network in _chosen(some, options):
-        step = peers["tinynet"].step(network, *network.batch())
-        step()
-        tracemalloc.start()
-        step()
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        step()
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        largest = max(n * network.m for n in network.sizes[1:]) * np.dtype(network.dtype).itemsize
-        yield _row(network, {"tinynet": peak - before, "largest batch array": largest})
+def expect_equal_steps(network, functions, count=3):
+    """Expect that a few steps lead all peers that show their weights to the same ones."""
+    start = _flat(network.weights())
+    ends = {}
+    for name, function in functions.items():
+        if hasattr(function, "weights"):
+            for _ in range(count):
+                function()
+            ends[name] = _flat(function.weights())
+    moved = np.abs(ends["tinynet"] - start).mean()
+    for name, end in ends.items():
+        if not np.abs(end - ends["tinynet"]).mean() < 0.01 * moved:
+            raise AssertionError(f"{network}: {name} takes other steps than tinynet.")
 
 
-def _chosen(table, options):
-    chosen = [network for network in table if options.match in f"{network}"]
-    return chosen[:2] if options.few else chosen
+def _flat(weights):
+    return np.concatenate([np.ravel(array) for pair in weights for array in pair])
 
 
 def _trainers(peers, network, X, y):

@@ -71,6 +71,12 @@ def examples(m, n, classes, dtype="float32", seed=0):
     return X, y
 
 
+def chosen(table, options):
+    """Return the networks of a table that the options ask for."""
+    found = [network for network in table if options.match in str(network)]
+    return found[:2] if options.few else found
+
+
 _MNIST = (784, 128, 64, 10)
 _SHAPES = (
     Network((2, 4, 1), 4),
@@ -91,4 +97,14 @@ STEPS = tuple(
     for shape in _SHAPES
 )
 FIT = (Network(_MNIST, 128), Network(_MNIST, 32))
-INFERENCE = (Network(_MNIST, 1), Network(_MNIST, 10_000))
+INFERENCE = (
+    Network((2, 4, 1), 1),
+    Network((4, 16, 3), 1),
+    Network(_MNIST, 1),
+    Network(_MNIST, 10_000),
+)
+WITH_PARTS = (
+    "784-128-64-10 m=128 relu sgd",
+    "784-128-64-10 m=512 relu sgd",
+    "784-1024-1024-10 m=256 relu sgd",
+)

@@ -1,14 +1,49 @@
 """The benchmarks run, and write what they measured, whatever it is."""
 
 import json
+import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from helpers import output_of
 
-RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+RUN = FOLDER / "run.py"
 OPTIONS = ["--few", "--rounds", "1", "--peers", "floor", "--match", "m=4 relu sgd", "--only"]
-TABLES = "steps,inference,growth,allocations"
+TABLES = "steps,by_hand,inference,growth,allocations"
+SVG = "{http://www.w3.org/2000/svg}"
+MEASURED = {"date": "today", "machine": "M", "versions": {"tinynet": "1"}}
+SYNTHETIC = {
+    "tables": [
+        MEASURED | {
+            "name": "steps", "title": "T", "threads": "default", "unit": "seconds",
+            "base": "tinynet", "rows": [
+                {"name": "2-4-1 m=4 relu sgd",
+                 "values": {"tinynet": 2e-6, "torch": 4e-6, "jax": 1e-6}},
+                {"name": "4-16-3 m=32 relu sgd",
+                 "values": {"tinynet": 1e-3, "torch": 8e-2, "floor": 1e-4}},
+                {"name": "784-128-64-10 m=128 relu sgd", "values": {"tinynet": 1e-3}},
+            ],
+        },
+        MEASURED | {
+            "name": "contended", "title": "C", "threads": "default", "unit": "seconds",
+            "base": "one thread", "rows": [
+                {"name": "tinynet & co, batches of 32",
+                 "values": {"one thread": 0.1, "default threads": 0.1, "slowest of 9": 12.0}},
+            ],
+        },
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Return a function that imports a module of the benchmark."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return pytest.importorskip
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +58,12 @@ def results(tmp_path_factory):
 def test_json(results):
     """There are tables for default and one thread, with numbers for tinynet and for the floor."""
     tables = {(table["name"], table["threads"]): table for table in results[0]["tables"]}
-    made = {(name, "default") for name in ("steps", "growth", "allocations")} | {("steps", "one")}
-    assert made <= tables.keys()
+    made = {(name, "default") for name in ("steps", "growth", "allocations")}
+    assert made | {("steps", "one"), ("by_hand", "one")} <= tables.keys()
     (row,) = tables["steps", "default"]["rows"]
     assert row["name"] == "2-4-1 m=4 relu sgd"
     assert min(row["values"]["tinynet"], row["values"]["floor"]) > 0
-    assert "tinynet" in results[0]["versions"]
+    assert "tinynet" in tables["steps", "one"]["versions"]
 
 
 def test_text(results):
@@ -37,15 +72,113 @@ def test_text(results):
         assert text in results[1]
 
 
-def test_a_missing_value_is_a_dash(monkeypatch):
-    """A peer that is not installed, or cannot do a row, does not break the table."""
-    monkeypatch.syspath_prepend(RUN.parent)
-    import tables
+@pytest.mark.parametrize("name", ["gelu", "dead_units", "normalization", "parts", "prediction"])
+def test_other_tables(name, tmp_path):
+    """Each part of the library that is measured alone still has what the benchmark calls."""
+    match = {"dead_units": "Adagrad", "parts": "128-64-10 m=128"}.get(name, "")
+    options = ["--few", "--rounds", "1", "--peers", "tinynet", "--match", match]
+    output_of(RUN, *options, "--only", name, "--output", tmp_path)
+    (table,) = json.loads((tmp_path / "results.json").read_text("utf-8"))["tables"]
+    assert all(min(row["values"].values()) is not None for row in table["rows"])
 
-    values = {"a": {"tinynet": 2e-6, "torch": 4e-6}, "b": {"tinynet": 1e-3}}
-    rows = [{"name": name, "values": values[name]} for name in values]
-    table = {"title": "T", "threads": "one", "unit": "seconds", "base": "tinynet", "rows": rows}
-    results = {"date": "today", "machine": "M", "versions": {"tinynet": "1"}, "tables": [table]}
-    text = tables.text(results)
-    assert "2 µs (1.00)  4 µs (2.00)\n" in text
-    assert text.splitlines()[-1].split() == ["b", "1", "ms", "(1.00)", "-"]
+
+def test_update(tmp_path):
+    """With --update a table takes the place of the earlier one; others stay, with their date."""
+    (tmp_path / "results.json").write_text(json.dumps(SYNTHETIC), "utf-8")
+    output_of(RUN, *OPTIONS, "steps", "--update", "--threads", "default", "--output", tmp_path)
+    steps, contended = json.loads((tmp_path / "results.json").read_text("utf-8"))["tables"]
+    assert [1, "contended"] == [len(steps["rows"]), contended["name"]]
+    text = (tmp_path / "results.txt").read_text("utf-8")
+    assert "\n\ntoday; M; tinynet 1\n\nC (default threads)\n" in text
+
+
+@pytest.mark.parametrize(("sizes", "dtype"), [((2, 4, 1), "float32"), ((4, 16, 3), "float64")])
+def test_step_by_hand(benchmark, sizes, dtype):
+    """The step that is written out by hand leads to tinynet's parameters."""
+    network = benchmark("networks").Network(sizes, 32, dtype=dtype)
+    steps = [
+        benchmark(f"peers.{name}").step(network, *network.batch())
+        for name in ("with_tinynet", "by_hand")
+    ]
+    for _ in range(20):
+        for step in steps:
+            step()
+    for ours, others in zip(*(step.weights() for step in steps), strict=True):
+        for one, other in zip(ours, others, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_other_steps_are_refused(benchmark):
+    """A peer that takes another step is not timed."""
+    measures, networks = benchmark("measures"), benchmark("networks")
+    tinynet = benchmark("peers.with_tinynet")
+    network = networks.Network((2, 4, 1), 4)
+    others = networks.Network((2, 4, 1), 4, optimizer="adam")
+    functions = {
+        name: tinynet.step(which, *which.batch())
+        for name, which in (("tinynet", network), ("torch", others))
+    }
+    with pytest.raises(AssertionError, match="torch"):
+        measures.expect_equal_steps(network, functions)
+
+
+def test_contended_fits(benchmark, monkeypatch):
+    """One fit beside busy processes gives a time for each number of threads and the slowest."""
+    contended = benchmark("contended")
+    monkeypatch.setattr(contended, "_in_a_process", lambda *arguments: 0.5)
+    options = SimpleNamespace(rounds=2, match="of 32")
+    (row,) = contended.fits({"tinynet": None}, options)
+    assert {"one thread": 0.5, "default threads": 0.5, "slowest of 2": 0.5} == row["values"]
+    monkeypatch.setattr(contended, "EPOCHS", 1)
+    assert contended.seconds("tinynet", 32) > 0
+
+
+def test_a_missing_value_is_a_dash(benchmark):
+    """A peer that is not installed, or cannot do a row, does not break the table."""
+    lines = benchmark("tables").text(SYNTHETIC).splitlines()
+    assert [["2", "µs", "(1.00)", "4", "µs", "(2.00)"], ["-", "-", "-"]] == [
+        lines[4].split()[4:10], lines[6].split()[-3:],
+    ]  # fmt: skip
+
+
+def test_summary(benchmark):
+    """Each peer has the range of its ratios, and the number of rows in which it takes longer."""
+    text = benchmark("tables").summary(SYNTHETIC, least=3)
+    assert ["torch", "2.00", "41.00", "80.00", "2", "of", "2", "rows"] == text.split("\n")[
+        2
+    ].split()
+    assert re.search(r"jax +0\.50 +0\.50 +0\.50 +0 of 1 rows", text)
+    assert "slowest" not in text
+
+
+def test_charts(benchmark, tmp_path):
+    """A chart is well-formed XML with a bar for each value, on the right side of 1."""
+    charts = benchmark("charts")
+    charts.write(SYNTHETIC, tmp_path)
+    assert {"steps.svg", "contended.svg"} == {path.name for path in tmp_path.iterdir()}
+    expected = {"steps": {"torch: 2.00", "jax: 0.50", "torch: 80.00"},
+                "contended": {"default threads: 1.00", "slowest of 9: 120.00"}}  # fmt: skip
+    for name, bars in expected.items():
+        root = ET.parse(tmp_path / f"{name}.svg").getroot()
+        found = {bar.findtext(f"{SVG}title"): bar.attrib for bar in root.iter(f"{SVG}rect")}
+        assert bars == found.keys()
+        expect_inside(root)
+        one = next(
+            float(line.get("x1"))
+            for line in root.iter(f"{SVG}line")
+            if line.get("stroke-width") == "2"
+        )
+        for bar, place in found.items():
+            start, width = float(place["x"]), float(place["width"])
+            ends = (start + width, start) if float(bar.split(": ")[1]) < 1 else (start, one + width)
+            assert abs(ends[0] - one) < 0.2, f"{bar} does not begin at 1"
+
+
+def expect_inside(root):
+    """Expect that no text leaves the chart, if a letter is at most 8.5 wide."""
+    width = float(root.get("width"))
+    for text in root.iter(f"{SVG}text"):
+        x, length = float(text.get("x")), 8.5 * len(text.text)
+        start = x - {"end": 1, "middle": 0.5}.get(text.get("class"), 0) * length
+        assert -1 <= start, text.text
+        assert start + length <= width + 25, text.text

@@ -4,12 +4,16 @@ A file may define any of these; what it leaves out is a dash in the table. Where
 one network of the table (an activation it does not have, say), the function returns None.
 
 ``step(network, X, y)``
-    A function of no arguments that takes one training step on the rows X with labels y.
+    A function of no arguments that takes one training step on the rows X with labels y. It begins
+    with ``network.weights()``. If it has an attribute ``weights``, a function that returns (W, b)
+    of each layer, these are compared with tinynet's before anything is timed.
 ``trainers(network, X, y)``
     Functions of no arguments by name; each trains one more epoch on X, y, in new order each time,
     and has an attribute ``labels``: a function that reads labels off other rows.
 ``predictor(network, X)``
     A function of no arguments that predicts for the rows X.
+``normalization(kind, n, m)``
+    Functions of no arguments, "forward" in training and "back", of BatchNorm or LayerNorm.
 """
 
 import importlib

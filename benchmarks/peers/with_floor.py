@@ -2,8 +2,6 @@
 
 import numpy as np
 
-VERSION = np.__version__
-
 
 def step(network, X, _y):
     """Compute Z = W A, dW = dZ Aᵀ and dA = Wᵀ dZ of every layer in place (no dA of the input)."""

@@ -75,6 +75,11 @@ def step(network, X, y):
         nonlocal state
         state = jax.block_until_ready(compiled(state, X, Y))
 
+    def weights():
+        parameters = state if network.optimizer == "sgd" else state[1]
+        return [(np.asarray(W.T), np.asarray(b)) for W, b in parameters]
+
+    one_step.weights = weights
     return one_step
 
 

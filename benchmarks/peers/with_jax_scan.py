@@ -3,9 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from peers.with_jax import VERSION, training
-
-__all__ = ["VERSION", "step"]
+from peers.with_jax import training
 
 STEPS = 20
 

@@ -15,7 +15,10 @@ def _model(network):
         else ("softmax", "categorical_crossentropy")
     )
     layers = [*(tn.Dense(n, network.hidden) for n in hidden), tn.Dense(outputs, kind)]
-    return tn.Sequential(layers, loss, inputs=network.sizes[0], dtype=network.dtype, seed=1)
+    model = tn.Sequential(layers, loss, inputs=network.sizes[0], dtype=network.dtype, seed=1)
+    for l, (W, b) in enumerate(network.weights(), 1):
+        model.W[l], model.b[l] = W, b
+    return model
 
 
 def step(network, X, y):
@@ -32,6 +35,7 @@ def step(network, X, y):
         optimizer.step(model)
 
     one_step.model = model
+    one_step.weights = lambda: list(zip(model.W.values(), model.b.values(), strict=True))
     return one_step
 
 
@@ -54,3 +58,25 @@ def predictor(network, X):
     """`predict`."""
     model, columns = _model(network), np.ascontiguousarray(X.T)
     return lambda: model.predict(columns)
+
+
+class GivenGradient(tn.Loss):
+    """The targets are dA[L]: for the backward pass of a layer alone."""
+
+    def each(self, A, Y):
+        return np.zeros_like(A)
+
+    def back(self, A, Y):
+        return Y
+
+
+def normalization(kind, n, m):
+    """Take the passes of a model of one layer, with the gradient of X."""
+    rng = np.random.default_rng(0)
+    X, dA = (rng.standard_normal((n, m), np.float32) for _ in range(2))
+    model = tn.Sequential([getattr(tn, kind)()], GivenGradient(), inputs=n, seed=1)
+    model.forward(X, training=True)
+    return {
+        "forward": lambda: model.forward(X, training=True),
+        "back": lambda: model.back(dA, input_gradient=True),
+    }

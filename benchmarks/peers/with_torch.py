@@ -14,11 +14,15 @@ _OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 
 
 def _model(network):
-    torch.manual_seed(1)
     modules = []
     for k, n in zip(network.sizes[:-1], network.sizes[1:], strict=True):
         modules += [torch.nn.Linear(k, n), _HIDDEN[network.hidden]()]
-    return torch.nn.Sequential(*modules[:-1]).to(getattr(torch, network.dtype))
+    model = torch.nn.Sequential(*modules[:-1]).to(getattr(torch, network.dtype))
+    with torch.no_grad():
+        for linear, (W, b) in zip(model[::2], network.weights(), strict=True):
+            linear.weight.copy_(torch.tensor(W))
+            linear.bias.copy_(torch.tensor(b[:, 0]))
+    return model
 
 
 def _targets(network, y):
@@ -49,9 +53,16 @@ def _training(network):
 
 def step(network, X, y):
     """Forward, backward, step."""
-    _, one_step = _training(network)
+    model, train = _training(network)
     X, Y = torch.tensor(X), _targets(network, y)
-    return lambda: one_step(X, Y)
+
+    def one_step():
+        train(X, Y)
+
+    one_step.weights = lambda: [
+        (linear.weight.detach().numpy(), linear.bias.detach().numpy()) for linear in model[::2]
+    ]
+    return one_step
 
 
 def trainers(network, X, y):
@@ -101,3 +112,16 @@ def predictor(network, X):
             return torch.softmax(Z, dim=1) if network.sizes[-1] > 1 else torch.sigmoid(Z)
 
     return predict
+
+
+def normalization(kind, n, m):
+    """Take the passes of one module, with the gradients of its parameters and of X."""
+    rng = np.random.default_rng(0)
+    X, dA = (torch.tensor(rng.standard_normal((m, n), np.float32)) for _ in range(2))
+    module = {"BatchNorm": torch.nn.BatchNorm1d, "LayerNorm": torch.nn.LayerNorm}[kind](n)
+    X.requires_grad_()
+    A, wanted = module(X), (X, *module.parameters())
+    return {
+        "forward": lambda: module(X),
+        "back": lambda: torch.autograd.grad(A, wanted, dA, retain_graph=True),
+    }
