@@ -182,3 +182,12 @@ def expect_inside(root):
         start = x - {"end": 1, "middle": 0.5}.get(text.get("class"), 0) * length
         assert -1 <= start, text.text
         assert start + length <= width + 25, text.text
+
+
+def test_the_page_shows_all_charts(benchmark):
+    """Each chart is in the repository, and on the page about speed with a text in its place."""
+    page = (FOLDER.parent / "docs" / "speed.rst").read_text("utf-8")
+    for name in benchmark("charts").CHARTS:
+        assert (FOLDER / "svg" / f"{name}.svg").exists()
+        figure = page.split(f".. figure:: ../benchmarks/svg/{name}.svg\n")[1]
+        assert figure.lstrip().startswith(":alt: ")
