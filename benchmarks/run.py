@@ -2,7 +2,7 @@
 
     python -m pip install ".[bench]"
     python benchmarks/run.py                      # all of it, in about half an hour
-    python benchmarks/run.py --rounds 5           # in a quarter of an hour, less exactly
+    python benchmarks/run.py --rounds 5           # in a quarter of an hour, with more noise
     python benchmarks/run.py --only steps --match 784-128
     python benchmarks/run.py --update --only gelu # one table again; the others stay
     python benchmarks/run.py --mnist mnist.npz    # also the time to 97.5 % of MNIST's test images
