@@ -586,7 +586,7 @@ def test_the_first_that_is_not_finite():
     """It is named with its layer, forward before back; of finite arrays it is none."""
     model = used(squared(Same(), Dense(2), inputs=4))
     assert first_nonfinite(model) is None
-    for kind, l in (("dA", 1), ("dW", 2), ("dZ", 2), ("A", 2), ("Z", 1)):
+    for kind, l in (("dA", 1), ("dW", 2), ("dZ", 2), ("Z", 2), ("Z", 1)):
         getattr(model, kind)[l][:] = np.inf
         name = type(model.layers[l - 1]).__name__
         assert f"{kind}[{l}] of layer {l} ({name})" == first_nonfinite(model)

@@ -13,6 +13,7 @@ from tinynet._support.arrays import Array, Shape, carve, size, write
 from tinynet._support.cache import Cache
 from tinynet._support.products import dot_for
 from tinynet._support.random import Random
+from tinynet.activations import Identity
 from tinynet.layers.base import means
 from tinynet.losses import Loss
 from tinynet.model.chain import Chain, ModelChain, Output
@@ -174,6 +175,8 @@ class Storage:
             buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
             for name in names:
                 buffers[name] = make((*layer.output_shape, m), self.dtype)
+            if type(layer.layer.activation) is Identity:
+                buffers["A"], buffers["dZ"] = buffers["Z"], buffers.get("dA")
             for name, shape in layer.layer.scratch(layer.input_shape, m).items():
                 buffers[name] = make(shape, self.dtype)
             before = vars(caches[-1]) if caches else {}
