@@ -64,7 +64,7 @@ def times_normal_tail(x: Array) -> Array:
 @functools.lru_cache(maxsize=16)
 def _reach(dtype: np.dtype[Any]) -> float:
     """Return the largest x at which x · Φ(-x) does not count as 0."""
-    return math.sqrt(-2 * (log_smallest(dtype) + math.log(_LEAST)))
+    return math.sqrt(-2 * log_smallest(dtype, _LEAST))
 
 
 def _times_tail(x: Array) -> Array:

@@ -18,8 +18,8 @@ _BLOCK = 1 << 13  # numbers at a time where no array as large as `out` may be al
 
 
 @functools.lru_cache(maxsize=16)
-def log_smallest(dtype: np.dtype[Any]) -> float:
-    """Return the logarithm of the smallest number that a formula should give beside 0.
+def log_smallest(dtype: np.dtype[Any], least: float = 1.0) -> float:
+    """Return the logarithm of `least` times the smallest number that a formula gives beside 0.
 
     That is the smallest normal number, and a hundredth more for rounding. In float64 it is four
     times as much, because NumPy's exponentials are slow already there. In float16, which needs all
@@ -27,8 +27,8 @@ def log_smallest(dtype: np.dtype[Any]) -> float:
     """
     limits = np.finfo(dtype)
     if dtype.itemsize == 2:
-        return float(np.log(limits.smallest_subnormal))
-    return float(np.log(limits.tiny)) + math.log(4 if dtype.itemsize == 8 else 1.01)
+        return float(np.log(limits.smallest_subnormal)) + math.log(least)
+    return float(np.log(limits.tiny)) + math.log(least * (4 if dtype.itemsize == 8 else 1.01))
 
 
 def exp(x: Array, out: Array | None = None, least: float = 1.0) -> Array:
@@ -38,9 +38,9 @@ def exp(x: Array, out: Array | None = None, least: float = 1.0) -> Array:
     """
     if not _has_floats(x):
         return np.exp(x, out=out)
-    limit = log_smallest(x.dtype) + math.log(least)
+    limit = log_smallest(x.dtype, least)
     if x.item(x.argmin()) >= limit:  # np.min takes up to three times as long
-        return np.exp(x, out=out)
+        return np.exp(x, out)
     if out is None:
         return _exp_or_zero(x, limit, np.empty_like(x))
     step = max(1, _BLOCK * len(x) // x.size)
