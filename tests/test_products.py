@@ -67,7 +67,7 @@ def test_a_pass_in_parts_gives_the_same(m, monkeypatch):
         np.testing.assert_allclose(in_parts, whole, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [0, 1, arrays._ONE_THREAD, arrays._ONE_THREAD + 1, 100_000])
+@pytest.mark.parametrize("size", [0, 1, arrays.ONE_THREAD, arrays.ONE_THREAD + 1, 100_000])
 def test_sum_of_squares(size):
     vector = np.arange(size) % 7.0
     assert arrays.sum_of_squares(vector) == np.square(vector).sum()

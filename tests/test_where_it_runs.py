@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -14,6 +15,7 @@ from messages import raises
 
 import tinynet as tn
 from tinynet import functional
+from tinynet.training import loop
 from tinynet.training.history import plot
 from tinynet.training.loop import Loop
 
@@ -441,3 +443,93 @@ def test_headers_of_rows(tmp_path, header):
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(32))
     with raises(tn.errors.FileFormatError, "rows.npy", "header", "np.save"):
         tn.open_rows(path)
+
+
+@attrs.frozen(slots=False)
+class Pressing(tn.Schedule):
+    """A learning rate that presses Ctrl-C twice while the optimizer computes its step."""
+
+    def at(self, t):
+        if t == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0.1
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("kind", [tn.SGD, tn.Adam, tn.AdamW, tn.RMSprop])
+def test_ctrl_c_waits_until_the_update_is_done(kind, monkeypatch):
+    """A second Ctrl-C within an update of the library ends the training after this step."""
+    monkeypatch.setattr(Loop, "_release", lambda self: None)  # to look at the run afterwards
+    model, same, watch = network(), network(), Interrupting(0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, kind(Pressing()), batch_size=8, shuffle=False, callbacks=[watch])
+    assert (watch.run.epoch, watch.run.step) == (0, 4)
+    optimizer = kind(0.1)
+    for at in range(0, 32, 8):
+        same.forward(X[:, at : at + 8], training=True)
+        same.back(Y[:, at : at + 8])
+        optimizer.step(same)
+    np.testing.assert_array_equal(same.params, model.params)
+
+
+class Halving(tn.Optimizer):
+    """A user's rule."""
+
+    def apply(self, params, grads):
+        v = self.slot("velocity", params)
+        v += grads
+        v *= 0.5
+        params -= v
+
+
+FIT = {"batch_size": 8, "epochs": 2}  # ten steps
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize(("optimizer", "how", "of_params", "of_memory"), [
+    (tn.SGD(0.1), {}, 2, 0), (tn.SGD(tn.schedules.Exponential(0.1, 0.9), clip_norm=1), {}, 2, 0),
+    (tn.SGD(0.1), {"callbacks": tn.EarlyStopping("loss")}, 2, 0),
+    (tn.SGD(0.1), {"callbacks": tn.Freeze([1])}, 10, 0),
+    (tn.SGD(0.1, momentum=0.9), {}, 10, 0), (tn.Adam(), {}, 10, 0),
+    (tn.SGD(0.1), {"callbacks": Interrupting(0)}, 10, 0), (Halving(), {}, 10, 10),
+])  # fmt: skip
+def test_copied_before_an_update(optimizer, how, of_params, of_memory, monkeypatch):
+    """Parameters are copied where an update may have to be undone, memory where it may break off.
+
+    The first step of an epoch looks at them, and the end of each epoch copies both once more.
+    """
+    copies = []
+    for name in ("save_params", "save_memory"):
+        save = getattr(loop.Before, name)
+        monkeypatch.setattr(
+            loop.Before, name, lambda self, name=name, save=save: (copies.append(name), save(self))
+        )
+    network().fit(X, Y, optimizer.fresh(), **FIT, **how)
+    found = copies.count("save_params"), copies.count("save_memory")
+    assert found == (of_params + 2, of_memory + 2)
+
+
+@attrs.frozen(slots=False)
+class Jumping(tn.Schedule):
+    """A learning rate that is much too large from the fourth step on."""
+
+    high: float = 1e38
+
+    def at(self, t):
+        return 0.1 if t < 3 else self.high
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("kind", [tn.SGD, tn.Adam, tn.RMSprop])
+@pytest.mark.parametrize("high", [1e36, 1e37, 1e38, 1e300])
+def test_a_step_that_is_not_finite_is_undone(kind, high):
+    """Whether or not every step copies the parameters: a callback of a user makes it do so."""
+    found = []
+    for callbacks in ([], [Interrupting(0)]):
+        model = network("mean_squared_error", tn.Dense(4, "tanh"), tn.Dense(1))
+        with pytest.raises(tn.errors.NonFiniteError) as error:
+            model.fit(X, Y, kind(Jumping(high)), **FIT, callbacks=callbacks)
+        assert np.isfinite(model.params).all()
+        found.append((str(error.value), model.params.tobytes()))
+    assert found[0] == found[1]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SMALL = 4096  # numbers
 _FEW = 1024
 _BLOCK = 1 << 14
-_ONE_THREAD = 8192
+ONE_THREAD = 8192
 Array: TypeAlias = "NDArray[Any]"
 Shape: TypeAlias = tuple[int, ...]
 Declared: TypeAlias = Sequence[Mapping[str, Any]]  # what has a shape, by name, for each layer
@@ -152,8 +152,8 @@ def sum_of_squares(vector: Array) -> float:
     OpenBLAS uses threads for more than 10,000 numbers, and may wait for a core that is busy.
     """
     total = 0.0
-    for start in range(0, vector.size, _ONE_THREAD):
-        part = vector[start : start + _ONE_THREAD]
+    for start in range(0, vector.size, ONE_THREAD):
+        part = vector[start : start + ONE_THREAD]
         total += float(part.dot(part))
     return total
 

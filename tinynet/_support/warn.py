@@ -11,7 +11,6 @@ from tinynet.errors import TrainingWarning
 def warn(fault: str) -> None:
     """Warn of what is likely a mistake, at the line outside the package that led here."""
     frame, level = sys._getframe(1), 2
-    inside = ("tinynet.", "numpy.")  # the decorator of a quiet method is NumPy's
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(inside):
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
         frame, level = frame.f_back, level + 1
     warnings.warn(fault, TrainingWarning, stacklevel=level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
@@ -151,6 +152,14 @@ class Optimizer(Registered, ABC):
             raise TypeError(f"{found}. Use optimizer.evolve(learning_rate={rate!r}).")
         attrs.evolve(self, **settings)  # the field refuses a wrong number
         self.memory["current_rate"] = np.array(float(rate))
+
+    def largest_change(self, norm: float) -> float:
+        """Return the most by which a step changes the norm of the parameters.
+
+        `norm` is that of the gradients. Infinity means that it is not known; then `fit` looks at
+        the parameters after each step.
+        """
+        return math.inf
 
     def number(self) -> int:
         """Return the number of the current step, from 1."""

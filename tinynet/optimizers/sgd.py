@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 import numpy as np
 
@@ -45,6 +47,9 @@ class SGD(Optimizer):
         if self.nesterov and not self.momentum:
             message = "SGD: nesterov is True with momentum 0, expected a momentum above 0."
             raise ValueError(f"{message} Use SGD(..., momentum=0.9, nesterov=True).")
+
+    def largest_change(self, norm: float) -> float:
+        return math.inf if self.momentum else self.rate() * (1 - self.dampening) * norm
 
     def apply(self, params: Array, grads: Array) -> None:
         rate = self.rate()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
-import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, all_finite, sum_of_squares
+from tinynet._support.arrays import ONE_THREAD, Array, all_finite, sum_of_squares
 from tinynet._support.checks import shown
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import get_state, put_state, set_state, state_of
@@ -27,9 +23,11 @@ from tinynet.training import checkpoint
 from tinynet.training.callbacks import Callback
 from tinynet.training.callbacks.base import numbers_of
 from tinynet.training.history import History
+from tinynet.training.interrupt import CtrlC
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
-from tinynet.training.progress import write_line
-from tinynet.training.run import INTERRUPTED, Run, Tally
+from tinynet.training.run import Run, Tally
+
+_FAR = 1e37  # a norm of parameters that none of them, in float32, can exceed
 
 
 class Before:
@@ -37,12 +35,15 @@ class Before:
 
     A step, or the end of an epoch, that is interrupted has not been taken: `restore` undoes it.
     The arrays to copy into are made once. The state of the generator is copied only for a network
-    whose passes draw from it, as the first step shows.
+    whose passes draw from it, as the first step shows. Parameters and memory are copied only where
+    the update is one that may have to be undone.
     """
 
     def __init__(self, run: Run) -> None:
-        self.run = run
-        self.values = run.network.values.copy()
+        self.run, network = run, run.network
+        self.values = network.values.copy()
+        self.params, self.state = np.split(self.values, [network.n_params])
+        self.has_params = self.has_memory = True  # whether they are those before the step
         self.memory: dict[str, tuple[Array, Array]] = {}  # each with its copy
         self.rng: Any = None
         self.draws = True
@@ -53,23 +54,30 @@ class Before:
     def save_epoch(self) -> None:
         """Save what the end of an epoch changes."""
         self.save()
+        self.save_params()
+        self.save_memory()
         self.lengths = {name: len(values) for name, values in self.run.history.items()}
 
     def save(self) -> None:
-        """Save what the next step may change."""
+        """Save what the next step may change before its update."""
         run, self.lengths = self.run, None
-        np.copyto(self.values, run.network.values)
-        memory = run.optimizer.memory
-        if memory or self.memory:
-            self._save_memory(memory)
+        self.has_params = self.has_memory = False
+        if self.state.size:
+            np.copyto(self.state, run.network.state)
         if self.draws:
             self.rng = get_state(run.network.rng)
         tally = run.tally
         self.tally = (tally, tally.cost_sum, tally.examples, len(tally.batches.get("Y", ())))
         self.place = (run.epoch, run.step)
 
-    def _save_memory(self, memory: dict[str, Array]) -> None:
-        saved = self.memory
+    def save_params(self) -> None:
+        """Save the parameters, which an update moves."""
+        np.copyto(self.params, self.run.network.params)
+        self.has_params = True
+
+    def save_memory(self) -> None:
+        """Save the memory of the optimizer, which an update changes."""
+        saved, memory, self.has_memory = self.memory, self.run.optimizer.memory, True
         if len(saved) == len(memory):
             for name, (array, copy) in saved.items():
                 if memory.get(name) is not array:
@@ -86,9 +94,10 @@ class Before:
     def restore(self) -> None:
         """Undo the step that was under way."""
         run = self.run
-        run.network.values[:] = self.values
-        run.optimizer.memory.clear()
-        run.optimizer.memory.update({name: c.copy() for name, (_, c) in self.memory.items()})
+        self.restore_values()
+        if self.has_memory:
+            run.optimizer.memory.clear()
+            run.optimizer.memory.update({name: c.copy() for name, (_, c) in self.memory.items()})
         if self.draws:
             put_state(run.network.rng, self.rng)
         run.epoch, run.step = self.place
@@ -99,6 +108,13 @@ class Before:
                 del run.history[name][self.lengths.get(name, 0) :]
                 if name not in self.lengths:
                     del run.history[name]
+
+    def restore_values(self) -> None:
+        """Restore the state, and the parameters if the step was to move them."""
+        network = self.run.network
+        network.state[:] = self.state
+        if self.has_params:
+            network.params[:] = self.params
 
     @staticmethod
     def _restore_tally(tally: Tally, cost_sum: float, examples: int, n: int) -> None:
@@ -134,9 +150,13 @@ class Loop:
                 if name not in run.names:
                     run.added.append(name)
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
-        self.before = Before(run)
-        self.within_step = False  # or half through the end of an epoch
+        self.before, self.ctrl_c = Before(run), CtrlC(run)
         self.is_first_step = True
+        # Whether an update ends before it is interrupted, and raises no error: of our own
+        # optimizers, while we handle Ctrl-C.
+        self.is_own = is_own(run.optimizer)
+        self.callbacks_are_own = all(map(is_own, callbacks))
+        self.largest_norm = math.inf  # of the parameters
 
     def begin(self, restore: Callable[[], None] | None = None) -> None:
         """Do what comes before the first step, and may be refused.
@@ -182,7 +202,7 @@ class Loop:
 
     def _train_epochs(self) -> None:
         run = self.run
-        with _interruptible(self):
+        with self.ctrl_c.handled(self.before.restore):
             while run.epoch < run.settings.epochs and not run.stopped:
                 self._train_epoch()
 
@@ -201,16 +221,20 @@ class Loop:
     def _train_epoch(self) -> None:
         run, every = self.run, self.run.settings.checkpoint_every
         self._call("on_epoch_begin", run.epoch, {})
+        self.largest_norm = math.inf
         for X, Y, w in self._batches():
             self._call_in_step("on_batch_begin", run.step, {})
             self.before.save()
-            self.within_step = True
+            self.ctrl_c.within_step = True
             flags = switch_off()  # what is not finite is an error
             try:
                 J = self._step(X, Y, w)
             finally:
                 switch_back(flags)
-            run.step, self.within_step = run.step + 1, False
+            run.step, self.ctrl_c.within_step = run.step + 1, False
+            self.ctrl_c.holds = False
+            if self.ctrl_c.waits:
+                raise KeyboardInterrupt
             if self.is_first_step:
                 self.is_first_step = False
                 self.before.notice_draws()
@@ -232,29 +256,50 @@ class Loop:
         J = chain.cost(Y, w)
         chain.back_from(Y, w)
         self.costs.append(J)
-        self._expect_finite(J, network.grads)
+        squares = self._expect_finite(J, network.grads)
         _add(run.tally, J, Y, A, w if self.data.training.weighs_metrics else None)
 
+        self._update(J, squares)
+        return J
+
+    def _update(self, J: float, squares: float) -> None:
+        """Have the optimizer move the parameters; keep what is needed to undo it.
+
+        `squares` is the sum of the squares of the gradients.
+        """
+        run, network, before = self.run, self.run.network, self.before
+        self.ctrl_c.holds = is_whole = self.is_own and self.ctrl_c.is_handled
+        self.largest_norm += run.optimizer.largest_change(math.sqrt(squares))
+        is_safe = is_whole and self.callbacks_are_own and not run.frozen
+        if is_safe and self.largest_norm < _FAR:
+            run.optimizer.step(network)  # every parameter stays finite
+            return
+        before.save_params()
+        if not is_whole:
+            before.save_memory()
         for part in run.frozen:
             network.grads[part] = 0  # a part of the state has no gradients: it is empty here
         run.optimizer.step(network)
         for part in run.frozen:
-            network.values[part] = self.before.values[part]
-        self._expect_finite(J, network.values, was_updated=True)
-        return J
+            network.values[part] = before.values[part]
+        squares = self._expect_finite(J, network.values, was_updated=True)
+        self.largest_norm = math.sqrt(squares)
 
-    def _expect_finite(self, J: float, vector: Array, was_updated: bool = False) -> None:
+    def _expect_finite(self, J: float, vector: Array, was_updated: bool = False) -> float:
+        """Return the sum of the squares of a vector of finite numbers."""
         # A sum of squares is finite only if every number is. It may overflow where every number is
         # finite, so then look closer.
         look_closer = self.run.settings.detect_anomaly and not was_updated
-        if math.isfinite(J + sum_of_squares(vector)) and not look_closer:
-            return
+        is_small = vector.size <= ONE_THREAD
+        squares = float(vector.dot(vector)) if is_small else sum_of_squares(vector)
+        if math.isfinite(J + squares) and not look_closer:
+            return squares
         network = self.run.network
         culprit = first_nonfinite(network)
         if culprit is None and math.isfinite(J) and all_finite(vector):
-            return
-        self.within_step = False
-        network.values[:] = self.before.values
+            return squares
+        self.ctrl_c.within_step = False
+        self.before.restore_values()
         if was_updated:  # the step is in the optimizer's memory already
             self.run.optimizer.reset()
         raise nonfinite_error(self.run, culprit or "the cost", self.costs, was_updated)
@@ -267,11 +312,11 @@ class Loop:
             measured |= {f"val_{name}": value for name, value in values.items()}
         # Nothing has changed up to here, so an epoch that is interrupted can end once more.
         self.before.save_epoch()
-        self.within_step = True
+        self.ctrl_c.within_step = True
         run.tally = run.new_tally()
         run.history.record(measured)
         run.optimizer.end_epoch()
-        run.epoch, run.step, self.within_step = run.epoch + 1, 0, False
+        run.epoch, run.step, self.ctrl_c.within_step = run.epoch + 1, 0, False
         self._call_at_epoch_end(measured)
         self._write_checkpoint()
 
@@ -335,6 +380,11 @@ def _add(tally: Tally, J: float, Y: Array, A: Array, w: Array | None) -> None:
                 tally.batches.setdefault(name, []).append(array.copy())
 
 
+def is_own(part: object) -> bool:
+    """Return whether an optimizer or callback is one of the library, and no subclass of it."""
+    return type(part).__module__.startswith("tinynet.")
+
+
 @quiet
 def evaluate(network: Network, batches: Batches, metrics: dict[str, Measure]) -> dict[str, float]:
     """Return the loss and the metrics on batches, in order; the network stays as it is."""
@@ -344,34 +394,3 @@ def evaluate(network: Network, batches: Batches, metrics: dict[str, Measure]) ->
         A = chain.forward_input(X)
         _add(tally, chain.cost(Y, w), Y, A, w if batches.weighs_metrics else None)
     return tally.measures()
-
-
-@contextlib.contextmanager
-def _interruptible(loop: Loop) -> Iterator[None]:
-    """Let Ctrl-C end the training after the step under way; a second Ctrl-C ends it at once."""
-    run = loop.run
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    is_ours = in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-    def interrupt(*_: Any) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        run.interrupt()
-
-    if is_ours:
-        signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    except KeyboardInterrupt:  # from a callback, or by a handler of somebody else
-        if loop.within_step or run.stopped == INTERRUPTED:
-            raise
-        run.interrupt()
-    finally:
-        if loop.within_step:  # whatever ended it
-            loop.before.restore()
-        if is_ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-    if run.stopped == INTERRUPTED:
-        step = f"in epoch {run.epoch + 1}, after step {run.step}"
-        place = step if run.step else f"after epoch {run.epoch}"
-        message = f"Training was interrupted {place}. The history is complete up to there."
-        write_line(sys.stderr, message)

@@ -1,0 +1,63 @@
+"""Ctrl-C during a training."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tinynet.training.progress import write_line
+from tinynet.training.run import INTERRUPTED, Run
+
+
+class CtrlC:
+    """Lets Ctrl-C end a run after the step under way; a second Ctrl-C ends it at once.
+
+    A step, or the end of an epoch, that is interrupted is undone. While the loop has set
+    ``holds``, a second Ctrl-C is only noted in ``waits``, and the loop raises it later: then
+    there is nothing to undo.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.within_step = False  # or half through the end of an epoch
+        self.holds = self.waits = self.is_handled = False
+        self.presses = 0
+
+    def _handle(self, *_: Any) -> None:
+        self.presses += 1
+        if self.presses == 1:
+            self.run.interrupt()
+        elif self.holds:
+            self.waits = True
+        else:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def handled(self, undo: Callable[[], None]) -> Iterator[None]:
+        """Handle Ctrl-C in the block, unless somebody else does; `undo` undoes a step."""
+        run = self.run
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        is_free = in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        self.is_handled = is_free
+        if is_free:
+            signal.signal(signal.SIGINT, self._handle)
+        try:
+            yield
+        except KeyboardInterrupt:  # from a callback, or by a handler of somebody else
+            if self.within_step or run.stopped == INTERRUPTED:
+                raise
+            run.interrupt()
+        finally:
+            if self.within_step:  # whatever ended it
+                undo()
+            if is_free:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+        if run.stopped == INTERRUPTED:
+            step = f"in epoch {run.epoch + 1}, after step {run.step}"
+            place = step if run.step else f"after epoch {run.epoch}"
+            message = f"Training was interrupted {place}. The history is complete up to there."
+            write_line(sys.stderr, message)
