@@ -347,6 +347,8 @@ loaded = sys.modules.keys() - before
 assert "tinynet.files.archive" in loaded
 only_files_need = {{"json", "zipfile", "tempfile", "zlib", "random"}}
 assert not only_files_need & loaded, only_files_need & loaded
+of_rules = {{"tinynet.schedules.rules", "tinynet.optimizers.adam", "csv"}}
+assert not of_rules & loaded, of_rules & loaded
 names = ["tinynet.testing", "tinynet.functional", "tinynet.data.datasets"]
 assert not {{*names}} & loaded, {{*names}} & loaded
 modules = [getattr(tn, name) for name in {sorted(LATER, reverse=True)}]
@@ -379,3 +381,19 @@ def test_auto(activation, name, variance):
     )
     assert same.W[1].tolist() == one.W[1].tolist()
     assert one.W[1].var() == pytest.approx(variance, rel=0.03)
+
+
+@pytest.mark.parametrize(("expression", "expected"), [
+    ("tn.Optimizer.get('nadam')", repr(tn.Nadam())),
+    ("tn.Schedule.get('step', rate=0.1, drop=0.5, every=2)", repr(tn.schedules.Step(0.1, 0.5, 2))),
+    ("tn.Optimizer.names()", "['adagrad', 'adam', 'adamw', 'nadam', 'rmsprop', 'sgd']"),
+    ("tn.Schedule.names()", "['constant', 'cosine', 'exponential', 'inverse_time', "),
+    ("tn.callbacks.EarlyStopping.__name__ + tn.AdamW.__name__", "EarlyStoppingAdamW"),
+    ("sorted(dir(tn)) == sorted(tn.__all__)", "True"),
+    ("type('Adam', (tn.Optimizer,), {'apply': print})", "name 'adam' already belongs"),
+    ("tn.optimizers.Adamm", "The nearest name is tn.optimizers.Adam."),
+])  # fmt: skip
+def test_what_is_imported_later_is_found(expression, expected):
+    """In a new process some modules are not imported yet, but all of their names are known."""
+    program = f"import tinynet as tn\ntry: print({expression})\nexcept Exception as e: print(e)"
+    assert expected in output_of("-c", program)

@@ -18,7 +18,7 @@ from tinynet import (
     schedules,
 )
 from tinynet._support.cache import Cache
-from tinynet._support.elsewhere import missing_in as _missing_in
+from tinynet._support.later import later as _later
 from tinynet._version import __version__
 from tinynet.activations import Activation
 from tinynet.data.rows import Rows, open_rows
@@ -36,19 +36,11 @@ from tinynet.layers import (
 )
 from tinynet.losses import Loss
 from tinynet.metrics import Metric
-from tinynet.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
+from tinynet.optimizers import SGD, Optimizer
 from tinynet.schedules import Schedule
 from tinynet.sequential import Sequential
 from tinynet.training import callbacks
-from tinynet.training.callbacks import (
-    Callback,
-    CSVLogger,
-    EarlyStopping,
-    Freeze,
-    LearningRateLogger,
-    ModelCheckpoint,
-    ReduceLROnPlateau,
-)
+from tinynet.training.callbacks import Callback
 from tinynet.training.history import History
 from tinynet.training.progress import ProgressBar
 
@@ -60,6 +52,15 @@ if _TYPE_CHECKING:
     from tinynet import functional, testing
     from tinynet.data import datasets
     from tinynet.data.datasets import load_digits
+    from tinynet.optimizers import Adagrad, Adam, AdamW, Nadam, RMSprop
+    from tinynet.training.callbacks import (
+        CSVLogger,
+        EarlyStopping,
+        Freeze,
+        LearningRateLogger,
+        ModelCheckpoint,
+        ReduceLROnPlateau,
+    )
 
     # What NumPy's functions return is Any to a type checker, so a method may return it.
     Array: _TypeAlias = _NDArray[_Any] | _Any
@@ -73,6 +74,14 @@ _LATER = {
     "functional": "tinynet.functional",
     "testing": "tinynet.testing",
 }
+_NAMES_LATER = {
+    "data.datasets": ["load_digits"],
+    "optimizers": ["Adagrad", "Adam", "AdamW", "Nadam", "RMSprop"],
+    "training.callbacks": [
+        "CSVLogger", "EarlyStopping", "Freeze", "LearningRateLogger", "ModelCheckpoint",
+        "ReduceLROnPlateau",
+    ],
+}  # fmt: skip
 
 __all__ = [
     "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "Array", "BatchNorm",
@@ -86,15 +95,12 @@ __all__ = [
 ]  # fmt: skip
 
 
+_get_later, __dir__ = _later(__name__, __all__, **_NAMES_LATER)
+
+
 def __getattr__(name: str) -> _Any:
     if name in _LATER:
         return _importlib.import_module(_LATER[name])
     if name == "Array":  # for annotations; numpy.typing costs 10 ms to import
         return _importlib.import_module("numpy.typing").NDArray[_Any]
-    if name == "load_digits":
-        return _importlib.import_module(_LATER["datasets"]).load_digits
-    raise _missing_in(__name__, name, __all__)
-
-
-def __dir__() -> list[str]:
-    return __all__
+    return _get_later(name)

@@ -36,6 +36,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import Dense, Sequential, optimizers, schedules
+from tinynet._support.registry import FAMILIES
 from tinynet.errors import FileFormatError, NonFiniteError, TrainingWarning, UnknownNameError
 
 MOST_SECONDS, MOST_MEMORY = 2.0, 200 << 20
@@ -694,6 +695,8 @@ def work(numbers, of_runs=False):
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", TrainingWarning)
         # What is imported when it is first needed is imported now.
+        for family in FAMILIES.values():
+            family.names()
         for data in (*wholes(), zipped([("description.npy", unknown)])):
             path.write_bytes(data)
             with contextlib.suppress(UnknownNameError):

@@ -7,6 +7,7 @@ on the name works wherever an instance of the class does.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Mapping
@@ -58,6 +59,7 @@ class Registered:
     __signature__ = _SignatureOfInit()
     family: ClassVar[str]
     plural: ClassVar[str]  # of the family, as entry points of plugins name it
+    modules: ClassVar[tuple[str, ...]] = ()  # of the library, which are imported for their names
     registered_name: ClassVar[str]
     _classes: ClassVar[dict[str, type[Any]]]
 
@@ -79,6 +81,8 @@ class Registered:
                 raise TypeError(f"{cls.__name__} defines {method}, expected back. Rename it.")
         if _has_abstract_methods(cls):
             return
+        if not cls.__module__.startswith("tinynet."):
+            cls._import_modules()  # a name that one of them has cannot be given again
         # attrs makes a slotted class twice, the second time without the keyword `name`.
         name = name or vars(cls).get("registered_name") or snake_case(cls.__name__)
         if not isinstance(name, str):
@@ -130,7 +134,13 @@ class Registered:
     @classmethod
     def names(cls) -> list[str]:
         """Return the family's registered names, sorted."""
+        cls._import_modules()
         return sorted(cls._classes)
+
+    @classmethod
+    def _import_modules(cls) -> None:
+        for module in cls.modules:
+            importlib.import_module(module)
 
     @classmethod
     def get(cls, spec: str | Mapping[str, Any] | Registered, /, **fields: Any) -> Self:
@@ -146,7 +156,7 @@ class Registered:
             described = {key: _decode(spec[key]) for key in spec if key not in _NAMING}
             fields = described | fields
         if isinstance(name, str):
-            kind = cls._classes.get(name) or _import_plugin(cls, name)
+            kind = cls._classes.get(name) or _imported(cls, name)
             return kind(**kind._known(fields)) if fields else kind()
         expected = f"the name, config or instance of a tinynet {cls.family}"
         raise TypeError(f"{spec!r} is not {expected}.{cls._hint(spec)}")
@@ -203,6 +213,12 @@ def _has_abstract_methods(cls: type) -> bool:
     names = set(vars(cls))
     names.update(*[getattr(base, "__abstractmethods__", ()) for base in cls.__bases__])
     return any(getattr(getattr(cls, name), "__isabstractmethod__", False) for name in names)
+
+
+def _imported(family: type[Registered], name: str) -> type[Any]:
+    """Return the class of this name from a module of the library, or else from a plugin."""
+    known = family.names()
+    return family._classes[name] if name in known else _import_plugin(family, name)
 
 
 def _import_plugin(family: type[Registered], name: str) -> type[Any]:

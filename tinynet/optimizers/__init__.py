@@ -3,15 +3,17 @@
 What a rule remembers lives in ``memory``, arrays that play no part in equality, repr or config.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tinynet._support.elsewhere import missing_in
-from tinynet.optimizers.adagrad import Adagrad
-from tinynet.optimizers.adam import Adam, AdamW, Nadam
+from tinynet._support.later import later
 from tinynet.optimizers.base import DecoupledDecay, Optimizer
-from tinynet.optimizers.rmsprop import RMSprop
 from tinynet.optimizers.sgd import SGD
 from tinynet.schedules import rate_field
+
+if TYPE_CHECKING:
+    from tinynet.optimizers.adagrad import Adagrad
+    from tinynet.optimizers.adam import Adam, AdamW, Nadam
+    from tinynet.optimizers.rmsprop import RMSprop
 
 __all__ = [
     "SGD",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        raise missing_in(__name__, name, __all__)
+    adams = ("Adam", "AdamW", "Nadam")
+    __getattr__, __dir__ = later(
+        __name__, __all__, adagrad=("Adagrad",), adam=adams, rmsprop=("RMSprop",)
+    )

@@ -43,6 +43,7 @@ class Optimizer(Registered, ABC):
     """
 
     family = "optimizer"
+    modules = tuple([f"tinynet.optimizers.{name}" for name in ("adagrad", "adam", "rmsprop")])
     clip_norm: float | None = positive(None)
     clip_value: float | None = positive(None)
     memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)

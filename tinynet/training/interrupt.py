@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -39,6 +38,8 @@ class CtrlC:
     @contextlib.contextmanager
     def handled(self, undo: Callable[[], None]) -> Iterator[None]:
         """Handle Ctrl-C in the block, unless somebody else does; `undo` undoes a step."""
+        import signal  # takes half a millisecond
+
         run = self.run
         in_main_thread = threading.current_thread() is threading.main_thread()
         is_free = in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler

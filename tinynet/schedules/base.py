@@ -1,0 +1,65 @@
+"""The abstract schedule, and the field of an optimizer for a learning rate."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from tinynet._support.fields import one_of
+from tinynet._support.registry import Registered
+
+
+@attrs.frozen(slots=False, kw_only=True)
+class Schedule(Registered, ABC):
+    """Base of all schedules; to subclass it is to register.
+
+    `by`, "step" or "epoch" and by keyword only, is what t counts. With "epoch", the steps of a
+    schedule are epochs.
+    """
+
+    family = "schedule"
+    modules = ("tinynet.schedules.rules",)
+    by: str = one_of("step", "epoch", default="step")
+
+    @abstractmethod
+    def at(self, t: int) -> float:
+        """Return the learning rate after `t` steps (or epochs): ``at(0)`` is for the first step."""
+
+
+def _number_or_schedule(value: Any) -> float | Schedule:
+    """Return a learning rate as a float, or as a schedule from an instance, a config or a name."""
+    described: Any = (Registered, Mapping, str, type)  # `get` explains what is wrong with a class
+    if isinstance(value, described):
+        return Schedule.get(value)
+    return float(value)
+
+
+def _check_rate(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, Schedule) and not 0 <= value < math.inf:
+        expected = "a finite number of at least 0, or a schedule"
+        raise ValueError(
+            f"{type(instance).__name__}: {field.name} is {value!r}, expected {expected}."
+        )
+
+
+def rate_field(default: Any = attrs.NOTHING) -> Any:
+    """Return a field for a learning rate: a number, or a `Schedule`, by name or config too.
+
+    In a custom optimizer with this field, ``self.rate()`` is the rate of the current step:
+
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> @attrs.frozen(slots=False)
+    ... class Signs(tn.Optimizer):
+    ...     learning_rate: float | tn.Schedule = rate_field(0.01)
+    ...
+    ...     def apply(self, params, grads):
+    ...         params -= self.rate() * np.sign(grads)
+    >>> Signs(tn.schedules.Step(0.1, drop=0.5, every=10)).rate(later=10)
+    0.05
+    """
+    return attrs.field(default=default, converter=_number_or_schedule, validator=_check_rate)
