@@ -284,3 +284,34 @@ def test_updates_by_blocks(optimizer, monkeypatch):
             optimizer.update(moved[-1], grads)
         equal(moved[0], moved[-1])
     assert not np.any(moved[0] == start), "every parameter moves"
+
+
+@pytest.mark.parametrize("lie_as", ["rows", "columns"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize("shape", [(300,), (10, 6, 5)], ids=str)
+def test_fit_copies_all_examples_at_most_once(lie_as, dtype, shape):
+    """X is cast to rows, or copied to rows, but not both; rows of the dtype are not copied."""
+    X = np.arange(6_000 * 300).reshape(6_000, *shape).astype(dtype)
+    X = np.moveaxis(X % 7, 0, -1) if lie_as == "rows" else np.moveaxis(X % 7, 0, -1).copy()
+    Y = X.reshape(300, -1)[:1].astype(np.float32)
+    layers = [Flatten(), Dense(1)] if len(shape) > 1 else [Dense(1)]
+    models = [tn.Sequential(layers, "mean_squared_error", inputs=shape, seed=1) for _ in "12"]
+    tracemalloc.start()
+    models[0].fit(X, Y, tn.SGD(1e-6))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    copies = 0 if lie_as == "rows" and dtype is np.float32 else 1
+    in_bytes = 4 * X.size
+    assert copies * in_bytes < peak < (copies + 0.5) * in_bytes
+    models[1].fit(np.ascontiguousarray(X, np.float32), Y, tn.SGD(1e-6))
+    equal(*[model.params for model in models])
+
+
+def test_weight_decay_leaves_no_subnormal_parameter():
+    """Where all gradients are 0, W shrinks to 0, and not to a number that is slow."""
+    model = tn.Sequential([Dense(3, l2=10.0), Dense(1)], "mean_squared_error", inputs=2, seed=1)
+    X = np.zeros((2, 64), np.float32)
+    model.fit(X, X[:1], tn.SGD(0.08), epochs=100)
+    model.fit(X, X[:1], tn.AdamW(0.5, weight_decay=1.5), epochs=100)
+    left = np.abs(model.params[model.params != 0])
+    assert left.size == 0 or left.min() >= np.finfo(np.float32).tiny

@@ -240,6 +240,12 @@ def test_gradients_in_float32():
         tn.testing.compare_gradients(net, DEEP_X, Y, {"dW2": 1.01 * single["dW2"]})
 
 
+def test_examples_that_lie_as_rows():
+    """X may be the transposed view of an array with an example in each row."""
+    net, rows = deep(), np.ascontiguousarray(DEEP_X.T).T
+    assert tn.testing.compare_gradients(net, rows, Y, learner(net)) < 1e-9
+
+
 def test_dictionaries_of_the_course():
     """The course's parameters stand for a network; Y may be flat, and arrays may be lists."""
     parameters, grads = course()

@@ -90,9 +90,17 @@ def numbers(value: Any, name: str, example: Shape = ()) -> Array:
 
 
 def columns(
-    X: Any, expected: Shape | None, dtype: np.dtype[Any], name: str, whose: str = ""
+    X: Any,
+    expected: Shape | None,
+    dtype: np.dtype[Any],
+    name: str,
+    whose: str = "",
+    as_rows: bool = False,
 ) -> Array:
-    """Return X in `dtype`, if it has at least one example of the `expected` shape, or of any."""
+    """Return X in `dtype`, if it has at least one example of the `expected` shape, or of any.
+
+    With `as_rows`, an X that must be cast is cast to columns that lie as rows in memory.
+    """
     if type(X) is np.ndarray and X.dtype == dtype and X.shape[:-1] == expected and X.size:
         return X
     value, X = X, numbers(X, name, expected or ())
@@ -115,6 +123,8 @@ def columns(
     if X.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {X.shape}, expected at least one example (a column).")
     with np.errstate(all="ignore"):  # a number too large for dtype is found as infinite
+        if as_rows and X.dtype != dtype:
+            return np.moveaxis(np.moveaxis(X, -1, 0).astype(dtype, order="C"), 0, -1)
         return X.astype(dtype, copy=False)
 
 

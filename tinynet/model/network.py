@@ -269,7 +269,7 @@ class Network:
     def check_data(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns; the first ones build the model."""
         was_built, loss = self.is_built, self.needed_loss()
-        value, (X, layers) = X, self._inputs(X)
+        value, (X, layers) = X, self._inputs(X, as_rows=True)  # batches come from rows
         expected = (*layers[-1].output_shape, X.shape[-1])
         Y = checks.targets(Y, expected, self.dtype, loss.targets, len(X), value)
         if was_built:
@@ -279,12 +279,12 @@ class Network:
             self.build(layers, self.rng)
         return X, Y.copy() if self.storage.holds(Y) else Y
 
-    def _inputs(self, X: Any) -> tuple[Array, Sequence[PlacedLayer]]:
+    def _inputs(self, X: Any, as_rows: bool = False) -> tuple[Array, Sequence[PlacedLayer]]:
         """Return X checked and cast, and the layers; the first X says where they are placed."""
         if "storage" in self.__dict__:
-            X = checks.columns(X, self.inputs, self.dtype, "X")
+            X = checks.columns(X, self.inputs, self.dtype, "X", as_rows=as_rows)
             return X.copy() if self.storage.holds(X) else X, self.storage.layers
-        X = checks.columns(X, None, self.dtype, "X")
+        X = checks.columns(X, None, self.dtype, "X", as_rows=as_rows)
         if X.size == 0:
             raise ShapeError(f"X has shape {X.shape}, expected at least one number an example.")
         checks.check_finite("X", X)

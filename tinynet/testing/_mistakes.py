@@ -112,7 +112,7 @@ def _right_dZ(chain: ModelChain, l: int, dA: Array, Y: Array) -> Array:
 
 def _layer_back(step: Step, dZ: Array, with_dA_prev: bool = True) -> Array:
     """Return dA_prev for a dZ, and fill the gradients of the layer."""
-    step.cache.dA_prev = np.empty_like(step.cache.A_prev) if with_dA_prev else None
+    step.cache.dA_prev = np.empty_like(step.cache.A_prev, order="C") if with_dA_prev else None
     return np.array(step.layer.back(dZ, step.cache))
 
 

@@ -152,10 +152,7 @@ class Loop:
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before, self.ctrl_c = Before(run), CtrlC(run)
         self.is_first_step = True
-        # Whether an update ends before it is interrupted, and raises no error: of our own
-        # optimizers, while we handle Ctrl-C.
-        self.is_own = is_own(run.optimizer)
-        self.callbacks_are_own = all(map(is_own, callbacks))
+        self.is_own, self.callbacks_are_own = is_own(run.optimizer), all(map(is_own, callbacks))
         self.largest_norm = math.inf  # of the parameters
 
     def begin(self, restore: Callable[[], None] | None = None) -> None:
@@ -265,7 +262,8 @@ class Loop:
     def _update(self, J: float, squares: float) -> None:
         """Have the optimizer move the parameters; keep what is needed to undo it.
 
-        `squares` is the sum of the squares of the gradients.
+        `squares` is the sum of the squares of the gradients. An update is whole, where one of our
+        own optimizers raises no error and Ctrl-C waits, or it may break off.
         """
         run, network, before = self.run, self.run.network, self.before
         self.ctrl_c.holds = is_whole = self.is_own and self.ctrl_c.is_handled
@@ -313,6 +311,7 @@ class Loop:
         # Nothing has changed up to here, so an epoch that is interrupted can end once more.
         self.before.save_epoch()
         self.ctrl_c.within_step = True
+        run.clear_subnormals()
         run.tally = run.new_tally()
         run.history.record(measured)
         run.optimizer.end_epoch()

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from tinynet._support import fields
-from tinynet._support.arrays import Array, Shape
+from tinynet._support.arrays import Array, Shape, clear_subnormals
 from tinynet._support.checks import integer
 from tinynet.data.split import check_share
 from tinynet.metrics import Measure, measured
@@ -128,6 +128,14 @@ class Run:
     def interrupt(self) -> None:
         """End the training after the step under way, so that it can be resumed."""
         self.stopped = self.stopped or INTERRUPTED
+
+    def clear_subnormals(self) -> None:
+        """Set parameters that are too small for a normal number to 0, after each epoch.
+
+        Weight decay shrinks those whose gradients are 0 until they are, and arithmetic with such
+        numbers is ten times as slow.
+        """
+        clear_subnormals(self.network.values)
 
     def freeze(self, layers: list[PlacedLayer]) -> None:
         """Leave these layers as they are, and those that are frozen already."""
