@@ -394,3 +394,25 @@ def test_as_torch(torch, layer, settings, shape):
             pairs.append((cache.running_variance.ravel(), theirs.running_var.numpy()))
         for mine, other in pairs:
             close(mine, other, rtol=1e-9, atol=1e-9)
+
+
+class TwiceDense(Dense):
+    """A subclass with a forward of its own, and one with a back of its own."""
+
+    def forward(self, A_prev, cache):
+        Z = super().forward(A_prev, cache)
+        Z *= 2
+        return Z
+
+    def back(self, dZ, cache):
+        return super().back(2 * dZ, cache)
+
+
+def test_a_subclass_of_dense_has_its_own_passes():
+    """A chain calls what the subclass defines, and not what is bound for Dense."""
+    how = {"loss": "mean_squared_error", "seed": 1, "dtype": "float64"}
+    models = [Sequential([kind(3, l2=0.1), kind(2)], **how) for kind in (Dense, TwiceDense)]
+    X, Y = np.random.default_rng(1).random((2, 4, 5))
+    plain, doubled = [model.forward(X).copy() for model in models]
+    np.testing.assert_allclose(4 * plain, doubled)
+    assert tn.testing.check_gradients(models[1], X, Y[:2]) < 1e-7

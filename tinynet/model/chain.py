@@ -16,6 +16,7 @@ from tinynet._support.quiet import switch_back, switch_off, within
 from tinynet._support.random import Random
 from tinynet.activations import Activation
 from tinynet.layers import Dense
+from tinynet.layers.base import bound
 from tinynet.losses import Loss
 from tinynet.model.place import PlacedLayer
 
@@ -32,8 +33,9 @@ class Chain:
         self._forward: list[tuple[Any, ...]] = []
         self._back: list[tuple[Any, ...]] = []
         for layer, cache in links:
-            self._forward.append((layer.forward, layer.activate, cache))
-            self._back.insert(0, (layer.activation_back, layer.back, cache))
+            forward, back = bound(layer.layer, cache)
+            self._forward.append((forward, layer.activate, cache))
+            self._back.insert(0, (layer.activation_back, back, cache))
         self.training = False
         self.rng: Random | None = None
         self.has_forward = self.has_back = False  # whether the caches hold a whole pass

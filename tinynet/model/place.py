@@ -35,7 +35,7 @@ class PlacedLayer:
         self.params: dict[str, Array] = {}  # views by name, as the storage gives them
         self.grads: dict[str, Array] = {}
         self.state_views: dict[str, Array] = {}
-        self.forward, self.back, self.penalty = layer.forward, layer.back, layer.penalty
+        self.penalty = layer.penalty
         self.is_penalized = layer.is_penalized
         self.is_frozen = False  # then it goes forward as outside training
         self.activate = with_out(layer.activation.forward)

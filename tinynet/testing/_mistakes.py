@@ -113,7 +113,7 @@ def _right_dZ(chain: ModelChain, l: int, dA: Array, Y: Array) -> Array:
 def _layer_back(step: Step, dZ: Array, with_dA_prev: bool = True) -> Array:
     """Return dA_prev for a dZ, and fill the gradients of the layer."""
     step.cache.dA_prev = np.empty_like(step.cache.A_prev, order="C") if with_dA_prev else None
-    return np.array(step.layer.back(dZ, step.cache))
+    return np.array(step.layer.layer.back(dZ, step.cache))
 
 
 def _back(step: Step, dA: Array, Z: Array, A: Array) -> Array:
