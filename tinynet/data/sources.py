@@ -142,10 +142,12 @@ def ordered_batches(
 
 def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Array]:
     """Return X alone in parts, in order, as columns that are checked and cast."""
+    is_array = type(X) is np.ndarray
+    if is_array and batch_size is None and X.shape[-1:] <= (_PART,):
+        return (network.check_inputs(X),)
     if batch_size is not None:
         integer_or_none("batch_size", batch_size)
-    reads, is_array = on_disk(X), type(X) is np.ndarray
-    shape = X.shape if is_array else shape_of(X)
+    reads, shape = on_disk(X), shape_of(X)
     if not reads and batch_size is None and shape[-1:] <= (_PART,):
         return (network.check_inputs(X),)
     is_checked = is_array and network.is_built and shape[:-1] == network.inputs

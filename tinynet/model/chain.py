@@ -50,7 +50,7 @@ class Chain:
             self.set_mode(training, rng)
         for forward, activate, cache in self._forward:
             if cache.A_prev is not A:
-                cache.A_prev = A
+                vars(cache)["A_prev"] = A  # it is no view, into which one would copy
             Z = forward(A, cache)
             if Z is not cache.Z:
                 Z = into(cache.Z, Z, "The Z that forward returns", cache.where)
