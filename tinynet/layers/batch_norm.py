@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape
+from tinynet._support.arrays import Array, Shape, clear_subnormals
 from tinynet._support.cache import Cache
 from tinynet._support.fields import fraction
 from tinynet.errors import ShapeError
@@ -91,11 +88,10 @@ class BatchNorm(Normalization):
 
     def _update(self, running: Array, of_batch: Array) -> None:
         running += (1 - self.momentum) * (of_batch - running)
-        # That of a dead unit would decay to a subnormal number and stay there, because momentum
-        # times it is rounded to itself.
-        smallest = _smallest_normal(running.dtype)
-        if abs(of_batch.item(np.abs(of_batch).argmin())) < smallest:
-            running *= np.abs(running) >= smallest
+        # The statistic of a dead unit would decay to a subnormal number and stay there, because
+        # momentum times it is rounded to itself.
+        if np.abs(of_batch).min() < np.finfo(running.dtype).tiny:
+            clear_subnormals(running)
 
     def slope(self, cache: Cache, out: Array) -> Array:
         np.copyto(out, cache.gamma / cache.std)
@@ -116,11 +112,6 @@ class BatchNorm(Normalization):
         dA_prev += cache.dbeta
         dA_prev *= -cache.gamma / cache.std
         return dA_prev
-
-
-@functools.lru_cache(maxsize=16)
-def _smallest_normal(dtype: np.dtype[Any]) -> float:
-    return float(np.finfo(dtype).tiny)
 
 
 def _at_least_two(A_prev: Array, cache: Cache) -> int:
