@@ -7,6 +7,7 @@ import tinynet as tn
 from tinynet._support import arrays, products
 
 LIMIT, LARGE = products._ONE_THREAD, products._LARGE
+ON_ONE_THREAD = arrays._ON_ONE_THREAD
 
 
 class Counted(np.ndarray):
@@ -67,7 +68,7 @@ def test_a_pass_in_parts_gives_the_same(m, monkeypatch):
         np.testing.assert_allclose(in_parts, whole, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [0, 1, arrays.ONE_THREAD, arrays.ONE_THREAD + 1, 100_000])
+@pytest.mark.parametrize("size", [0, 1, ON_ONE_THREAD, ON_ONE_THREAD + 1, 100_000])
 def test_sum_of_squares(size):
     vector = np.arange(size) % 7.0
     assert arrays.sum_of_squares(vector) == np.square(vector).sum()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape, scalar
+from tinynet._support.arrays import FEW, Array, expect_one_shape, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite
 from tinynet._support.normal import normal_density, times_normal_tail
@@ -23,7 +23,6 @@ from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet._support.underflow import at_most, exp, positive_part
 
-_FEW = 1024
 _UNLIMITED = (-math.inf, math.inf)
 
 
@@ -179,7 +178,7 @@ class ReLU(Activation):
     range = (0.0, math.inf)
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        if Z.size < _FEW:
+        if Z.size < FEW:
             return np.maximum(Z, scalar(0, Z.dtype), out=out)
         A = np.empty_like(Z) if out is None else out
         A.fill(0)  # of many numbers, np.maximum of two arrays is twice as fast
@@ -277,8 +276,8 @@ class Softplus(Activation):
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
-        less = np.expm1(np.negative(A, out=out), out=out)
-        return np.multiply(dA, np.negative(less, out=out), out=out)
+        minus_slope = np.expm1(np.negative(A, out=out), out=out)
+        return np.multiply(dA, np.negative(minus_slope, out=out), out=out)
 
 
 class SiLU(Activation):
@@ -324,8 +323,7 @@ class GELU(Activation):
         slope = A / Z
         np.copyto(slope, scalar(0.5, Z.dtype), where=np.abs(Z) < _negligible(Z.dtype))
         density = normal_density(Z)
-        density *= Z
-        slope += density
+        slope += np.multiply(density, Z, out=density)
         slope *= dA
         return slope
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray  # costs 10 ms to import
 
 _SMALL = 4096  # numbers
-_FEW = 1024
-_BLOCK = 1 << 14
-ONE_THREAD = 8192
+FEW = 1024  # numbers: fewer are not worth an array of equal numbers for np.maximum
+_BLOCK = 1 << 14  # numbers that are cleared at a time, so that they stay in the processor's cache
+_ON_ONE_THREAD = 8192  # numbers: OpenBLAS uses threads for the product of more than 10,000
 Array: TypeAlias = "NDArray[Any]"
 Shape: TypeAlias = tuple[int, ...]
 Declared: TypeAlias = Sequence[Mapping[str, Any]]  # what has a shape, by name, for each layer
@@ -97,7 +97,7 @@ def constant(number: float, like: Array) -> Array:
     Many numbers have a partner each, because then NumPy uses the vector instructions of the
     processor: that is twice as fast. Few numbers have one together.
     """
-    if like.size < _FEW:
+    if like.size < FEW:
         return scalar(number, like.dtype)
     array = np.empty_like(like)
     array.fill(number)
@@ -105,7 +105,7 @@ def constant(number: float, like: Array) -> Array:
 
 
 def clear_subnormals(array: Array) -> None:
-    """Set numbers that are too small for a normal number to 0, block by block."""
+    """Set subnormal numbers to 0, block by block; `array` has no gaps in memory."""
     flat, smallest = array.ravel("K"), np.finfo(array.dtype).tiny
     for start in range(0, flat.size, _BLOCK):
         part = flat[start : start + _BLOCK]
@@ -147,13 +147,15 @@ def extremes(array: Array) -> tuple[float, float]:
 
 
 def sum_of_squares(vector: Array) -> float:
-    """Return the sum of the squares of a vector.
+    """Return the sum of the squares of a vector, computed on one thread.
 
-    OpenBLAS uses threads for more than 10,000 numbers, and may wait for a core that is busy.
+    Several threads may have to wait for a core that is busy, as in `products`.
     """
+    if vector.size <= _ON_ONE_THREAD:
+        return float(vector.dot(vector))
     total = 0.0
-    for start in range(0, vector.size, ONE_THREAD):
-        part = vector[start : start + ONE_THREAD]
+    for start in range(0, vector.size, _ON_ONE_THREAD):
+        part = vector[start : start + _ON_ONE_THREAD]
         total += float(part.dot(part))
     return total
 
