@@ -35,16 +35,14 @@ _DOUBLE = (5.53, (
 ))  # fmt: skip
 
 
-# For large x, x · Φ(-x) and the density are 0.4 exp(-x²/2). They are normal numbers where this
-# exponential is at least so many times the smallest one, and below they count as 0.
+# For large x, x · Φ(-x) and the density are 0.4 exp(-x²/2). They are normal numbers where that
+# exponential is at least `_LEAST` times the smallest normal number. Below, they count as 0.
 _LEAST = 3
 
 
 def normal_density(z: Array) -> Array:
     """Return exp(-z²/2)/√(2π), and 0 where that is not a normal number."""
-    D = np.square(z)
-    D *= scalar(-0.5, D.dtype)
-    E = exp(D, least=_LEAST)
+    E = exp(_minus_half_square(z), least=_LEAST)
     E *= scalar(1 / math.sqrt(2 * math.pi), E.dtype)
     return E
 
@@ -77,10 +75,15 @@ def _times_tail(x: Array) -> Array:
         F *= t
     F += lowest
     F *= w
-    D = np.square(x)
-    D *= scalar(-0.5, D.dtype)
-    F *= np.exp(D, D)
+    exponent = _minus_half_square(x)  # x is at most _reach, so this exponential is normal
+    F *= np.exp(exponent, exponent)
     return F
+
+
+def _minus_half_square(x: Array) -> Array:
+    square = np.square(x)
+    square *= scalar(-0.5, square.dtype)
+    return square
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,9 +1,9 @@
 """Products of small arrays, on one thread.
 
-BLAS, which computes NumPy's products, divides one of half a million multiplications among threads.
-That saves a few microseconds while a core is idle. Where another program has the core, the product
-waits for it, for milliseconds: a thousand times as long. So what is small is computed in parts that
-one thread computes.
+BLAS computes NumPy's products. It divides one of half a million multiplications among threads,
+which saves a few microseconds while a core is idle. Where another program has the core, the product
+waits for milliseconds: a thousand times as long. So a small product is computed in parts that are
+too small to be divided.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import numpy as np
 
 from tinynet._support.arrays import Array
 
-# Multiplications: fewer than this are computed on one thread by OpenBLAS.
-_ONE_THREAD = 1 << 19
-# From here on threads save enough time.
-_LARGE = 1 << 21
+_ONE_THREAD = 1 << 19  # multiplications: OpenBLAS computes fewer than this on one thread
+_LARGE = 1 << 21  # multiplications: from here on threads save enough time
 
 
 def dot_for(multiplications: int) -> Callable[[Array, Array, Array], Array]:

@@ -19,9 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _without_flags() -> list[tuple[contextvars.ContextVar[Any], Any]]:
-    """Return the context variable that holds NumPy's flags, with its value for no flags.
+    """Return the context variables that ``np.seterr`` sets, each with its value for no flags.
 
-    NumPy does not name it, so look for what ``np.seterr`` changes.
+    NumPy holds its flags in one context variable, but gives it no public name.
     """
     before, context = contextvars.copy_context(), contextvars.copy_context()
     context.run(np.seterr, all="ignore")
@@ -29,9 +29,9 @@ def _without_flags() -> list[tuple[contextvars.ContextVar[Any], Any]]:
 
 
 def _switches() -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    """Return what switches the flags off, and what switches them back to what that returned."""
+    """Return two functions: one switches the flags off, the other takes its result to undo that."""
     found = _without_flags()
-    if len(found) != 1:
+    if len(found) != 1:  # another NumPy may hold its flags elsewhere
         return partial(np.seterr, all="ignore"), lambda before: np.seterr(**before)
     flags, none = found[0]
     return partial(flags.set, none), flags.reset  # in a tenth of the time of ``np.seterr``

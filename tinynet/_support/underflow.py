@@ -19,11 +19,12 @@ _BLOCK = 1 << 13  # numbers at a time where no array as large as `out` may be al
 
 @functools.lru_cache(maxsize=16)
 def log_smallest(dtype: np.dtype[Any], least: float = 1.0) -> float:
-    """Return the logarithm of `least` times the smallest number that a formula gives beside 0.
+    """Return the logarithm of `least` times the number below which an exponential counts as 0.
 
-    That is the smallest normal number, and a hundredth more for rounding. In float64 it is four
-    times as much, because NumPy's exponentials are slow already there. In float16, which needs all
-    its few numbers and is computed in float32, it is the smallest of all.
+    That number is the smallest normal one, and a hundredth more for rounding. In float64 it is four
+    times as much, because NumPy's exponentials are slow just above the smallest normal number too.
+    In float16 it is the smallest subnormal number: float16 has few numbers, and is computed in
+    float32.
     """
     limits = np.finfo(dtype)
     if dtype.itemsize == 2:
@@ -53,7 +54,7 @@ def exp(x: Array, out: Array | None = None, least: float = 1.0) -> Array:
 def _exp_or_zero(x: Array, limit: float, out: Array) -> Array:
     is_normal = x >= limit
     np.exp(np.maximum(x, constant(limit, x), out=out), out=out)
-    out *= is_normal.astype(x.dtype)  # faster than a choice, whose branches nobody can predict
+    out *= is_normal.astype(x.dtype)  # faster than np.where, because it has no branches
     return out
 
 
