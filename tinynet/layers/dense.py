@@ -75,11 +75,11 @@ class Dense(BoundLayer):
 
     def bind_forward(self, cache: Cache) -> Pass:
         W, b, to_Z, dot, add, copyto = cache.W, cache.b, cache.Z, cache.dot, np.add, np.copyto
-        wide_b = b if cache.like_Z.shape == b.shape else cache.like_Z  # so for one example
+        wide_b = b if cache.like_Z.shape == b.shape else cache.like_Z  # the same for one example
 
         def forward(A_prev: Array, _: Cache) -> Array:
             Z = dot(W, A_prev, to_Z)
-            if wide_b is not b:  # to add a column takes longer than to copy it and add that
+            if wide_b is not b:  # to add a column takes longer than to copy it and add the copies
                 copyto(wide_b, b)
             return add(Z, wide_b, Z)
 
@@ -89,7 +89,7 @@ class Dense(BoundLayer):
         W, dW, db, l2, dot, multiply = cache.W, cache.dW, cache.db, self.l2, cache.dot, np.multiply
         W_T, (one_mth, mean) = W.T, cache.means
 
-        def back(dZ: Array, cache: Cache) -> Any:
+        def back(dZ: Array, _: Cache) -> Any:
             if dZ.size < dW.size:  # 1/m goes to the smaller array; dZ is public, so not in place
                 dot(multiply(dZ, one_mth, cache.like_Z), cache.A_prev.T, dW)
             else:

@@ -65,15 +65,16 @@ class LayerNorm(Normalization):
         _columns(product).dot(cache.means[0] / cache.std, out=cache.dgamma.reshape(-1))
 
     def input_gradient(self, dZ: Array, cache: Cache) -> Array:
-        factor = 1 / cache.std
+        # `gamma_gradient` has left dZ · centered in `product`.
+        inverse_std = 1 / cache.std
         weights = _one_nth(cache) * cache.gamma.reshape(-1)
         mean = weights.dot(_columns(dZ))
-        mean_product = weights.dot(_columns(cache.product)) * factor
-        # What the means add: (mean of dÂ + Â · mean of dÂ · Â) / sqrt(variance + epsilon).
+        mean_product = weights.dot(_columns(cache.product)) * inverse_std
+        # What the formula subtracts: (mean of dÂ + Â · mean of dÂ · Â) / std.
         through_means = cache.product
-        np.copyto(through_means, mean_product * factor * factor)
+        np.copyto(through_means, mean_product * inverse_std * inverse_std)
         through_means *= cache.centered
-        through_means += mean * factor
+        through_means += mean * inverse_std
         dA_prev = self.slope(cache, cache.dA_prev)
         dA_prev *= dZ
         dA_prev -= through_means

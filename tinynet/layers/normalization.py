@@ -52,14 +52,14 @@ class Normalization(Layer):
 
     @abstractmethod
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
-        """Fill ``cache.dgamma``."""
+        """Fill ``cache.dgamma``; `input_gradient` may use what this leaves in other arrays."""
 
     @abstractmethod
     def input_gradient(self, dZ: Array, cache: Cache) -> Array:
         """Fill and return ``cache.dA_prev``; dgamma and dbeta are there already."""
 
-    # Copying a column or a row into the result, and computing there, takes less time than an
-    # operation of the column or row with one array that writes into another.
+    # NumPy computes slowly with a column or a row and an array. It takes less time to copy the
+    # column or row into the result, and to compute there with two arrays of one shape.
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
         self.normalize(A_prev, cache)
