@@ -375,6 +375,14 @@ def test_gradients_after_the_pass_of_one_layer():
     equal(model.layers[2].activation.back(model.dA[3], model.Z[3], model.A[3]), model.dZ[3])
 
 
+def test_no_X_after_the_pass_of_one_layer():
+    """The pass of a later layer leaves no X of the model, and None is not taken for it."""
+    model = network()
+    model.forward_layer(2, np.ones((5, 6)))
+    with raises(TypeError, "X has dtype object", "Pass an array"):
+        model.forward(None)
+
+
 def test_activations_write_into_the_models_arrays():
     """Whichever way a pass goes, an activation is handed an array of the model as out."""
     given = []

@@ -77,7 +77,8 @@ class Network:
         and `NonFiniteError` for one with NaN or infinite entries.
         """
         chain = self.chain
-        if chain is None or X is not chain.first.A_prev or X.shape != chain.shape:
+        # X of the last pass has been checked, except its numbers, which every pass looks at.
+        if chain is None or X is None or X is not chain.first.A_prev or X.shape != chain.shape:
             X = self.check_inputs(X)
             chain = self.use_chain(X.shape[-1])
             if self.storage.holds(X):  # X may be an array that a pass returned
