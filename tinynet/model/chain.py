@@ -20,7 +20,7 @@ from tinynet.layers.base import bound
 from tinynet.losses import Loss
 from tinynet.model.place import PlacedLayer
 
-_FEW = 4096  # numbers: then to compare them takes less time than to check them
+_FEW = 4096  # numbers: it takes less time to compare so few targets than to check them
 
 
 class Chain:
@@ -50,7 +50,7 @@ class Chain:
             self.set_mode(training, rng)
         for forward, activate, cache in self._forward:
             if cache.A_prev is not A:
-                vars(cache)["A_prev"] = A  # it is no view, into which one would copy
+                vars(cache)["A_prev"] = A  # `cache.A_prev = A` would first look for a view
             Z = forward(A, cache)
             if Z is not cache.Z:
                 Z = into(cache.Z, Z, "The Z that forward returns", cache.where)
@@ -133,8 +133,8 @@ class ModelChain(Chain):
             self.output = output
         self.first, self.last = caches[0], caches[-1]
         # One unit of Dense sees every input, so one row of Z[1] shows what is not finite in X.
-        self.has_one_row = isinstance(layers[0].layer, Dense) and caches[0].Z.ndim == 2
-        self.sieve = caches[0].Z[0] if self.has_one_row else caches[0].Z
+        self.probes_row = isinstance(layers[0].layer, Dense) and self.first.Z.ndim == 2
+        self.probe = self.first.Z[0] if self.probes_row else self.first.Z
         self.targets: Array | None = None  # of the last backward pass, and their weights
         self.weights: Array | None = None
         self.checked_targets: Array | None = None  # since the last forward pass
@@ -145,8 +145,8 @@ class ModelChain(Chain):
         self.checked_targets = None
         flags = switch_off()  # what is not finite is looked for here
         try:
-            A, Z = self.forward(X, training, rng), self.sieve
-            if not (self.has_one_row and math.isfinite(Z.dot(Z))) and not all_finite(Z):
+            A, probe = self.forward(X, training, rng), self.probe
+            if not (self.probes_row and math.isfinite(probe.dot(probe))) and not all_finite(probe):
                 self.has_forward = False
                 check_finite("X", X)
                 self.has_forward = True
