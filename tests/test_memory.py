@@ -172,6 +172,27 @@ def test_predict_has_no_arrays_of_the_way_back():
     assert {"Z", "A", "dZ", "dA"} & vars(cache).keys() == {"Z", "A"}
 
 
+def test_predict_stores_small_arrays():
+    """Those for four batch sizes serve again, without X; large ones are freed."""
+    model, X, _ = network()
+    A = model.predict(X[:, :2])
+    before = A.copy()
+    for m in (1, 2, 3, 4):
+        model.predict(X[:, :m])
+    stored = dict(model.storage._idle)
+    assert stored.keys() == {1, 2, 3, 4}
+    chains = [chain for idle in stored.values() for chain in idle]
+    for m in (1, 2, 3, 4):
+        model.predict(-X[:, :m])
+    assert [chain for idle in model.storage._idle.values() for chain in idle] == chains
+    assert all(chain.first.A_prev is None for chain in chains)
+    equal(A, before)
+    model.predict(np.ones((len(X), 10_000)))
+    assert 10_000 not in model.storage._idle
+    model.predict(X[:, :5])
+    assert model.storage._idle.keys() == {5}
+
+
 def test_few_batch_sizes_have_arrays():
     """With each new batch size the arrays of the oldest of four are freed."""
     model, *_ = network()

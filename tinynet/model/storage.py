@@ -61,14 +61,13 @@ class Storage:
         self.param_views = carve(self.params, parameters)
         self.grad_views = carve(self.grads, parameters)
         self.state_views = carve(self.state, state)
-        self.largest_parameter = 0  # how many numbers it has
+        self.largest_size = 0  # of a parameter
         self.decaying: list[Array] = []
         views = zip(self.param_views, self.grad_views, self.state_views, strict=True)
         for layer, arrays in zip(placed, views, strict=True):
             layer.hold(*arrays)
             for name, parameter in layer.parameters.items():
-                size_of_it = math.prod(parameter.shape)
-                self.largest_parameter = max(self.largest_parameter, size_of_it)
+                self.largest_size = max(self.largest_size, math.prod(parameter.shape))
                 if parameter.decays:
                     self.decaying.append(layer.params[name])
         self._chains: dict[int, ModelChain] = {}
@@ -161,8 +160,8 @@ class Storage:
         A = chain.forward_input(X)
         if m * self.numbers_an_example * self.dtype.itemsize > _IDLE_BYTES:
             return A
-        vars(chain.first)["A_prev"] = None  # X is the user's
-        if len(self._idle) >= _BATCH_SIZES:
+        chain.first.A_prev = None  # X is the user's
+        if m not in self._idle and len(self._idle) >= _BATCH_SIZES:
             self._idle = {}
         self._idle.setdefault(m, []).append(chain)
         return A.copy()
@@ -170,12 +169,12 @@ class Storage:
     def _new_caches(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> list[Cache]:
         names, make = (_BUFFERS, _unfilled) if goes_back else (_BUFFERS[:2], np.empty)
         caches: list[Cache] = []
-        dot = dot_for(m * self.largest_parameter)
+        dot = dot_for(m * self.largest_size)
         for layer in layers:
             buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
             for name in names:
                 buffers[name] = make((*layer.output_shape, m), self.dtype)
-            if type(layer.layer.activation) is Identity:
+            if type(layer.layer.activation) is Identity:  # one array for both: nothing is copied
                 buffers["A"], buffers["dZ"] = buffers["Z"], buffers.get("dA")
             for name, shape in layer.layer.scratch(layer.input_shape, m).items():
                 buffers[name] = make(shape, self.dtype)
