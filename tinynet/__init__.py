@@ -69,12 +69,12 @@ load = Sequential.load
 resume = Sequential.resume
 
 # Imported when they are first used, because most programs do without.
-_LATER = {
+_MODULES_LATER = {
     "datasets": "tinynet.data.datasets",
     "functional": "tinynet.functional",
     "testing": "tinynet.testing",
 }
-_NAMES_LATER = {
+_NAMES_LATER = {  # by the module that defines them
     "data.datasets": ["load_digits"],
     "optimizers": ["Adagrad", "Adam", "AdamW", "Nadam", "RMSprop"],
     "training.callbacks": [
@@ -99,8 +99,8 @@ _get_later, __dir__ = _later(__name__, __all__, **_NAMES_LATER)
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _LATER:
-        return _importlib.import_module(_LATER[name])
+    if name in _MODULES_LATER:
+        return _importlib.import_module(_MODULES_LATER[name])
     if name == "Array":  # for annotations; numpy.typing costs 10 ms to import
         return _importlib.import_module("numpy.typing").NDArray[_Any]
     return _get_later(name)

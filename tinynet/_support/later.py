@@ -12,9 +12,10 @@ from tinynet._support.elsewhere import missing_in
 def later(
     package: str, public: Sequence[str], **modules: Sequence[str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package, some of whose modules have some names.
+    """Return ``__getattr__`` and ``__dir__`` of a package that imports `modules` when needed.
 
-    An unknown name is an error that says what may be meant among the names in `public`.
+    `modules` are names within the package, each with the public names that it defines. `public`
+    are all public names of the package: the error for an unknown name offers the nearest ones.
     """
 
     def get(name: str) -> Any:

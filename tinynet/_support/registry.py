@@ -59,7 +59,7 @@ class Registered:
     __signature__ = _SignatureOfInit()
     family: ClassVar[str]
     plural: ClassVar[str]  # of the family, as entry points of plugins name it
-    modules: ClassVar[tuple[str, ...]] = ()  # of the library, which are imported for their names
+    modules: ClassVar[tuple[str, ...]] = ()  # of the library, imported when a name is not known yet
     registered_name: ClassVar[str]
     _classes: ClassVar[dict[str, type[Any]]]
 
@@ -82,7 +82,7 @@ class Registered:
         if _has_abstract_methods(cls):
             return
         if not cls.__module__.startswith("tinynet."):
-            cls._import_modules()  # a name that one of them has cannot be given again
+            cls._import_modules()  # no class may take a name of theirs
         # attrs makes a slotted class twice, the second time without the keyword `name`.
         name = name or vars(cls).get("registered_name") or snake_case(cls.__name__)
         if not isinstance(name, str):

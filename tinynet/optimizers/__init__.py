@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    adams = ("Adam", "AdamW", "Nadam")
     __getattr__, __dir__ = later(
-        __name__, __all__, adagrad=("Adagrad",), adam=adams, rmsprop=("RMSprop",)
-    )
+        __name__, __all__, adagrad=("Adagrad",), adam=("Adam", "AdamW", "Nadam"),
+        rmsprop=("RMSprop",),
+    )  # fmt: skip

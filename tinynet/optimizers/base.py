@@ -43,7 +43,9 @@ class Optimizer(Registered, ABC):
     """
 
     family = "optimizer"
-    modules = tuple([f"tinynet.optimizers.{name}" for name in ("adagrad", "adam", "rmsprop")])
+    modules = (
+        "tinynet.optimizers.adagrad", "tinynet.optimizers.adam", "tinynet.optimizers.rmsprop",
+    )  # fmt: skip
     clip_norm: float | None = positive(None)
     clip_value: float | None = positive(None)
     memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
@@ -155,10 +157,10 @@ class Optimizer(Registered, ABC):
         self.memory["current_rate"] = np.array(float(rate))
 
     def largest_change(self, norm: float) -> float:
-        """Return the most by which a step changes the norm of the parameters.
+        """Return a bound of the norm of a step, where `norm` is that of the gradients.
 
-        `norm` is that of the gradients. Infinity means that it is not known; then `fit` looks at
-        the parameters after each step.
+        Infinity means that there is no bound: then `fit` looks for non-finite parameters after each
+        step.
         """
         return math.inf
 
@@ -176,7 +178,7 @@ class Optimizer(Registered, ABC):
         slot = self.memory.get(name)
         if slot is None:
             slot = self.memory[name] = np.zeros_like(like)
-            if slot.ndim:
+            if slot.ndim:  # then `update` counts, to clear subnormal numbers now and then
                 self.memory.setdefault("t", np.zeros_like(_ZERO))
         if slot.shape != like.shape or slot.dtype != like.dtype:
             message = f"The memory {name!r} has shape {slot.shape} and dtype {slot.dtype}, "
@@ -192,13 +194,13 @@ class Optimizer(Registered, ABC):
         A rule makes several passes over its vectors; block by block, they stay in the processor's
         cache. An array to compute in holds arbitrary numbers at first.
         """
-        kept = self._scratch.get((names, scratch))
-        if kept is not None and kept.params is params and kept.grads is grads:
-            for name, slot in kept.slots:
+        last = self._scratch.get((names, scratch))
+        if last is not None and last.params is params and last.grads is grads:
+            for name, slot in last.slots:
                 if self.memory.get(name) is not slot:
                     break  # a rule, or a file, has put another array in its place
             else:
-                return kept.blocks
+                return last.blocks
         if params.ndim != 1 or params.shape != grads.shape:
             shapes = f"params and grads have shapes {params.shape} and {grads.shape}"
             flat = "params.reshape(-1) and grads.reshape(-1)"
