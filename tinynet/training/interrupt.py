@@ -15,23 +15,24 @@ from tinynet.training.run import INTERRUPTED, Run
 class CtrlC:
     """Lets Ctrl-C end a run after the step under way; a second Ctrl-C ends it at once.
 
-    A step, or the end of an epoch, that is interrupted is undone. While the loop has set
-    ``holds``, a second Ctrl-C is only noted in ``waits``, and the loop raises it later: then
-    there is nothing to undo.
+    A step, or the end of an epoch, that is interrupted is undone. While an optimizer of the library
+    moves the parameters, the loop sets ``is_blocked``: a second Ctrl-C is then only noted in
+    ``is_pending``, and the loop raises it after the step, where there is nothing to undo.
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.within_step = False  # or half through the end of an epoch
-        self.holds = self.waits = self.is_handled = False
+        self.is_blocked = self.is_pending = False
+        self.is_handled = False  # by this object, and not by somebody else
         self.presses = 0
 
     def _handle(self, *_: Any) -> None:
         self.presses += 1
         if self.presses == 1:
             self.run.interrupt()
-        elif self.holds:
-            self.waits = True
+        elif self.is_blocked:
+            self.is_pending = True
         else:
             raise KeyboardInterrupt
 

@@ -27,7 +27,7 @@ from tinynet.training.interrupt import CtrlC
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
 from tinynet.training.run import Run, Tally
 
-_FAR = 1e37  # a norm of parameters that none of them, in float32, can exceed
+_SAFE_NORM = 1e37  # parameters of a smaller norm are finite, in float32 too
 
 
 class Before:
@@ -35,15 +35,15 @@ class Before:
 
     A step, or the end of an epoch, that is interrupted has not been taken: `restore` undoes it.
     The arrays to copy into are made once. The state of the generator is copied only for a network
-    whose passes draw from it, as the first step shows. Parameters and memory are copied only where
-    the update is one that may have to be undone.
+    whose passes draw from it, as the first step shows. Parameters are copied only before an update
+    that may have to be undone, and memory only before one that may break off.
     """
 
     def __init__(self, run: Run) -> None:
         self.run, network = run, run.network
         self.values = network.values.copy()
         self.params, self.state = np.split(self.values, [network.n_params])
-        self.has_params = self.has_memory = True  # whether they are those before the step
+        self.has_params = self.has_memory = True  # whether the copies are of this step
         self.memory: dict[str, tuple[Array, Array]] = {}  # each with its copy
         self.rng: Any = None
         self.draws = True
@@ -152,8 +152,9 @@ class Loop:
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before, self.ctrl_c = Before(run), CtrlC(run)
         self.is_first_step = True
-        self.is_own, self.callbacks_are_own = is_own(run.optimizer), all(map(is_own, callbacks))
-        self.largest_norm = math.inf  # of the parameters
+        self.optimizer_is_own = _is_own(run.optimizer)
+        self.callbacks_are_own = all(map(_is_own, callbacks))
+        self.largest_norm = math.inf  # a bound of the norm of the parameters
 
     def begin(self, restore: Callable[[], None] | None = None) -> None:
         """Do what comes before the first step, and may be refused.
@@ -218,7 +219,7 @@ class Loop:
     def _train_epoch(self) -> None:
         run, every = self.run, self.run.settings.checkpoint_every
         self._call("on_epoch_begin", run.epoch, {})
-        self.largest_norm = math.inf
+        self.largest_norm = math.inf  # a callback may have put others in their place
         for X, Y, w in self._batches():
             self._call_in_step("on_batch_begin", run.step, {})
             self.before.save()
@@ -229,8 +230,8 @@ class Loop:
             finally:
                 switch_back(flags)
             run.step, self.ctrl_c.within_step = run.step + 1, False
-            self.ctrl_c.holds = False
-            if self.ctrl_c.waits:
+            self.ctrl_c.is_blocked = False
+            if self.ctrl_c.is_pending:
                 raise KeyboardInterrupt
             if self.is_first_step:
                 self.is_first_step = False
@@ -260,20 +261,21 @@ class Loop:
         return J
 
     def _update(self, J: float, squares: float) -> None:
-        """Have the optimizer move the parameters; keep what is needed to undo it.
+        """Have the optimizer move the parameters; save first what is needed to undo that.
 
-        `squares` is the sum of the squares of the gradients. An update is whole, where one of our
-        own optimizers raises no error and Ctrl-C waits, or it may break off.
+        `squares` is the sum of the squares of the gradients. An optimizer of the library raises no
+        error; where Ctrl-C waits too, its update cannot break off.
         """
         run, network, before = self.run, self.run.network, self.before
-        self.ctrl_c.holds = is_whole = self.is_own and self.ctrl_c.is_handled
+        may_break_off = not (self.optimizer_is_own and self.ctrl_c.is_handled)
+        self.ctrl_c.is_blocked = not may_break_off
         self.largest_norm += run.optimizer.largest_change(math.sqrt(squares))
-        is_safe = is_whole and self.callbacks_are_own and not run.frozen
-        if is_safe and self.largest_norm < _FAR:
+        may_be_undone = may_break_off or not self.callbacks_are_own or run.frozen
+        if not may_be_undone and self.largest_norm < _SAFE_NORM:
             run.optimizer.step(network)  # every parameter stays finite
             return
         before.save_params()
-        if not is_whole:
+        if may_break_off:
             before.save_memory()
         for part in run.frozen:
             network.grads[part] = 0  # a part of the state has no gradients: it is empty here
@@ -378,7 +380,7 @@ def _add(tally: Tally, J: float, Y: Array, A: Array, w: Array | None) -> None:
                 tally.batches.setdefault(name, []).append(array.copy())
 
 
-def is_own(part: object) -> bool:
+def _is_own(part: object) -> bool:
     """Return whether an optimizer or callback is one of the library, and no subclass of it."""
     return type(part).__module__.startswith("tinynet.")
 
