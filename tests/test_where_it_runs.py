@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 import warnings
+from collections import Counter
 
 import attrs
 import numpy as np
@@ -499,15 +500,20 @@ def test_copied_before_an_update(optimizer, how, of_params, of_memory, monkeypat
 
     The first step of an epoch looks at them, and the end of each epoch copies both once more.
     """
-    copies = []
-    for name in ("save_params", "save_memory"):
-        save = getattr(loop.Before, name)
-        monkeypatch.setattr(
-            loop.Before, name, lambda self, name=name, save=save: (copies.append(name), save(self))
-        )
+    calls = Counter()
+
+    class Counting(loop.Before):
+        def save_params(self):
+            calls["params"] += 1
+            super().save_params()
+
+        def save_memory(self):
+            calls["memory"] += 1
+            super().save_memory()
+
+    monkeypatch.setattr(loop, "Before", Counting)
     network().fit(X, Y, optimizer.fresh(), **FIT, **how)
-    found = copies.count("save_params"), copies.count("save_memory")
-    assert found == (of_params + 2, of_memory + 2)
+    assert (calls["params"], calls["memory"]) == (of_params + 2, of_memory + 2)
 
 
 @attrs.frozen(slots=False)
