@@ -142,16 +142,14 @@ def ordered_batches(
 
 def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Array]:
     """Return X alone in parts, in order, as columns that are checked and cast."""
-    is_array = type(X) is np.ndarray
-    if is_array and batch_size is None and X.shape[-1:] <= (_PART,):
-        return (network.check_inputs(X),)
     if batch_size is not None:
         integer_or_none("batch_size", batch_size)
-    reads, shape = on_disk(X), shape_of(X)
-    if not reads and batch_size is None and shape[-1:] <= (_PART,):
+    is_array = type(X) is np.ndarray
+    shape = X.shape if is_array else shape_of(X)
+    if batch_size is None and shape[-1:] <= (_PART,) and (is_array or not on_disk(X)):
         return (network.check_inputs(X),)
     is_checked = is_array and network.is_built and shape[:-1] == network.inputs
-    if not reads and not is_checked:
+    if not is_checked and not on_disk(X):
         X = network.check_inputs(X)  # builds the network, or refuses X as a whole
     return _parts(network, by_examples("X", X), batch_size or _part(network))
 
