@@ -397,7 +397,7 @@ def test_as_torch(torch, layer, settings, shape):
 
 
 class TwiceDense(Dense):
-    """A subclass with a forward of its own, and one with a back of its own."""
+    """A subclass with a forward and a back of its own."""
 
     def forward(self, A_prev, cache):
         Z = super().forward(A_prev, cache)
