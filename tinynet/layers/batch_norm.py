@@ -90,7 +90,8 @@ class BatchNorm(Normalization):
         running += (1 - self.momentum) * (of_batch - running)
         # The statistic of a dead unit would decay to a subnormal number and stay there, because
         # momentum times it is rounded to itself.
-        if np.abs(of_batch).min() < np.finfo(running.dtype).tiny:
+        size = np.abs(of_batch)
+        if size.item(size.argmin()) < np.finfo(size.dtype).tiny:  # faster than np.min
             clear_subnormals(running)
 
     def slope(self, cache: Cache, out: Array) -> Array:
