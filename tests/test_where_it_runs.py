@@ -1,5 +1,6 @@
 """Where it runs: without a console, with an ASCII one, with strict NumPy, and interrupted."""
 
+import contextlib
 import io
 import os
 import signal
@@ -472,6 +473,31 @@ def test_ctrl_c_waits_until_the_update_is_done(kind, monkeypatch):
         same.back(Y[:, at : at + 8])
         optimizer.step(same)
     np.testing.assert_array_equal(same.params, model.params)
+
+
+@attrs.frozen(slots=False)
+class Failing(tn.Schedule):
+    """A learning rate that a user's mistake ends at the fourth step."""
+
+    def at(self, t):
+        if t == 3:
+            raise RuntimeError("no rate")
+        return 0.1
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "nadam", "rmsprop", "adagrad"])
+def test_a_rule_asks_for_its_rate_before_it_moves_anything(name):
+    """So an error of a schedule leaves parameters and memory as they were before the step."""
+    results = []
+    for rate, m in ((Failing(), 40), (0.1, 3 * 8)):
+        model, optimizer = network(), tn.Optimizer.get(name, learning_rate=rate)
+        with contextlib.suppress(RuntimeError):
+            model.fit(X[:, :m], Y[:, :m], optimizer, batch_size=8, shuffle=False)
+        vectors = {key: array for key, array in optimizer.memory.items() if array.ndim}
+        results.append([model.params, *vectors.values()])
+    for failed, stopped in zip(*results, strict=True):
+        np.testing.assert_array_equal(failed, stopped)
 
 
 class Halving(tn.Optimizer):

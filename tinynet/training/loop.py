@@ -264,7 +264,7 @@ class Loop:
         """Have the optimizer move the parameters; save first what is needed to undo that.
 
         `squares` is the sum of the squares of the gradients. An optimizer of the library raises no
-        error; where Ctrl-C waits too, its update cannot break off.
+        error once it has its learning rate. Where Ctrl-C waits too, its update cannot break off.
         """
         run, network, before = self.run, self.run.network, self.before
         may_break_off = not (self.optimizer_is_own and self.ctrl_c.is_handled)
