@@ -7,7 +7,7 @@ import tinynet as tn
 from tinynet._support import arrays, products
 
 LIMIT, LARGE = products._ONE_THREAD, products._LARGE
-ON_ONE_THREAD = arrays._ON_ONE_THREAD
+ON_ONE_THREAD = arrays.ON_ONE_THREAD
 
 
 class Counted(np.ndarray):

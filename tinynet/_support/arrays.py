@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SMALL = 4096  # numbers
 FEW = 1024  # numbers: fewer are not worth an array of equal numbers for np.maximum
 _BLOCK = 1 << 14  # numbers that are cleared at a time, so that they stay in the processor's cache
-_ON_ONE_THREAD = 8192  # numbers: OpenBLAS uses threads for the product of more than 10,000
+ON_ONE_THREAD = 8192  # numbers: OpenBLAS uses threads for the product of more than 10,000
 Array: TypeAlias = "NDArray[Any]"
 Shape: TypeAlias = tuple[int, ...]
 Declared: TypeAlias = Sequence[Mapping[str, Any]]  # what has a shape, by name, for each layer
@@ -151,11 +151,9 @@ def sum_of_squares(vector: Array) -> float:
 
     Several threads may have to wait for a core that is busy, as in `products`.
     """
-    if vector.size <= _ON_ONE_THREAD:
-        return float(vector.dot(vector))
     total = 0.0
-    for start in range(0, vector.size, _ON_ONE_THREAD):
-        part = vector[start : start + _ON_ONE_THREAD]
+    for start in range(0, vector.size, ON_ONE_THREAD):
+        part = vector[start : start + ON_ONE_THREAD]
         total += float(part.dot(part))
     return total
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, all_finite, sum_of_squares
+from tinynet._support.arrays import ON_ONE_THREAD, Array, all_finite, sum_of_squares
 from tinynet._support.checks import shown
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import get_state, put_state, set_state, state_of
@@ -290,7 +290,8 @@ class Loop:
         # A sum of squares is finite only if every number is. It may overflow where every number is
         # finite, so then look closer.
         look_closer = self.run.settings.detect_anomaly and not was_updated
-        squares = sum_of_squares(vector)
+        is_small = vector.size <= ON_ONE_THREAD  # then the product itself is, without a call
+        squares = float(vector.dot(vector)) if is_small else sum_of_squares(vector)
         if math.isfinite(J + squares) and not look_closer:
             return squares
         network = self.run.network
