@@ -258,6 +258,39 @@ def test_interrupted_twice():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+class TooLongError(Exception):
+    """What the handler of a time limit raises."""
+
+
+def too_long(*_):
+    raise TooLongError
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_time_limit_amid_an_update(monkeypatch):
+    """The handler of another signal may raise an error half through an update, which is undone."""
+    model, optimizer, apply = network(), tn.Adam(0.1), tn.Adam.apply
+    taken = []
+
+    def apply_and_ring(self, params, grads):
+        taken.append((params.copy(), {name: slot.copy() for name, slot in self.memory.items()}))
+        apply(self, params, grads)
+        if len(taken) == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(tn.Adam, "apply", apply_and_ring)
+    before = signal.signal(signal.SIGTERM, too_long)
+    try:
+        with pytest.raises(TooLongError):
+            model.fit(X, Y, optimizer, batch_size=20)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    params, memory = taken[-1]
+    np.testing.assert_array_equal(model.params, params)
+    for name, slot in memory.items():
+        np.testing.assert_array_equal(optimizer.memory[name], slot)
+
+
 def test_interruption_is_handled_by_who_handles_it_already():
     """A handler of the user's stays in its place, and threads leave signals alone."""
     seen, before = [], signal.signal(signal.SIGINT, lambda *_: seen.append("mine"))

@@ -18,6 +18,7 @@ class CtrlC:
     A step, or the end of an epoch, that is interrupted is undone. While an optimizer of the library
     moves the parameters, the loop sets ``is_blocked``: a second Ctrl-C is then only noted in
     ``is_pending``, and the loop raises it after the step, where there is nothing to undo.
+    ``is_handled`` says that no other signal can interrupt that either.
     """
 
     def __init__(self, run: Run) -> None:
@@ -44,7 +45,10 @@ class CtrlC:
         run = self.run
         in_main_thread = threading.current_thread() is threading.main_thread()
         is_free = in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        self.is_handled = is_free
+        # The handler of another signal, such as that of a time limit, may raise an error anywhere.
+        others = signal.valid_signals() - {signal.SIGINT}
+        is_alone = not any(callable(signal.getsignal(number)) for number in others)
+        self.is_handled = is_free and is_alone
         if is_free:
             signal.signal(signal.SIGINT, self._handle)
         try:
