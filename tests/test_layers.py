@@ -187,6 +187,16 @@ def test_a_network_of_every_kind(training):
     equal(by_layer.state, whole.state)
 
 
+def test_infinite_running_statistics_end_a_training():
+    """They do, although cost, gradients and parameters are finite; the step is undone."""
+    X = np.random.default_rng(1).normal(size=(3, 64)).astype(np.float32)
+    X[0, 40] = 3e20  # in the third batch; its square is infinite in float32
+    model = tn.Sequential([BatchNorm(), Dense(1)], "mean_squared_error", inputs=3, seed=1)
+    with pytest.raises(tn.errors.NonFiniteError, match="step 3: running_variance"):
+        model.fit(X, X[1:2], tn.SGD(0.01), batch_size=16, shuffle=False)
+    assert np.isfinite(model.values).all()
+
+
 def test_threads_predict_alike():
     """Eight threads with one model each, or the same, get to the bit what one alone gets."""
     models = [network("float32", seed=seed)[0] for seed in (1, 2)]

@@ -271,6 +271,7 @@ class Loop:
         self.ctrl_c.is_blocked = not may_break_off
         self.largest_norm += run.optimizer.largest_change(math.sqrt(squares))
         may_be_undone = may_break_off or not self.callbacks_are_own or run.frozen
+        may_be_undone = may_be_undone or (network.state.size and not all_finite(network.state))
         if not may_be_undone and self.largest_norm < _SAFE_NORM:
             run.optimizer.step(network)  # every parameter stays finite
             return
