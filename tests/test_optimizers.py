@@ -385,6 +385,32 @@ def test_copies_continue(rule, together, duplicate):
     np.testing.assert_array_equal(twin.params, model.params)
 
 
+@attrs.frozen
+class Slotted(Optimizer):
+    """A rule whose class has slots."""
+
+    def apply(self, params, grads):
+        for p, g, _ in self.blocks(params, grads):
+            p -= g
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda two: pickle.loads(pickle.dumps(two))])
+def test_copies_of_a_slotted_rule_move_their_own_vectors(duplicate):
+    """A class with slots has a way of its own to be copied, and takes no blocks along either."""
+    everything = [Slotted(), np.zeros(3), np.ones(3)]
+    everything[0].update(*everything[1:])
+    rule, params, grads = duplicate(everything)
+    rule.update(params, grads)
+    np.testing.assert_array_equal(params, [-2, -2, -2])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_integers_are_refused(rule):
+    """The numbers of a rule are no integers: as such they would be 0, and move nothing."""
+    with pytest.raises(TypeError, match="Cannot cast"):
+        rule.fresh().update(np.zeros(3, int), np.ones(3, int))
+
+
 # A step: clip, apply, count
 
 
@@ -564,6 +590,21 @@ def test_what_decays():
     for _ in range(2):
         optimizer.update(params, np.zeros(3), [params[1:]])
     np.testing.assert_allclose(params, [1, 0.9025, 0.9025])
+
+
+class Huge(tn.Schedule):
+    """A rate that is infinite in float32, from the second step on."""
+
+    def at(self, t):
+        return 1e39 if t else 0.1
+
+
+def test_a_rate_that_is_infinite_in_float32():
+    """Times a gradient of 0 it is NaN: the step is refused."""
+    model, X = Sequential([Dense(1)], "mean_squared_error", inputs=3), np.zeros((3, 8))
+    with pytest.raises(tn.errors.NonFiniteError, match="step 2"):
+        model.fit(X, X[:1], SGD(Huge()), batch_size=4)
+    assert np.isfinite(model.params).all()
 
 
 def test_a_refused_step_changes_nothing():

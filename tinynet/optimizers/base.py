@@ -24,6 +24,17 @@ _ZERO = np.zeros((), np.int64)
 _CLEAR_EVERY = 128  # steps: then the extra pass over the memory costs next to nothing
 
 
+class _Scratch(dict[Any, Any]):
+    """Blocks, arrays to compute in, and the ``names`` of the slots in memory.
+
+    Blocks are views of a model's vectors, so a copy, or a pickle, has the names alone and makes its
+    own blocks. The copy of a view would move a vector that nobody has.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Scratch, ({"names": self.get("names", ())},)
+
+
 @attrs.frozen(slots=False, kw_only=True)
 class Optimizer(Registered, ABC):
     """Base of all optimizers; to subclass it is to register.
@@ -49,7 +60,7 @@ class Optimizer(Registered, ABC):
     clip_norm: float | None = positive(None)
     clip_value: float | None = positive(None)
     memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
-    _scratch: dict[Any, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    _scratch: _Scratch = attrs.field(factory=_Scratch, init=False, eq=False, repr=False)
     # The identity of the network that the memory belongs to.
     _network: Any = attrs.field(default=None, init=False, eq=False, repr=False)
 
@@ -229,10 +240,6 @@ class Optimizer(Registered, ABC):
         for array in self.memory.values():
             if array.dtype.kind == "f":
                 clear_subnormals(array)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Blocks are views of a model's vectors. A copy makes its own.
-        return vars(self) | {"_scratch": {"names": self._scratch.get("names", ())}}
 
     def _clipped(self, grads: Array) -> Array:
         """Return `grads` within the limits: themselves, or a copy in a scratch array."""

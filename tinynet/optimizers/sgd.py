@@ -49,18 +49,22 @@ class SGD(Optimizer):
             raise ValueError(f"{message} Use SGD(..., momentum=0.9, nesterov=True).")
 
     def largest_change(self, norm: float) -> float:
-        return math.inf if self.momentum else self.rate() * (1 - self.dampening) * norm
+        rate = abs(self.rate()) * (1 - self.dampening)  # a schedule's may be below 0
+        # Infinity times 0 would be NaN: a larger rate may be infinite in float32.
+        return rate * norm if rate < 1e37 and not self.momentum else math.inf
 
     def apply(self, params: Array, grads: Array) -> None:
         rate = self.rate()
+        # An array of the dtype, because a number would be cast in every block. As an integer it
+        # would be 0.
+        dtype = params.dtype if params.dtype.kind == "f" else np.float64
         if not self.momentum:
-            # An array of the dtype, because a number would be cast in every block.
-            factor = np.asarray(rate * (1 - self.dampening), params.dtype)
+            factor = np.asarray(rate * (1 - self.dampening), dtype)
             for p, g, step in self.blocks(params, grads):
                 p -= np.multiply(g, factor, step)
             return
         momentum, share, factor = [
-            np.asarray(number, params.dtype) for number in (self.momentum, 1 - self.dampening, rate)
+            np.asarray(number, dtype) for number in (self.momentum, 1 - self.dampening, rate)
         ]
         for p, g, v, step, ahead in self.blocks(params, grads, "velocity", scratch=2):
             v *= momentum
