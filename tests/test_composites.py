@@ -1,7 +1,9 @@
 """Layers made of layers: the same chain, one level down."""
 
 import copy
+import gc
 import io
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
@@ -290,3 +292,14 @@ def test_diagnostics_see_inside():
     same = [Dense(3, "tanh", init=one), Dense(3, init=one)]
     with warns("layer 2.1 (Dense)", "W[2, 1] and in W[2, 2]"):
         model(Shortcut(same)).fit(X, Y, epochs=1)
+
+
+def test_predict_holds_no_input():
+    """What predict computes with lets go of X, in layers within layers too."""
+    model = Sequential([Shortcut([Shortcut([Dense(3)])]), Dense(2)], inputs=3, dtype="float64")
+    many = np.ones((3, 1000))
+    held = weakref.ref(many)
+    model.predict(many[:, :5])
+    del many
+    gc.collect()
+    assert held() is None

@@ -79,6 +79,13 @@ class Chain:
         self.has_back = True
         return dA
 
+    def forget_input(self) -> None:
+        """Let go of the input of the last pass, which is the user's and may be large."""
+        first = self.caches[0]
+        vars(first)["A_prev"] = None
+        for chain in first.chains:
+            chain.forget_input()
+
     def penalty(self) -> float:
         """Return the sum of what the layers add to the cost."""
         total = 0.0

@@ -160,7 +160,7 @@ class Storage:
         A = chain.forward_input(X)
         if m * self.numbers_an_example * self.dtype.itemsize > _IDLE_BYTES:
             return A
-        chain.first.A_prev = None  # X is the user's
+        chain.forget_input()
         if m not in self._idle and len(self._idle) >= _BATCH_SIZES:
             self._idle = {}
         self._idle.setdefault(m, []).append(chain)
