@@ -328,6 +328,15 @@ def test_fit_copies_all_examples_at_most_once(lie_as, dtype, shape):
     equal(*[model.params for model in models])
 
 
+def test_frozen_layers_keep_subnormal_parameters():
+    """A frozen layer stays as it is, bit for bit."""
+    model = tn.Sequential([Dense(2), Dense(1)], "mean_squared_error", inputs=2, seed=1)
+    model.W[1] = before = np.full((2, 2), 1e-40, np.float32)
+    X = np.ones((2, 8), np.float32)
+    model.fit(X, X[:1], epochs=1, callbacks=[tn.Freeze([1])])
+    np.testing.assert_array_equal(model.W[1], before)
+
+
 @pytest.mark.parametrize(("l2", "optimizer"), [
     (10.0, tn.SGD(0.09)), (0.0, tn.AdamW(0.5, weight_decay=1.8)),
 ], ids=repr)  # fmt: skip

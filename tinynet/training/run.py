@@ -133,9 +133,13 @@ class Run:
         """Set parameters that are too small for a normal number to 0, after each epoch.
 
         Weight decay shrinks those whose gradients are 0 until they are, and arithmetic with such
-        numbers is ten times as slow.
+        numbers is ten times as slow. Frozen layers stay as they are.
         """
-        clear_subnormals(self.network.values)
+        values = self.network.values
+        frozen = [(part, values[part].copy()) for part in self.frozen]
+        clear_subnormals(values)
+        for part, before in frozen:
+            values[part] = before
 
     def freeze(self, layers: list[PlacedLayer]) -> None:
         """Leave these layers as they are, and those that are frozen already."""
