@@ -289,6 +289,18 @@ def tripled(self, Z):
 
 
 @both_dtypes
+@pytest.mark.parametrize("name", sorted(registered(Activation).keys() - {"softmax"}))
+def test_arrays_without_dimensions(name, dtype):
+    """One number is as in a vector, and ReLU takes a list too."""
+    activation, Z, dA = Activation.get(name), np.array([1.5], dtype), np.array([2.0], dtype)
+    A = activation.forward(Z)
+    np.testing.assert_array_equal(activation.forward(Z.reshape(())), A[0])
+    dZ = activation.back(dA.reshape(()), Z.reshape(()), A.reshape(()))
+    np.testing.assert_array_equal(dZ, activation.back(dA, Z, A)[0])
+    np.testing.assert_array_equal(Activation.get("relu").forward([-1, 2]), [0, 2])
+
+
+@both_dtypes
 @pytest.mark.parametrize("with_back", [False, True])
 def test_users_class_without_out(with_back, dtype):
     """The result of a method written without out is copied there, in the dtype of out."""

@@ -88,6 +88,13 @@ def test_cost_from_Z(loss, output, Z, Y, J, dtype):
     np.testing.assert_allclose(3 * J, model.cost(Y, sample_weight=weights), rtol=rtol)
 
 
+def test_cost_from_integers():
+    """Z may be integers, where somebody calls the formula."""
+    loss = Loss.get("binary_crossentropy")
+    Z, Y = np.array([[1, -2, 3]]), np.array([[0.0, 1.0, 0.5]])
+    np.testing.assert_array_equal(loss.each_from_Z(Z, Y), loss.each_from_Z(Z.astype(float), Y))
+
+
 def largest_error(self, A, Y):
     return float(np.abs(A - Y).max(axis=tuple(range(A.ndim - 1))).mean())
 

@@ -178,7 +178,7 @@ class ReLU(Activation):
     range = (0.0, math.inf)
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        if Z.size < FEW:
+        if type(Z) is np.ndarray and Z.size < FEW:
             return np.maximum(Z, scalar(0, Z.dtype), out=out)
         A = np.empty_like(Z) if out is None else out
         A.fill(0)  # of many numbers, np.maximum of two arrays is twice as fast

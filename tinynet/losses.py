@@ -226,8 +226,7 @@ class BinaryCrossentropy(Loss):
             expect_one_shape(Z=Z, Y=Y)
         # -log A = softplus(-Z) and -log(1 - A) = softplus(Z), and softplus(Z) is max(Z, 0) plus the
         # logarithm here. Where Y is 1 and Z > 0, the difference is exactly 0.
-        each = np.maximum(Z, scalar(0, Z.dtype))
-        each -= Y * Z
+        each = np.maximum(Z, scalar(0, Z.dtype)) - Y * Z
         each += np.log1p(np.exp(-np.abs(Z)))
         return each
 

@@ -67,7 +67,7 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
     names = list(inspect.signature(formula).parameters)[1:]
 
     def fill(self: Any, *arrays: Array, out: Array) -> Array:
-        if out.size <= _BLOCK:
+        if out.size <= _BLOCK and out.ndim:  # of arrays without dimensions NumPy makes numbers
             out[...] = formula(self, *arrays)
             return out
         flat, result = [array.reshape(-1) for array in arrays], out.reshape(-1)
