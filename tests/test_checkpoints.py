@@ -590,3 +590,23 @@ def test_killed_at_any_moment(tmp_path):
     with np.load(tmp_path / "plain_out.npz") as plain, np.load(tmp_path / "killed_out.npz") as out:
         np.testing.assert_equal(dict(out), dict(plain))
     assert [] == [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"]
+
+
+class ForgetsCount(Callback):
+    """Takes the number of steps out of the optimizer's memory, as it was in older files."""
+
+    def on_epoch_end(self, epoch, logs):
+        self.run.optimizer.memory.pop("t", None)
+
+
+@pytest.mark.parametrize("name", ["rmsprop", "adagrad"])
+def test_resumed_without_a_count_that_the_rule_does_not_need(name, tmp_path):
+    """Older versions counted the steps of rules that ask for the number alone."""
+    models = []
+    for epochs in (4, 2):
+        path = tmp_path / f"{epochs}.npz"
+        model = tn.Sequential([Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)
+        model.fit(X, Y, name, epochs=epochs, callbacks=[ForgetsCount()], checkpoint=path)
+        models.append(model)
+    resumed, _ = tn.resume(path, X, Y, callbacks=[ForgetsCount()], epochs=4)
+    np.testing.assert_array_equal(resumed.params, models[0].params)

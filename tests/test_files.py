@@ -402,6 +402,7 @@ HOSTILE_RUNS = {
     "a shape of text": (ADAMW, shaped(t=["", "int64"]), "shape of optimizer.t is ''"),
     "a shape by name": (ADAMW, shaped(t=[{}, "int64"]), "shape of optimizer.t is {}"),
     "memory left out": (ADAMW, without("optimizer", "s"), "no s in its optimizer"),
+    "a needed count left out": (ADAMW, without("optimizer", "t"), "no t in its optimizer"),
     "epoch a fraction": (ADAMW, says(epoch=1.0), "epoch is … expected"),
     "an epoch that never was": (ADAMW, says(epoch=10**9), OTHER_LOSS),
     "an epoch below 0": (ADAMW, says(epoch=-1), "epoch is … expected"),
