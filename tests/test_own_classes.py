@@ -305,6 +305,28 @@ def test_a_wrong_shape_from_a_method(activations, call, name, method, says):
         call(net)
 
 
+class ScaledByDot(tn.Layer):
+    """A layer whose parameter has the name of something else in a cache."""
+
+    def parameters(self, input_shape):
+        return {"dot": tn.layers.Parameter((*input_shape, 1), tn.initializers.Constant(2.0))}
+
+    def forward(self, A_prev, cache):
+        return cache.dot * A_prev
+
+    def back(self, dZ, cache):
+        cache.ddot = (dZ * cache.A_prev).mean(axis=-1, keepdims=True)
+        return cache.dot * dZ
+
+
+def test_a_parameter_called_dot():
+    """It is the parameter, and not the product of matrices."""
+    tn.testing.check_layer(ScaledByDot(), (3,))
+    np.testing.assert_array_equal(
+        tn.Sequential([ScaledByDot()], inputs=3).predict(np.ones((3, 2))), 2
+    )
+
+
 def test_a_wider_dense():
     """A layer that builds on Dense with another W works for every number of examples."""
 

@@ -41,9 +41,13 @@ class Cache:
             self.__dict__[name] = value
 
     def with_buffers(self, buffers: Mapping[str, Any]) -> Cache:
-        """Return a cache of the same views that has these arrays besides."""
+        """Return a cache of the same views that has these arrays besides.
+
+        A parameter may have the name of one, such as ``dot``. Then it is the parameter.
+        """
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, **buffers)
+        other.__dict__.update(self._views)
         return other
 
     if TYPE_CHECKING:  # which names there are depends on the layer
