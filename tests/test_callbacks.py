@@ -291,6 +291,29 @@ def test_time_limit_amid_an_update(monkeypatch):
         np.testing.assert_array_equal(optimizer.memory[name], slot)
 
 
+@pytest.mark.usefixtures("ctrl_c")
+def test_time_limit_amid_the_copying(monkeypatch):
+    """Memory that was not copied to the end has not changed, and is not restored."""
+    model, optimizer, copyto, memories = network(), SGD(0.1, momentum=0.9), np.copyto, []
+
+    def copy_and_ring(to, array, **how):
+        if memories[2:] and array is optimizer.memory["velocity"]:
+            raise TooLongError
+        copyto(to, array, **how)
+
+    def on_batch_end(self, batch, logs):
+        memories.append(optimizer.memory["velocity"].copy())
+
+    monkeypatch.setattr(np, "copyto", copy_and_ring)
+    before = signal.signal(signal.SIGTERM, too_long)
+    try:
+        with pytest.raises(TooLongError):
+            model.fit(X, Y, optimizer, batch_size=10, callbacks=[callback(batch_end=on_batch_end)])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    np.testing.assert_array_equal(optimizer.memory["velocity"], memories[-1])
+
+
 def test_interruption_is_handled_by_who_handles_it_already():
     """A handler of the user's stays in its place, and threads leave signals alone."""
     seen, before = [], signal.signal(signal.SIGINT, lambda *_: seen.append("mine"))

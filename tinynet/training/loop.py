@@ -77,15 +77,16 @@ class Before:
 
     def save_memory(self) -> None:
         """Save the memory of the optimizer, which an update changes."""
-        saved, memory, self.has_memory = self.memory, self.run.optimizer.memory, True
-        if len(saved) == len(memory):
-            for name, (array, copy) in saved.items():
-                if memory.get(name) is not array:
-                    break  # a rule may put another array in its place
+        saved, memory = self.memory, self.run.optimizer.memory
+        # A rule may put another array in the place of one.
+        if {name: id(array) for name, array in memory.items()} == {
+            name: id(array) for name, (array, _) in saved.items()
+        }:
+            for array, copy in saved.values():
                 np.copyto(copy, array)
-            else:
-                return
-        self.memory = {name: (array, array.copy()) for name, array in memory.items()}
+        else:
+            self.memory = {name: (array, array.copy()) for name, array in memory.items()}
+        self.has_memory = True  # last, because a signal may break off the copying
 
     def notice_draws(self) -> None:
         """Look, after the first step, whether it drew random numbers."""
