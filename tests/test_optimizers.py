@@ -517,6 +517,25 @@ def test_a_rule_that_counts_by_itself():
         assert optimizer.memory.get("t") == count
 
 
+@attrs.frozen(slots=False)
+class CountsInFloats(Optimizer):
+    """A rule with a vector, and with a count that is no integer."""
+
+    def apply(self, params, grads):
+        total, t = self.slot("total", params), self.slot("t", np.zeros(()))
+        total += grads
+        params -= total / (1 + t)
+
+
+def test_a_count_of_another_dtype():
+    """What a rule calls t is made by the rule, if it makes one."""
+    rule, params = CountsInFloats(), np.zeros(2)
+    for _ in range(2):
+        rule.update(params, np.ones(2))
+    np.testing.assert_array_equal(params, [-2, -2])
+    assert (rule.memory["t"], rule.memory["t"].dtype) == (2, np.float64)
+
+
 def test_rules_of_users():
     """A rule with `update` in place of `apply` is refused; a rate of another type is the rate."""
     Signs = type("Signs", (Optimizer,), {"update": lambda self, params, grads: None})

@@ -85,7 +85,10 @@ class Optimizer(Registered, ABC):
                 grads = self._clipped(grads)
             count = self.memory.get("t")
             number = 1 if count is None else int(count) + 1
+            known = len(self.memory)
             self.apply(params, grads)
+            if len(self.memory) > known and any(slot.ndim for slot in self.memory.values()):
+                self.memory.setdefault("t", np.zeros_like(_ZERO))
             count = self.memory.get("t")
             if count is not None:  # set, not added to: a rule may have counted by itself
                 count[...] = number
@@ -189,8 +192,6 @@ class Optimizer(Registered, ABC):
         slot = self.memory.get(name)
         if slot is None:
             slot = self.memory[name] = np.zeros_like(like)
-            if slot.ndim:  # then `update` counts, to clear subnormal numbers now and then
-                self.memory.setdefault("t", np.zeros_like(_ZERO))
         if slot.shape != like.shape or slot.dtype != like.dtype:
             message = f"The memory {name!r} has shape {slot.shape} and dtype {slot.dtype}, "
             message += f"expected {like.shape} and {like.dtype} like the parameters."
