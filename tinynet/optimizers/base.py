@@ -83,19 +83,23 @@ class Optimizer(Registered, ABC):
         try:
             if self.clip_norm is not None or self.clip_value is not None:
                 grads = self._clipped(grads)
-            count = self.memory.get("t")
-            number = 1 if count is None else int(count) + 1
-            known = len(self.memory)
+            memory = self.memory
+            number, known = int(memory.get("t", _ZERO)) + 1 if memory else 1, len(memory)
             self.apply(params, grads)
-            if len(self.memory) > known and any(slot.ndim for slot in self.memory.values()):
-                self.memory.setdefault("t", np.zeros_like(_ZERO))
-            count = self.memory.get("t")
-            if count is not None:  # set, not added to: a rule may have counted by itself
-                count[...] = number
-                if number % _CLEAR_EVERY == 0:
-                    self._clear_subnormals()
+            if memory:
+                self._count(number, is_new=len(memory) > known)
         finally:
             switch_back(flags)
+
+    def _count(self, number: int, is_new: bool) -> None:
+        """Count a step, if the memory holds a count or, where slots are new in it, vectors."""
+        if is_new and any(slot.ndim for slot in self.memory.values()):
+            self.memory.setdefault("t", np.zeros_like(_ZERO))
+        count = self.memory.get("t")
+        if count is not None:  # set, not added to: a rule may have counted by itself
+            count[...] = number
+            if number % _CLEAR_EVERY == 0:
+                self._clear_subnormals()
 
     def step(self, model: Any) -> None:
         """Update a model's parameters: ``update(model.params, model.grads, model.decaying)``."""

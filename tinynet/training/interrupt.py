@@ -47,7 +47,7 @@ class CtrlC:
         is_free = in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         # The handler of another signal, such as that of a time limit, may raise an error anywhere.
         others = signal.valid_signals() - {signal.SIGINT}
-        is_alone = not any(callable(signal.getsignal(number)) for number in others)
+        is_alone = not any(map(callable, map(signal.getsignal, others)))
         self.is_handled = is_free and is_alone
         if is_free:
             signal.signal(signal.SIGINT, self._handle)

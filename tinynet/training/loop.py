@@ -271,8 +271,9 @@ class Loop:
         may_break_off = not (self.optimizer_is_own and self.ctrl_c.is_handled)
         self.ctrl_c.is_blocked = not may_break_off
         self.largest_norm += run.optimizer.largest_change(math.sqrt(squares))
-        may_be_undone = may_break_off or not self.callbacks_are_own or run.frozen
-        may_be_undone = may_be_undone or (network.state.size and not all_finite(network.state))
+        may_be_undone = may_break_off or not self.callbacks_are_own or bool(run.frozen)
+        if network.state.size and not may_be_undone:
+            may_be_undone = not all_finite(network.state)
         if not may_be_undone and self.largest_norm < _SAFE_NORM:
             run.optimizer.step(network)  # every parameter stays finite
             return
