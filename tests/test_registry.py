@@ -391,6 +391,8 @@ def test_auto(activation, name, variance):
     ("tn.callbacks.EarlyStopping.__name__ + tn.AdamW.__name__", "EarlyStoppingAdamW"),
     ("sorted(dir(tn)) == sorted(tn.__all__)", "True"),
     ("type('Adam', (tn.Optimizer,), {'apply': print})", "name 'adam' already belongs"),
+    ("tn.optimizers.adam.Adam is tn.Adam and tn.callbacks.logs.__name__",
+     "tinynet.training.callbacks.logs"),
     ("tn.optimizers.Adamm", "The nearest name is tn.optimizers.Adam."),
 ])  # fmt: skip
 def test_what_is_imported_later_is_found(expression, expected):

@@ -20,8 +20,9 @@ def later(
 
     def get(name: str) -> Any:
         for module, names in modules.items():
-            if name in names:
-                return getattr(importlib.import_module(f"{package}.{module}"), name)
+            if name == module or name in names:
+                imported = importlib.import_module(f"{package}.{module}")
+                return imported if name == module else getattr(imported, name)
         raise missing_in(package, name, public)
 
     return get, lambda: list(public)
