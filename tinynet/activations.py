@@ -146,12 +146,12 @@ def _negligible(dtype: np.dtype[Any]) -> Array:
     return scalar(float(np.finfo(dtype).eps) / 8, dtype)
 
 
-def _bounded(Z: Array) -> Array:
-    """Return Z with the largest number for infinity: times 0 that is 0, and infinity is NaN."""
+def _bounded(Z: Array, *others: Array) -> list[Array]:
+    """Return the arrays with the largest number for infinity: times 0, that is 0 and not NaN."""
     if Z.size == 0 or abs(Z.item(np.abs(Z).argmax())) < math.inf:
-        return Z
+        return [Z, *others]  # others are finite where Z is
     limits = np.finfo(Z.dtype)
-    return np.minimum(np.maximum(Z, limits.min), limits.max)
+    return [np.minimum(np.maximum(array, limits.min), limits.max) for array in (Z, *others)]
 
 
 class Tanh(Activation):
@@ -188,8 +188,7 @@ class ReLU(Activation):
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
-        # A is 0 or positive, so its sign is the slope.
-        return np.multiply(dA, np.sign(A, out), out)
+        return np.multiply(dA, np.sign(A, out), out)  # A is at least 0: its sign is the slope
 
 
 @attrs.frozen(slots=False)
@@ -319,7 +318,7 @@ class GELU(Activation):
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
         # Φ(Z) is A / Z, and 1/2 where Z is so small that A may have lost digits.
-        Z, A = _bounded(Z), _bounded(A)
+        Z, A = _bounded(Z, A)
         slope = A / Z
         np.copyto(slope, scalar(0.5, Z.dtype), where=np.abs(Z) < _negligible(Z.dtype))
         density = normal_density(Z)
@@ -346,7 +345,8 @@ class Mish(Activation):
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
         E, N = self._exponentials(Z)
-        return dA * (N / (N + 2) + np.minimum(_bounded(Z), 20) * (4 * E * (E + 1) / (N + 2) ** 2))
+        near = np.minimum(_bounded(Z)[0], 20)
+        return dA * (N / (N + 2) + near * (4 * E * (E + 1) / (N + 2) ** 2))
 
     @staticmethod
     def _exponentials(Z: Array) -> tuple[Array, Array]:

@@ -66,7 +66,7 @@ def _reach(dtype: np.dtype[Any]) -> float:
 
 
 def _times_tail(x: Array) -> Array:
-    k, half, highest, *coefficients, lowest = _polynomial(x.dtype)
+    k, half, highest, coefficients, lowest = _polynomial(x.dtype)
     w = x / (x + k)
     t = w - half
     F = t * highest
@@ -87,7 +87,8 @@ def _minus_half_square(x: Array) -> Array:
 
 
 @functools.lru_cache(maxsize=16)
-def _polynomial(dtype: np.dtype[Any]) -> Sequence[Array]:
-    """Return k, 1/2, and the coefficients, highest power first."""
+def _polynomial(dtype: np.dtype[Any]) -> tuple[Array, Array, Array, Sequence[Array], Array]:
+    """Return k, 1/2, and the coefficients: the highest, those between, and the lowest."""
     k, lowest_first = _SINGLE if dtype.itemsize <= 4 else _DOUBLE
-    return [scalar(number, dtype) for number in (k, 0.5, *reversed(lowest_first))]
+    lowest, *between, highest = [scalar(number, dtype) for number in lowest_first]
+    return scalar(k, dtype), scalar(0.5, dtype), highest, between[::-1], lowest
