@@ -27,6 +27,7 @@ from tinynet.training.interrupt import CtrlC
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
 from tinynet.training.run import Run, Tally
 
+_CLEAR_EVERY = 16  # epochs: then it costs nothing, however small these are
 _SAFE_NORM = 1e37  # parameters of a smaller norm are finite, in float32 too
 
 
@@ -54,7 +55,6 @@ class Before:
     def save_epoch(self) -> None:
         """Save what the end of an epoch changes."""
         self.save()
-        self.save_params()
         self.save_memory()
         self.lengths = {name: len(values) for name, values in self.run.history.items()}
 
@@ -220,7 +220,6 @@ class Loop:
     def _train_epoch(self) -> None:
         run, every = self.run, self.run.settings.checkpoint_every
         self._call("on_epoch_begin", run.epoch, {})
-        self.largest_norm = math.inf  # a callback may have put others in their place
         for X, Y, w in self._batches():
             self._call_in_step("on_batch_begin", run.step, {})
             self.before.save()
@@ -313,10 +312,11 @@ class Loop:
         if self.data.validation is not None:
             values = evaluate(run.network, self.data.validation, run.metrics)
             measured |= {f"val_{name}": value for name, value in values.items()}
+        if run.epoch % _CLEAR_EVERY == 0:
+            run.clear_subnormals()
         # Nothing has changed up to here, so an epoch that is interrupted can end once more.
         self.before.save_epoch()
         self.ctrl_c.within_step = True
-        run.clear_subnormals()
         run.tally = run.new_tally()
         run.history.record(measured)
         run.optimizer.end_epoch()

@@ -130,7 +130,7 @@ class Run:
         self.stopped = self.stopped or INTERRUPTED
 
     def clear_subnormals(self) -> None:
-        """Set parameters that are too small for a normal number to 0, after each epoch.
+        """Set parameters that are too small for a normal number to 0.
 
         Weight decay shrinks those whose gradients are 0 until they are, and arithmetic with such
         numbers is ten times as slow. Frozen layers stay as they are.
