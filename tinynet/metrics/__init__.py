@@ -5,31 +5,43 @@ shape of A or, for one output, (m,), or for classes integer labels (m,) or (1, m
 shape is refused, never broadcast. The numbers are those of scikit-learn's functions.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tinynet._support.elsewhere import missing_in
-from tinynet.metrics.base import Measure, Metric, is_known, measured, resolve
-from tinynet.metrics.classification import (
-    F1,
-    Accuracy,
-    BalancedAccuracy,
-    BinaryAccuracy,
-    LogLoss,
-    Precision,
-    Recall,
-    RocAuc,
-    TopKAccuracy,
-    confusion_matrix,
-    labels,
-)
-from tinynet.metrics.regression import R2, MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError
+from tinynet._support.later import later
+from tinynet.metrics.base import Measure, Metric, is_known, labels, measured, resolve
 
-accuracy, balanced_accuracy = Accuracy(), BalancedAccuracy()
-top_k_accuracy, binary_accuracy = TopKAccuracy(), BinaryAccuracy()
-precision, recall, f1 = Precision(), Recall(), F1()
-roc_auc, log_loss = RocAuc(), LogLoss()
-mean_absolute_error, mean_squared_error = MeanAbsoluteError(), MeanSquaredError()
-root_mean_squared_error, r2 = RootMeanSquaredError(), R2()
+if TYPE_CHECKING:
+    from tinynet.metrics.classification import (
+        F1,
+        Accuracy,
+        BalancedAccuracy,
+        BinaryAccuracy,
+        LogLoss,
+        Precision,
+        Recall,
+        RocAuc,
+        TopKAccuracy,
+        accuracy,
+        balanced_accuracy,
+        binary_accuracy,
+        confusion_matrix,
+        f1,
+        log_loss,
+        precision,
+        recall,
+        roc_auc,
+        top_k_accuracy,
+    )
+    from tinynet.metrics.regression import (
+        R2,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        RootMeanSquaredError,
+        mean_absolute_error,
+        mean_squared_error,
+        r2,
+        root_mean_squared_error,
+    )
 
 __all__ = [
     "F1",
@@ -68,6 +80,11 @@ __all__ = [
 ]  # fmt: skip
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        raise missing_in(__name__, name, __all__)
+    __getattr__, __dir__ = later(
+        __name__, __all__,
+        regression=(
+            "R2", "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError",
+            "mean_absolute_error", "mean_squared_error", "r2", "root_mean_squared_error",
+        ),
+        classification=__all__,
+    )  # fmt: skip

@@ -31,6 +31,7 @@ class Metric(Registered, ABC):
     """
 
     family = "metric"
+    modules = ("tinynet.metrics.classification", "tinynet.metrics.regression")
     larger_is_better: ClassVar[bool | None] = None  # None: unknown
     takes_weights: ClassVar[bool] = False
 
@@ -154,6 +155,11 @@ def entries(Y: Any, A: Any) -> tuple[Array, Array]:
     if Y.shape != A.shape:
         raise checks.wrong_targets(Y, A.shape, given=spelled(value, "Y"))
     return Y, A
+
+
+def labels(A: Array, threshold: float = 0.5) -> Array:
+    """Return the class of each column: A > threshold for one output, the largest of several."""
+    return (A[0] > threshold).astype(np.intp) if len(A) == 1 else A.argmax(axis=0)
 
 
 def mean(values: Array, w: Array | None) -> Any:

@@ -21,7 +21,7 @@ from tinynet._support import fields
 from tinynet._support.arrays import Array
 from tinynet._support.checks import class_numbers, entry, numbers, weights, wrong_targets
 from tinynet._support.foreign import spelled
-from tinynet.metrics.base import Metric, entries, mean, outputs_of
+from tinynet.metrics.base import Metric, entries, labels, mean, outputs_of
 
 _multilabel = partial(attrs.field, default=None, kw_only=True)
 _AVERAGES = ("auto", "macro", "micro", "weighted", "none")
@@ -263,11 +263,6 @@ def ratio(parts: Any, wholes: Any) -> Any:
     return np.divide(parts, wholes, out=np.zeros_like(wholes), where=wholes > 0)
 
 
-def labels(A: Array, threshold: float = 0.5) -> Array:
-    """Return the class of each column: A > threshold for one output, the largest of several."""
-    return (A[0] > threshold).astype(np.intp) if len(A) == 1 else A.argmax(axis=0)
-
-
 def true_classes(Y: Any, A: Array) -> Array:
     """Return the class of each example from columns like those of A, or from labels."""
     value, Y, (n, m) = Y, numbers(Y, "Y"), A.shape
@@ -310,3 +305,9 @@ def _truth(Y: Any, A: Any, multilabel: bool | None) -> tuple[tuple[Array, Array]
     if Y.shape != A.shape:
         Y = np.arange(n)[:, np.newaxis] == true_classes(Y, A)
     return (_distribution(Y), A), False
+
+
+accuracy, balanced_accuracy = Accuracy(), BalancedAccuracy()
+top_k_accuracy, binary_accuracy = TopKAccuracy(), BinaryAccuracy()
+precision, recall, f1 = Precision(), Recall(), F1()
+roc_auc, log_loss = RocAuc(), LogLoss()

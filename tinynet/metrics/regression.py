@@ -71,3 +71,7 @@ def _differences(Y: Array, A: Array) -> Array:
 
 def _mean_of_all(values: Array, w: Array | None) -> Any:
     return float(np.mean(values if w is None else mean(values, w)))
+
+
+mean_absolute_error, mean_squared_error = MeanAbsoluteError(), MeanSquaredError()
+root_mean_squared_error, r2 = RootMeanSquaredError(), R2()
