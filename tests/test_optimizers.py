@@ -407,8 +407,13 @@ def test_copies_of_a_slotted_rule_move_their_own_vectors(duplicate):
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 def test_integers_are_refused(rule):
     """The numbers of a rule are no integers: as such they would be 0, and move nothing."""
-    with pytest.raises(TypeError, match="Cannot cast"):
-        rule.fresh().update(np.zeros(3, int), np.ones(3, int))
+    params, grads, optimizer = np.zeros(3, int), np.ones(3, int), rule.fresh()
+    with pytest.raises(TypeError, match="params has dtype int64, expected floats"):
+        optimizer.update(params, grads)
+    assert not params.any()
+    params = params.astype(float)  # as the message says
+    optimizer.update(params, grads)
+    assert params.all()
 
 
 # A step: clip, apply, count

@@ -222,6 +222,11 @@ class Optimizer(Registered, ABC):
             flat = "params.reshape(-1) and grads.reshape(-1)"
             fix = flat if params.size == grads.size else "one gradient for each parameter"
             raise ShapeError(f"{shapes}, expected flat vectors of one size. Pass {fix}.")
+        if params.dtype.kind not in "fc":
+            found = (
+                f"params has dtype {params.dtype}, expected floats, which can move by a part of 1"
+            )
+            raise TypeError(f"{found}. Use params = params.astype(float).")
         size, slots = params.size, [self.slot(name, params) for name in names]
         self._scratch["names"] = names
         arrays = self._scratch.get((scratch, params.dtype))

@@ -54,11 +54,9 @@ class SGD(Optimizer):
         return rate * norm if rate < 1e37 and not self.momentum else math.inf
 
     def apply(self, params: Array, grads: Array) -> None:
-        rate = self.rate()
-        # An array of the dtype, because a number would be cast in every block. As an integer it
-        # would be 0.
-        dtype = params.dtype if params.dtype.kind == "f" else np.float64
+        rate, dtype = self.rate(), params.dtype
         if not self.momentum:
+            # An array of the dtype, because a number would be cast in every block.
             factor = np.asarray(rate * (1 - self.dampening), dtype)
             for p, g, step in self.blocks(params, grads):
                 p -= np.multiply(g, factor, step)
