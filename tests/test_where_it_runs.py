@@ -17,6 +17,7 @@ from messages import raises
 
 import tinynet as tn
 from tinynet import functional
+from tinynet._support import quiet
 from tinynet.training import loop
 from tinynet.training.history import plot
 from tinynet.training.loop import Loop
@@ -31,6 +32,19 @@ def network(loss="binary_crossentropy", *layers, seed=1):
 
 
 # Floating-point flags.
+
+
+def test_flags_of_a_numpy_that_holds_them_elsewhere(monkeypatch):
+    """Without its context variable, ``np.seterr`` switches them off and back."""
+    before = np.geterr()
+    for found in (quiet._without_flags(), []):
+        monkeypatch.setattr(quiet, "_without_flags", lambda found=found: found)
+        switch_off, switch_back = quiet._switches()
+        kept = switch_off()
+        assert set(np.geterr().values()) == {"ignore"}
+        switch_back(kept)
+        assert np.geterr() == before
+
 
 SIZES = (0.0, 1e-30, 1e-3, 1.0, 1e3, 1e30, np.inf, np.nan)
 LAST = {"binary_crossentropy": "sigmoid", "categorical_crossentropy": "softmax",

@@ -224,8 +224,9 @@ class BinaryCrossentropy(Loss):
     def each_from_Z(self, Z: Array, Y: Array) -> Array:
         if Z.shape != Y.shape:
             expect_one_shape(Z=Z, Y=Y)
-        # -log A = softplus(-Z) and -log(1 - A) = softplus(Z), and softplus(Z) is max(Z, 0) plus the
-        # logarithm here. Where Y is 1 and Z > 0, the difference is exactly 0.
+        # -log A = softplus(-Z) and -log(1 - A) = softplus(Z). The activation softplus has the same
+        # terms, max(Z, 0) and the logarithm, but here Y · Z must come between them: where Y is 1
+        # and Z > 0, the difference is exactly 0.
         each = np.maximum(Z, scalar(0, Z.dtype)) - Y * Z
         each += np.log1p(np.exp(-np.abs(Z)))
         return each

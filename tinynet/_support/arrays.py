@@ -94,8 +94,8 @@ def into(buffer: Array, result: Any, name: str, where: str) -> Array:
 def constant(number: float, like: Array) -> Array:
     """Return a number as an array that np.maximum and np.minimum take fastest with `like`.
 
-    Many numbers have a partner each, because then NumPy uses the vector instructions of the
-    processor: that is twice as fast. Few numbers have one together.
+    For many numbers it has the shape of `like`: then NumPy uses the vector instructions of the
+    processor, which is twice as fast. For few numbers it has no dimensions.
     """
     if like.size < FEW:
         return scalar(number, like.dtype)

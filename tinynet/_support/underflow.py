@@ -35,7 +35,7 @@ def log_smallest(dtype: np.dtype[Any], least: float = 1.0) -> float:
 def exp(x: Array, out: Array | None = None, least: float = 1.0) -> Array:
     """Return exp(x), with 0 where that is below `least` times the smallest normal number.
 
-    What is 0 is not computed first: these exponentials are as slow as arithmetic with them.
+    An exponential that counts as 0 is not computed: NumPy would take long for it.
     """
     if not _has_floats(x):
         return np.exp(x, out=out)

@@ -177,8 +177,8 @@ class Optimizer(Registered, ABC):
     def largest_change(self, norm: float) -> float:
         """Return a bound of the norm of a step, where `norm` is that of the gradients.
 
-        Infinity means that there is no bound: then `fit` looks for non-finite parameters after each
-        step.
+        Infinity means that there is no bound. Then `fit` looks for non-finite parameters after each
+        step, as it always does for a custom optimizer.
         """
         return math.inf
 
@@ -223,9 +223,7 @@ class Optimizer(Registered, ABC):
             fix = flat if params.size == grads.size else "one gradient for each parameter"
             raise ShapeError(f"{shapes}, expected flat vectors of one size. Pass {fix}.")
         if params.dtype.kind not in "fc":
-            found = (
-                f"params has dtype {params.dtype}, expected floats, which can move by a part of 1"
-            )
+            found = f"params has dtype {params.dtype}, expected floats"
             raise TypeError(f"{found}. Use params = params.astype(float).")
         size, slots = params.size, [self.slot(name, params) for name in names]
         self._scratch["names"] = names
