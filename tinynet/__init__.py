@@ -33,6 +33,7 @@ from tinynet.layers import (
     LayerNorm,
     Parameter,
     Reshape,
+    Scratch,
 )
 from tinynet.losses import Loss
 from tinynet.metrics import Metric
@@ -88,7 +89,7 @@ __all__ = [
     "CSVLogger", "Cache", "Callback", "Dense", "Dropout", "EarlyStopping", "Flatten", "Freeze",
     "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss", "Metric",
     "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop",
-    "ReduceLROnPlateau", "Reshape", "Rows", "Schedule", "Sequential", "__version__",
+    "ReduceLROnPlateau", "Reshape", "Rows", "Schedule", "Scratch", "Sequential", "__version__",
     "activations", "callbacks", "datasets", "errors", "functional", "initializers", "layers",
     "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
     "schedules", "testing",

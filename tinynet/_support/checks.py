@@ -92,12 +92,14 @@ def numbers(value: Any, name: str, example: Shape = ()) -> Array:
 def columns(
     X: Any,
     expected: Shape | None,
-    dtype: np.dtype[Any],
+    dtype: np.dtype[Any] | None,
     name: str,
     whose: str = "",
     as_rows: bool = False,
 ) -> Array:
     """Return X in `dtype`, if it has at least one example of the `expected` shape, or of any.
+
+    The dtype None is any dtype of numbers.
 
     With `as_rows`, an X that must be cast is cast to columns that lie as rows in memory.
     """
@@ -122,10 +124,27 @@ def columns(
         raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
     if X.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {X.shape}, expected at least one example (a column).")
+    if dtype is None:
+        return X
     with np.errstate(all="ignore"):  # a number too large for dtype is found as infinite
         if as_rows and X.dtype != dtype:
             return np.moveaxis(np.moveaxis(X, -1, 0).astype(dtype, order="C"), 0, -1)
         return X.astype(dtype, copy=False)
+
+
+def indices(name: str, X: Array, n: int | None, whose: str) -> Array:
+    """Return X as indices from 0 to n - 1, if its numbers are such; n may be None for any."""
+    most = sys.maxsize if n is None else n - 1
+    is_right = (X >= 0) & (most >= X)
+    if X.dtype.kind == "f":
+        is_right &= np.rint(X) == X
+    if not is_right.all():
+        at = tuple(np.argwhere(~is_right)[0].tolist())
+        expected = f"whole numbers from 0 to {most}" if n else "whole numbers of at least 0"
+        found = f"{entry(name, at)} is {X[at]}, expected {expected}: indices{whose}"
+        remedy = "np.unique(X, return_inverse=True) numbers what X holds."
+        raise ValueError(f"{found}. {remedy.replace('X', name)}")
+    return X.astype(np.intp, copy=False)
 
 
 def targets(

@@ -19,7 +19,8 @@ def warn_of_lost_digits(wide: tuple[Any, Any], narrow: tuple[Array, Array]) -> N
     """
     for name, before, after in zip("XY", wide, narrow, strict=True):
         before = np.asarray(before)
-        if before.size == after.size and before.dtype.itemsize > after.dtype.itemsize:
+        is_narrower = after.dtype.kind == "f" and before.dtype.itemsize > after.dtype.itemsize
+        if before.size == after.size and is_narrower:
             rows = after.reshape(-1, after.shape[-1])
             _warn_of_rows(name, before.reshape(rows.shape), rows)
 

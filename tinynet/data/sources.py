@@ -171,7 +171,7 @@ def _parts(network: Network, rows: Any, size: int) -> Iterator[Array]:
 
 def _is_large_to_cast(network: Network, X: Any) -> bool:
     """Return whether a cast of X would be so large that it is made part by part."""
-    if type(X) is not np.ndarray or X.dtype == network.dtype or not network.is_built:
+    if type(X) is not np.ndarray or X.dtype == network.takes.dtype or not network.is_built:
         return False
     return X.shape[:-1] == network.inputs and X.size * network.dtype.itemsize > _LARGEST_CAST
 

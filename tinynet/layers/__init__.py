@@ -1,10 +1,10 @@
 """Layers: how A_prev becomes Z, and how dZ becomes dA_prev and the layer's own gradients."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tinynet._support.elsewhere import missing_in
+from tinynet._support.later import later
 from tinynet.layers.activate import Activate
-from tinynet.layers.base import Layer, Parameter
+from tinynet.layers.base import Layer, Parameter, Scratch
 from tinynet.layers.batch_norm import BatchNorm
 from tinynet.layers.dense import Dense
 from tinynet.layers.dropout import Dropout
@@ -14,10 +14,11 @@ from tinynet.layers.reshape import Flatten, Reshape
 
 __all__ = [
     "Activate", "BatchNorm", "Dense", "Dropout", "Flatten", "Layer", "LayerNorm", "Normalization",
-    "Parameter", "Reshape",
+    "Parameter", "Reshape", "Scratch",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        raise missing_in(__name__, name, __all__)
+    # Most programs do without these. `Layer.modules` names their files, too.
+    __getattr__, __dir__ = later(
+        __name__, __all__,
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import attrs
@@ -33,6 +33,18 @@ class Parameter(NamedTuple):
     least: float = -math.inf
 
 
+class Scratch(NamedTuple):
+    """What a layer declares of an array to compute in, where it needs more than a shape.
+
+    ``dtype`` None is that of the model. With a ``fill`` the array begins as that number, and
+    nothing but the layer writes into it: a border of zeros stays.
+    """
+
+    shape: Shape
+    dtype: Any = None
+    fill: float | None = None
+
+
 def as_activation(value: Any) -> Activation:
     """Return the activation that a field was given as an instance, a name or a config."""
     return Activation.get(value)
@@ -55,6 +67,7 @@ class Layer(Registered, ABC):
 
     family = "layer"
     least_examples: ClassVar[int] = 1  # that a batch must have in training
+    takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
@@ -74,6 +87,11 @@ class Layer(Registered, ABC):
         return input_shape
 
     @property
+    def n_indices(self) -> int | None:
+        """How many indices there are, from 0 on, for a layer that takes them; None is any."""
+        return None
+
+    @property
     def chains(self) -> tuple[tuple[Layer, ...], ...]:
         """The layers that this layer is made of, as chains.
 
@@ -86,8 +104,11 @@ class Layer(Registered, ABC):
         """Return the shape of what the chains take; by default that of the layer's input."""
         return input_shape
 
-    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        """Return the shapes of arrays that the layer wants in its cache to compute in."""
+    def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:
+        """Return the shapes of arrays that the layer wants in its cache to compute in.
+
+        A `Scratch` in place of a shape asks for another dtype, or for a fill.
+        """
         return {}
 
     @property

@@ -15,7 +15,6 @@ import numpy as np
 
 from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape, write
-from tinynet._support.cache import Cache
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, restore
 from tinynet.activations import Sigmoid, Softmax
@@ -24,14 +23,15 @@ from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.model.attributes import OF_STORAGE, expect_assignable, not_found
 from tinynet.model.chain import ModelChain
+from tinynet.model.inputs import Inputs
 from tinynet.model.place import PlacedLayer, checked_layers, place
 from tinynet.model.storage import Storage
-from tinynet.model.views import LayerArrays, ParameterArrays
+from tinynet.model.views import LayerViews
 
 DTYPES = ("float32", "float64")
 
 
-class Network:
+class Network(LayerViews):
     """Layers in a chain, a loss, and all their arrays; `Sequential` is the network people use."""
 
     layers: tuple[Layer, ...]
@@ -47,8 +47,7 @@ class Network:
     n_params: int
     inputs: Shape
     outputs: Shape
-    storage: Storage
-    chain: ModelChain | None  # of the last pass
+    takes: Inputs  # what X must be
 
     def __init__(
         self,
@@ -63,7 +62,8 @@ class Network:
         self.__dict__["dtype"] = np.dtype(dtype)
         if self.dtype not in map(np.dtype, DTYPES):
             raise ValueError(f'dtype is {dtype!r}, expected "float32" or "float64".')
-        self.__dict__.update(rng=generator(seed), chain=None)
+        takes = Inputs(self.layers[0], self.dtype)
+        self.__dict__.update(rng=generator(seed), chain=None, takes=takes)
         if inputs is not None:
             self.build(place(self.layers, checks.example_shape(inputs)), self.rng)
 
@@ -78,7 +78,8 @@ class Network:
         """
         chain = self.chain
         # X of the last pass has been checked, except its numbers, which every pass looks at.
-        if chain is None or X is None or X is not chain.first.A_prev or X.shape != chain.shape:
+        is_same = chain is not None and X is not None and X is chain.first.A_prev
+        if chain is None or not is_same or X.shape != chain.shape or self.takes.are_indices:
             X = self.check_inputs(X)
             chain = self.use_chain(X.shape[-1])
             if self.storage.holds(X):  # X may be an array that a pass returned
@@ -104,6 +105,8 @@ class Network:
         """
         flags = switch_off()
         try:
+            if input_gradient:
+                self.takes.check_gradient()
             chain, Y, w = self._pass_with_targets(Y, sample_weight)
             chain.back_from(Y, w, input_gradient)
         finally:
@@ -116,8 +119,9 @@ class Network:
         others = [f"A[{k}]" for k, shape in enumerate(shapes) if shape == np.shape(A_prev)[:-1]]
         whose = f" for {placed.title}"
         whose += f" (it has the shape of {' and '.join(others)})" if others else ""
-        A_prev = checks.columns(A_prev, placed.input_shape, self.dtype, f"A[{l - 1}]", whose)
-        checks.check_finite(f"A[{l - 1}]", A_prev)
+        name, takes = f"A[{l - 1}]", Inputs(placed.layer, self.dtype)
+        A_prev = takes.checked(A_prev, placed.input_shape, name, whose)
+        checks.check_finite(name, A_prev)
         if self.storage.holds(A_prev):
             A_prev = A_prev.copy()
         chain = self.use_chain(A_prev.shape[-1])
@@ -142,85 +146,14 @@ class Network:
             raise ShapeError(
                 f"dA[{l}] has shape {dA.shape}, expected that of A[{l}], {cache.A.shape}."
             )
-        dA_prev_of_chain, cache.dA_prev = cache.dA_prev, np.empty(cache.A_prev.shape, self.dtype)
+        dA_prev_of_chain, has_gradient = cache.dA_prev, l > 1 or not self.takes.are_indices
+        cache.dA_prev = np.empty(cache.A_prev.shape, self.dtype) if has_gradient else None
         dA_prev = chain.part(l).back(dA.copy())
         cache.dA_prev = dA_prev_of_chain
         chain.has_back = True
         if l == len(self.layers):
             chain.targets = None  # dA[L] is the one that came in
         return dA_prev, *placed.grads.values()
-
-    # What a learner looks at.
-
-    @property
-    def caches(self) -> Sequence[Cache]:
-        """The caches of the last pass, one a layer."""
-        return self._last_pass().caches
-
-    @property
-    def W(self) -> ParameterArrays:
-        """W[1] … W[L]; ``model.W[1] = M`` copies M."""
-        return self._of_parameters("W")
-
-    @property
-    def b(self) -> ParameterArrays:
-        """b[1] … b[L]; ``model.b[1] = v`` copies v."""
-        return self._of_parameters("b")
-
-    @property
-    def dW(self) -> ParameterArrays:
-        """dW[1] … dW[L], the gradients of W."""
-        return self._of_parameters("dW")
-
-    @property
-    def db(self) -> ParameterArrays:
-        """db[1] … db[L], the gradients of b."""
-        return self._of_parameters("db")
-
-    def _of_parameters(self, name: str) -> ParameterArrays:
-        arrays = [(layer.key, vars(layer.cache).get(name)) for layer in self.storage.placed]
-        return ParameterArrays(name, [(key, view) for key, view in arrays if view is not None])
-
-    @property
-    def Z(self) -> LayerArrays:
-        """Z[1] … Z[L] of the last forward pass."""
-        return self._of_pass("Z")
-
-    @property
-    def A(self) -> LayerArrays:
-        """A[0] = X, A[1] … A[L] of the last forward pass."""
-        return self._of_pass("A", self._last_pass().first.A_prev)
-
-    @property
-    def dZ(self) -> LayerArrays:
-        """dZ[1] … dZ[L] of the last backward pass."""
-        return self._of_pass("dZ")
-
-    @property
-    @quiet
-    def dA(self) -> LayerArrays:
-        """dA[1] … dA[L] of the last backward pass, and dA[0] if it was wanted."""
-        chain = self._last_pass()
-        if chain.begins_at_dZ and chain.targets is not None:
-            chain.output_gradient(chain.targets, chain.weights)
-        return self._of_pass("dA", chain.first.dA_prev)
-
-    def _of_pass(self, name: str, at_0: Array | None = None) -> LayerArrays:
-        chain = self._last_pass()
-        if name.startswith("d") and not chain.has_back:
-            raise NotBuiltError(f"model.{name} needs a backward pass. Call model.back(Y) first.")
-        arrays = [(layer.key, getattr(cache, name)) for layer, cache in chain.all_links()]
-        return LayerArrays(name, arrays if at_0 is None else [(0, at_0), *arrays])
-
-    def _last_pass(self) -> ModelChain:
-        chain = self.chain
-        if chain is None or not chain.has_forward:
-            self.storage  # noqa: B018  a model that is not built says so
-            raise NotBuiltError(
-                "There is no forward pass to look at (predict keeps none). "
-                "Call model.forward(X) first."
-            )
-        return chain
 
     def _placed(self, l: int) -> PlacedLayer:
         if l not in range(1, len(self.layers) + 1):
@@ -261,7 +194,7 @@ class Network:
     def check_inputs(self, X: Any) -> Array:
         """Return X checked and cast, as columns; the first one builds the model."""
         if "storage" in self.__dict__:
-            return checks.columns(X, self.inputs, self.dtype, "X")
+            return self.takes.checked(X, self.inputs)
         X, layers = self._inputs(X)
         self.build(layers, self.rng)
         return X
@@ -283,9 +216,9 @@ class Network:
     def _inputs(self, X: Any, as_rows: bool = False) -> tuple[Array, Sequence[PlacedLayer]]:
         """Return X checked and cast, and the layers; the first X says where they are placed."""
         if "storage" in self.__dict__:
-            X = checks.columns(X, self.inputs, self.dtype, "X", as_rows=as_rows)
+            X = self.takes.checked(X, self.inputs, as_rows=as_rows)
             return X.copy() if self.storage.holds(X) else X, self.storage.layers
-        X = checks.columns(X, None, self.dtype, "X", as_rows=as_rows)
+        X = self.takes.checked(X, None, as_rows=as_rows)
         if X.size == 0:
             raise ShapeError(f"X has shape {X.shape}, expected at least one number an example.")
         checks.check_finite("X", X)

@@ -51,6 +51,39 @@ class PlacedLayer:
         self.cache = Cache(views, parameters=tuple(params), where=where, A_prev=None)
 
 
+def first_layers(layer: Layer) -> Iterator[Layer]:
+    """Yield a layer, or the first layers of its chains, which get its input."""
+    chains = [chain for chain in layer.chains if chain]
+    for chain in chains:
+        yield from first_layers(chain[0])
+    if not chains:
+        yield layer
+
+
+def takes_indices(layer: Layer) -> bool:
+    """Return whether a layer, or a chain within it, begins with a layer that takes indices."""
+    return any(first.takes == "indices" for first in first_layers(layer))
+
+
+def n_indices(layer: Layer) -> int | None:
+    """Return how many indices a layer takes, with its chains; None is any number."""
+    numbers = [first.n_indices for first in first_layers(layer)]
+    return min([n for n in numbers if n is not None], default=None)
+
+
+def _check_takes(here: PlacedLayer, is_first: bool) -> None:
+    """Refuse a layer that takes indices where it gets numbers, and the other way round."""
+    if not takes_indices(here.layer):
+        return
+    if not is_first:
+        found = f"{here.title} takes indices, expected as the first layer, which gets X"
+        raise ValueError(f"{found}. Put it first in the model.")
+    for first in first_layers(here.layer):
+        if first.takes != "indices":
+            found = f"{here.title} has chains that begin with {first!r} and with a layer that"
+            raise ValueError(f"{found} takes indices, expected one kind. Begin each with indices.")
+
+
 def wrong_activation(layer: Layer, title: str) -> TypeError:
     """Return the error for a layer whose activation is something else, such as a name."""
     return TypeError(
@@ -83,6 +116,7 @@ def place(
             _declare(here)
         except ShapeError as error:
             raise ShapeError(f"{here.title}: {error}") from error
+        _check_takes(here, is_first=not placed)
         placed.append(here)
     return placed
 

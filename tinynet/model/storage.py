@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from tinynet._support.cache import Cache
 from tinynet._support.products import dot_for
 from tinynet._support.random import Random
 from tinynet.activations import Identity
-from tinynet.layers.base import means
+from tinynet.layers.base import Scratch, means
 from tinynet.losses import Loss
 from tinynet.model.chain import Chain, ModelChain, Output
-from tinynet.model.place import PlacedLayer, depth_first
+from tinynet.model.place import PlacedLayer, depth_first, takes_indices
 
 _BATCH_SIZES = 4  # the most whose chains are stored
 _IDLE_BYTES = 1 << 18  # the most that an idle chain of `outputs_of` holds
@@ -141,8 +141,9 @@ class Storage:
         """How many numbers a pass forward holds for each example, X and its cast included."""
         n = 2 * math.prod(self.inputs)
         for at in self.placed:
-            shapes = at.layer.scratch(at.input_shape, 1).values()
-            n += 2 * math.prod(at.output_shape) + sum(map(math.prod, shapes))
+            n += 2 * math.prod(at.output_shape)
+            for declared in at.layer.scratch(at.input_shape, 1).values():
+                n += math.prod(declared.shape if isinstance(declared, Scratch) else declared)
         return n
 
     def private_chain(self, m: int) -> ModelChain:
@@ -176,8 +177,11 @@ class Storage:
                 buffers[name] = make((*layer.output_shape, m), self.dtype)
             if type(layer.layer.activation) is Identity:  # one array for both: nothing is copied
                 buffers["A"], buffers["dZ"] = buffers["Z"], buffers.get("dA")
-            for name, shape in layer.layer.scratch(layer.input_shape, m).items():
-                buffers[name] = make(shape, self.dtype)
+            for name, declared in layer.layer.scratch(layer.input_shape, m).items():
+                if isinstance(declared, Scratch):
+                    buffers[name] = _filled(declared, self.dtype, make)
+                else:
+                    buffers[name] = make(declared, self.dtype)
             before = vars(caches[-1]) if caches else {}
             buffers["dA_prev"] = before.get("dA")
             if not goes_back:  # a whole pass fills it
@@ -191,9 +195,20 @@ class Storage:
     def _inner_chain(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> Chain:
         """Return a chain within a layer, whose first layer has an array for dA_prev."""
         caches = self._new_caches(layers, m, goes_back)
-        if goes_back:
+        if goes_back and not takes_indices(layers[0].layer):
             caches[0].dA_prev = _unfilled((*layers[0].input_shape, m), self.dtype)
         return Chain(layers, caches)
+
+
+def _filled(declared: Scratch, dtype: np.dtype[Any], make: Callable[..., Array]) -> Array:
+    """Return an array as a layer declares it; `make` makes one of floats without a fill."""
+    dtype = dtype if declared.dtype is None else np.dtype(declared.dtype)
+    if declared.fill is None and dtype.kind == "f":
+        return make(declared.shape, dtype)
+    array = np.zeros(declared.shape, dtype)  # takes no memory before it is written to
+    if declared.fill:
+        array.fill(declared.fill)
+    return array
 
 
 def _unfilled(shape: Shape, dtype: np.dtype[Any]) -> Array:

@@ -25,9 +25,11 @@ from tinynet.testing._expect import (
     expect_array,
     expect_dtype,
     expect_dtypes,
+    unchanged,
 )
 
 _DRAWS = 1000
+_INDICES = 5  # how many, where a layer takes any
 _ERRORS = 6  # standard errors that a mean of draws may be away
 _LOOK = "look at cache.training first"
 
@@ -43,7 +45,18 @@ def _problem(layer: Layer, inputs: Inputs, dtype: Any = "f8") -> tuple[Network, 
     # No number of units is that of the examples, so that nothing confuses the two.
     m = next(m for m in (7, 8, 9, 5, 6, 10, 11) if m not in sum(shapes, ()))
     X, Y = (rng.standard_normal((*shape, m)).astype(dtype) for shape in shapes)
+    if model.takes.are_indices:
+        X = rng.integers(model.takes.n_indices or _INDICES, size=X.shape)
     return model, X, Y
+
+
+def _start(model: Network, X: Array, training: bool) -> Any:
+    """Return the cache of the layer, as it is in a pass for X that computes dA[0]."""
+    chain = model.use_chain(X.shape[-1])
+    chain.set_mode(training, model.rng)
+    cache = chain.first
+    cache.A_prev, cache.dA_prev = X, None if model.takes.are_indices else np.empty_like(X)
+    return cache
 
 
 def _Z(model: Network, X: Array, training: bool = False) -> Array:
@@ -79,22 +92,20 @@ def _check_dtypes(layer: Layer, input_shape: Inputs) -> None:
     name = type(layer).__name__
     for training, dtype in itertools.product((False, True), ("f4", "f8")):
         model, X, Y = _problem(layer, input_shape, dtype)
-        chain = model.use_chain(X.shape[-1])
-        chain.set_mode(training, model.rng)
-        cache = chain.first
-        cache.A_prev, cache.dA_prev = X, np.empty_like(X)
-        expect_dtype(f"{name}.forward", layer.forward(X, cache), "A_prev", X)
-        expect_dtype(f"{name}.back", layer.back(Y, cache), "dZ", Y)
+        cache = _start(model, X, training)
+        like = Y if model.takes.are_indices else X
+        expect_dtype(f"{name}.forward", layer.forward(X, cache), "A_prev", like)
+        dA_prev = layer.back(Y, cache)
+        if not model.takes.are_indices:
+            expect_dtype(f"{name}.back", dA_prev, "dZ", Y)
 
 
 @np.errstate(invalid="ignore")  # what should be state may not bear random parameters
 def _check_passes(layer: Layer, inputs: Inputs, dtype: np.dtype[Any], training: bool) -> None:
     forward, back = (f"{type(layer).__name__}.{method}" for method in ("forward", "back"))
     model, X, Y = _problem(layer, inputs, dtype)
-    before, chain = copy.deepcopy(model), model.use_chain(X.shape[-1])
-    chain.set_mode(training, model.rng)
-    cache, state = chain.first, model.storage.placed[0].state_views
-    cache.A_prev, cache.dA_prev = X, np.empty_like(X)
+    before, cache = copy.deepcopy(model), _start(model, X, training)
+    state = model.storage.placed[0].state_views
 
     Z = expect_array(forward, lambda A_prev: layer.forward(A_prev, cache), Y, A_prev=X)
     _expect_unmoved(forward, model, before, training)
@@ -103,7 +114,10 @@ def _check_passes(layer: Layer, inputs: Inputs, dtype: np.dtype[Any], training: 
     expect(training or drawn == _position(before.rng), f"{message} {_LOOK}.")
 
     held = {key: getattr(cache, key).copy() for key in ("A_prev", *cache.parameters, *state)}
-    expect_array(back, lambda dZ: layer.back(dZ, cache), X, dZ=Y)
+    if model.takes.are_indices:
+        unchanged(back, lambda dZ: layer.back(dZ, cache), dZ=Y)
+    else:
+        expect_array(back, lambda dZ: layer.back(dZ, cache), X, dZ=Y)
     hint = "Let forward put the mask in the cache, and use it."
     expect(_position(model.rng) == drawn, f"{back} draws from cache.rng. {hint}")
     for key, array in held.items():
@@ -161,7 +175,7 @@ def _likely_mistake(model: Network, X: Array) -> str:
     start, Z = _position(model.rng), _Z(model, X, training=True)
     if _position(model.rng) != start:
         return " back must use what forward drew: the same mask from the cache, with its factor."
-    X[..., -1] += 1
+    X[..., -1] = X[..., 0] if model.takes.are_indices else X[..., -1] + 1
     if not np.array_equal(_Z(model, X, training=True)[..., :-1], Z[..., :-1]):
         return " An example's Z depends on the others (mean and variance), and so does dA_prev."
     return ""
@@ -191,7 +205,7 @@ def check_copies(layer: Layer, input_shape: Inputs) -> None:
     name = type(layer).__name__
     model, X, _ = _problem(layer, input_shape)
     for shift in range(3):
-        model.forward(X + shift, training=True)
+        model.forward(X if model.takes.are_indices else X + shift, training=True)
     A = model.forward(X).copy()
     hint = "Declare in state what must last from pass to pass; it is then in the cache."
     private = model.storage.private_chain(X.shape[-1]).forward_input(X)
