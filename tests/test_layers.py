@@ -16,9 +16,12 @@ from tinynet.errors import NonFiniteError, ShapeError, UnknownNameError
 LAYERS = [
     (Activate("tanh"), 4), (Activate("softmax"), (2, 3)),
     (BatchNorm(), 4), (BatchNorm(activation="relu"), (2, 3)),
-    (BatchNorm(momentum=0.5, epsilon=0.1), (2, 1, 3)),
+    (BatchNorm(momentum=0.5, epsilon=0.1), (2, 1, 3)), (BatchNorm(), (1, 2)),
+    (Dense(3, "softmax", l2=0.1), (2, 4)), (Dense(2, "tanh"), (3, 2, 2)), (Dense(1), (1, 5)),
     (Dropout(), 4), (Dropout(0.2), (2, 3)), (Flatten(), 4), (Flatten(), (2, 3, 2)),
+    (Dropout(per="channel"), 4), (Dropout(0.2, per="channel"), (2, 3, 2)),
     (LayerNorm(), 4), (LayerNorm(activation="tanh"), (2, 3)), (LayerNorm(epsilon=0.1), (2, 1, 3)),
+    (LayerNorm(over="example"), 4), (LayerNorm(over="example"), (2, 1, 3)),
     (Reshape(6), (2, 3)), (Reshape((3, -1)), 6), (Reshape((-1, 2, 3)), (3, 4)),
 ]  # fmt: skip
 OF_EVERY_KIND = [
@@ -92,6 +95,53 @@ def test_activate_is_the_activation_of_dense(activation):
         results.append((A, model.grads, model.dA[0], np.array(model.cost(Y))))
     for one, other in zip(*results, strict=True):
         equal(one, other)
+
+
+def test_dense_takes_each_position_by_itself():
+    """Along the first axis of (n, T, m) W and b are the same at each position, and so is Z."""
+    X, Y = np.random.default_rng(1).standard_normal((2, 3, 4, 5))
+    models = [
+        Sequential([Dense(3, "tanh", l2=0.1)], "mean_squared_error", shape, "float64", seed=1)
+        for shape in ((3, 4), 3)
+    ]
+    whole, each = models
+    equal(whole.params, each.params)
+    for given in (X, np.asfortranarray(X)):
+        close(whole.forward(given)[:, 2], each.forward(X[:, 2]))
+        close(whole.predict(given)[:, 2], each.predict(X[:, 2]))
+    whole.back(Y, input_gradient=True)
+    grads, l2_part = np.zeros_like(each.grads), None
+    for t in range(4):
+        each.forward(X[:, t])
+        each.back(Y[:, t], input_gradient=True)
+        close(each.dA[0], whole.dA[0][:, t])
+        grads += each.grads
+        l2_part = 0.1 * each.W[1]
+    expected = grads[:9].reshape(3, 3) - 3 * l2_part  # the penalty is there once
+    close(whole.dW[1], expected)
+    close(whole.db[1].ravel(), grads[9:])
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 2)])
+def test_a_channel_is_dropped_whole(shape):
+    """Each entry of the first axis is dropped at all its positions, and others at none."""
+    model = alone(Dropout(0.5, per="channel"), np.ones((*shape, 30)), training=True)
+    of_channels = model.A[1].reshape(4, -1, 30)
+    equal(of_channels, np.broadcast_to(of_channels[:, :1], of_channels.shape))
+    assert 0.3 < np.mean(of_channels == 0) < 0.7
+    assert set(np.unique(of_channels)) == {0, 2}
+
+
+def test_one_image_has_a_variance():
+    """A batch of one example may be normalized where a channel has several positions."""
+    image, row = np.random.default_rng(1).standard_normal((2, 3, 4, 1))
+    A = alone(BatchNorm(), image, training=True).A[1]
+    close(A.mean(axis=(1, 2)), 0, atol=1e-12)
+    close(A.std(axis=(1, 2)), 1, rtol=1e-3)
+    model = Sequential([BatchNorm(), Flatten(), Dense(1)], "mean_squared_error", inputs=(3, 4))
+    model.fit(row, np.ones(1), epochs=2)
+    with raises(ShapeError, "smallest batch of 1 examples has 1, expected at least 2"):
+        Sequential([BatchNorm()], "mean_squared_error").fit(row[:, 0], row[:, 0])
 
 
 # Dropout
@@ -255,7 +305,7 @@ def test_what_layers_declare():
     """Only the weights of Dense decay; the running statistics are state."""
     model = network()[0]
     assert [W.shape for W in model.decaying] == [(5, 6), (4, 5), (3, 4)]
-    assert model.state.size == 2 * (6 + 4)
+    assert model.state.size == 2 * (2 + 4)  # (2, 3) has two channels
     names = "gamma2 beta2 W5 b5 gamma6 beta6 W8 b8 gamma9 beta9 W11 b11"
     assert names == " ".join(model.get_parameters())
 
@@ -339,8 +389,8 @@ REFUSED = [
      "layer 2 (Reshape): … shape (12,) has 12 numbers, expected 10 for Reshape(shape=(5, 2))"),
     (build(Reshape((5, -1)), inputs=(3, 4)), ShapeError,
      "layer 1 (Reshape): … shape (3, 4) has 12 numbers, expected a multiple of 5"),
-    (build(Dense(2), inputs=(3, 4)), ShapeError,
-     "layer 1 (Dense): … (3, 4, m), expected columns … put Flatten() before this layer."),
+    (lambda: Sequential([Dense(2)], "huber").fit(np.ones((3, 4, 5)), np.ones((2, 5))), ShapeError,
+     "Y has shape (2, 5), expected that of A[L], (2, 4, 5). Put Flatten() before the last Dense"),
 ]  # fmt: skip
 IDS = [message.replace("…", "...") for _, _, message in REFUSED]
 
@@ -363,47 +413,79 @@ def torch():
         return pytest.importorskip("torch")
 
 
+# Our layer, the shape of an example, and PyTorch's layer for rows of such examples.
 AS_TORCH = [
-    (BatchNorm(), {}), (BatchNorm(momentum=0.0, epsilon=0.1), {"momentum": 1.0, "eps": 0.1}),
-    (BatchNorm(momentum=0.5, epsilon=1e-3), {"momentum": 0.5, "eps": 1e-3}),
-    (LayerNorm(), {}), (LayerNorm(epsilon=0.1), {"eps": 0.1}),
+    (BatchNorm(), (4,), lambda nn: nn.BatchNorm1d(4)),
+    (BatchNorm(momentum=0.0, epsilon=0.1), (4,), lambda nn: nn.BatchNorm1d(4, 0.1, 1.0)),
+    (BatchNorm(momentum=0.5, epsilon=1e-3), (2, 3), lambda nn: nn.BatchNorm1d(2, 1e-3, 0.5)),
+    (BatchNorm(), (3, 2, 4), lambda nn: nn.BatchNorm2d(3)),
+    (LayerNorm(), (4,), lambda nn: nn.LayerNorm(4)),
+    (LayerNorm(epsilon=0.1, over="example"), (2, 3), lambda nn: nn.LayerNorm((2, 3), 0.1)),
+    (LayerNorm(over="example"), (3, 2, 2), lambda nn: nn.LayerNorm((3, 2, 2))),
+    (LayerNorm(), (5, 3), lambda nn: of_channels(nn, nn.LayerNorm(5))),
+    (LayerNorm(epsilon=0.1), (5, 3, 2), lambda nn: of_channels(nn, nn.LayerNorm(5, 0.1))),
+    (Dense(2), (4,), lambda nn: nn.Linear(4, 2)),
+    (Dense(2), (4, 3), lambda nn: of_channels(nn, nn.Linear(4, 2))),
+    (Dense(3), (2, 3, 4), lambda nn: of_channels(nn, nn.Linear(2, 3))),
 ]  # fmt: skip
+PAIRS = (
+    ("gamma", "weight"), ("beta", "bias"), ("W", "weight"), ("b", "bias"),
+    ("running_mean", "running_mean"), ("running_variance", "running_var"),
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", [(4,), (2, 3)])
-@pytest.mark.parametrize(("layer", "settings"), AS_TORCH, ids=repr)
-def test_as_torch(torch, layer, settings, shape):
+def of_channels(nn, layer):
+    """Return a layer of PyTorch's that takes (m, n, ...) along n, its second axis."""
+
+    class OfChannels(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, rows):
+            return self.layer(rows.movedim(1, -1)).movedim(-1, 1)
+
+    return OfChannels()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "theirs"), AS_TORCH, ids=[f"{layer} {shape}" for layer, shape, _ in AS_TORCH]
+)
+def test_as_torch(torch, layer, shape, theirs):
     """Passes, gradients and running statistics are PyTorch's on rows, with its defaults, too."""
-    is_batch, size = isinstance(layer, BatchNorm), int(np.prod(shape))
-    kind = torch.nn.BatchNorm1d if is_batch else torch.nn.LayerNorm
-    theirs = kind(size if is_batch else shape, **settings).double()
+    theirs = theirs(torch.nn).double()
+    inner = getattr(theirs, "layer", theirs)
     ours = Sequential([layer], "mean_squared_error", shape, "float64", seed=1)
-    cache, rng = ours.storage.chain(7).caches[0], np.random.default_rng(5)
-    cache.gamma, cache.beta = rng.standard_normal((2, *cache.gamma.shape))
+    rng = np.random.default_rng(5)
+    ours.params[:] = rng.standard_normal(ours.n_params)
+    ours.forward(rng.standard_normal((*shape, 7)))
+    cache = ours.caches[0]
     with torch.no_grad():
-        theirs.weight.copy_(torch.from_numpy(cache.gamma).reshape(theirs.weight.shape))
-        theirs.bias.copy_(torch.from_numpy(cache.beta).reshape(theirs.bias.shape))
+        for name in cache.parameters:
+            parameter = getattr(inner, dict(PAIRS)[name])
+            parameter.copy_(torch.from_numpy(getattr(cache, name)).reshape(parameter.shape))
     for training in (True, True, False, True, False):
-        X, Y = rng.standard_normal((2, *shape, 7)) * 3 + 5
+        X = rng.standard_normal((*shape, 7)) * 3 + 5
+        Y = rng.standard_normal((*ours.outputs, 7))
         ours.forward(X, training=training)
         ours.back(Y, input_gradient=True)
         rows = torch.from_numpy(np.moveaxis(X, -1, 0).copy()).requires_grad_()
         theirs.train(training)
         theirs.zero_grad()
-        A = theirs(rows.reshape(7, -1) if is_batch else rows).reshape(7, *shape)
+        A = theirs(rows)
         J = ((A - torch.from_numpy(np.moveaxis(Y, -1, 0).copy())) ** 2).sum() / (2 * 7)
         J.backward()
         pairs = [
             (ours.A[1], np.moveaxis(A.detach().numpy(), 0, -1)),
             (ours.dA[0], np.moveaxis(rows.grad.numpy(), 0, -1) * 7),
-            (cache.dgamma.ravel(), theirs.weight.grad.numpy().ravel()),
-            (cache.dbeta.ravel(), theirs.bias.grad.numpy().ravel()),
         ]
-        if is_batch:
-            pairs.append((cache.running_mean.ravel(), theirs.running_mean.numpy()))
-            pairs.append((cache.running_variance.ravel(), theirs.running_var.numpy()))
+        for mine, other in PAIRS:
+            if mine in vars(cache) and mine.startswith("running"):
+                pairs.append((vars(cache)[mine], getattr(inner, other).numpy()))
+            elif mine in vars(cache):
+                pairs.append((vars(cache)[f"d{mine}"], getattr(inner, other).grad.numpy()))
         for mine, other in pairs:
-            close(mine, other, rtol=1e-9, atol=1e-9)
+            close(mine.reshape(other.shape), other, rtol=1e-9, atol=1e-9)
 
 
 class TwiceDense(Dense):

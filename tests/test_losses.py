@@ -150,7 +150,19 @@ def test_labels_become_columns():
         ([[0, 1, 1]], 1, [[0, 1, 1]]),  # columns already, of the one output
         ([[0, 1], [1, 0]], 2, [[0, 1], [1, 0]]),
     ):
-        np.testing.assert_array_equal(columns, as_columns(np.array(Y), outputs))
+        shape = np.shape(columns)
+        assert shape[0] == outputs
+        np.testing.assert_array_equal(columns, as_columns(np.array(Y), shape))
+
+
+@pytest.mark.parametrize("positions", [(4,), (2, 3), (1,)])
+def test_labels_of_positions(positions):
+    """For outputs (n_L, T, m), labels are (T, m), or (1, T, m)."""
+    as_columns = Loss.get("categorical_crossentropy").targets
+    labels = np.random.default_rng(1).integers(0, 3, (*positions, 5))
+    one_hot = np.moveaxis(np.eye(3)[labels], -1, 0)
+    for Y in (labels, labels[np.newaxis], one_hot):
+        np.testing.assert_array_equal(one_hot, as_columns(Y, one_hot.shape))
 
 
 def doubled(method):

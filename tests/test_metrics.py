@@ -272,7 +272,7 @@ WRONG_SHAPES = [
     (NAMES, np.zeros((3, 0)), np.zeros((3, 0)), r"A has shape \(3, 0\)", "at least one"),
     (CLASSES, np.zeros(4, int), A35, r"Y has shape \(4,\)", r"or integer labels \(5,\)"),
     (CLASSES, np.zeros(5), A35, r"dtype float64", r"Y\.astype\(int\)"),
-    (CLASSES, np.zeros((2, 3, 5)), np.zeros((2, 3, 5)), r"A has shape \(2, 3, 5\)"),
+    (CLASSES, np.zeros((3, 6), int), np.zeros((2, 3, 5)), r"Y has shape \(3, 6\).*\(3, 5\)"),
     (ENTRIES, np.zeros(5, int), A35, r"Y has shape \(5,\)"),
     (ENTRIES, np.zeros((1, 5)), A35, r"Y has shape \(1, 5\)"),
 ]  # fmt: skip

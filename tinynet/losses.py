@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape, extremes, scalar
+from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.checks import check_finite, class_numbers, entry
 from tinynet._support.fields import positive
@@ -118,9 +118,9 @@ class Loss(Registered, ABC):
                 return False
         return False
 
-    def targets(self, Y: Array, outputs: int) -> Array:
-        """Return Y as columns; a loss that takes labels turns them into columns here."""
-        return Y[np.newaxis] if Y.ndim == 1 and outputs == 1 else Y
+    def targets(self, Y: Array, shape: Shape) -> Array:
+        """Return Y as columns like A[L], of this shape; labels are turned into columns here."""
+        return Y[np.newaxis] if shape[0] == 1 and Y.ndim == len(shape) - 1 else Y
 
     def check_targets(self, Y: Array) -> None:
         """Raise ValueError for a Y (n_L, m) that cannot be meant for this loss."""
@@ -255,7 +255,8 @@ class CategoricalCrossentropy(Loss):
     r"""J = -1/m Σ Y log A over classes; the partner is softmax.
 
     Y is one-hot or, more generally, a distribution over the n_L classes in each column; or
-    integer labels 0 … n_L - 1 of shape (m,) or (1, m). dA = -Y/A.
+    integer labels 0 … n_L - 1 of shape (m,) or (1, m). For outputs (n_L, T, m), one class at each
+    position, labels are (T, m), and J sums over the positions. dA = -Y/A.
 
     >>> A = np.array([[0.5, 0.25], [0.5, 0.75]])
     >>> round(CategoricalCrossentropy().value(A, np.array([[1, 0], [0, 1]])), 12)
@@ -309,10 +310,12 @@ class CategoricalCrossentropy(Loss):
             'loss="binary_crossentropy" and "sigmoid".'
         )
 
-    def targets(self, Y: Array, outputs: int) -> Array:
-        if Y.ndim == 0 or Y.shape[:-1] not in ((), (1,)) or Y.shape[:-1] == (outputs,):
-            return super().targets(Y, outputs)
-        return np.arange(outputs)[:, np.newaxis] == class_numbers(Y, outputs)
+    def targets(self, Y: Array, shape: Shape) -> Array:
+        n, *of_labels = shape
+        labels = Y[0] if Y.ndim == len(shape) and len(Y) == 1 else Y
+        if n == 1 or labels.ndim != len(of_labels):
+            return super().targets(Y, shape)
+        return np.arange(n).reshape(n, *[1] * labels.ndim) == class_numbers(labels, n)
 
 
 class Poisson(Loss):

@@ -16,7 +16,7 @@ from tinynet._support.arrays import Array, Shape, all_finite
 from tinynet._support.foreign import spelled
 from tinynet.errors import NonFiniteError, ShapeError
 
-AsColumns: TypeAlias = "Callable[[Array, int], Array]"  # for labels and a number of outputs
+AsColumns: TypeAlias = "Callable[[Array, Shape], Array]"  # for labels and the shape of A[L]
 
 OR_NONE = ", or None"
 _MOST_DIMENSIONS = 64  # of a NumPy array
@@ -160,14 +160,16 @@ def targets(
     A message may need what was passed as X, and its number of rows.
     """
     value, Y = Y, numbers(Y, "Y")
+    given_Y = Y
     try:
-        Y = as_columns(Y, expected[0])
+        Y = as_columns(Y, expected)
     except ShapeError as error:  # a loss knows Y as an array
         error.args = (str(error).replace("Pass Y.", f"Pass {spelled(value, 'Y')}."),)
         raise
     if Y.shape != expected:
         given = {"given": spelled(value, "Y"), "given_X": spelled(X, "X")}
-        raise wrong_targets(Y, expected, rows=rows, **given)
+        also = "" if Y.ndim == given_Y.ndim else f", or labels {expected[1:]}"
+        raise wrong_targets(given_Y, expected, also, rows=rows, **given)
     return Y.astype(dtype, copy=False)
 
 
@@ -181,7 +183,9 @@ def wrong_targets(
     n, m = expected[0], expected[-1]
     other_units = Y.size and Y.size % m == 0 and Y.size // m != n
     by_rows = f"If its {rows} rows are the examples, pass {given_X}.T."
+    per_example = len(expected) > 2 and Y.ndim <= 2 and Y.shape[-1:] == (m,)
     hints = (
+        (per_example, "Put Flatten() before the last Dense layers for one output an example."),
         (Y.shape == expected[::-1], f"It looks transposed (examples are columns): pass {given}.T."),
         (Y.shape == (m, 1), f"Pass {given}.ravel() for labels."),
         (Y.size == math.prod(expected), f"Pass {given}.reshape({n}, -1)."),
@@ -215,17 +219,18 @@ def expect_some_weight(w: Array) -> None:
 
 
 def class_numbers(Y: Array, outputs: int) -> Array:
-    """Return integer labels (m,) or (1, m) as (m,), each the number of one of several outputs."""
+    """Return integer labels, if each is the number of one of several outputs."""
     if Y.dtype.kind not in "iu":
         found = f"Y has shape {Y.shape} and dtype {Y.dtype}"
         expected = f"expected one-hot columns ({outputs}, m) or integer labels (m,)"
         raise ShapeError(f"{found}, {expected}. Pass Y.astype(int) for labels.")
-    labels = Y.reshape(-1)
-    for i in np.flatnonzero((labels < 0) | (labels >= outputs))[:1]:
+    for at in np.argwhere((Y < 0) | (outputs <= Y))[:1].tolist():
+        of_example = Y.size == Y.shape[-1]  # else it is one of several positions
+        found = f"The label of example {at[-1]}" if of_example else entry("Y", at)
         expected = f"expected 0 to {outputs - 1}, because A[L] has {outputs} rows"
         remedy = "Give the last layer more units, or renumber the labels."
-        raise ValueError(f"The label of example {i} is {labels[i]}, {expected}. {remedy}")
-    return labels
+        raise ValueError(f"{found} is {Y[tuple(at)]}, {expected}. {remedy}")
+    return Y
 
 
 def check_finite(name: str, array: Array, start: int = 0) -> None:

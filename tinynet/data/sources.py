@@ -20,8 +20,8 @@ from tinynet.data.weights import example_weights
 from tinynet.model.network import Network
 
 BATCH_SIZE = 32  # of fit, by default
-# Where no training is done, by default: the fewest examples at a time, and bytes of a pass.
-_PART, _PART_BYTES = 1024, 1 << 23
+# Where no training is done, by default: the examples at a time of a model that is not built.
+_PART = 1024
 _LARGEST_CAST = 1 << 25  # bytes that a cast of all of X may take there
 
 
@@ -133,7 +133,7 @@ def ordered_batches(
     """
     if batch_size is None and is_stream(X, Y, caller):
         batch_size = BATCH_SIZE
-    elif batch_size is None and (on_disk(X, Y) or shape_of(X)[-1:] > (_PART,)):
+    elif batch_size is None and (on_disk(X, Y) or shape_of(X)[-1:] > (_part(network),)):
         batch_size = _part(network)
     options = (batch_size, False, sample_weight, None, steps_per_epoch)
     how: dict[str, Any] = {"in_memory": ArraySlices, "caller": caller}
@@ -146,7 +146,7 @@ def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Ar
         integer_or_none("batch_size", batch_size)
     is_array = type(X) is np.ndarray
     shape = X.shape if is_array else shape_of(X)
-    if batch_size is None and shape[-1:] <= (_PART,) and (is_array or not on_disk(X)):
+    if batch_size is None and shape[-1:] <= (_part(network),) and (is_array or not on_disk(X)):
         return (network.check_inputs(X),)
     is_checked = is_array and network.is_built and shape[:-1] == network.inputs
     if not is_checked and not on_disk(X):
@@ -178,10 +178,7 @@ def _is_large_to_cast(network: Network, X: Any) -> bool:
 
 def _part(network: Network) -> int:
     """Return how many examples a pass takes at a time."""
-    if not network.is_built:
-        return _PART
-    bytes_each = network.storage.numbers_an_example * network.dtype.itemsize
-    return max(_PART_BYTES // max(bytes_each, 1), _PART)
+    return network.storage.examples_at_a_time if network.is_built else _PART
 
 
 def _with_weights(network: Network, arrays: list[Any], class_weight: Any) -> list[Array]:

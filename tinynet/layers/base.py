@@ -66,7 +66,6 @@ class Layer(Registered, ABC):
     """
 
     family = "layer"
-    least_examples: ClassVar[int] = 1  # that a batch must have in training
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
 
@@ -103,6 +102,10 @@ class Layer(Registered, ABC):
     def chain_input_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of what the chains take; by default that of the layer's input."""
         return input_shape
+
+    def least_examples(self, input_shape: Shape) -> int:
+        """Return how many examples a batch must have in training."""
+        return 1
 
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:
         """Return the shapes of arrays that the layer wants in its cache to compute in.
@@ -170,9 +173,17 @@ def bound(layer: Layer, cache: Cache) -> tuple[Pass, Pass]:
     return forward, back
 
 
-@functools.lru_cache(maxsize=16)
-def means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Return 1/m, and a column of m times 1/m: the product with it is the mean over examples."""
-    column = np.full((m, 1), 1 / m, dtype)
+@functools.lru_cache(maxsize=64)
+def means(m: int, dtype: np.dtype[Any], positions: int = 1) -> tuple[Array, Array]:
+    """Return 1/m, and a column of 1/m for each position of m examples.
+
+    The product with the column is the mean over the examples of the sum over the positions.
+    """
+    column = np.full((positions * m, 1), 1 / m, dtype)
     column.flags.writeable = False
     return column[0, ..., 0], column
+
+
+def columns(array: Array) -> Array:
+    """Return an array of examples of any shape as (n, positions · m), where n is its first axis."""
+    return array if array.ndim == 2 else array.reshape(len(array), -1)

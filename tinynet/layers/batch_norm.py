@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 import numpy as np
 
@@ -10,7 +12,7 @@ from tinynet._support.cache import Cache
 from tinynet._support.fields import fraction
 from tinynet.errors import ShapeError
 from tinynet.initializers import Constant, Zeros
-from tinynet.layers.base import Parameter
+from tinynet.layers.base import Parameter, means
 from tinynet.layers.normalization import Normalization, centered
 
 
@@ -18,8 +20,7 @@ from tinynet.layers.normalization import Normalization, centered
 class BatchNorm(Normalization):
     r"""Z = gamma · Â + beta, with each unit normalized over the examples of the batch.
 
-    In training, with the mean and variance of a unit over the m examples (each entry of an
-    example of higher shape is a unit of its own)::
+    In training, with the mean and variance of a unit over the m examples::
 
         variance = sum of (A_prev - mean)² / m
         Â        = (A_prev - mean) / sqrt(variance + epsilon)
@@ -33,9 +34,13 @@ class BatchNorm(Normalization):
         running_mean     = momentum · running_mean     + (1 - momentum) · mean
         running_variance = momentum · running_variance + (1 - momentum) · variance · m / (m - 1)
 
-    A pass of training needs two examples: a batch of one raises `ShapeError`. Outside training the
-    running statistics take the place of mean and variance. Then an example's Z does not depend
-    on the other examples, and dA_prev = gamma / sqrt(running_variance + epsilon) · dZ.
+    Of images (C, H, W, m) and sequences (n, T, m), each entry of the first axis, a channel, has
+    one mean and variance over all positions of all examples: m is then the number of positions
+    times that of examples, except in dgamma and dbeta, which are means over the examples.
+
+    A pass of training needs two examples of units: a batch of one raises `ShapeError`. Outside
+    training the running statistics take the place of mean and variance. Then an example's Z does
+    not depend on the other examples, and dA_prev = gamma / sqrt(running_variance + epsilon) · dZ.
 
     The defaults and the unbiased running variance (the factor m / (m - 1), as in the paper) are
     PyTorch's, whose momentum is 1 - momentum here. Keras's momentum is the momentum here, but its
@@ -59,16 +64,19 @@ class BatchNorm(Normalization):
     BatchNorm(activation=ReLU())
     """
 
-    least_examples = 2
     momentum: float = fraction(0.9, kw_only=True)
 
+    def least_examples(self, input_shape: Shape) -> int:
+        return 2 if math.prod(input_shape[1:]) == 1 else 1
+
     def state(self, input_shape: Shape) -> dict[str, Parameter]:
-        shape = (*input_shape, 1)
+        shape = self.shape_of_gamma(input_shape)
         variance = Parameter(shape, Constant(1.0), least=0.0)
         return {"running_mean": Parameter(shape, Zeros()), "running_variance": variance}
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        return {"centered": (*input_shape, m), "std": (*input_shape, 1)}
+        n, positions = input_shape[0], math.prod(input_shape[1:])
+        return {"centered": (n, positions * m), "std": (n, 1)}
 
     # The mean is a product, as in Dense: np.mean takes five times as long. The variance is taken
     # after the mean is subtracted: a difference of large squares would lose it.
@@ -79,7 +87,7 @@ class BatchNorm(Normalization):
             np.sqrt(cache.running_variance + self.epsilon, out=cache.std)
             return
         m = _at_least_two(A_prev, cache)
-        mean = A_prev.dot(cache.means[1])
+        mean = A_prev.dot(means(m, A_prev.dtype)[1])
         C = centered(A_prev, mean, out=cache.centered)
         squares = np.vecdot(C, C)[..., np.newaxis]
         np.sqrt(squares / m + self.epsilon, out=cache.std)
@@ -100,23 +108,23 @@ class BatchNorm(Normalization):
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         dgamma = cache.dgamma
-        np.vecdot(dZ, cache.centered, out=dgamma[..., 0])
+        np.vecdot(dZ, cache.centered, out=dgamma[:, 0])
         dgamma *= cache.means[0] / cache.std
 
-    def input_gradient(self, dZ: Array, cache: Cache) -> Array:
-        dA_prev = cache.dA_prev
+    def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
         if not cache.training:
-            return np.multiply(self.slope(cache, dA_prev), dZ, out=dA_prev)
-        np.copyto(dA_prev, cache.dgamma / cache.std)
-        dA_prev *= cache.centered
-        dA_prev -= dZ
-        dA_prev += cache.dbeta
-        dA_prev *= -cache.gamma / cache.std
-        return dA_prev
+            return np.multiply(self.slope(cache, out), dZ, out=out)
+        positions = dZ.shape[-1] // cache.A_prev.shape[-1]
+        np.copyto(out, cache.dgamma / (positions * cache.std))
+        out *= cache.centered
+        out -= dZ
+        out += cache.dbeta / positions
+        out *= -cache.gamma / cache.std
+        return out
 
 
 def _at_least_two(A_prev: Array, cache: Cache) -> int:
-    """Return the number of examples, if they have a variance."""
+    """Return the number of values of each unit, if they have a variance."""
     m = A_prev.shape[-1]
     if m == 1:
         raise ShapeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import attrs
@@ -11,9 +12,8 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.fields import integer, nonnegative
 from tinynet.activations import Activation, Identity
-from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
-from tinynet.layers.base import BoundLayer, Parameter, Pass, as_activation
+from tinynet.layers.base import BoundLayer, Parameter, Pass, as_activation, columns, means
 
 
 def _init(value: Any) -> Any:
@@ -24,7 +24,8 @@ def _init(value: Any) -> Any:
 class Dense(BoundLayer):
     r"""Z = W A_prev + b, with every unit connected to every input.
 
-    In reverse, with m examples::
+    Of examples of higher shape, such as sequences (n, T, m), each position is taken by itself,
+    along the first axis, with the same W and b. In reverse, with m examples::
 
         dW      = dZ A_prevᵀ / m  (+ l2 · W)
         db      = sum of dZ over the examples / m
@@ -33,7 +34,8 @@ class Dense(BoundLayer):
     Parameters
     ----------
     units : int
-        Number of outputs n, at least 1. W is (n, n_prev), b is (n, 1).
+        Number of outputs n, at least 1. W is (n, n_prev), b is (n, 1), and Z is (n, m) or, of
+        sequences, (n, T, m).
     activation : str, Activation or config
         What the model applies to Z.
     init : str, Initializer or config
@@ -53,29 +55,25 @@ class Dense(BoundLayer):
     l2: float = nonnegative(0.0)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        if len(input_shape) != 1:
-            raise ShapeError(
-                f"The input has shape ({', '.join(map(str, input_shape))}, m), expected columns "
-                "(n_prev, m). Pass X.reshape(-1, X.shape[-1]) to turn examples into columns, or "
-                "put Flatten() before this layer."
-            )
         init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
-        W = Parameter((self.units, *input_shape), init, decays=True)
+        W = Parameter((self.units, input_shape[0]), init, decays=True)
         return {"W": W, "b": Parameter((self.units, 1), Zeros())}
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return (self.units,)
+        return (self.units, *input_shape[1:])
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        arrays: dict[str, Shape] = {"like_Z": (self.units, m)}
-        return arrays | ({"l2_W": self.parameters(input_shape)["W"].shape} if self.l2 else {})
+        arrays: dict[str, Shape] = {"like_Z": (self.units, math.prod(input_shape[1:]) * m)}
+        return arrays | ({"l2_W": (self.units, input_shape[0])} if self.l2 else {})
 
+    # Positions count as examples: of higher shape, arrays are taken as columns (n, positions · m).
     # ``dot`` is the product of np.matmul with a third of its cost a call. The last argument of a
     # call is where the result goes: without "out=" a small layer is 4 % faster.
 
     def bind_forward(self, cache: Cache) -> Pass:
-        W, b, to_Z, dot, add, copyto = cache.W, cache.b, cache.Z, cache.dot, np.add, np.copyto
+        W, b, dot, add, copyto = cache.W, cache.b, cache.dot, np.add, np.copyto
         wide_b = b if cache.like_Z.shape == b.shape else cache.like_Z  # the same for one example
+        to_Z = None if cache.Z is None else columns(cache.Z)
 
         def forward(A_prev: Array, _: Cache) -> Array:
             Z = dot(W, A_prev, to_Z)
@@ -83,21 +81,34 @@ class Dense(BoundLayer):
                 copyto(wide_b, b)
             return add(Z, wide_b, Z)
 
-        return forward
+        def forward_of_positions(A_prev: Array, _: Cache) -> Array:
+            Z = forward(columns(A_prev), _)
+            return Z.reshape(-1, *A_prev.shape[1:]) if cache.Z is None else cache.Z
+
+        return forward if to_Z is cache.Z is not None else forward_of_positions
 
     def bind_back(self, cache: Cache) -> Pass:
         W, dW, db, l2, dot, multiply = cache.W, cache.dW, cache.db, self.l2, cache.dot, np.multiply
         W_T, (one_mth, mean) = W.T, cache.means
+        has_positions = cache.Z is not None and cache.Z.ndim > 2
+        if has_positions:
+            *_, m = shape = cache.Z.shape
+            mean = means(m, dW.dtype, math.prod(shape[1:-1]))[1]
 
         def back(dZ: Array, _: Cache) -> Any:
+            A_prev, dA_prev = cache.A_prev, cache.dA_prev
+            if has_positions:
+                dZ, A_prev = columns(dZ), columns(A_prev)
             if dZ.size < dW.size:  # 1/m goes to the smaller array; dZ is public, so not in place
-                dot(multiply(dZ, one_mth, cache.like_Z), cache.A_prev.T, dW)
+                dot(multiply(dZ, one_mth, cache.like_Z), A_prev.T, dW)
             else:
-                multiply(dot(dZ, cache.A_prev.T, dW), one_mth, dW)
+                multiply(dot(dZ, A_prev.T, dW), one_mth, dW)
             dZ.dot(mean, db)
             if l2:
                 np.add(dW, multiply(W, l2, cache.l2_W), dW)
-            return None if cache.dA_prev is None else dot(W_T, dZ, cache.dA_prev)
+            if dA_prev is not None:
+                dot(W_T, dZ, columns(dA_prev) if has_positions else dA_prev)
+            return dA_prev
 
         return back
 

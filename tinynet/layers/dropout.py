@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
-from tinynet._support.fields import fraction
+from tinynet._support.fields import fraction, one_of
 from tinynet._support.random import Random
 from tinynet.layers.base import Layer
 
@@ -34,20 +34,28 @@ class Dropout(Layer):
     ----------
     rate : float
         The share of units to drop, at least 0 and below 1. The course's keep_prob is 1 - rate.
+    per : {"unit", "channel"}
+        With "channel", what is dropped is an entry of the first axis with all its positions: of
+        images (C, H, W, m) whole channels, of sequences (n, T, m) a unit at all steps. By keyword.
 
     References
     ----------
     N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: a simple
     way to prevent neural networks from overfitting", JMLR 15 (2014), 1929-1958; section 10 has
-    the division in training.
+    the division in training. J. Tompson and others, "Efficient object localization using
+    convolutional networks", CVPR 2015, drops whole channels.
 
     >>> Dropout(0.2)
     Dropout(rate=0.2)
     """
 
     rate: float = fraction(0.5)
+    per: str = one_of("unit", "channel", default="unit", kw_only=True)
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
+        if self.per == "channel":
+            positions = len(input_shape) - 1
+            return {"mask": (input_shape[0], *positions * (1,), m)}
         return {"mask": (*input_shape, m)}
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:

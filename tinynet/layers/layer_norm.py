@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
-from tinynet.layers.base import means
+from tinynet._support.fields import one_of
+from tinynet.layers.base import columns, means
 from tinynet.layers.normalization import Normalization, centered
 
 
@@ -25,10 +28,15 @@ class LayerNorm(Normalization):
 
         dA_prev  = (dÂ - mean of dÂ - Â · mean of dÂ · Â) / sqrt(variance + epsilon)
 
-    An example of higher shape is normalized over all its entries.
+    Of images (C, H, W, m) and sequences (n, T, m), the units are the entries of the first axis,
+    and each position is normalized by itself. With ``over="example"`` all entries of an example
+    are units, each with a gamma and beta of its own.
 
     Parameters
     ----------
+    over : {"features", "example"}
+        What the mean and variance are over: the first axis, at each position, or all axes but the
+        last; by keyword.
     epsilon : float
         Added to the variance; above 0.
     activation : str, Activation or config
@@ -43,47 +51,51 @@ class LayerNorm(Normalization):
     LayerNorm()
     """
 
+    over: str = one_of("features", "example", default="features", kw_only=True)
+
+    def shape_of_gamma(self, input_shape: Shape) -> Shape:
+        return (*input_shape, 1) if self.over == "example" else super().shape_of_gamma(input_shape)
+
+    def matrix(self, array: Array) -> Array:
+        return array.reshape(-1, array.shape[-1]) if self.over == "example" else columns(array)
+
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
-        return {"centered": (*input_shape, m), "product": (*input_shape, m), "std": (m,)}
+        units = math.prod(self.shape_of_gamma(input_shape))
+        shape = (units, math.prod(input_shape) // units * m)
+        return {"centered": shape, "product": shape, "std": shape[1:]}
 
     # Sums over the units and over the examples are products with a vector, which BLAS computes in a
     # third of the time of np.sum.
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         weights = _one_nth(cache)
-        C = centered(A_prev, weights.dot(_columns(A_prev)), out=cache.centered)
+        C = centered(A_prev, weights.dot(A_prev), out=cache.centered)
         squares = np.multiply(C, C, out=cache.product)
-        np.sqrt(weights.dot(_columns(squares)) + self.epsilon, out=cache.std)
+        np.sqrt(weights.dot(squares) + self.epsilon, out=cache.std)
 
     def slope(self, cache: Cache, out: Array) -> Array:
         # The product with BLAS takes two thirds of the time of np.multiply.
-        np.dot(cache.gamma.reshape(-1, 1), 1 / cache.std[np.newaxis], out=_columns(out))
-        return out
+        return np.dot(cache.gamma.reshape(-1, 1), 1 / cache.std[np.newaxis], out=out)
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         product = np.multiply(dZ, cache.centered, out=cache.product)
-        _columns(product).dot(cache.means[0] / cache.std, out=cache.dgamma.reshape(-1))
+        product.dot(cache.means[0] / cache.std, out=cache.dgamma.reshape(-1))
 
-    def input_gradient(self, dZ: Array, cache: Cache) -> Array:
+    def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
         # `gamma_gradient` has left dZ · centered in `product`.
         inverse_std = 1 / cache.std
         weights = _one_nth(cache) * cache.gamma.reshape(-1)
-        mean = weights.dot(_columns(dZ))
-        mean_product = weights.dot(_columns(cache.product)) * inverse_std
+        mean = weights.dot(dZ)
+        mean_product = weights.dot(cache.product) * inverse_std
         # What the formula subtracts: (mean of dÂ + Â · mean of dÂ · Â) / std.
         through_means = cache.product
         np.copyto(through_means, mean_product * inverse_std * inverse_std)
         through_means *= cache.centered
         through_means += mean * inverse_std
-        dA_prev = self.slope(cache, cache.dA_prev)
+        dA_prev = self.slope(cache, out)
         dA_prev *= dZ
         dA_prev -= through_means
         return dA_prev
-
-
-def _columns(array: Array) -> Array:
-    """Return examples as columns (n, m)."""
-    return array.reshape(-1, array.shape[-1])
 
 
 def _one_nth(cache: Cache) -> Array:

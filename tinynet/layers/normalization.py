@@ -12,7 +12,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.fields import positive
 from tinynet.initializers import Constant, Zeros
-from tinynet.layers.base import Layer, Parameter
+from tinynet.layers.base import Layer, Parameter, columns, means
 
 
 @attrs.frozen(slots=False)
@@ -25,8 +25,10 @@ class Normalization(Layer):
         dgamma = sum of dZ · Â over the examples / m
         dbeta  = sum of dZ over the examples / m
 
-    gamma and beta are (n, 1) and start at 1 and 0. Â is not stored: it is ``cache.centered``, which
-    is A_prev minus its mean, divided by ``cache.std``.
+    gamma and beta are (n, 1) and start at 1 and 0. An example of higher shape, such as an image
+    (C, H, W), has one gamma and beta for each entry of its first axis, and the sums are over its
+    positions too. Â is not stored: it is ``cache.centered``, which is A_prev minus its mean,
+    divided by ``cache.std``.
 
     Parameters
     ----------
@@ -39,8 +41,18 @@ class Normalization(Layer):
     epsilon: float = positive(1e-5, kw_only=True)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        shape = (*input_shape, 1)
+        shape = self.shape_of_gamma(input_shape)
         return {"gamma": Parameter(shape, Constant(1.0)), "beta": Parameter(shape, Zeros())}
+
+    def shape_of_gamma(self, input_shape: Shape) -> Shape:
+        """Return the shape of gamma and beta."""
+        return (input_shape[0], 1)
+
+    def matrix(self, array: Array) -> Array:
+        """Return an array like Z as a matrix, with a row for each entry of gamma."""
+        return columns(array)
+
+    # The arrays that follow are matrices, as `matrix` returns them.
 
     @abstractmethod
     def normalize(self, A_prev: Array, cache: Cache) -> None:
@@ -55,23 +67,27 @@ class Normalization(Layer):
         """Fill ``cache.dgamma``; `input_gradient` may use what this leaves in other arrays."""
 
     @abstractmethod
-    def input_gradient(self, dZ: Array, cache: Cache) -> Array:
-        """Fill and return ``cache.dA_prev``; dgamma and dbeta are there already."""
+    def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
+        """Return dA_prev, computed in `out`; dgamma and dbeta are there already."""
 
     # NumPy computes slowly with a column or a row and an array. It takes less time to copy the
     # column or row into the result, and to compute there with two arrays of one shape.
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        self.normalize(A_prev, cache)
-        Z = self.slope(cache, np.empty_like(cache.centered) if cache.Z is None else cache.Z)
-        Z *= cache.centered
-        Z += cache.beta
+        self.normalize(self.matrix(A_prev), cache)
+        Z = np.empty_like(A_prev) if cache.Z is None else cache.Z
+        of_Z = self.slope(cache, self.matrix(Z))
+        of_Z *= cache.centered
+        of_Z += cache.beta.reshape(-1, 1)
         return Z
 
     def back(self, dZ: Array, cache: Cache) -> Any:
+        m, dZ = dZ.shape[-1], self.matrix(dZ)
         self.gamma_gradient(dZ, cache)
-        dZ.dot(cache.means[1], out=cache.dbeta)
-        return None if cache.dA_prev is None else self.input_gradient(dZ, cache)
+        dZ.dot(means(m, dZ.dtype, dZ.shape[-1] // m)[1], out=cache.dbeta.reshape(-1, 1))
+        if cache.dA_prev is not None:
+            self.input_gradient(dZ, cache, self.matrix(cache.dA_prev))
+        return cache.dA_prev
 
 
 def centered(A_prev: Array, mean: Array, out: Array) -> Array:

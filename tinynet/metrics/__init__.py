@@ -1,8 +1,9 @@
 """Metrics: numbers for a person to read, by name, as an instance or as a custom function.
 
 Each takes Y and A of a whole epoch: A is A[L], (n_L, m), with m examples as columns. Y has the
-shape of A or, for one output, (m,), or for classes integer labels (m,) or (1, m). A Y of another
-shape is refused, never broadcast. The numbers are those of scikit-learn's functions.
+shape of A or, for one output, (m,), or for classes integer labels (m,) or (1, m). Where A has
+positions, (n_L, T, m), labels are (T, m), and metrics of classes count each position. A Y of
+another shape is refused, never broadcast. The numbers are those of scikit-learn's functions.
 """
 
 from typing import TYPE_CHECKING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
@@ -24,7 +25,8 @@ class Metric(Registered, ABC):
     """Base of all metrics; to subclass it is to register. An instance is a function of Y and A.
 
     With `takes_weights`, `measure` has a third argument w, the weights of the examples (m,), or
-    None. Without it, examples of weight 0 are left out, and all others count alike.
+    None. Without it, examples of weight 0 are left out, and all others count alike. With
+    `positions_count`, each position of outputs (n_L, T, m) is an example to `measure`.
 
     >>> Metric.get("top_k_accuracy", k=3)
     TopKAccuracy(k=3)
@@ -34,6 +36,7 @@ class Metric(Registered, ABC):
     modules = ("tinynet.metrics.classification", "tinynet.metrics.regression")
     larger_is_better: ClassVar[bool | None] = None  # None: unknown
     takes_weights: ClassVar[bool] = False
+    positions_count: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, Y: Array, A: Array) -> Any:
@@ -44,13 +47,15 @@ class Metric(Registered, ABC):
         """Return the number, with weights for the examples, and other settings for this call."""
         metric = attrs.evolve(self, **settings) if settings else self
         measure: Any = metric.measure
-        if sample_weight is None:
-            return measure(Y, A)
-        A = checks.numbers(A, "A")
-        w = checks.weights("sample_weight", sample_weight, A.shape[-1])
-        checks.expect_some_weight(w)
-        Y, A, w = without_weight_0(checks.numbers(Y, "Y"), A, w)
-        return measure(Y, A, w) if metric.takes_weights else measure(Y, A)
+        w = None
+        if sample_weight is not None:
+            A = checks.numbers(A, "A")
+            w = checks.weights("sample_weight", sample_weight, A.shape[-1])
+            checks.expect_some_weight(w)
+            Y, A, w = without_weight_0(checks.numbers(Y, "Y"), A, w)
+        if metric.positions_count:
+            Y, A, w = by_positions(Y, A, w)
+        return measure(Y, A) if w is None or not metric.takes_weights else measure(Y, A, w)
 
     @property
     def __name__(self) -> str:
@@ -64,6 +69,21 @@ def without_weight_0(Y: Array, A: Array, w: Array) -> tuple[Array, Array, Array]
     """Return the examples that count: padding has the weight 0."""
     counts = w > 0
     return (Y, A, w) if counts.all() else (Y[..., counts], A[..., counts], w[counts])
+
+
+def by_positions(Y: Any, A: Any, w: Array | None) -> tuple[Any, Any, Array | None]:
+    """Return arrays in which each position of outputs (n_L, T, m) is an example."""
+    outputs = checks.numbers(A, "A")
+    if outputs.ndim <= 2 or outputs.size == 0:
+        return Y, A, w
+    shape, targets = outputs.shape, checks.numbers(Y, "Y")
+    if targets.shape not in (shape, shape[1:], (1, *shape[1:])):
+        labels_too = f", or labels {shape[1:]}"
+        raise checks.wrong_targets(targets, shape, labels_too, given=spelled(Y, "Y"))
+    of_positions = (len(targets), -1) if targets.ndim == len(shape) else (-1,)
+    if w is not None:
+        w = np.tile(w, math.prod(shape[1:-1]))
+    return targets.reshape(of_positions), outputs.reshape(len(outputs), -1), w
 
 
 @quiet

@@ -21,7 +21,7 @@ from tinynet._support import fields
 from tinynet._support.arrays import Array
 from tinynet._support.checks import class_numbers, entry, numbers, weights, wrong_targets
 from tinynet._support.foreign import spelled
-from tinynet.metrics.base import Metric, entries, labels, mean, outputs_of
+from tinynet.metrics.base import Metric, by_positions, entries, labels, mean, outputs_of
 
 _multilabel = partial(attrs.field, default=None, kw_only=True)
 _AVERAGES = ("auto", "macro", "micro", "weighted", "none")
@@ -42,6 +42,7 @@ class ClassMetric(Metric):
 
     larger_is_better = True
     takes_weights = True
+    positions_count = True
     threshold: float = fields.finite(0.5, kw_only=True)
     multilabel: bool | None = _multilabel()
 
@@ -83,6 +84,7 @@ class TopKAccuracy(Metric):
 
     larger_is_better = True
     takes_weights = True
+    positions_count = True
     k: int = fields.integer(5)
 
     def measure(self, Y: Array, A: Array, w: Array | None = None) -> float:
@@ -190,6 +192,7 @@ class LogLoss(Metric):
 
     larger_is_better = False
     takes_weights = True
+    positions_count = True
     multilabel: bool | None = _multilabel()
 
     def measure(self, Y: Array, A: Array, w: Array | None = None) -> float:
@@ -213,6 +216,7 @@ class RocAuc(Metric):
 
     larger_is_better = True
     takes_weights = True
+    positions_count = True
     multilabel: bool | None = _multilabel()
 
     def measure(self, Y: Array, A: Array, w: Array | None = None) -> float:
@@ -247,8 +251,11 @@ def confusion_matrix(
     array([[1, 0],
            [1, 1]])
     """
+    A, w = numbers(A, "A"), None
+    if sample_weight is not None:
+        w = weights("sample_weight", sample_weight, A.shape[-1])
+    Y, A, w = by_positions(Y, A, w)
     true, predicted = Accuracy(threshold=threshold, multilabel=multilabel).decided(Y, A)
-    w = None if sample_weight is None else weights("sample_weight", sample_weight, true.shape[-1])
     if true.ndim == 2:
         return np.stack([_confused(*each, 2, w) for each in zip(true, predicted, strict=True)])
     return _confused(true, predicted, max(len(A), 2), w)
@@ -271,7 +278,8 @@ def true_classes(Y: Any, A: Array) -> Array:
     if Y.shape not in ((m,), (1, m)):
         labels_too = f", or integer labels ({m},)"
         raise wrong_targets(Y, A.shape, labels_too, given=spelled(value, "Y"))
-    classes = class_numbers(Y, n) if n > 1 else yes(Y.reshape(-1))
+    Y = Y.reshape(-1)
+    classes = class_numbers(Y, n) if n > 1 else yes(Y)
     return classes.astype(np.intp, copy=False)  # not every NumPy counts uint64
 
 

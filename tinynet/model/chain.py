@@ -136,6 +136,8 @@ class ModelChain(Chain):
     ) -> None:
         super().__init__(layers, caches)
         self.m, self.shape = m, (*layers[0].input_shape, m)
+        self.has_positions = len(self.shape) > 2
+        self.ordered_X: Array | None = None
         if output is not None:
             self.output = output
         self.first, self.last = caches[0], caches[-1]
@@ -150,6 +152,8 @@ class ModelChain(Chain):
     def forward_input(self, X: Array, training: bool = False, rng: Random | None = None) -> Array:
         """Return A[L] for X, which may hold numbers that are not finite; these are refused."""
         self.checked_targets = None
+        if self.has_positions and not X.flags.c_contiguous:
+            X = self.in_order(X)
         flags = switch_off()  # what is not finite is looked for here
         try:
             A, probe = self.forward(X, training, rng), self.probe
@@ -160,6 +164,13 @@ class ModelChain(Chain):
             return A
         finally:
             switch_back(flags)
+
+    def in_order(self, X: Array) -> Array:
+        """Return a copy of X in C order, as layers read images and sequences fastest."""
+        if self.ordered_X is None:
+            self.ordered_X = np.empty(X.shape, X.dtype)
+        np.copyto(self.ordered_X, X)
+        return self.ordered_X
 
     def check_targets(self, Y: Array) -> None:
         """Refuse targets that the loss does not take; those of the last pass need no check.

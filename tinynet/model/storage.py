@@ -21,6 +21,8 @@ from tinynet.model.place import PlacedLayer, depth_first, takes_indices
 
 _BATCH_SIZES = 4  # the most whose chains are stored
 _IDLE_BYTES = 1 << 18  # the most that an idle chain of `outputs_of` holds
+# Of a pass where no training is done: the bytes that it may take, and yet at least some examples.
+_PASS_BYTES, _FEWEST = 1 << 23, 32
 _BUFFERS = ("Z", "A", "dZ", "dA")
 
 
@@ -146,6 +148,12 @@ class Storage:
                 n += math.prod(declared.shape if isinstance(declared, Scratch) else declared)
         return n
 
+    @functools.cached_property
+    def examples_at_a_time(self) -> int:
+        """How many examples a pass takes where no training is done, so that it needs few MB."""
+        bytes_each = self.numbers_an_example * self.dtype.itemsize
+        return max(_PASS_BYTES // max(bytes_each, 1), _FEWEST)
+
     def private_chain(self, m: int) -> ModelChain:
         """Return a chain that nobody else has, to go forward only."""
         caches = self._new_caches(self.layers, m, goes_back=False)
@@ -170,8 +178,9 @@ class Storage:
     def _new_caches(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> list[Cache]:
         names, make = (_BUFFERS, _unfilled) if goes_back else (_BUFFERS[:2], np.empty)
         caches: list[Cache] = []
-        dot = dot_for(m * self.largest_size)
         for layer in layers:
+            positions = math.prod(layer.output_shape[1:])
+            dot = dot_for(m * positions * self.largest_size)
             buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
             for name in names:
                 buffers[name] = make((*layer.output_shape, m), self.dtype)

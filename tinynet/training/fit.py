@@ -223,7 +223,7 @@ def _try_metrics_on(run: Run, batches: Batches, metrics: Mapping[str, Measure]) 
 def _refuse_small_batches(network: Network, batches: Batches) -> None:
     """Refuse a batch that is too small for a layer, before an epoch gets to it."""
     for layer in network.storage.placed:
-        smallest, least = batches.smallest, layer.layer.least_examples
+        smallest, least = batches.smallest, layer.layer.least_examples(layer.input_shape)
         if smallest is not None and smallest < least:
             found = f"The smallest batch of {batches.m} examples has {smallest}, expected at least "
             found += f"{least} in training for {layer.title}"
