@@ -53,6 +53,7 @@ if _TYPE_CHECKING:
     from tinynet import functional, testing
     from tinynet.data import datasets
     from tinynet.data.datasets import load_digits
+    from tinynet.layers import Bidirectional, Branches, Residual
     from tinynet.optimizers import Adagrad, Adam, AdamW, Nadam, RMSprop
     from tinynet.training.callbacks import (
         CSVLogger,
@@ -77,6 +78,9 @@ _MODULES_LATER = {
 }
 _NAMES_LATER = {  # by the module that defines them
     "data.datasets": ["load_digits"],
+    "layers.bidirectional": ["Bidirectional"],
+    "layers.branches": ["Branches"],
+    "layers.residual": ["Residual"],
     "optimizers": ["Adagrad", "Adam", "AdamW", "Nadam", "RMSprop"],
     "training.callbacks": [
         "CSVLogger", "EarlyStopping", "Freeze", "LearningRateLogger", "ModelCheckpoint",
@@ -86,10 +90,12 @@ _NAMES_LATER = {  # by the module that defines them
 
 __all__ = [
     "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "Array", "BatchNorm",
+    "Bidirectional", "Branches",
     "CSVLogger", "Cache", "Callback", "Dense", "Dropout", "EarlyStopping", "Flatten", "Freeze",
     "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss", "Metric",
     "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop",
-    "ReduceLROnPlateau", "Reshape", "Rows", "Schedule", "Scratch", "Sequential", "__version__",
+    "ReduceLROnPlateau", "Reshape", "Residual", "Rows", "Schedule", "Scratch", "Sequential",
+    "__version__",
     "activations", "callbacks", "datasets", "errors", "functional", "initializers", "layers",
     "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
     "schedules", "testing",

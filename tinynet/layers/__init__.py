@@ -13,12 +13,21 @@ from tinynet.layers.normalization import Normalization
 from tinynet.layers.reshape import Flatten, Reshape
 
 __all__ = [
-    "Activate", "BatchNorm", "Dense", "Dropout", "Flatten", "Layer", "LayerNorm", "Normalization",
-    "Parameter", "Reshape", "Scratch",
+    "Activate", "BatchNorm", "Bidirectional", "Branches", "Composite", "Dense", "Dropout",
+    "Flatten", "Layer", "LayerNorm", "Normalization", "Parameter", "Reshape", "Residual",
+    "Scratch", "chain_field",
 ]  # fmt: skip
+
+if TYPE_CHECKING:
+    from tinynet.layers.bidirectional import Bidirectional
+    from tinynet.layers.branches import Branches
+    from tinynet.layers.composite import Composite, chain_field
+    from tinynet.layers.residual import Residual
 
 if not TYPE_CHECKING:
     # Most programs do without these. `Layer.modules` names their files, too.
     __getattr__, __dir__ = later(
         __name__, __all__,
+        bidirectional=("Bidirectional",), branches=("Branches",),
+        composite=("Composite", "chain_field"), residual=("Residual",),
     )  # fmt: skip

@@ -66,6 +66,9 @@ class Layer(Registered, ABC):
     """
 
     family = "layer"
+    modules = (
+        "tinynet.layers.bidirectional", "tinynet.layers.branches", "tinynet.layers.residual",
+    )  # fmt: skip
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
 
@@ -96,6 +99,7 @@ class Layer(Registered, ABC):
 
         ``cache.chains[k]`` takes chain k forward and back: ``forward(A_prev)`` returns A of its
         last layer, ``back(dA)`` fills its gradients and returns dA_prev of its first layer.
+        ``back(dA, input_gradient=False)`` leaves dA_prev out, and returns None.
         """
         return ()
 
@@ -107,6 +111,16 @@ class Layer(Registered, ABC):
         """Return how many examples a batch must have in training."""
         return 1
 
+    def chain_output_shapes(self, input_shape: Shape) -> list[Shape]:
+        """Return the shape of what each chain returns, for a layer with inputs of a shape."""
+        shapes = []
+        for chain in self.chains:
+            shape = self.chain_input_shape(input_shape)
+            for layer in chain:
+                shape = tuple(layer.output_shape(shape))
+            shapes.append(shape)
+        return shapes
+
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:
         """Return the shapes of arrays that the layer wants in its cache to compute in.
 
@@ -117,7 +131,8 @@ class Layer(Registered, ABC):
     @property
     def is_penalized(self) -> bool:
         """Whether `penalty` can be other than 0; the others are not called."""
-        return True
+        is_own = type(self).penalty is not Layer.penalty
+        return is_own or any(layer.is_penalized for chain in self.chains for layer in chain)
 
     def penalty(self, cache: Cache) -> float:
         """Return what the layer adds to the cost; `back` must add the derivative to gradients.

@@ -14,11 +14,11 @@ from tinynet._support.cache import Cache
 from tinynet._support.checks import check_finite
 from tinynet._support.quiet import switch_back, switch_off, within
 from tinynet._support.random import Random
-from tinynet.activations import Activation
+from tinynet.activations import Activation, Identity
 from tinynet.layers import Dense
 from tinynet.layers.base import bound
 from tinynet.losses import Loss
-from tinynet.model.place import PlacedLayer
+from tinynet.model.place import PlacedLayer, takes_indices
 
 _FEW = 4096  # numbers: it takes less time to compare so few targets than to check them
 
@@ -108,6 +108,33 @@ class Chain:
             cache.training, cache.rng = training and not layer.is_frozen, rng
             for chain in cache.chains:
                 chain.set_mode(training, rng)
+
+
+class InnerChain(Chain):
+    """A chain within a layer.
+
+    Its last layer gets a dA that is an array of the layer around it, and the dA_prev that it
+    returns is an array of its own.
+    """
+
+    def __init__(self, layers: Sequence[PlacedLayer], caches: Sequence[Cache]) -> None:
+        super().__init__(layers, caches)
+        self.first, self.last = caches[0], caches[-1]
+        self.ends_in_identity = type(layers[-1].layer.activation) is Identity
+        self.has_input_gradient = not takes_indices(layers[0].layer)
+        self.dA_prev: Array | None = None  # an array, once it is needed
+
+    def back(self, dA: Array, dZ: Array | None = None, input_gradient: bool = True) -> Any:
+        """As for any chain; without `input_gradient` dA_prev is not computed, but None."""
+        input_gradient = input_gradient and self.has_input_gradient
+        if input_gradient and self.dA_prev is None:
+            shape = (*self.layers[0].input_shape, dA.shape[-1])
+            self.dA_prev = np.empty(shape, dA.dtype)
+        vars(self.first)["dA_prev"] = self.dA_prev if input_gradient else None
+        if self.ends_in_identity:  # one array for dA and dZ: nothing is copied
+            vars(self.last)["dZ"] = dA
+        dA_prev = super().back(dA, dZ)
+        return dA_prev if input_gradient else None
 
 
 class Output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -102,7 +103,21 @@ def checked_layers(layers: Any) -> tuple[Layer, ...]:
     for l, layer in enumerate(found, 1):
         if not isinstance(layer.activation, Activation):
             raise wrong_activation(layer, f"layer {l} ({type(layer).__name__})")
+        _check_chains(layer, f"layer {l} ({type(layer).__name__})")
     return found
+
+
+def _check_chains(layer: Layer, title: str) -> None:
+    """Refuse chains that are not sequences of layers, within layers too."""
+    for chain in layer.chains:
+        if isinstance(chain, Layer) or not all(isinstance(inner, Layer) for inner in chain):
+            raise TypeError(
+                f"{title} has the chains {layer.chains!r}, expected a tuple of chains, each a "
+                "tuple of layers. For one chain return (self.layers,), with a comma, and convert "
+                "names and configs with tn.Layer.get."
+            )
+        for inner in chain:
+            _check_chains(inner, f"{type(inner).__name__} in {title}")
 
 
 def place(
@@ -112,10 +127,7 @@ def place(
     placed: list[PlacedLayer] = []
     for l, layer in enumerate(layers, 1):
         here = PlacedLayer(layer, (*within, l), placed[-1].output_shape if placed else inputs)
-        try:
-            _declare(here)
-        except ShapeError as error:
-            raise ShapeError(f"{here.title}: {error}") from error
+        _declare(here)
         _check_takes(here, is_first=not placed)
         placed.append(here)
     return placed
@@ -123,15 +135,26 @@ def place(
 
 def _declare(here: PlacedLayer) -> None:
     layer, shape = here.layer, here.input_shape
-    here.parameters = _checked(here.title, layer.parameters(shape))
-    here.state = _checked(here.title, layer.state(shape))
-    chains = layer.chains
-    for k, chain in enumerate(chains, 1):
+    with _named(here):
+        here.parameters = _checked(here.title, layer.parameters(shape))
+        here.state = _checked(here.title, layer.state(shape))
+        inner_shape = layer.chain_input_shape(shape) if layer.chains else ()
+    for k, chain in enumerate(layer.chains, 1):
         if not chain:
             raise ValueError(f"{here.title} has an empty chain. Give it at least one layer.")
-        within = (*here.path, k) if len(chains) > 1 else here.path
-        here.chains.append(place(chain, layer.chain_input_shape(shape), within))
-    here.output_shape = tuple(layer.output_shape(shape))
+        within = (*here.path, k) if len(layer.chains) > 1 else here.path
+        here.chains.append(place(chain, inner_shape, within))  # an error names the inner layer
+    with _named(here):
+        here.output_shape = tuple(layer.output_shape(shape))
+
+
+@contextlib.contextmanager
+def _named(here: PlacedLayer) -> Iterator[None]:
+    """Have a `ShapeError` name the layer that raised it."""
+    try:
+        yield
+    except ShapeError as error:
+        raise ShapeError(f"{here.title}: {error}") from error
 
 
 def _checked(title: str, declared: Any) -> dict[str, Parameter]:

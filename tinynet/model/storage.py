@@ -16,8 +16,8 @@ from tinynet._support.random import Random
 from tinynet.activations import Identity
 from tinynet.layers.base import Scratch, means
 from tinynet.losses import Loss
-from tinynet.model.chain import Chain, ModelChain, Output
-from tinynet.model.place import PlacedLayer, depth_first, takes_indices
+from tinynet.model.chain import InnerChain, ModelChain, Output
+from tinynet.model.place import PlacedLayer, depth_first
 
 _BATCH_SIZES = 4  # the most whose chains are stored
 _IDLE_BYTES = 1 << 18  # the most that an idle chain of `outputs_of` holds
@@ -201,12 +201,14 @@ class Storage:
             caches.append(cache)
         return caches
 
-    def _inner_chain(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> Chain:
-        """Return a chain within a layer, whose first layer has an array for dA_prev."""
+    def _inner_chain(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> InnerChain:
+        """Return a chain within a layer, whose last dA is an array of the layer around it."""
         caches = self._new_caches(layers, m, goes_back)
-        if goes_back and not takes_indices(layers[0].layer):
-            caches[0].dA_prev = _unfilled((*layers[0].input_shape, m), self.dtype)
-        return Chain(layers, caches)
+        if goes_back:
+            last = caches[-1]
+            unfilled = np.broadcast_to(self.dtype.type(np.nan), last.dA.shape)  # takes no memory
+            last.dA, last.dZ = unfilled, unfilled if last.dZ is last.dA else last.dZ
+        return InnerChain(layers, caches)
 
 
 def _filled(declared: Scratch, dtype: np.dtype[Any], make: Callable[..., Array]) -> Array:
