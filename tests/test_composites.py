@@ -12,8 +12,9 @@ import pytest
 from messages import raises, warns
 
 import tinynet as tn
-from tinynet import Dense, Sequential
+from tinynet import Bidirectional, Branches, Dense, Residual, Sequential
 from tinynet.errors import NonFiniteError, ShapeError
+from tinynet.layers import Composite
 
 M = 12  # examples
 rng = np.random.default_rng(1)
@@ -21,47 +22,20 @@ X, Y = rng.standard_normal((3, M)), rng.standard_normal((2, M))
 
 
 @attrs.frozen
-class OneChain(tn.Layer):
-    """A layer made of the layers of one chain."""
-
-    layers: tuple = attrs.field(converter=lambda layers: tuple(map(tn.Layer.get, layers)))
-
-    @property
-    def chains(self):
-        return (self.layers,)
-
-
-@attrs.frozen
-class Shortcut(OneChain):
-    """Z = A_prev + what a chain makes of it."""
-
-    def forward(self, A_prev, cache):
-        return A_prev + cache.chains[0].forward(A_prev)
-
-    def back(self, dZ, cache):
-        return dZ + cache.chains[0].back(dZ)
-
-
-@attrs.frozen
-class Stacked(tn.Layer):
-    """Z = what two chains make of A_prev, one above the other."""
+class Sum(tn.Layer):
+    """Z = the sum of what chains make of A_prev, written with the seam alone."""
 
     chains: tuple
-    units: int = 2  # of each chain
-
-    def output_shape(self, input_shape):
-        return (2 * self.units,)
 
     def forward(self, A_prev, cache):
-        return np.concatenate([chain.forward(A_prev) for chain in cache.chains])
+        return sum(chain.forward(A_prev) for chain in cache.chains)
 
     def back(self, dZ, cache):
-        upper, lower = cache.chains
-        return upper.back(dZ[: self.units]) + lower.back(dZ[self.units :])
+        return sum(chain.back(dZ) for chain in cache.chains)
 
 
 @attrs.frozen
-class Scaled(OneChain):
+class Scaled(Composite):
     """Z = g · what a chain makes of half of A_prev, with a parameter g of its own."""
 
     def chain_input_shape(self, input_shape):
@@ -84,17 +58,63 @@ class Scaled(OneChain):
         return dA_prev
 
 
-REGULAR = Shortcut([tn.BatchNorm(), tn.Dropout(0.3), Dense(3, "tanh", l2=0.1)])
-BRANCHES = Stacked(((Dense(4, "relu"), Dense(2, "tanh")), (Dense(2),)))
+@attrs.frozen
+class Trace(tn.Layer):
+    """Z[:, t] = W · A_prev[:, t] + r · Z[:, t-1]: the smallest layer that takes time in order."""
+
+    sequences: bool = True
+
+    def parameters(self, input_shape):
+        shape = (input_shape[0], 1)
+        return {"W": tn.Parameter(shape, "normal"), "r": tn.Parameter(shape, "normal")}
+
+    def output_shape(self, input_shape):
+        return input_shape if self.sequences else input_shape[:1]
+
+    def forward(self, A_prev, cache):
+        cache.steps = np.zeros_like(A_prev)
+        for t in range(A_prev.shape[1]):
+            cache.steps[:, t] = cache.W * A_prev[:, t] + (
+                cache.r * cache.steps[:, t - 1] if t else 0
+            )
+        return cache.steps if self.sequences else cache.steps[:, -1]
+
+    def back(self, dZ, cache):
+        d, dW, dr, dA_prev = 0, 0, 0, np.empty_like(cache.steps)
+        for t in reversed(range(dA_prev.shape[1])):
+            is_last = t == dA_prev.shape[1] - 1
+            d = cache.r * d + (dZ[:, t] if self.sequences else dZ if is_last else 0)
+            dW = dW + np.mean(d * cache.A_prev[:, t], axis=1, keepdims=True)
+            dr = dr + (np.mean(d * cache.steps[:, t - 1], axis=1, keepdims=True) if t else 0)
+            dA_prev[:, t] = cache.W * d
+        cache.dW, cache.dr = dW, dr + np.zeros_like(dW)
+        return dA_prev
+
+
+REGULAR = Residual([tn.BatchNorm(), tn.Dropout(0.3), Dense(3, "tanh", l2=0.1)])
+BRANCHES = Branches([[Dense(4, "relu"), Dense(2, "tanh")], [Dense(2)]])
+DEEP = Residual([
+    Branches([[Dense(2, "tanh")], [REGULAR, Dense(1)]]),
+    tn.Reshape((1, 3)), Bidirectional(Residual([Trace(), Trace()])), tn.Flatten(), Dense(3),
+])  # fmt: skip
 BLOCKS = {  # layers made of layers for three inputs; paths of W, in a model whose layer 2 it is
-    "shortcut": (Shortcut([Dense(4, "tanh"), Dense(3)]), [1, (2, 1), (2, 2), 3]),
-    "with an activation": (Shortcut([Dense(3, "sigmoid")], activation="tanh"), [1, (2, 1), 3]),
+    "residual": (Residual([Dense(4, "tanh"), Dense(3)]), [1, (2, 1), (2, 2), 3]),
+    "with an activation": (Residual([Dense(3, "sigmoid")], activation="tanh"), [1, (2, 1), 3]),
     "with state, draws and a penalty": (REGULAR, [1, (2, 3), 3]),
-    "branches": (BRANCHES, [1, (2, 1, 1), (2, 1, 2), (2, 2, 1), 3]),
+    "concatenated": (BRANCHES, [1, (2, 1, 1), (2, 1, 2), (2, 2, 1), 3]),
+    "added": (
+        Branches([[Dense(2)], [Dense(4, "elu"), Dense(2)], [Dense(2, "tanh")]], join="add"),
+        [1, (2, 1, 1), (2, 2, 1), (2, 2, 2), (2, 3, 1), 3]),
+    "one branch": (Branches([[Dense(4, "elu"), Dense(2)]], join="add"), [1, (2, 1), (2, 2), 3]),
+    "a custom sum": (Sum(((Dense(3),), (Dense(3, "tanh"),))), [1, (2, 1, 1), (2, 2, 1), 3]),
     "a parameter of its own": (Scaled([Dense(2, "sigmoid")]), [1, (2, 1), 3]),
     "nested": (
-        Shortcut([Dense(3, "tanh"), Shortcut([Dense(5, "elu"), Dense(3)])]),
+        Residual([Dense(3, "tanh"), Residual([Dense(5, "elu"), Dense(3)])]),
         [1, (2, 1), (2, 2, 1), (2, 2, 2), 3]),
+    "three deep": (
+        DEEP,
+        [1, (2, 1, 1, 1), (2, 1, 2, 1, 3), (2, 1, 2, 2), (2, 3, 1, 1, 1), (2, 3, 1, 1, 2),
+         (2, 3, 2, 1, 1), (2, 3, 2, 1, 2), (2, 5), 3]),
 }  # fmt: skip
 of_every_block = pytest.mark.parametrize("block", [b for b, _ in BLOCKS.values()], ids=BLOCKS)
 
@@ -137,7 +157,7 @@ def test_a_chain_is_its_layers(training):
     inner = [Dense(4, "tanh", l2=0.1), tn.LayerNorm(), tn.BatchNorm(), tn.Dropout(0.3)]
     inner.append(Dense(3, "sigmoid"))
     flat = Sequential(inner, "mean_squared_error", inputs=3, dtype="float64", seed=2)
-    deep = Sequential([Shortcut(inner)], "mean_squared_error", inputs=3, dtype="float64", seed=2)
+    deep = Sequential([Residual(inner)], "mean_squared_error", inputs=3, dtype="float64", seed=2)
     np.testing.assert_array_equal(flat.params, deep.params)
     np.testing.assert_array_equal(X + flat.forward(X, training), deep.forward(X, training))
     np.testing.assert_array_equal(flat.state, deep.state)
@@ -223,7 +243,7 @@ def test_weight_decay():
 
 def test_penalties():
     """The cost has the penalties of inner layers, in every nesting."""
-    net = model(Shortcut([Shortcut([Dense(3, l2=0.2)]), Dense(3, l2=0.1)]))
+    net = model(Residual([Residual([Dense(3, l2=0.2)]), Dense(3, l2=0.1)]))
     A = net.forward(X)
     expected = 0.1 * np.sum(net.W[2, 1, 1] ** 2) + 0.05 * np.sum(net.W[2, 2] ** 2)
     assert net.cost(A) == pytest.approx(expected)
@@ -232,7 +252,7 @@ def test_penalties():
 def test_a_layer_in_two_places():
     """One Dense in two places is two layers: a layer owns no arrays."""
     dense = Dense(3, "tanh")
-    net = model(Shortcut([dense, dense]))
+    net = model(Residual([dense, dense]))
     assert not np.shares_memory(net.W[2, 1], net.W[2, 2])
     net.forward(X)
     net.back(Y)
@@ -272,14 +292,19 @@ def test_what_is_wrong_inside_is_named():
         activation: tn.Activation = "tanh"
 
     with raises(ShapeError, "layer 2.2 (Wide)", "(6, 12)", "expected … (3, 12)"):
-        model(Shortcut([Dense(3), Wide()])).forward(X)
+        model(Residual([Dense(3), Wide()])).forward(X)
     with raises(NonFiniteError, "A[2, 1] of layer 2.1 (Dense)"):
-        model(Shortcut([Dense(3, "flat"), Dense(3)])).fit(X, Y)
-    with raises(ValueError, "layer 2 (Shortcut)", "empty chain", "at least one layer"):
-        model(Shortcut([]))
+        model(Residual([Dense(3, "flat"), Dense(3)])).fit(X, Y)
+    with raises(ValueError, "layer 2 (Sum)", "empty chain", "at least one layer"):
+        model(Sum(((),)))
+    for chains in ((Dense(3),), (("dense",),)):
+        with raises(TypeError, "layer 2 (Sum) has the chains (", "return (self.layers,)"):
+            model(Sum(chains))
+        with raises(TypeError, "Sum in layer 2 (Residual) has the chains ("):
+            model(Residual([Sum(chains)]))
     with raises(TypeError, "layer 2.1 (Named) has the activation 'tanh'", "get('tanh')"):
-        model(Shortcut([Named()]))
-    net = model(Shortcut([Dense(3)]))
+        model(Residual([Named()]))
+    net = model(Residual([Dense(3)]))
     with raises(KeyError, "W[2, 2]", "W[1], W[2, 1], W[3]"):
         net.W[2, 2]
     with raises(ShapeError, "W[2, 1]", "(3, 3)"):
@@ -291,12 +316,12 @@ def test_diagnostics_see_inside():
     one = tn.Initializer.get("constant", value=0.5)
     same = [Dense(3, "tanh", init=one), Dense(3, init=one)]
     with warns("layer 2.1 (Dense)", "W[2, 1] and in W[2, 2]"):
-        model(Shortcut(same)).fit(X, Y, epochs=1)
+        model(Residual(same)).fit(X, Y, epochs=1)
 
 
 def test_predict_holds_no_input():
     """What predict computes with lets go of X, in layers within layers too."""
-    model = Sequential([Shortcut([Shortcut([Dense(3)])]), Dense(2)], inputs=3, dtype="float64")
+    model = Sequential([Residual([Residual([Dense(3)])]), Dense(2)], inputs=3, dtype="float64")
     many = np.ones((3, 1000))
     held = weakref.ref(many)
     model.predict(many[:, :5])

@@ -15,6 +15,7 @@ from tinynet._support.checks import check_finite
 from tinynet._support.quiet import switch_back, switch_off, within
 from tinynet._support.random import Random
 from tinynet.activations import Activation, Identity
+from tinynet.errors import ShapeError
 from tinynet.layers import Dense
 from tinynet.layers.base import bound
 from tinynet.losses import Loss
@@ -114,25 +115,34 @@ class InnerChain(Chain):
     """A chain within a layer.
 
     Its last layer gets a dA that is an array of the layer around it, and the dA_prev that it
-    returns is an array of its own.
+    returns is an array of its own. What it gets may come from a user's code, so shapes are checked.
     """
 
     def __init__(self, layers: Sequence[PlacedLayer], caches: Sequence[Cache]) -> None:
         super().__init__(layers, caches)
         self.first, self.last = caches[0], caches[-1]
+        self.input_shape = (*layers[0].input_shape, self.last.A.shape[-1])
         self.ends_in_identity = type(layers[-1].layer.activation) is Identity
         self.has_input_gradient = not takes_indices(layers[0].layer)
         self.dA_prev: Array | None = None  # an array, once it is needed
 
+    def forward(self, A: Array, training: bool | None = None, rng: Random | None = None) -> Array:
+        if A.shape != self.input_shape:
+            found = f"A_prev has shape {A.shape}{self.first.where}, expected {self.input_shape}"
+            raise ShapeError(f"{found}. Return what the chain gets in chain_input_shape.")
+        return super().forward(A, training, rng)
+
     def back(self, dA: Array, dZ: Array | None = None, input_gradient: bool = True) -> Any:
         """As for any chain; without `input_gradient` dA_prev is not computed, but None."""
+        if dA.shape != self.last.A.shape:
+            found = f"dA has shape {dA.shape}{self.last.where}, expected {self.last.A.shape}"
+            raise ShapeError(f"{found}, the shape of what the chain returned.")
         input_gradient = input_gradient and self.has_input_gradient
         if input_gradient and self.dA_prev is None:
-            shape = (*self.layers[0].input_shape, dA.shape[-1])
-            self.dA_prev = np.empty(shape, dA.dtype)
+            self.dA_prev = np.empty(self.input_shape, dA.dtype)
         vars(self.first)["dA_prev"] = self.dA_prev if input_gradient else None
         if self.ends_in_identity:  # one array for dA and dZ: nothing is copied
-            vars(self.last)["dZ"] = dA
+            vars(self.last)["dZ"] = dA = np.ascontiguousarray(dA)
         dA_prev = super().back(dA, dZ)
         return dA_prev if input_gradient else None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from tinynet._support.checks import written
 from tinynet.model.network import Network
+from tinynet.model.place import PlacedLayer, depth_first
 
 
 class Summary(str):
@@ -30,14 +33,27 @@ def one_line(network: Network) -> str:
 
 
 def summary(network: Network) -> Summary:
-    """Return a table: number, kind, activation, shape of Z and A, and parameters of each layer."""
-    storage = network.storage
-    rows = [("l", "layer", "activation", "Z, A", "parameters")]
-    for placed in storage.placed:
-        sizes = [f"{name} {view.size:,}" for name, view in placed.params.items()]
-        kind, activation = type(placed.layer).__name__, placed.layer.activation.registered_name
-        shape, count = written(placed.output_shape), " + ".join(sizes) or "none"
-        rows.append((placed.label, kind, activation, shape, count))
+    """Return a table: number, kind, activation, shape of Z and A, and parameters of each layer.
+
+    Layers within a layer are below it, and indented.
+    """
+    rows = [("l", "layer", "activation", "Z, A", "parameters"), *_rows(network.storage.layers)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return Summary("\n".join([one_line(network)[1:-1], *table]))
+
+
+def _rows(layers: Iterable[PlacedLayer], indent: str = "") -> Iterator[tuple[str, ...]]:
+    for placed in layers:
+        kind, activation = type(placed.layer).__name__, placed.layer.activation.registered_name
+        sizes = [f"{name} {view.size:,}" for name, view in placed.params.items()]
+        within = sum([_count(chain) for chain in placed.chains])
+        count = " + ".join([*sizes, f"{within:,} within"] if within else sizes) or "none"
+        yield placed.label, indent + kind, activation, written(placed.output_shape), count
+        for chain in placed.chains:
+            yield from _rows(chain, f"{indent}  ")
+
+
+def _count(layers: Iterable[PlacedLayer]) -> int:
+    """Return the number of parameters of layers and those within them."""
+    return sum([view.size for at in depth_first(layers) for view in at.params.values()])

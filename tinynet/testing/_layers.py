@@ -18,6 +18,7 @@ from tinynet.files.archive import opened
 from tinynet.layers import Layer
 from tinynet.model.network import Network
 from tinynet.testing import _gradients
+from tinynet.testing._chains import fault_of_chains
 from tinynet.testing._expect import (
     copies_of,
     expect,
@@ -158,7 +159,15 @@ def check_examples(layer: Layer, input_shape: Inputs) -> None:
 
 def check_gradients(layer: Layer, input_shape: Inputs) -> None:
     """Compare dA_prev and the gradient of each parameter with differences."""
-    _gradients.check_gradients(*_problem(layer, input_shape))
+    try:
+        _gradients.check_gradients(*_problem(layer, input_shape))
+    except AssertionError as error:
+        if not layer.chains:
+            raise
+        # What is wrong with a chain makes the gradients within wrong, too.
+        fault = fault_of_chains(layer, *_problem(layer, input_shape))
+        right = f"What {type(layer).__name__}.back passes to its chains is right."
+        raise AssertionError(fault or f"{error} {right}") from None
 
 
 def check_training(layer: Layer, input_shape: Inputs) -> None:
