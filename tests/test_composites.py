@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 import numpy as np
 import pytest
+from helpers import Trace
 from messages import raises, warns
 
 import tinynet as tn
@@ -55,39 +56,6 @@ class Scaled(Composite):
         cache.dg = (dZ * cache.inner).mean(axis=1, keepdims=True)
         dA_prev = np.zeros_like(cache.A_prev)
         dA_prev[:-1] = cache.chains[0].back(cache.g * dZ)
-        return dA_prev
-
-
-@attrs.frozen
-class Trace(tn.Layer):
-    """Z[:, t] = W · A_prev[:, t] + r · Z[:, t-1]: the smallest layer that takes time in order."""
-
-    sequences: bool = True
-
-    def parameters(self, input_shape):
-        shape = (input_shape[0], 1)
-        return {"W": tn.Parameter(shape, "normal"), "r": tn.Parameter(shape, "normal")}
-
-    def output_shape(self, input_shape):
-        return input_shape if self.sequences else input_shape[:1]
-
-    def forward(self, A_prev, cache):
-        cache.steps = np.zeros_like(A_prev)
-        for t in range(A_prev.shape[1]):
-            cache.steps[:, t] = cache.W * A_prev[:, t] + (
-                cache.r * cache.steps[:, t - 1] if t else 0
-            )
-        return cache.steps if self.sequences else cache.steps[:, -1]
-
-    def back(self, dZ, cache):
-        d, dW, dr, dA_prev = 0, 0, 0, np.empty_like(cache.steps)
-        for t in reversed(range(dA_prev.shape[1])):
-            is_last = t == dA_prev.shape[1] - 1
-            d = cache.r * d + (dZ[:, t] if self.sequences else dZ if is_last else 0)
-            dW = dW + np.mean(d * cache.A_prev[:, t], axis=1, keepdims=True)
-            dr = dr + (np.mean(d * cache.steps[:, t - 1], axis=1, keepdims=True) if t else 0)
-            dA_prev[:, t] = cache.W * d
-        cache.dW, cache.dr = dW, dr + np.zeros_like(dW)
         return dA_prev
 
 
@@ -243,10 +211,12 @@ def test_weight_decay():
 
 def test_penalties():
     """The cost has the penalties of inner layers, in every nesting."""
-    net = model(Residual([Residual([Dense(3, l2=0.2)]), Dense(3, l2=0.1)]))
+    inner = Branches([[Dense(1)], [Residual([Dense(3, l2=0.2)]), Dense(2)]])
+    net = model(Residual([inner, Dense(3, l2=0.1)]))
     A = net.forward(X)
-    expected = 0.1 * np.sum(net.W[2, 1, 1] ** 2) + 0.05 * np.sum(net.W[2, 2] ** 2)
+    expected = 0.1 * np.sum(net.W[2, 1, 2, 1, 1] ** 2) + 0.05 * np.sum(net.W[2, 2] ** 2)
     assert net.cost(A) == pytest.approx(expected)
+    assert not Residual([inner.chains[0][0], Residual([Dense(3)])]).is_penalized
 
 
 def test_a_layer_in_two_places():
@@ -258,6 +228,47 @@ def test_a_layer_in_two_places():
     net.back(Y)
     assert not np.array_equal(net.dW[2, 1], net.dW[2, 2])
     tn.testing.check_gradients(net, X, Y)
+
+
+@pytest.mark.parametrize(("frozen", "moved"), [
+    ([2], [1, 3]), ([(2, 3)], [1, (2, 1, 1, 1), (2, 1, 2, 1, 3), (2, 1, 2, 2), (2, 5), 3]),
+    ([1, (2, 1, 2, 1), (2, 3, 2, 1, 2), 3],
+     [(2, 1, 1, 1), (2, 1, 2, 2), (2, 3, 1, 1, 1), (2, 3, 1, 1, 2), (2, 3, 2, 1, 1), (2, 5)]),
+])  # fmt: skip
+def test_freeze(frozen, moved):
+    """A frozen path, at any depth, stays as it is with all layers within; the others move."""
+    net = model(DEEP)
+    before, state = {path: W.copy() for path, W in net.W.items()}, net.state.copy()
+    trained(net, callbacks=[tn.Freeze(frozen)])
+    assert moved == [path for path, W in net.W.items() if not np.array_equal(W, before[path])]
+    has_moved = frozen == [(2, 3)]  # the only one that leaves the BatchNorm 2.1.2.1.1 out
+    assert has_moved != np.array_equal(state, net.state)
+
+
+def test_small_batches():
+    """A batch of one example is refused for a BatchNorm at any depth, named by its path."""
+    with raises(ShapeError, "smallest batch … 1", "at least 2 … layer 2.1.2.1.1 (BatchNorm)"):
+        trained(model(DEEP), batch_size=11)
+    with raises(ShapeError, "layer 2.1.2.1.1 (BatchNorm)", "at least 2"):
+        model(DEEP).forward(X[:, :1], training=True)
+    assert model(DEEP).predict(X[:, :1]).shape == (2, 1)
+
+
+def test_summary():
+    """Layers within a layer are below it, indented by their depth, with their shapes."""
+    table = str(model(DEEP).summary()).splitlines()[2:]
+    expected = [
+        "1          Dense            tanh        (3, m)     W 9 + b 3",
+        "2          Residual         identity    (3, m)     59 within",
+        "2.1          Branches       identity    (3, m)     30 within",
+        "2.1.1.1        Dense        tanh        (2, m)     W 6 + b 2",
+        "2.1.2.1        Residual     identity    (3, m)     18 within",
+        "2.1.2.1.1        BatchNorm  identity    (3, m)     gamma 3 + beta 3",
+        "2.1.2.1.2        Dropout    identity    (3, m)     none",
+        "2.1.2.1.3        Dense      tanh        (3, m)     W 9 + b 3",
+        "2.1.2.2        Dense        identity    (1, m)     W 3 + b 1",
+    ]
+    assert expected == table[: len(expected)]
 
 
 def test_threads():
@@ -293,8 +304,14 @@ def test_what_is_wrong_inside_is_named():
 
     with raises(ShapeError, "layer 2.2 (Wide)", "(6, 12)", "expected … (3, 12)"):
         model(Residual([Dense(3), Wide()])).forward(X)
-    with raises(NonFiniteError, "A[2, 1] of layer 2.1 (Dense)"):
-        model(Residual([Dense(3, "flat"), Dense(3)])).fit(X, Y)
+    for depth, path in enumerate(("2, 1", "2, 1, 1", "2, 1, 1, 1"), 2):
+        block, label = Residual([Dense(3, "flat"), Dense(3)]), path.replace(", ", ".")
+        for _ in range(depth - 2):
+            block = Branches([[block]])
+        with raises(NonFiniteError, f"A[{path}] of layer {label} (Dense)"):
+            model(block).fit(X, Y)
+        with raises(AssertionError, f"The first array that is not finite is A[{path}]."):
+            tn.testing.check_gradients(model(block), X, Y)
     with raises(ValueError, "layer 2 (Sum)", "empty chain", "at least one layer"):
         model(Sum(((),)))
     for chains in ((Dense(3),), (("dense",),)):
@@ -317,6 +334,10 @@ def test_diagnostics_see_inside():
     same = [Dense(3, "tanh", init=one), Dense(3, init=one)]
     with warns("layer 2.1 (Dense)", "W[2, 1] and in W[2, 2]"):
         model(Residual(same)).fit(X, Y, epochs=1)
+    net = model(Branches([[Residual([Dense(4, "relu"), Dense(3)])]]))
+    net.b[2, 1, 1] = np.full((4, 1), -100.0)
+    with warns("all 4 units of layer 2.1.1 (Dense) are dead"):
+        net.fit(X, Y, epochs=2)
 
 
 def test_predict_holds_no_input():

@@ -18,6 +18,11 @@ EXTRA = {
                  "elu": [{"alpha": 0.5}, {"alpha": 2.0}]},
     Layer: {
         "activate": [{"activation": "relu"}, {"activation": "softmax"}],
+        "bidirectional": [{"layer": "batch_norm"}, {"layer": "layer_norm", "activation": "tanh"}],
+        "branches": [
+            {"branches": [["layer_norm"], [{"name": "dense", "units": 2}, "batch_norm"]]},
+            {"branches": [["batch_norm"], ["dropout"]], "join": "add", "activation": "tanh"},
+        ],
         "batch_norm": [{"momentum": 0, "epsilon": 0.1}, {"momentum": 0.5, "activation": "sigmoid"}],
         "dense": [
             {"units": 3}, {"units": 1, "activation": "sigmoid"},
@@ -27,6 +32,10 @@ EXTRA = {
         "dropout": [{"rate": 0.0}, {"rate": 0.1}, {"rate": 0.9}],
         "layer_norm": [{"epsilon": 0.1, "activation": "relu"}],
         "reshape": [{"shape": 6}, {"shape": (1, 6)}, {"shape": (3, -1, 2)}],
+        "residual": [
+            {"layers": [{"name": "dense", "units": 4}]},
+            {"layers": ["batch_norm", {"name": "residual", "layers": ["dropout"]}]},
+        ],
     },
     Optimizer: {},
     Loss: {"huber": [{"delta": 0.1}, {"delta": 10.0}]},
@@ -35,7 +44,7 @@ EXTRA = {
     tn.Metric: {"top_k_accuracy": [{"k": 1}], "binary_accuracy": [{"threshold": 0.2}]},
 }  # fmt: skip
 # The inputs of layers that do not take columns of 4 numbers
-INPUT_SHAPES = {"flatten": (2, 3, 2), "reshape": (2, 3)}
+INPUT_SHAPES = {"bidirectional": (2, 3), "flatten": (2, 3, 2), "reshape": (2, 3)}
 CHECKS = {
     Activation: tn.testing.check_activation,
     Layer: lambda layer: tn.testing.check_layer(layer, INPUT_SHAPES.get(layer.registered_name, 4)),

@@ -21,6 +21,7 @@ OPTIMIZERS = [
     tn.Adam(schedules.Warmup(5, 0.01), clip_norm=1e-3), tn.AdamW(0.01), tn.Nadam(0.01),
     tn.RMSprop(0.01), tn.RMSprop(0.01, momentum=0.9, centered=True), tn.Adagrad(0.01),
 ]  # fmt: skip
+BLOCK = tn.Residual([Dense(150, "relu"), tn.Residual([BatchNorm()]), Dense(200)], activation="relu")
 BY_BLOCKS = sorted(registered(tn.Activation).keys() - {"softmax"})
 # NumPy adds b to Z through a buffer of at most 8,192 numbers.
 NUMPY_BUFFER = 8192 * 8 + 4096
@@ -72,7 +73,10 @@ def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
 
 @pytest.mark.parametrize("layer", [
     tn.Activate("relu"), BatchNorm(), BatchNorm(activation="relu"), Dropout(0.2), LayerNorm(),
-    Reshape((20, 10)),
+    Reshape((20, 10)), BLOCK,
+    tn.Branches([[Dense(90, "tanh"), Dense(100)], [Dense(110)]], activation="relu"),
+    tn.Branches([[Dense(200)], [BLOCK], [tn.Residual([Dense(200)])]], join="add"),
+    tn.Residual([Reshape((20, 10)), tn.Bidirectional(Dropout(0.2)), Flatten(), Dense(200)]),
 ], ids=repr)  # fmt: skip
 @pytest.mark.parametrize("training", [False, True])
 def test_a_pass_of_every_layer_allocates_no_array(layer, training):

@@ -102,6 +102,13 @@ class Chain:
             for chain in cache.chains:
                 yield from chain.all_links()
 
+    def links_as_computed(self) -> Iterator[tuple[PlacedLayer, Cache]]:
+        """Yield what `all_links` does as a pass forward fills it: a layer after those within."""
+        for layer, cache in self.links:
+            for chain in cache.chains:
+                yield from chain.links_as_computed()
+            yield layer, cache
+
     def set_mode(self, training: bool, rng: Random | None) -> None:
         """Have all passes from now on be of training, or not, with random numbers from `rng`."""
         self.training, self.rng = training, rng

@@ -153,10 +153,11 @@ def check_gradients(
 
 def _expect_finite(model: Network, J: float) -> None:
     """Check that the cost of a pass is finite; if not, name the first array that is not."""
+    assert model.chain is not None, "there was a forward pass"
     arrays = [
-        (f"{name}[{l}]", array)
-        for l in model.Z
-        for name, array in (("Z", model.Z[l]), ("A", model.A[l]))
+        (f"{name}[{layer.index}]", getattr(cache, name))
+        for layer, cache in model.chain.links_as_computed()
+        for name in ("Z", "A")
     ]
     first = next((name for name, array in arrays if not np.isfinite(array).all()), "")
     where = f"The first array that is not finite is {first}" if first else "A[L] is finite"

@@ -227,7 +227,7 @@ def _why_still(chain: ModelChain) -> str:
     error = np.abs(output_gradient).max() / max(1.0, np.abs(last.A).max())
     if error <= _ROUNDING:
         return ""  # A[L] is Y, to the last digits
-    for layer, cache in chain.links:
+    for layer, cache in chain.all_links():
         if _is_flat(layer, cache).all():
             name, units = layer.layer.activation.registered_name, cache.Z[..., 0].size
             return (

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.cache import Cache
 from tinynet.errors import NonFiniteError
-from tinynet.model.chain import Chain
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
@@ -31,7 +29,7 @@ def first_nonfinite(network: Network) -> str | None:
 def _in_order(network: Network) -> Iterator[tuple[str, PlacedLayer, Array | None]]:
     chain = network.chain
     assert chain is not None, "a step has a pass"
-    links = list(_as_computed(chain))
+    links = list(chain.links_as_computed())
     for layer, cache in links:
         yield "Z", layer, cache.Z
         yield "A", layer, cache.A
@@ -44,14 +42,6 @@ def _in_order(network: Network) -> Iterator[tuple[str, PlacedLayer, Array | None
         for layer in network.storage.placed:
             for name, view in getattr(layer, kind).items():
                 yield name, layer, view
-
-
-def _as_computed(chain: Chain) -> Iterator[tuple[PlacedLayer, Cache]]:
-    """Yield layers with their caches as a forward pass fills them: a layer after those within."""
-    for layer, cache in chain.links:
-        for inner in cache.chains:
-            yield from _as_computed(inner)
-        yield layer, cache
 
 
 def course(costs: Iterable[float]) -> str:
