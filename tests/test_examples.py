@@ -45,6 +45,7 @@ def test_confusion_matrix(example, capsys):
     ("own_layer", "check_layer", 0, 0.01),  # the last loss
     ("own_loss", "check_loss", 0.86, 0.94),  # the share of examples below the quantile 0.9
     ("own_optimizer", "check_optimizer", 0.95, 1),  # the accuracy on the test digits
+    ("own_composite", "check_layer", 0.97, 1),  # the accuracy on two spirals
 ])  # fmt: skip
 def test_custom_classes(name, check, low, high, capsys):
     """Each example learns what it promises, and ends in the check of its class."""
@@ -70,7 +71,16 @@ def test_mnist(names, tmp_path, capsys):
     assert "epoch 6/6" in capsys.readouterr().out
 
 
+def test_residual(capsys):
+    """With shortcuts a network of 62 layers reads digits; without them 32 layers hardly do."""
+    table = imported("residual").main()
+    assert list(table) == [4, 12, 32, 62]
+    assert all(residual > 0.9 for _, residual in table.values()), table
+    assert all(plain < 0.7 for plain, _ in (table[32], table[62])), table
+    assert "with shortcuts" in capsys.readouterr().out
+
+
 def test_every_example_is_run():
     """These tests run every example."""
-    run = {"digits", "mnist", "own_layer", "own_loss", "own_optimizer"}
+    run = {"digits", "mnist", "own_composite", "own_layer", "own_loss", "own_optimizer", "residual"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == run
