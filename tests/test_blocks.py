@@ -359,6 +359,10 @@ MISFITS = {
         Branches([[Reshape((3, 2))], [Reshape((2, 3))]]), 6,
         ["End branch 2 with Flatten(), Dense(6), Reshape((3, 2))"],
         Branches([[Reshape((3, 2))], [Reshape((2, 3)), Flatten(), Dense(6), Reshape((3, 2))]])),
+    "convolutions of two sizes": (
+        Branches([[Padded((3, 2))], [Reshape((2, 3))]], join="add"), 6,
+        ['Use padding="same" and equal strides in branches 1 and 2.'],
+        Branches([[Reshape((2, 3))], [Reshape((2, 3))]], join="add")),
     "columns in time": (
         Bidirectional(Trace()), 4, ["has shape (4, m)", "(n, T, m)", "Put Reshape((1, -1))"],
         Residual([Reshape((1, -1)), Bidirectional(Trace()), Flatten(), Dense(4)])),

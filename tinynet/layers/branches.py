@@ -14,7 +14,7 @@ from tinynet._support.checks import written
 from tinynet._support.fields import one_of
 from tinynet.errors import ShapeError
 from tinynet.layers.base import Layer
-from tinynet.layers.composite import Chain, as_chain, completion
+from tinynet.layers.composite import Chain, as_chain, completion, have_padding
 
 
 def _as_branches(value: Any) -> tuple[Chain, ...]:
@@ -82,10 +82,15 @@ class Branches(Layer):
             return
         expected = "one shape" if self.join == "add" else "the same axes after the first"
         found = f"Branch 1 gives {written(first)} and branch {k} {written(shape)}, expected"
-        hint = completion(self.branches[k - 1], f"branch {k}", shape, first)
+        raise ShapeError(f"{found} {expected} to {self.join} them. {self._remedy(first, k, shape)}")
+
+    def _remedy(self, first: Shape, k: int, shape: Shape) -> str:
+        one, other = self.branches[0], self.branches[k - 1]
+        if len(first) == len(shape) and first[1:] != shape[1:] and have_padding(one + other):
+            return f'Use padding="same" and equal strides in branches 1 and {k}.'
         if self.join == "concatenate" and 1 in (len(first), len(shape)):
-            hint = f"End branch {k if len(first) == 1 else 1} with Flatten()."
-        raise ShapeError(f"{found} {expected} to {self.join} them. {hint}")
+            return f"End branch {k if len(first) == 1 else 1} with Flatten()."
+        return completion(other, f"branch {k}", shape, first)
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
         results = [chain.forward(A_prev) for chain in cache.chains]

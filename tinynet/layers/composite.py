@@ -82,11 +82,16 @@ class Composite(Layer):
         return (self.layers,)
 
 
+def have_padding(chain: Chain) -> bool:
+    """Return whether a layer of a chain has padding, which decides about the size of an image."""
+    return any(hasattr(layer, "padding") for layer in chain)
+
+
 def completion(chain: Chain, name: str, found: Shape, expected: Shape) -> str:
     """Return what to write so that a chain returns one shape in place of another."""
     if found[1:] == expected[1:]:
         return f"End {name} with Dense({expected[0]})."
-    if len(found) == len(expected) and any(hasattr(layer, "padding") for layer in chain):
+    if len(found) == len(expected) and have_padding(chain):
         return f'In {name}, padding="same" and stride=1 keep the axes after the first.'
     if len(found) < len(expected) and any(hasattr(layer, "sequences") for layer in chain):
         return f"In {name}, a recurrent layer keeps the time axis with sequences=True."
