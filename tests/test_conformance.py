@@ -30,12 +30,17 @@ EXTRA = {
             {"units": 2, "activation": LEAKY, "init": "orthogonal", "l2": 1.0},
         ],
         "dropout": [{"rate": 0.0}, {"rate": 0.1}, {"rate": 0.9}],
+        "embedding": [{"tokens": 5, "units": 3}],
+        "gru": [{"units": 3}, {"units": 2, "sequences": True, "activation": "sigmoid"}],
         "layer_norm": [{"epsilon": 0.1, "activation": "relu"}],
+        "lstm": [{"units": 3}, {"units": 2, "sequences": True, "activation": "sigmoid"}],
         "reshape": [{"shape": 6}, {"shape": (1, 6)}, {"shape": (3, -1, 2)}],
         "residual": [
             {"layers": [{"name": "dense", "units": 4}]},
             {"layers": ["batch_norm", {"name": "residual", "layers": ["dropout"]}]},
         ],
+        "self_attention": [{"heads": 2}, {"heads": 4, "causal": True, "activation": "tanh"}],
+        "simple_rnn": [{"units": 3}, {"units": 2, "sequences": True, "activation": "sigmoid"}],
     },
     Optimizer: {},
     Loss: {"huber": [{"delta": 0.1}, {"delta": 10.0}]},
@@ -44,7 +49,10 @@ EXTRA = {
     tn.Metric: {"top_k_accuracy": [{"k": 1}], "binary_accuracy": [{"threshold": 0.2}]},
 }  # fmt: skip
 # The inputs of layers that do not take columns of 4 numbers
-INPUT_SHAPES = {"bidirectional": (2, 3), "flatten": (2, 3, 2), "reshape": (2, 3)}
+INPUT_SHAPES = {
+    "bidirectional": (2, 3), "flatten": (2, 3, 2), "gru": (4, 5), "lstm": (4, 5), "reshape": (2, 3),
+    "self_attention": (4, 5), "simple_rnn": (4, 5),
+}  # fmt: skip
 CHECKS = {
     Activation: tn.testing.check_activation,
     Layer: lambda layer: tn.testing.check_layer(layer, INPUT_SHAPES.get(layer.registered_name, 4)),

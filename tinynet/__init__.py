@@ -53,7 +53,16 @@ if _TYPE_CHECKING:
     from tinynet import functional, testing
     from tinynet.data import datasets
     from tinynet.data.datasets import load_digits
-    from tinynet.layers import Bidirectional, Branches, Residual
+    from tinynet.layers import (
+        GRU,
+        LSTM,
+        Bidirectional,
+        Branches,
+        Embedding,
+        Residual,
+        SelfAttention,
+        SimpleRNN,
+    )
     from tinynet.optimizers import Adagrad, Adam, AdamW, Nadam, RMSprop
     from tinynet.training.callbacks import (
         CSVLogger,
@@ -78,9 +87,10 @@ _MODULES_LATER = {
 }
 _NAMES_LATER = {  # by the module that defines them
     "data.datasets": ["load_digits"],
-    "layers.bidirectional": ["Bidirectional"],
-    "layers.branches": ["Branches"],
-    "layers.residual": ["Residual"],
+    "layers": [
+        "GRU", "LSTM", "Bidirectional", "Branches", "Embedding", "Residual", "SelfAttention",
+        "SimpleRNN",
+    ],
     "optimizers": ["Adagrad", "Adam", "AdamW", "Nadam", "RMSprop"],
     "training.callbacks": [
         "CSVLogger", "EarlyStopping", "Freeze", "LearningRateLogger", "ModelCheckpoint",
@@ -89,16 +99,14 @@ _NAMES_LATER = {  # by the module that defines them
 }  # fmt: skip
 
 __all__ = [
-    "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "Array", "BatchNorm",
-    "Bidirectional", "Branches",
-    "CSVLogger", "Cache", "Callback", "Dense", "Dropout", "EarlyStopping", "Flatten", "Freeze",
-    "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger", "Loss", "Metric",
-    "ModelCheckpoint", "Nadam", "Optimizer", "Parameter", "ProgressBar", "RMSprop",
-    "ReduceLROnPlateau", "Reshape", "Residual", "Rows", "Schedule", "Scratch", "Sequential",
-    "__version__",
-    "activations", "callbacks", "datasets", "errors", "functional", "initializers", "layers",
-    "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume",
-    "schedules", "testing",
+    "GRU", "LSTM", "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "Array",
+    "BatchNorm", "Bidirectional", "Branches", "CSVLogger", "Cache", "Callback", "Dense", "Dropout",
+    "EarlyStopping", "Embedding", "Flatten", "Freeze", "History", "Initializer", "Layer",
+    "LayerNorm", "LearningRateLogger", "Loss", "Metric", "ModelCheckpoint", "Nadam", "Optimizer",
+    "Parameter", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Reshape", "Residual", "Rows",
+    "Schedule", "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__", "activations",
+    "callbacks", "datasets", "errors", "functional", "initializers", "layers", "load",
+    "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume", "schedules", "testing",
 ]  # fmt: skip
 
 

@@ -12,10 +12,17 @@ from tinynet.layers.layer_norm import LayerNorm
 from tinynet.layers.normalization import Normalization
 from tinynet.layers.reshape import Flatten, Reshape
 
+if TYPE_CHECKING:
+    from tinynet.layers.attention import SelfAttention
+    from tinynet.layers.embedding import Embedding
+    from tinynet.layers.gru import GRU
+    from tinynet.layers.lstm import LSTM
+    from tinynet.layers.recurrent import Recurrent, SimpleRNN
+
 __all__ = [
-    "Activate", "BatchNorm", "Bidirectional", "Branches", "Composite", "Dense", "Dropout",
-    "Flatten", "Layer", "LayerNorm", "Normalization", "Parameter", "Reshape", "Residual",
-    "Scratch", "chain_field",
+    "GRU", "LSTM", "Activate", "BatchNorm", "Bidirectional", "Branches", "Composite", "Dense",
+    "Dropout", "Embedding", "Flatten", "Layer", "LayerNorm", "Normalization", "Parameter",
+    "Recurrent", "Reshape", "Residual", "Scratch", "SelfAttention", "SimpleRNN", "chain_field",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -30,4 +37,6 @@ if not TYPE_CHECKING:
         __name__, __all__,
         bidirectional=("Bidirectional",), branches=("Branches",),
         composite=("Composite", "chain_field"), residual=("Residual",),
+        attention=("SelfAttention",), embedding=("Embedding",), gru=("GRU",), lstm=("LSTM",),
+        recurrent=("Recurrent", "SimpleRNN"),
     )  # fmt: skip
