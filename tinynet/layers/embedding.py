@@ -42,6 +42,11 @@ class Embedding(Layer):
     activation : str, Activation or config
         What the model applies to Z; by keyword.
 
+    Raises
+    ------
+    ValueError
+        By the model, if X holds something else than whole numbers from 0 to tokens - 1.
+
     >>> Embedding(27, 16).output_shape((50,))
     (16, 50)
     """
@@ -73,7 +78,7 @@ class Embedding(Layer):
         return cache.W.take(A_prev, axis=1, out=cache.Z, mode="clip")
 
     def back(self, dZ: Array, cache: Cache) -> Any:
-        """Fill dW: sort the columns of dZ by their tokens, and add up those of each token."""
+        # Sort the columns of dZ by their tokens, and add up those of each token.
         tokens, dW = cache.A_prev.reshape(-1), cache.dW
         order = tokens.argsort(kind="stable")  # so that equal passes add up in the same order
         in_order = tokens[order]

@@ -36,9 +36,8 @@ class GRU(Recurrent):
     and dW, db and dx[t] follow from dG as in `SimpleRNN`, and dU and dc from dQ. W is (3n, n_prev),
     U is (3n, n), and b and c are (3n, 1), with the rows of r, z and g in this order.
 
-    This is the form of PyTorch and cuDNN, whose biases are b and c: r is applied after the product
-    with U. Keras has it as ``reset_after=True``, its default, with the order z, r, g. In the paper
-    r is applied to h[t-1] before the product, and z stands for 1 - z.
+    This is the form of PyTorch and cuDNN, whose two biases are b and c: r is applied after the
+    product with U. Keras has it as ``reset_after=True``, its default, with the order z, r, g.
 
     Parameters
     ----------
@@ -61,8 +60,8 @@ class GRU(Recurrent):
     References
     ----------
     K. Cho and others, "Learning phrase representations using RNN encoder-decoder for statistical
-    machine translation", EMNLP 2014, https://arxiv.org/abs/1406.1078; version 1 of that text has
-    r after the product.
+    machine translation", EMNLP 2014, https://arxiv.org/abs/1406.1078. Its first version applies r
+    after the product, as here, and the last one before.
 
     >>> GRU(20).output_shape((8, 50)), GRU(20, sequences=True).output_shape((8, 50))
     ((20,), (20, 50))
@@ -82,8 +81,7 @@ class GRU(Recurrent):
         }  # fmt: skip
 
     def input_bias(self, cache: Cache) -> Array:
-        """Return b, with c where r is not between them."""
-        bias, rows = cache.b.copy(), slice(2 * self.units)
+        bias, rows = cache.b.copy(), slice(2 * self.units)  # those of r and z
         bias[rows] += cache.c[rows]
         return bias
 
@@ -114,8 +112,7 @@ class GRU(Recurrent):
         dh += stays
 
     def h_gradients(self, cache: Cache) -> None:
-        """Fill dU and dc from dQ, and let dG be in ``cache.wide_gates`` after that."""
-        super().h_gradients(cache)
         dQ = cache.wide_gates
+        super().h_gradients(cache)
         bias_gradient(flat(dQ), cache.dc, cache.means[0])
-        np.copyto(dQ[2 * self.units :], cache.dg.swapaxes(0, 1))
+        np.copyto(dQ[2 * self.units :], cache.dg.swapaxes(0, 1))  # dG, for `input_gradients`
