@@ -84,3 +84,26 @@ def test_every_example_is_run():
     """These tests run every example."""
     run = {"digits", "mnist", "own_composite", "own_layer", "own_loss", "own_optimizer", "residual"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == run
+
+
+def test_characters(tmp_path, capsys):
+    """The character model learns a text of a few words, and writes in its characters."""
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat on the mat, and the rat sat on the cat. " * 80, "utf-8")
+    example = imported("characters")
+    assert example.main(path, units=32, epochs=30, size=4000) < 0.8
+    printed = capsys.readouterr().out
+    assert "temperature 0.7" in printed
+    assert "the" in printed.split("temperature 0.3")[1]
+
+
+def test_pieces_of_a_text():
+    """The target of each character is the one that follows it."""
+    X, Y = imported("characters").examples_of(np.arange(11), length=5)
+    assert X.T.tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert Y.T.tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
+
+
+def test_the_text_that_ships_with_python():
+    """Without a path there is a text of the size asked for."""
+    assert len(imported("characters").read(size=1000)) == 1000
