@@ -24,6 +24,12 @@ EXTRA = {
             {"branches": [["batch_norm"], ["dropout"]], "join": "add", "activation": "tanh"},
         ],
         "batch_norm": [{"momentum": 0, "epsilon": 0.1}, {"momentum": 0.5, "activation": "sigmoid"}],
+        "average_pool2d": [{"size": (2, 1), "stride": (1, 2), "padding": (1, 0)}],
+        "conv1d": [{"units": 3}, {"units": 2, "kernel": 2, "activation": "relu", "l2": 0.1}],
+        "conv2d": [
+            {"units": 3}, {"units": 4, "kernel": (1, 2), "activation": "tanh", "groups": 2},
+            {"units": 2, "stride": 2, "padding": "same", "dilation": (2, 1), "l2": 0.1},
+        ],
         "dense": [
             {"units": 3}, {"units": 1, "activation": "sigmoid"},
             {"units": 4, "activation": "relu", "l2": 0.1},
@@ -34,6 +40,7 @@ EXTRA = {
         "gru": [{"units": 3}, {"units": 2, "sequences": True, "activation": "sigmoid"}],
         "layer_norm": [{"epsilon": 0.1, "activation": "relu"}],
         "lstm": [{"units": 3}, {"units": 2, "sequences": True, "activation": "sigmoid"}],
+        "max_pool2d": [{"size": 3, "stride": 2, "padding": "same", "activation": "relu"}],
         "reshape": [{"shape": 6}, {"shape": (1, 6)}, {"shape": (3, -1, 2)}],
         "residual": [
             {"layers": [{"name": "dense", "units": 4}]},
@@ -52,6 +59,8 @@ EXTRA = {
 INPUT_SHAPES = {
     "bidirectional": (2, 3), "flatten": (2, 3, 2), "gru": (4, 5), "lstm": (4, 5), "reshape": (2, 3),
     "self_attention": (4, 5), "simple_rnn": (4, 5),
+    "average_pool2d": (2, 4, 5), "conv1d": (2, 5), "conv2d": (2, 4, 5), "flatten": (2, 3, 2),
+    "global_average_pool": (2, 4, 5), "max_pool2d": (2, 4, 5), "reshape": (2, 3),
 }  # fmt: skip
 CHECKS = {
     Activation: tn.testing.check_activation,

@@ -56,9 +56,14 @@ if _TYPE_CHECKING:
     from tinynet.layers import (
         GRU,
         LSTM,
+        AveragePool2D,
         Bidirectional,
         Branches,
+        Conv1D,
+        Conv2D,
         Embedding,
+        GlobalAveragePool,
+        MaxPool2D,
         Residual,
         SelfAttention,
         SimpleRNN,
@@ -88,8 +93,8 @@ _MODULES_LATER = {
 _NAMES_LATER = {  # by the module that defines them
     "data.datasets": ["load_digits"],
     "layers": [
-        "GRU", "LSTM", "Bidirectional", "Branches", "Embedding", "Residual", "SelfAttention",
-        "SimpleRNN",
+        "GRU", "LSTM", "AveragePool2D", "Bidirectional", "Branches", "Conv1D", "Conv2D",
+        "Embedding", "GlobalAveragePool", "MaxPool2D", "Residual", "SelfAttention", "SimpleRNN",
     ],
     "optimizers": ["Adagrad", "Adam", "AdamW", "Nadam", "RMSprop"],
     "training.callbacks": [
@@ -100,11 +105,12 @@ _NAMES_LATER = {  # by the module that defines them
 
 __all__ = [
     "GRU", "LSTM", "SGD", "Activate", "Activation", "Adagrad", "Adam", "AdamW", "Array",
-    "BatchNorm", "Bidirectional", "Branches", "CSVLogger", "Cache", "Callback", "Dense", "Dropout",
-    "EarlyStopping", "Embedding", "Flatten", "Freeze", "History", "Initializer", "Layer",
-    "LayerNorm", "LearningRateLogger", "Loss", "Metric", "ModelCheckpoint", "Nadam", "Optimizer",
-    "Parameter", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Reshape", "Residual", "Rows",
-    "Schedule", "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__", "activations",
+    "AveragePool2D", "BatchNorm", "Bidirectional", "Branches", "CSVLogger", "Cache", "Callback",
+    "Conv1D", "Conv2D", "Dense", "Dropout", "EarlyStopping", "Embedding", "Flatten", "Freeze",
+    "GlobalAveragePool", "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger",
+    "Loss", "MaxPool2D", "Metric", "ModelCheckpoint", "Nadam", "Optimizer", "Parameter",
+    "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Reshape", "Residual", "Rows", "Schedule",
+    "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__", "activations",
     "callbacks", "datasets", "errors", "functional", "initializers", "layers", "load",
     "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume", "schedules", "testing",
 ]  # fmt: skip

@@ -16,6 +16,12 @@ _ELSEWHERE = {
     "sigmoid": "logistic", "silu": "swish", "identity": "linear",
     "dense": "linear linearlayer fullyconnected", "batch_norm": "batchnormalization batchnorm1d",
     "self_attention": "multiheadattention attention mha", "simple_rnn": "rnn",
+    "conv2d": "convolution2d", "conv1d": "convolution1d", "max_pool2d": "maxpooling2d",
+    "average_pool2d": "averagepooling2d avgpool2d",
+    "global_average_pool":
+        "globalaveragepooling2d globalaveragepooling1d globalavgpool2d adaptiveavgpool2d",
+    "kernel": "kernelsize", "size": "poolsize kernelsize", "stride": "strides",
+    "dilation": "dilationrate",
     "layer_norm": "layernormalization", "activate": "activation activationlayer",
     "sequential": "model net neuralnetwork functional module mlp mlpclassifier mlpregressor",
     "sgd": "sgdoptimizer momentum gradientdescent nesterov", "adam": "adamoptimizer",

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from tinynet.layers.gru import GRU
     from tinynet.layers.lstm import LSTM
     from tinynet.layers.recurrent import Recurrent, SimpleRNN
+    from tinynet.layers.convolution import Conv1D, Conv2D
+    from tinynet.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
 
 __all__ = [
-    "GRU", "LSTM", "Activate", "BatchNorm", "Bidirectional", "Branches", "Composite", "Dense",
-    "Dropout", "Embedding", "Flatten", "Layer", "LayerNorm", "Normalization", "Parameter",
+    "GRU", "LSTM", "Activate", "AveragePool2D", "BatchNorm", "Bidirectional", "Branches",
+    "Composite", "Conv1D", "Conv2D", "Dense", "Dropout", "Embedding", "Flatten",
+    "GlobalAveragePool", "Layer", "LayerNorm", "MaxPool2D", "Normalization", "Parameter",
     "Recurrent", "Reshape", "Residual", "Scratch", "SelfAttention", "SimpleRNN", "chain_field",
 ]  # fmt: skip
 
@@ -39,4 +42,6 @@ if not TYPE_CHECKING:
         composite=("Composite", "chain_field"), residual=("Residual",),
         attention=("SelfAttention",), embedding=("Embedding",), gru=("GRU",), lstm=("LSTM",),
         recurrent=("Recurrent", "SimpleRNN"),
+        convolution=("Conv1D", "Conv2D"),
+        pooling=("AveragePool2D", "GlobalAveragePool", "MaxPool2D"),
     )  # fmt: skip

@@ -70,6 +70,7 @@ class Layer(Registered, ABC):
         "tinynet.layers.attention", "tinynet.layers.bidirectional", "tinynet.layers.branches",
         "tinynet.layers.embedding", "tinynet.layers.gru", "tinynet.layers.lstm",
         "tinynet.layers.recurrent", "tinynet.layers.residual",
+        "tinynet.layers.convolution", "tinynet.layers.pooling",
     )  # fmt: skip
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)

@@ -18,7 +18,7 @@ from tinynet.errors import ShapeError
 from tinynet.layers.base import Parameter, Scratch, as_activation
 from tinynet.layers.lowering import Lowering, lowering
 from tinynet.layers.weights import Weighted, as_init
-from tinynet.layers.windows import Axis, PerAxis, padding_field, per_axis, windows_on
+from tinynet.layers.windows import Axis, padding_field, per_axis, windows_on
 
 _ONE_ROW = Axis(n=1, kernel=1, stride=1, dilation=1, before=0, after=0)
 
@@ -41,11 +41,11 @@ class Convolution(Weighted):
     """
 
     units: int = integer()
-    kernel: PerAxis = per_axis(3)
+    kernel: int | tuple[int, int] = per_axis(3)
     activation: Activation = attrs.field(default=Identity(), converter=as_activation)
-    stride: PerAxis = per_axis(1, kw_only=True)
-    padding: PerAxis | str = padding_field(kw_only=True)
-    dilation: PerAxis = per_axis(1, kw_only=True)
+    stride: int | tuple[int, int] = per_axis(1, kw_only=True)
+    padding: int | tuple[int, int] | str = padding_field(kw_only=True)
+    dilation: int | tuple[int, int] = per_axis(1, kw_only=True)
     groups: int = integer(1, kw_only=True)
     init: Any = attrs.field(default="auto", converter=as_init, kw_only=True)
     l2: float = nonnegative(0.0, kw_only=True)
@@ -175,7 +175,7 @@ class Conv2D(Convolution):
     Raises
     ------
     ShapeError
-        The input is no images (C, H, W, m), a window does not fit into them, or ``groups`` does
+        The input is not images (C, H, W, m), a window does not fit into it, or ``groups`` does
         not divide C.
 
     References
@@ -195,6 +195,7 @@ class Conv2D(Convolution):
     """
 
     axes = ("H", "W")
+
 
 class Conv1D(Convolution):
     r"""Z[u] = b[u] + Σ W[u] · window, for each unit u and each window of the sequences.
@@ -224,7 +225,7 @@ class Conv1D(Convolution):
     Raises
     ------
     ShapeError
-        The input is no sequences (C, T, m), a window does not fit into them, or ``groups`` does
+        The input is not sequences (C, T, m), a window does not fit into it, or ``groups`` does
         not divide C.
 
     >>> layer = Conv1D(4, 3, "relu", stride=2)

@@ -32,14 +32,14 @@ _BLOCK = 1 << 16  # numbers that are computed at a time, so that they stay in th
 
 
 class Part(NamedTuple):
-    """What one row of dA_prev gets: `count` rows of the kernel times as many rows of dZ.
+    """What one row of dA_prev gets: `n` rows of the kernel times as many rows of dZ.
 
     Both lie one after the other from these positions on, in the orders of `Lowering`.
     """
 
     kernel_row: int
     dZ_row: int
-    count: int
+    n: int
 
 
 class Lowering:
@@ -156,33 +156,31 @@ class Lowering:
 
     @functools.cached_property
     def _kernel_order(self) -> list[int]:
-        """The rows of the kernel in an order in which those lie together that a row meets."""
+        """The rows of the kernel, with those together that meet a row of the input."""
         return sorted(range(self.rows.kernel), key=lambda i: (i % self.kernel_step, -i))
 
     @functools.cached_property
     def _parts(self) -> list[Part]:
         """What each row of the input gets: row r of Z met it with row i of the kernel."""
         rows, found = self.rows, []
-        rows_of_Z = [r for first in range(self.row_step) for r in self._rows_of_Z(first)]
+        order = sorted(range(rows.windows), key=lambda r: (r % self.row_step, r))
         for h in range(rows.before, rows.before + rows.n):
             met = []
             for position, i in enumerate(self._kernel_order):
                 r, rest = divmod(h - i * rows.dilation, rows.stride)
                 if rest == 0 and 0 <= r < rows.windows:
-                    met.append((position, rows_of_Z.index(r)))
+                    met.append((position, order.index(r)))
             found.append(Part(*met[0], len(met)) if met else Part(0, 0, 0))
         return found
 
-    def _rows_of_Z(self, first: int) -> range:
-        return range(first, self.rows.windows, self.row_step)
-
     def ordered_rows(self, dZ: Array, out: Array) -> Array:
-        """Return dZ, (G, rows, F, N), in an order in which those rows lie together that a row met."""
+        """Return dZ, (G, rows, F, N), with those rows together that meet a row of the input."""
         start = 0
         for first in range(self.row_step):
             own = dZ[:, first :: self.row_step]
-            out[:, start : start + own.shape[1]] = own
-            start += own.shape[1]
+            stop = start + own.shape[1]
+            out[:, start:stop] = own
+            start = stop
         return out
 
     def fill_gradient(self, dX: Array, W: Array, dZ: Array, dL: Array) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -17,25 +16,50 @@ from tinynet._support.cache import Cache
 from tinynet._support.checks import written
 from tinynet.errors import ShapeError
 from tinynet.layers.base import Layer, Scratch
-from tinynet.layers.windows import (
-    Axis,
-    PerAxis,
-    as_pair,
-    padding_field,
-    per_axis,
-    taps,
-    windows_on,
-)
+from tinynet.layers.windows import Axis, as_pair, padding_field, per_axis, taps, windows_on
+
+
+class Places:
+    """Where each entry of a window lies, for images of one size."""
+
+    def __init__(self, rows: Axis, columns: Axis) -> None:
+        # Indices into Z, which windows have this entry in the image, and into A_prev.
+        self.entries = [
+            ((slice(None), i.outputs, j.outputs), (slice(None), i.inputs, j.inputs))
+            for i, j in itertools.product(taps(rows), taps(columns))
+        ]
+        axes = (rows, columns)
+        self.is_padded = rows.is_padded or columns.is_padded
+        self.overlap = any(axis.stride < axis.kernel for axis in axes)
+        # Whether each entry of the image lies in just one window.
+        self.is_partition = not self.is_padded and all(
+            axis.stride == axis.kernel and axis.windows * axis.kernel == axis.n for axis in axes
+        )
+
+    def shares(self, Z: Array) -> Array:
+        """Return 1 / the number of entries that each window has, to multiply Z by."""
+        if not self.is_padded:
+            return np.array(1 / len(self.entries), Z.dtype)
+        counts = np.zeros((*Z.shape[1:3], 1), Z.dtype)
+        for windows, _ in self.entries:
+            counts[windows[1:]] += 1
+        return 1 / counts
+
+
+@functools.lru_cache(maxsize=256)
+def places(rows: Axis, columns: Axis) -> Places:
+    """Return the places for images of one size, which passes share."""
+    return Places(rows, columns)
 
 
 @attrs.frozen(slots=False)
 class Pooling(Layer):
     """Base of the poolings: one number for each window of each channel."""
 
-    axes: ClassVar[tuple[str, ...]] = ("H", "W")
-    size: PerAxis = per_axis(2)
-    stride: PerAxis | None = per_axis(None, optional=True)
-    padding: PerAxis | str = padding_field()
+    axes: ClassVar[tuple[str, ...]] = ("H", "W")  # that windows move along
+    size: int | tuple[int, int] = per_axis(2)
+    stride: int | tuple[int, int] | None = per_axis(None, optional=True)
+    padding: int | tuple[int, int] | str = padding_field()
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self.padding, str):
@@ -55,134 +79,208 @@ class Pooling(Layer):
         rows, columns = windows_on(input_shape, self.axes, self.size, stride, 1, self.padding)
         return rows, columns
 
+    def _places(self, input_shape: Shape) -> Places:
+        return places(*self.windows(input_shape))
+
     def new_Z(self, A_prev: Array, cache: Cache) -> Array:
         """Return the array for Z."""
         if cache.Z is not None:
             return cache.Z
         return np.empty((*self.output_shape(A_prev.shape[:-1]), A_prev.shape[-1]), A_prev.dtype)
 
-    @abstractmethod
-    def forward(self, A_prev: Array, cache: Cache) -> Array:
-        """Return Z."""
-
-
-class Places:
-    """Where the windows of a pooling lie: for each entry of a window, in Z and in A_prev."""
-
-    def __init__(self, rows: Axis, columns: Axis) -> None:
-        axes = (rows, columns)
-        self.taps = [
-            ((slice(None), i.outputs, j.outputs), (slice(None), i.inputs, j.inputs))
-            for i, j in itertools.product(taps(rows), taps(columns))
-        ]
-        self.is_padded = any(axis.before or axis.after for axis in axes)
-        self.overlap = any(axis.stride < axis.kernel for axis in axes)
-        # Whether each entry of A_prev lies in just one window.
-        self.tile = not self.is_padded and all(
-            axis.stride == axis.kernel and axis.windows * axis.kernel == axis.n for axis in axes
-        )
-        present = [np.zeros((axis.windows, 1)) for axis in axes]
-        for axis, count in zip(axes, present, strict=True):
-            for tap in taps(axis):
-                count[tap.outputs] += 1
-        self.counts = present[0][:, np.newaxis] * present[1]
-
-
-@functools.lru_cache(maxsize=256)
-def places(rows: Axis, columns: Axis) -> Places:
-    """Return the places for images of one size, which passes share."""
-    return Places(rows, columns)
-
 
 class MaxPool2D(Pooling):
-    """x"""
+    r"""Z has the largest entry of each window of the images, channel by channel.
+
+    Images are (C, H, W, m): channels, rows, columns, examples. In reverse, dZ of a window goes to
+    its largest entry, and where several are equal to the first of them, row by row::
+
+        Z[c, r, s]   = max over i, j of A_prev[c, t · r + i, t · s + j]       with stride t
+        dA_prev[...] = sum of dZ[c, r, s] over the windows of which this entry is the largest
+
+    Padding never is the largest: it counts as minus infinity, as in PyTorch and Keras. There are
+    floor((H + padding - size) / t) + 1 rows, so entries that fill no window are left out.
+
+    Parameters
+    ----------
+    size : int or pair of int
+        Rows and columns of a window.
+    stride : int, pair of int or None
+        How far apart windows are. None is `size`: windows that do not overlap.
+    padding : "valid", "same", int or pair of int
+        "valid" is none. "same" gives ceil(H / stride) rows, with the odd row of padding after the
+        image, as in Keras. A number is the padding at each side, less than `size`.
+    activation : str, Activation or config
+        What the model applies to Z; by keyword. ReLU after the maximum is the same function as
+        before it, and has fewer numbers to do: write ``Conv2D(8), MaxPool2D(activation="relu")``.
+
+    Raises
+    ------
+    ShapeError
+        The input is not images (C, H, W, m), or a window does not fit into it.
+
+    References
+    ----------
+    D. Scherer, A. Müller and S. Behnke, "Evaluation of pooling operations in convolutional
+    architectures for object recognition", ICANN 2010.
+
+    >>> MaxPool2D(2).output_shape((8, 28, 28))
+    (8, 14, 14)
+    >>> MaxPool2D(3, 2, padding="same", activation="relu").output_shape((8, 28, 27))
+    (8, 14, 14)
+    """
 
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:
         shape = (*self.output_shape(input_shape), m)
-        masks = {"is_max": Scratch(shape, bool), "is_free": Scratch(shape, bool)}
-        return masks | ({"part": shape} if places(*self.windows(input_shape)).overlap else {})
+        arrays: dict[str, Shape | Scratch] = {
+            "is_largest": Scratch(shape, bool),
+            "is_open": Scratch(shape, bool),  # the windows whose largest entry is not found yet
+        }
+        return arrays | ({"part": shape} if self._places(input_shape).overlap else {})
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        where, Z = places(*self.windows(A_prev.shape[:-1])), self.new_Z(A_prev, cache)
-        others = where.taps
+        where, Z = self._places(A_prev.shape[:-1]), self.new_Z(A_prev, cache)
+        entries = where.entries
         if where.is_padded:
             Z.fill(-np.inf)
-        else:  # each entry of a window is there
-            (_, first), (_, second) = (others * 2)[:2]
+        else:  # every window has all its entries, so the first two make Z
+            (_, first), (_, second) = entries[0], entries[min(1, len(entries) - 1)]
             np.maximum(A_prev[first], A_prev[second], out=Z)
-            others = others[2:]
-        for window, entry in others:
-            part = Z[window]
+            entries = entries[2:]
+        for windows, entry in entries:
+            part = Z[windows]
             np.maximum(part, A_prev[entry], out=part)
         return Z
 
     def back(self, dZ: Array, cache: Cache) -> Any:
-        A_prev, dA_prev, Z = cache.A_prev, cache.dA_prev, cache.Z
+        A_prev, dA_prev = cache.A_prev, cache.dA_prev
         if dA_prev is None:
             return None
-        where = places(*self.windows(A_prev.shape[:-1]))
-        if not where.tile:
+        where = self._places(A_prev.shape[:-1])
+        if not where.is_partition:
             dA_prev.fill(0)
-        cache.is_free.fill(True)
-        for window, entry in where.taps:
-            is_max, is_free = cache.is_max[window], cache.is_free[window]
-            np.equal(A_prev[entry], Z[window], out=is_max)
-            np.logical_and(is_max, is_free, out=is_max)
-            np.greater(is_free, is_max, out=is_free)
+        cache.is_open.fill(True)
+        for windows, entry in where.entries:
+            is_largest, is_open = cache.is_largest[windows], cache.is_open[windows]
+            np.equal(A_prev[entry], cache.Z[windows], out=is_largest)
+            np.logical_and(is_largest, is_open, out=is_largest)
+            np.greater(is_open, is_largest, out=is_open)
             if where.overlap:
-                part = np.multiply(dZ[window], is_max, out=cache.part[window])
-                dA_prev[entry] += part
+                to = dA_prev[entry]
+                to += np.multiply(dZ[windows], is_largest, out=cache.part[windows])
             else:
-                np.multiply(dZ[window], is_max, out=dA_prev[entry])
+                np.multiply(dZ[windows], is_largest, out=dA_prev[entry])
         return dA_prev
 
 
 class AveragePool2D(Pooling):
-    """x"""
+    r"""Z has the average of each window of the images, channel by channel.
+
+    Images are (C, H, W, m). With n entries of a window in the image, and stride t::
+
+        Z[c, r, s]   = sum over i, j of A_prev[c, t · r + i, t · s + j] / n
+        dA_prev[...] = sum of dZ[c, r, s] / n over the windows that have this entry
+
+    Padding is not averaged: n is smaller at the border of a padded image. That is what Keras
+    computes, and PyTorch with ``count_include_pad=False``, which is not its default.
+
+    Parameters
+    ----------
+    size : int or pair of int
+        Rows and columns of a window.
+    stride : int, pair of int or None
+        How far apart windows are. None is `size`: windows that do not overlap.
+    padding : "valid", "same", int or pair of int
+        As in `MaxPool2D`.
+    activation : str, Activation or config
+        What the model applies to Z; by keyword.
+
+    Raises
+    ------
+    ShapeError
+        The input is not images (C, H, W, m), or a window does not fit into it.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document
+    recognition", Proceedings of the IEEE 86 (1998), 2278-2324, which has it as sub-sampling.
+
+    >>> AveragePool2D((2, 1)).output_shape((8, 28, 28))
+    (8, 14, 28)
+    """
 
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:
         return {"part": (*self.output_shape(input_shape), m)}
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        where, Z = places(*self.windows(A_prev.shape[:-1])), self.new_Z(A_prev, cache)
+        where, Z = self._places(A_prev.shape[:-1]), self.new_Z(A_prev, cache)
         Z.fill(0)
-        for window, entry in where.taps:
-            Z[window] += A_prev[entry]
-        Z *= (1 / where.counts).astype(Z.dtype)
+        for windows, entry in where.entries:
+            part = Z[windows]
+            part += A_prev[entry]
+        Z *= where.shares(Z)
         return Z
 
     def back(self, dZ: Array, cache: Cache) -> Any:
         dA_prev = cache.dA_prev
         if dA_prev is None:
             return None
-        where = places(*self.windows(dA_prev.shape[:-1]))
-        part = np.multiply(dZ, (1 / where.counts).astype(dZ.dtype), out=cache.part)
-        if not where.tile:
+        where = self._places(dA_prev.shape[:-1])
+        part = np.multiply(dZ, where.shares(dZ), out=cache.part)
+        if not where.is_partition:
             dA_prev.fill(0)
-        for window, entry in where.taps:
+        for windows, entry in where.entries:
             if where.overlap:
-                dA_prev[entry] += part[window]
+                to = dA_prev[entry]
+                to += part[windows]
             else:
-                dA_prev[entry] = part[window]
+                dA_prev[entry] = part[windows]
         return dA_prev
 
 
+@attrs.frozen(slots=False)
 class GlobalAveragePool(Layer):
-    """x"""
+    r"""Z is the average of each channel over all its positions: (C, H, W, m) becomes (C, m).
+
+    A channel may have any number of positions: (C, T, m) becomes (C, m), too. With n of them::
+
+        Z       = sum of A_prev over the positions / n
+        dA_prev = dZ / n at each position
+
+    Parameters
+    ----------
+    activation : str, Activation or config
+        What the model applies to Z; by keyword.
+
+    Raises
+    ------
+    ShapeError
+        The input is columns (n, m), which have no positions.
+
+    References
+    ----------
+    M. Lin, Q. Chen and S. Yan, "Network in network", ICLR 2014, https://arxiv.org/abs/1312.4400,
+    section 3.2.
+
+    >>> GlobalAveragePool().output_shape((8, 7, 7))
+    (8,)
+    """
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) < 2:
             raise ShapeError(
                 f"The input has shape {written(input_shape)}, expected channels with positions, "
-                "such as (C, H, W, m) or (C, T, m). Leave this layer out."
+                "such as (C, H, W, m) or (C, T, m). Put this layer before Flatten(), or leave it "
+                "out."
             )
         return input_shape[:1]
 
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:
-        return {"mean": (input_shape[0], m)}
+        return {"share": (input_shape[0], m)}
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        Z = np.add.reduce(A_prev, axis=tuple(range(1, A_prev.ndim - 1)), out=cache.Z)
+        positions = tuple(range(1, A_prev.ndim - 1))
+        Z = np.add.reduce(A_prev, axis=positions, out=cache.Z)
         Z *= Z.dtype.type(1 / math.prod(A_prev.shape[1:-1]))
         return Z
 
@@ -190,7 +288,7 @@ class GlobalAveragePool(Layer):
         dA_prev = cache.dA_prev
         if dA_prev is None:
             return None
-        n = math.prod(dA_prev.shape[1:-1])
-        share = np.multiply(dZ, dZ.dtype.type(1 / n), out=cache.mean)
-        dA_prev[...] = share.reshape(len(dZ), *(1,) * (dA_prev.ndim - 2), -1)
+        n, m = math.prod(dA_prev.shape[1:-1]), dZ.shape[-1]
+        share = np.multiply(dZ, dZ.dtype.type(1 / n), out=cache.share)
+        dA_prev[...] = share.reshape(len(dZ), *(1,) * (dA_prev.ndim - 2), m)
         return dA_prev

@@ -137,7 +137,12 @@ def as_pair(value: Any) -> tuple[Any, Any]:
 
 @functools.lru_cache(maxsize=256)
 def windows_on(
-    input_shape: Shape, names: tuple[str, ...], kernel: Any, stride: Any, dilation: Any, padding: Any
+    input_shape: Shape,
+    names: tuple[str, ...],
+    kernel: Any,
+    stride: Any,
+    dilation: Any,
+    padding: Any,
 ) -> tuple[Axis, ...]:
     """Return the windows along each axis of an input, if they fit; settings are as in fields."""
     _check_axes(input_shape, names)
@@ -154,7 +159,10 @@ def _check_axes(input_shape: Shape, axes: tuple[str, ...]) -> None:
     expected = f"{_KINDS[axes]} {written(('C', *axes))}"
     if len(input_shape) == len(axes):
         one = (1, *input_shape)
-        hint = f"With one channel, pass X[np.newaxis], or put Reshape({one}) before this layer."
+        hint = (
+            f"With one channel, pass X[np.newaxis] and inputs={one}, or put Reshape({one}) before "
+            "this layer."
+        )
     elif len(input_shape) == 1:
         hint = f"Put Reshape({written(('C',), ', '.join(axes))}) before this layer."
     else:
