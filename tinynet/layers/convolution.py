@@ -78,6 +78,7 @@ class Convolution(Weighted):
             "in_order": lowered.block_shape(m),
             "dlowered": lowered.lowered_block_shape(m),
             "dZ_rows": lowered.rows_shape(self.units, m),
+            "ones": Scratch((lowered.columns.windows * m, 1), fill=1),
         }
 
     def _windows(self, input_shape: Shape) -> tuple[Axis, ...]:
@@ -112,16 +113,15 @@ class Convolution(Weighted):
         return Z
 
     def back(self, dZ: Array, cache: Cache) -> Any:
-        m = dZ.shape[-1]
         lowered = self._lowering(cache.A_prev.shape[:-1])
-        dZ_rows = lowered.by_row(dZ)
-        dW = lowered.kernel_gradient(dZ_rows, cache.lowered)
+        dZ_rows, dW = lowered.by_row(dZ), cache.dW
+        lowered.fill_kernel_gradient(_kernels_of_images(dW), dZ_rows, cache.lowered)
         dW *= cache.means[0]
-        cache.dW = dW.reshape(cache.W.shape)
         if self.l2:
-            cache.dW += self.l2 * cache.W
-        at_each_position = dZ.reshape(-1, m).dot(cache.means[1])
-        np.sum(at_each_position.reshape(self.units, -1), axis=1, keepdims=True, out=cache.db)
+            dW += self.l2 * cache.W
+        of_rows = dZ.reshape(-1, len(cache.ones)).dot(cache.ones)
+        np.sum(of_rows.reshape(self.units, -1), axis=1, keepdims=True, out=cache.db)
+        cache.db *= cache.means[0]
         if cache.dA_prev is None:
             return None
         W, ordered = _kernels_of_images(cache.W), lowered.ordered_rows(dZ_rows, out=cache.dZ_rows)

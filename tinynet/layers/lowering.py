@@ -144,15 +144,17 @@ class Lowering:
 
     # Back
 
-    def kernel_gradient(self, dZ: Array, L: Array) -> Array:
-        """Return the gradient of W for dZ, (G, rows, F, N), summed over the examples."""
+    def fill_kernel_gradient(self, dW: Array, dZ: Array, L: Array) -> None:
+        """Fill the gradient of W for dZ, (G, rows, F, N), summed over the examples."""
         kh, kw, C, F = self.rows.kernel, self.columns.kernel, self.channels, dZ.shape[2]
-        total = np.zeros((self.groups, F, kh * kw * C), dZ.dtype)
+        total = dW.reshape(self.groups, F, kh * kw * C)  # in its memory, in another order
+        total.fill(0)
         of_row = np.empty_like(total)
         for rows, matrices in self.matrices(L):
             for r, own in enumerate(range(self.rows.windows)[rows]):
                 total += np.matmul(dZ[:, own], matrices[:, r].transpose(0, 2, 1), out=of_row)
-        return total.reshape(-1, kh, kw, C).transpose(0, 3, 1, 2)
+        of_row[...] = total
+        dW[...] = of_row.reshape(-1, kh, kw, C).transpose(0, 3, 1, 2)
 
     @functools.cached_property
     def _kernel_order(self) -> list[int]:
@@ -186,8 +188,8 @@ class Lowering:
     def fill_gradient(self, dX: Array, W: Array, dZ: Array, dL: Array) -> None:
         """Fill the gradient of the input, for dZ from `ordered_rows`, a few rows at a time."""
         G, _, F, N = dZ.shape
-        kernels = W.reshape(G, F, *W.shape[1:])[:, :, :, self._kernel_order]
-        kernels = kernels.transpose(0, 4, 2, 3, 1).reshape(G, -1, self.rows.kernel * F)
+        W = W.reshape(G, F, *W.shape[1:]).transpose(0, 4, 2, 3, 1)
+        kernels = np.take(W, self._kernel_order, axis=3).reshape(G, -1, W.shape[3] * F)
         dZ, by_row = dZ.reshape(G, -1, N), self._input_by_row(dX)
         few, products = dL.shape[1], dL.reshape(G, dL.shape[1], -1, N)
         for start in range(0, by_row.shape[1], few):
