@@ -121,6 +121,8 @@ def columns(
             hint = f" Pass {', '.join(ways)}." if ways else ""
         elif X.ndim == 2 and X.shape[1:] == expected:
             hint = f" It looks transposed (examples are columns): pass {given}.T."
+        elif X.ndim > 2:
+            hint = _other_axes(X.shape, expected, given)
         raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
     if X.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {X.shape}, expected at least one example (a column).")
@@ -130,6 +132,20 @@ def columns(
         if as_rows and X.dtype != dtype:
             return np.moveaxis(np.moveaxis(X, -1, 0).astype(dtype, order="C"), 0, -1)
         return X.astype(dtype, copy=False)
+
+
+def _other_axes(shape: Shape, expected: Shape, given: str) -> str:
+    """Return what makes images of another library ours, if that is what they are."""
+    last, remedy = f"np.moveaxis({given}, 0, -1)", ""
+    if (1, *shape[:-1]) == expected:
+        remedy = f"{given}[np.newaxis]"
+    elif shape[1:] == expected:
+        remedy = last
+    elif (1, *shape[1:]) == expected:
+        remedy = f"{last}[np.newaxis]"
+    elif len(shape) == 4 and (shape[3], shape[1], shape[2]) == expected:
+        remedy = f"{given}.transpose(3, 1, 2, 0)"
+    return f" Channels are the first axis, examples the last. Pass {remedy}." if remedy else ""
 
 
 def indices(name: str, X: Array, n: int | None, whose: str) -> Array:

@@ -18,7 +18,7 @@ from tinynet.errors import ShapeError
 from tinynet.layers.base import Parameter, Scratch, as_activation
 from tinynet.layers.lowering import Lowering, lowering
 from tinynet.layers.weights import Weighted, as_init
-from tinynet.layers.windows import Axis, padding_field, per_axis, windows_on
+from tinynet.layers.windows import Axis, as_pair, padding_field, per_axis, windows_on
 
 _ONE_ROW = Axis(n=1, kernel=1, stride=1, dilation=1, before=0, after=0)
 
@@ -65,7 +65,7 @@ class Convolution(Weighted):
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
         self._windows(input_shape)
-        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,)
+        kernel = as_pair(self.kernel)[: len(self.axes)]
         return self.weights((self.units, input_shape[0] // self.groups, *kernel))
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -84,7 +84,7 @@ class Convolution(Weighted):
     def _windows(self, input_shape: Shape) -> tuple[Axis, ...]:
         """Return the windows along each axis, if the layer fits inputs of this shape."""
         settings = (self.kernel, self.stride, self.dilation, self.padding)
-        axes = windows_on(input_shape, self.axes, *settings)
+        axes = windows_on(input_shape, self.axes, "kernel", *settings)
         C, groups = input_shape[0], self.groups
         if C % groups:
             fit = [str(n) for n in range(1, C + 1) if C % n == self.units % n == 0]
@@ -187,7 +187,7 @@ class Conv2D(Convolution):
 
     >>> layer = Conv2D(8, 5, "relu", padding="same")
     >>> layer
-    Conv2D(units=8, kernel=(5, 5), activation=ReLU(), padding='same')
+    Conv2D(units=8, kernel=5, activation=ReLU(), padding='same')
     >>> layer.output_shape((3, 28, 28))
     (8, 28, 28)
     >>> Conv2D(8, (3, 5), stride=2, padding=(0, 2)).output_shape((3, 28, 28))

@@ -76,7 +76,8 @@ class Pooling(Layer):
     def windows(self, input_shape: Shape) -> tuple[Axis, Axis]:
         """Return the windows along rows and columns, if the layer fits inputs of this shape."""
         stride = self.size if self.stride is None else self.stride
-        rows, columns = windows_on(input_shape, self.axes, self.size, stride, 1, self.padding)
+        settings = (self.size, stride, 1, self.padding)
+        rows, columns = windows_on(input_shape, self.axes, "size", *settings)
         return rows, columns
 
     def _places(self, input_shape: Shape) -> Places:

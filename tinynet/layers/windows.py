@@ -87,7 +87,7 @@ def _expected(layer: Any, least: int) -> str:
 
 
 def _numbers(layer: Any, name: str, value: Any, least: int, expected: str) -> PerAxis:
-    """Return a number for each axis, if they are whole and not too small."""
+    """Return a number for each axis, or one for both, if they are whole and not too small."""
     n = len(layer.axes)
     values = tuple(value) if isinstance(value, (tuple, list)) and n > 1 else (value,) * n
     message = f"{type(layer).__name__}: {name} is {value!r}, expected {expected}."
@@ -99,7 +99,7 @@ def _numbers(layer: Any, name: str, value: Any, least: int, expected: str) -> Pe
         raise ValueError(message) from None
     if len(whole) != n:
         raise ValueError(message)
-    return whole[0] if n == 1 else (whole[0], whole[1])
+    return whole[0] if len(set(whole)) == 1 else (whole[0], whole[1])
 
 
 def per_axis(default: Any, optional: bool = False, **options: Any) -> Any:
@@ -131,7 +131,7 @@ def padding_field(**options: Any) -> Any:
 
 
 def as_pair(value: Any) -> tuple[Any, Any]:
-    """Return what a field says of rows and of columns."""
+    """Return what a field says of rows and of columns, which may be the same."""
     return value if isinstance(value, tuple) else (value, value)
 
 
@@ -139,16 +139,20 @@ def as_pair(value: Any) -> tuple[Any, Any]:
 def windows_on(
     input_shape: Shape,
     names: tuple[str, ...],
+    word: str,
     kernel: Any,
     stride: Any,
     dilation: Any,
     padding: Any,
 ) -> tuple[Axis, ...]:
-    """Return the windows along each axis of an input, if they fit; settings are as in fields."""
+    """Return the windows along each axis of an input, if they fit; settings are as in fields.
+
+    `names` are those of the axes, and `word` is what the layer calls the kernel.
+    """
     _check_axes(input_shape, names)
     settings = map(as_pair, (kernel, stride, dilation, padding))
     axes = tuple(map(padded_axis, input_shape[1:], *settings))
-    _check_fit(input_shape, axes)
+    _check_fit(input_shape, axes, word)
     return axes
 
 
@@ -170,19 +174,18 @@ def _check_axes(input_shape: Shape, axes: tuple[str, ...]) -> None:
     raise ShapeError(f"The input has shape {written(input_shape)}, expected {expected}. {hint}")
 
 
-def _check_fit(input_shape: Shape, axes: tuple[Axis, ...]) -> None:
-    """Refuse a kernel that is larger than the input with its padding."""
+def _check_fit(input_shape: Shape, axes: tuple[Axis, ...], word: str) -> None:
+    """Refuse windows that are larger than the input with its padding."""
     if all(axis.windows >= 1 for axis in axes):
         return
-    reach = tuple(axis.reach for axis in axes)
-    room = tuple(axis.n + axis.before + axis.after for axis in axes)
-    what = "a kernel" if all(axis.dilation == 1 for axis in axes) else "a kernel with its dilation"
+    room = [axis.n + axis.before + axis.after for axis in axes]
+    fit = [
+        min(axis.kernel, (n - 1) // axis.dilation + 1) for axis, n in zip(axes, room, strict=True)
+    ]
+    reach = " x ".join(str(axis.reach) for axis in axes)
+    remedy = f"({', '.join(map(str, fit))})" if len(fit) > 1 else str(fit[0])
     raise ShapeError(
-        f"The input has shape {written(input_shape)}, and {what} spans {_shown(reach)} entries, "
-        f"expected at most {_shown(room)}, padding included. Use a smaller kernel, or "
+        f"The input has shape {written(input_shape)}, and a window spans {reach} entries, expected "
+        f"at most {' x '.join(map(str, room))}, padding included. Use {word}={remedy}, or "
         'padding="same".'
     )
-
-
-def _shown(numbers: tuple[int, ...]) -> str:
-    return " x ".join(map(str, numbers))
