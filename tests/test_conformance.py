@@ -57,10 +57,9 @@ EXTRA = {
 }  # fmt: skip
 # The inputs of layers that do not take columns of 4 numbers
 INPUT_SHAPES = {
-    "bidirectional": (2, 3), "flatten": (2, 3, 2), "gru": (4, 5), "lstm": (4, 5), "reshape": (2, 3),
-    "self_attention": (4, 5), "simple_rnn": (4, 5),
-    "average_pool2d": (2, 4, 5), "conv1d": (2, 5), "conv2d": (2, 4, 5), "flatten": (2, 3, 2),
-    "global_average_pool": (2, 4, 5), "max_pool2d": (2, 4, 5), "reshape": (2, 3),
+    "average_pool2d": (2, 4, 5), "bidirectional": (2, 3), "conv1d": (2, 5), "conv2d": (2, 4, 5),
+    "flatten": (2, 3, 2), "global_average_pool": (2, 4, 5), "gru": (4, 5), "lstm": (4, 5),
+    "max_pool2d": (2, 4, 5), "reshape": (2, 3), "self_attention": (4, 5), "simple_rnn": (4, 5),
 }  # fmt: skip
 CHECKS = {
     Activation: tn.testing.check_activation,

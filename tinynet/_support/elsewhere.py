@@ -29,7 +29,7 @@ _ELSEWHERE = {
     "glorot_uniform": "xavier xavieruniform", "glorot_normal": "xaviernormal",
     "he_normal": "kaiming kaimingnormal", "he_uniform": "kaiminguniform",
     "sequences": "returnsequences", "heads": "numheads nhead", "tokens": "numembeddings vocabsize",
-    "units": "outfeatures outputdim hiddensize embeddingdim",
+    "units": "outfeatures outputdim hiddensize embeddingdim filters outchannels",
     "init": "kernelinitializer weightinit initializer",
     "l2": "kernelregularizer weightdecay alpha regularizer", "activation": "act nonlinearity",
     "learning_rate": "lr eta learningrateinit", "epsilon": "eps", "rate": "p",

@@ -14,12 +14,12 @@ from tinynet.layers.reshape import Flatten, Reshape
 
 if TYPE_CHECKING:
     from tinynet.layers.attention import SelfAttention
+    from tinynet.layers.convolution import Conv1D, Conv2D
     from tinynet.layers.embedding import Embedding
     from tinynet.layers.gru import GRU
     from tinynet.layers.lstm import LSTM
-    from tinynet.layers.recurrent import Recurrent, SimpleRNN
-    from tinynet.layers.convolution import Conv1D, Conv2D
     from tinynet.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
+    from tinynet.layers.recurrent import Recurrent, SimpleRNN
 
 __all__ = [
     "GRU", "LSTM", "Activate", "AveragePool2D", "BatchNorm", "Bidirectional", "Branches",
