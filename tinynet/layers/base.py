@@ -6,7 +6,7 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import attrs
 import numpy as np
@@ -15,7 +15,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation, Identity
-from tinynet.initializers import Initializer
+from tinynet.initializers import Initializer, Zeros
 
 Pass: TypeAlias = "Callable[[Array, Cache], Any]"
 
@@ -43,6 +43,11 @@ class Scratch(NamedTuple):
     shape: Shape
     dtype: Any = None
     fill: float | None = None
+
+
+def as_init(value: Any) -> Any:
+    """Return the initializer that a field was given, or "auto"."""
+    return value if isinstance(value, str) and value == "auto" else Initializer.get(value)
 
 
 def as_activation(value: Any) -> Activation:
@@ -177,6 +182,28 @@ class BoundLayer(Layer):
 
     def back(self, dZ: Array, cache: Cache) -> Any:
         return self.bind_back(cache)(dZ, cache)
+
+
+class Weighted(Layer):
+    """Base of layers with W and b, and with the fields units, init and l2 of `Dense`."""
+
+    if TYPE_CHECKING:
+        units: int
+        init: Any
+        l2: float
+
+    def weights(self, shape: Shape) -> dict[str, Parameter]:
+        """Return the declaration of W, of this shape, and of b."""
+        init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
+        return {"W": Parameter(shape, init, decays=True), "b": Parameter((self.units, 1), Zeros())}
+
+    @property
+    def is_penalized(self) -> bool:
+        return self.l2 > 0
+
+    def penalty(self, cache: Cache) -> float:
+        """Return l2/2 · Σ W²."""
+        return 0.5 * self.l2 * float(np.vdot(cache.W, cache.W))
 
 
 def bound(layer: Layer, cache: Cache) -> tuple[Pass, Pass]:

@@ -15,9 +15,8 @@ from tinynet._support.checks import written
 from tinynet._support.fields import integer, nonnegative
 from tinynet.activations import Activation, Identity
 from tinynet.errors import ShapeError
-from tinynet.layers.base import Parameter, Scratch, as_activation
+from tinynet.layers.base import Parameter, Scratch, Weighted, as_activation, as_init
 from tinynet.layers.lowering import Lowering, lowering
-from tinynet.layers.weights import Weighted, as_init
 from tinynet.layers.windows import Axis, as_pair, padding_field, per_axis, windows_on
 
 _ONE_ROW = Axis(n=1, kernel=1, stride=1, dilation=1, before=0, after=0)

@@ -12,16 +12,20 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.fields import integer, nonnegative
 from tinynet.activations import Activation, Identity
-from tinynet.initializers import Initializer, Zeros
-from tinynet.layers.base import BoundLayer, Parameter, Pass, as_activation, columns, means
-
-
-def _init(value: Any) -> Any:
-    return value if isinstance(value, str) and value == "auto" else Initializer.get(value)
+from tinynet.layers.base import (
+    BoundLayer,
+    Parameter,
+    Pass,
+    Weighted,
+    as_activation,
+    as_init,
+    columns,
+    means,
+)
 
 
 @attrs.frozen(slots=False)
-class Dense(BoundLayer):
+class Dense(BoundLayer, Weighted):
     r"""Z = W A_prev + b, with every unit connected to every input.
 
     Of examples of higher shape, such as sequences (n, T, m), each position is taken by itself,
@@ -51,13 +55,11 @@ class Dense(BoundLayer):
 
     units: int = integer()
     activation: Activation = attrs.field(default=Identity(), converter=as_activation)
-    init: Any = attrs.field(default="auto", converter=_init)
+    init: Any = attrs.field(default="auto", converter=as_init)
     l2: float = nonnegative(0.0)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
-        W = Parameter((self.units, input_shape[0]), init, decays=True)
-        return {"W": W, "b": Parameter((self.units, 1), Zeros())}
+        return self.weights((self.units, input_shape[0]))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (self.units, *input_shape[1:])
@@ -111,11 +113,3 @@ class Dense(BoundLayer):
             return dA_prev
 
         return back
-
-    @property
-    def is_penalized(self) -> bool:
-        return self.l2 > 0
-
-    def penalty(self, cache: Cache) -> float:
-        """Return l2/2 · Σ W²."""
-        return 0.5 * self.l2 * float(np.vdot(cache.W, cache.W))
