@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from helpers import registered
+from messages import raises
 
 from tinynet import Activation
 from tinynet._support.blocks import with_out
@@ -86,6 +87,8 @@ REFERENCES = {
     "gelu": (lambda z: z * normal_cdf(z), lambda z: normal_cdf(z) + z * normal_pdf(z), 6, 6),
     "mish": (lambda z: z * tanh_softplus(z), mish_slope, 4, 4),
     "elu": (elu, elu_slope, 3, 3),
+    "celu": (elu, elu_slope, 3, 3),
+    "softsign": (lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2, 3, 4),
     "selu": (
         lambda z: SELU_SCALE * elu(z, SELU_ALPHA), lambda z: SELU_SCALE * elu_slope(z, SELU_ALPHA),
         3, 3),
@@ -186,6 +189,11 @@ def test_softmax_back(dtype):
         ("elu", {"alpha": 2}, [-1e4, 0, 2], [-2, 0, 2], [0, 2, 1]),
         ("hard_sigmoid", {}, [-1e4, -3, 0, 1.5, 3, 1e4], [0, 0, 0.5, 0.75, 1, 1],
          [0, 0, 1 / 6, 1 / 6, 0, 0]),
+        ("relu6", {}, [-1e30, 0, 2, 6, 1e30], [0, 0, 2, 6, 6], [0, 0, 1, 0, 0]),
+        ("hard_silu", {}, [-1e30, -3, -1.5, 0, 1.5, 3, 1e30], [0, 0, -0.375, 0, 1.125, 3, 1e30],
+         [0, 0, 0, 0.5, 1, 1, 1]),
+        ("celu", {"alpha": 2}, [-1e4, 0, 2], [-2, 0, 2], [0, 1, 1]),
+        ("softsign", {}, [-3, 0, 1], [-0.75, 0, 0.5], [1 / 16, 1, 0.25]),
     ],
 )  # fmt: skip
 @both_dtypes
@@ -235,10 +243,13 @@ TAILS = {np.float32: (12.5, 120), np.float64: (36, 800)}
 
 
 @both_dtypes
-@pytest.mark.parametrize("name", sorted(registered(Activation).keys() - {"sigmoid"}))
-def test_no_subnormal_numbers(name, dtype):
+@pytest.mark.parametrize(("name", "fields"), [
+    *[(name, {}) for name in sorted(registered(Activation).keys() - {"sigmoid"})],
+    ("gelu", {"approximate": True}), ("celu", {"alpha": 0.3}),
+])  # fmt: skip
+def test_no_subnormal_numbers(name, fields, dtype):
     """No A and no slope is subnormal, however far Z is from 0: arithmetic with these is slow."""
-    own, (low, high) = Activation.get(name), TAILS[dtype]
+    own, (low, high) = Activation.get(name, **fields), TAILS[dtype]
     x = np.concatenate([np.linspace(low, high, 3000), np.geomspace(high, 1e30, 100), [math.inf]])
     Z = np.concatenate([-x, [0, 0.5], x]).astype(dtype)
     if name == "softmax":
@@ -339,6 +350,7 @@ def test_users_class_that_changes_the_shape():
 
 # A at minus and plus infinity.
 AT_INFINITY = {
+    "celu": (-1, math.inf), "hard_silu": (0, math.inf), "relu6": (0, 6), "softsign": (-1, 1),
     "elu": (-1, math.inf), "gelu": (0, math.inf), "hard_sigmoid": (0, 1),
     "identity": (-math.inf, math.inf), "leaky_relu": (-math.inf, math.inf), "mish": (0, math.inf),
     "relu": (0, math.inf), "selu": (-SELU().scale * SELU().elu.alpha, math.inf), "sigmoid": (0, 1),
@@ -353,8 +365,53 @@ def test_at_infinity(name, dtype):
     activation, Z = Activation.get(name), np.array([[-math.inf, math.inf]], dtype)
     A = activation.forward(Z)
     np.testing.assert_allclose([AT_INFINITY[name]], A, rtol=4 * np.finfo(dtype).eps)
-    large = np.array([[-600, 600]], dtype)
+    large = np.array([[-600, 600]], dtype) * (1e6 if name == "softsign" else 1)
     slopes = activation.back(np.ones_like(Z), large, activation.forward(large))
     np.testing.assert_allclose(
         slopes, activation.back(np.ones_like(Z), Z, A), atol=np.finfo(dtype).eps
     )
+    assert np.isnan(activation.forward(np.array([[math.nan]], dtype))).all(), "NaN stays NaN"
+
+
+# Ours, its settings, and PyTorch's function of Z.
+OF_PYTORCH = [
+    ("hard_silu", {}, lambda F, Z: F.hardswish(Z)), ("softsign", {}, lambda F, Z: F.softsign(Z)),
+    ("celu", {"alpha": 0.5}, lambda F, Z: F.celu(Z, alpha=0.5)),
+    ("relu6", {}, lambda F, Z: F.relu6(Z)), ("elu", {}, lambda F, Z: F.elu(Z)),
+    ("gelu", {}, lambda F, Z: F.gelu(Z)), ("silu", {}, lambda F, Z: F.silu(Z)),
+    ("gelu", {"approximate": True}, lambda F, Z: F.gelu(Z, approximate="tanh")),
+    ("mish", {}, lambda F, Z: F.mish(Z)), ("selu", {}, lambda F, Z: F.selu(Z)),
+]  # fmt: skip
+
+
+@both_dtypes
+@pytest.mark.parametrize(("name", "fields", "theirs"), OF_PYTORCH)
+def test_values_of_pytorch(name, fields, theirs, dtype):
+    """A and its slope are those of PyTorch, at the kinks too."""
+    torch = pytest.importorskip("torch")
+    own = Activation.get(name, **fields)
+    Z = np.concatenate([np.linspace(-12, 12, 97), [1e30, -1e30, 30, -30]]).astype(dtype)
+    logits = torch.tensor(Z, requires_grad=True)
+    A = theirs(torch.nn.functional, logits)
+    A.sum().backward()
+    close = {"rtol": 1e-5, "atol": 1e-6} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-14}
+    ours = own.forward(Z)
+    np.testing.assert_allclose(A.detach().numpy(), ours, **close)
+    slopes, near = own.back(np.ones_like(Z), Z, ours), np.abs(Z) < 100
+    # Of 1e30, PyTorch gets NaN where it multiplies infinity by 0.
+    np.testing.assert_allclose(logits.grad.numpy()[near], slopes[near], **close)
+    assert np.isfinite(slopes).all()
+
+
+@both_dtypes
+def test_the_approximation_of_gelu(dtype):
+    """It is within 5e-4 of the exact form, and equal far out; only True and False are taken."""
+    exact, near = Activation.get("gelu"), Activation.get("gelu", approximate=True)
+    Z = np.linspace(-8, 8, 2001).astype(dtype)
+    off = np.abs(exact.forward(Z) - near.forward(Z)).max()
+    assert 4e-4 < off < 5e-4
+    far = np.array([[-math.inf, -1e30, -100, 100, 1e30, math.inf]], dtype)
+    np.testing.assert_array_equal(near.forward(far), np.maximum(far, 0))
+    np.testing.assert_array_equal(near.back(np.ones_like(far), far, far), far > 0)
+    with raises(ValueError, "GELU: approximate is 'tanh', expected False or True"):
+        Activation.get("gelu", approximate="tanh")

@@ -15,7 +15,8 @@ LEAKY = {"name": "leaky_relu", "slope": 0.1}
 # Schedules, and settings of optimizers, are checked in test_schedules.py and test_optimizers.py.
 EXTRA = {
     Activation: {"leaky_relu": [{"slope": 0.0}, {"slope": 0.3}, {"slope": 1.0}],
-                 "elu": [{"alpha": 0.5}, {"alpha": 2.0}]},
+                 "elu": [{"alpha": 0.5}, {"alpha": 2.0}], "celu": [{"alpha": 0.5}, {"alpha": 2.0}],
+                 "gelu": [{"approximate": True}]},
     Layer: {
         "activate": [{"activation": "relu"}, {"activation": "softmax"}],
         "bidirectional": [{"layer": "batch_norm"}, {"layer": "layer_norm", "activation": "tanh"}],

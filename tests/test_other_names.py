@@ -41,6 +41,7 @@ def test_names_of_a_model(name, inputs):
     (tn, "optim", "tn.optimizers"), (tn.layers, "Linear", "tn.layers.Dense"),
     (tn.layers, "BatchNormalization", "tn.layers.BatchNorm"), (tn.metrics, "auc", "roc_auc"),
     (tn.optimizers, "Momentum", "tn.optimizers.SGD"),
+    (tn.activations, "Hardswish", "tn.activations.HardSiLU"),
 ])  # fmt: skip
 def test_names_of_a_module(module, name, ours):
     with raises(AttributeError, f"has no attribute {name!r}", ours):

@@ -11,14 +11,14 @@ from helpers import output_of
 import tinynet as tn
 from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Metric, Optimizer, Schedule
 from tinynet._support.registry import FAMILIES, snake_case
-from tinynet.activations import ELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from tinynet.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from tinynet.errors import UnknownNameError
 from tinynet.initializers import HeNormal, Normal
 from tinynet.losses import Huber, MeanSquaredError
 
 NAMED = {
-    Activation: "elu gelu hard_sigmoid identity leaky_relu mish relu selu sigmoid silu softmax "
-                "softplus tanh",
+    Activation: "celu elu gelu hard_sigmoid hard_silu identity leaky_relu mish relu relu6 selu "
+                "sigmoid silu softmax softplus softsign tanh",
     Layer: "dense",
     Loss: "binary_crossentropy categorical_crossentropy huber mean_absolute_error "
           "mean_squared_error poisson",
@@ -33,6 +33,7 @@ DESCRIPTIONS = {
     ReLU(): "ReLU()", Sigmoid(): "Sigmoid()", LeakyReLU(slope=0.3): "LeakyReLU(slope=0.3)",
     LeakyReLU(1): "LeakyReLU(slope=1.0)", ELU(): "ELU(alpha=1.0)", Huber(): "Huber(delta=1.0)",
     Huber(delta=2.0): "Huber(delta=2.0)", MeanSquaredError(): "MeanSquaredError()",
+    GELU(): "GELU()", GELU(approximate=True): "GELU(approximate=True)",
     HeNormal(): "HeNormal()", Normal(scale=0.5): "Normal(scale=0.5)",
     Dense(3): "Dense(units=3, activation=Identity(), init='auto', l2=0.0)",
     Dense(4): "Dense(units=4, activation=Identity(), init='auto', l2=0.0)",
@@ -145,7 +146,7 @@ REFUSED = [
     (Loss, ReLU(), {}, "loss"), (Layer, b"relu", {}, "layer"), (Activation, None, {}, "activation"),
     (Activation, 3, {}, "activation"), (Activation, {}, {}, "activation"),
     (Activation, {"name": 3}, {}, "activation"), (Activation, Huber().config(), {}, "activation"),
-    (Activation, np.tanh, {}, r'Pass a name such as "elu".*class MyActivation\('),
+    (Activation, np.tanh, {}, r'Pass a name such as "celu".*class MyActivation\('),
     (Activation, ReLU, {}, r"Pass an instance: ReLU\(\)\."),
     (Layer, Dense, {}, r"Pass an instance: Dense\(units=\.\.\.\)\."),
     (Activation, LeakyReLU(), {"slope": 0.1}, "further fields"),
@@ -198,7 +199,7 @@ def test_unknown_name_inside_a_config():
 
 def test_second_class_under_a_taken_name():
     """Another class of the same name is refused with the owner of the name, which stays."""
-    message = r"'relu' already belongs to tinynet\.activations\.ReLU.*name=\"my_relu\""
+    message = r"'relu' already belongs to tinynet\.activations\.relu\.ReLU.*name=\"my_relu\""
     with pytest.raises(ValueError, match=message):
         type("ReLU", (Activation,), {"forward": forward})
     with pytest.raises(ValueError, match="'tanh' already belongs"):

@@ -1,0 +1,88 @@
+"""The abstract activation, and the derivative of one that has no `back`."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.registry import Registered
+
+UNLIMITED = (-math.inf, math.inf)
+
+
+class Activation(Registered, ABC):
+    """Base of all activations; to subclass it is to register.
+
+    ``init`` names the initializer that suits a layer with this activation, for ``init="auto"``.
+    ``range`` is (low, high), the limits of A, or None where they are not known; and
+    ``sums_to_1`` says whether each column of A sums to 1. With them `fit` can warn of a loss or of
+    targets that do not fit.
+
+    >>> Activation.get("leaky_relu", slope=0.1)
+    LeakyReLU(slope=0.1)
+    """
+
+    family = "activation"
+    modules = (
+        "tinynet.activations.elu", "tinynet.activations.gelu", "tinynet.activations.pieces",
+        "tinynet.activations.silu", "tinynet.activations.softsign",
+    )  # fmt: skip
+    init: ClassVar[str] = "glorot_uniform"
+    sums_to_1: ClassVar[bool] = False
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The limits of A, (low, high); a subclass may have a class attribute in its place."""
+        return None
+
+    def limits(self) -> tuple[float, float] | None:
+        """Return `range`, if it is declared for this `forward` as two numbers."""
+        limits = self.range if self.declares("range") else None
+        return limits if isinstance(limits, tuple) and len(limits) == 2 else None
+
+    def declares(self, name: str) -> bool:
+        """Return whether `range` or `sums_to_1` is declared, and for this `forward`.
+
+        A subclass with another `forward` does not inherit it.
+        """
+        for kind in type(self).__mro__:
+            if name in vars(kind):
+                return bool(getattr(self, name))
+            if "forward" in vars(kind):
+                break
+        return False
+
+    @abstractmethod
+    def forward(self, Z: Array) -> Array:
+        """Return A = g(Z), of the shape and dtype of Z; examples are the last axis."""
+
+    if TYPE_CHECKING:  # a subclass without `out` is right
+
+        def back(self, dA: Array, Z: Array, A: Array) -> Array: ...
+
+    else:
+
+        def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+            """Return dZ, the derivative of g at Z applied to dA; all have one shape.
+
+            A subclass without `back` gets dA times the slope of `forward`, by dual numbers. This
+            is exact for an elementwise `forward` of NumPy's functions and operators. For any
+            other, a TypeError names what in `forward` has no slope.
+            """
+            expect_one_shape(dA=dA, Z=Z, A=A)
+            return _by_dual_numbers(self, dA, Z, out)
+
+
+def _by_dual_numbers(activation: Activation, dA: Array, Z: Array, out: Array | None) -> Array:
+    from tinynet._support import dual  # only where it is needed: it takes a while to import
+
+    try:
+        return dual.back(activation.forward, dA, Z, out)
+    except dual.NoSlope as found:
+        raise TypeError(
+            f"{type(activation).__name__}.forward cannot be differentiated, because it uses "
+            f"{found}{found.line}. Use NumPy's elementwise functions and operators, or write "
+            "def back(self, dA, Z, A), which returns dZ."
+        ) from None

@@ -1,0 +1,85 @@
+"""Exponential linear units: Z above 0, and an exponential that levels off below."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import attrs
+import numpy as np
+
+from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.blocks import by_blocks
+from tinynet._support.fields import finite, positive
+from tinynet._support.quiet import quiet
+from tinynet._support.underflow import at_most, exp
+from tinynet.activations.base import Activation
+
+
+@attrs.frozen(slots=False)
+class ELU(Activation):
+    r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert and others 2016)."""
+
+    alpha: float = finite(1.0)
+    init = "he_normal"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return min(-self.alpha, 0.0), math.inf
+
+    @by_blocks
+    def forward(self, Z: Array) -> Array:
+        return np.maximum(Z, 0) + self.alpha * np.expm1(np.minimum(Z, 0))
+
+    @by_blocks
+    def back(self, dA: Array, Z: Array, A: Array) -> Array:
+        return dA * (Z > 0) + self.alpha * exp(at_most(Z, 0)) * dA * (Z <= 0)
+
+
+class SELU(Activation):
+    r"""A = λ · ELU(Z) with the α and λ that preserve mean 0 and variance 1 from layer to layer.
+
+    Klambauer, Unterthiner, Mayr and Hochreiter (2017), equation 14; they draw W with
+    variance 1/n_prev, which is why ``init`` is ``lecun_normal``.
+    """
+
+    init = "lecun_normal"
+    scale: ClassVar[float] = 1.0507009873554804934193349852946
+    elu: ClassVar[ELU] = ELU(1.6732632423543772848170429916717)
+    range = (-1.7580993408473766, math.inf)  # from -scale · alpha on
+
+    @quiet
+    def forward(self, Z: Array, out: Array | None = None) -> Array:
+        return np.multiply(self.elu.forward(Z, out=out), self.scale, out=out)
+
+    @quiet
+    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
+        if out is None:
+            expect_one_shape(dA=dA, Z=Z, A=A)
+        return np.multiply(self.elu.back(dA, Z, A, out=out), self.scale, out=out)
+
+
+@attrs.frozen(slots=False)
+class CELU(Activation):
+    r"""A = Z where Z > 0, alpha · (exp(Z / alpha) - 1) elsewhere (Barron 2017).
+
+    Its slope is 1 at 0 for every `alpha`, which is above 0; that of `ELU` is alpha there.
+
+    >>> CELU(alpha=2.0).forward(np.array([[-2.0, 2.0]])).round(4)
+    array([[-1.2642,  2.    ]])
+    """
+
+    alpha: float = positive(1.0)
+    init = "he_normal"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return -self.alpha, math.inf
+
+    @by_blocks
+    def forward(self, Z: Array) -> Array:
+        return np.maximum(Z, 0) + self.alpha * np.expm1(np.minimum(Z, 0) / self.alpha)
+
+    @by_blocks
+    def back(self, dA: Array, Z: Array, A: Array) -> Array:
+        return dA * (Z > 0) + exp(at_most(Z, 0) / self.alpha) * dA * (Z <= 0)
