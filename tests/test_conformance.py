@@ -51,7 +51,16 @@ EXTRA = {
         "simple_rnn": [{"units": 3}, {"units": 2, "sequences": True, "activation": "sigmoid"}],
     },
     Optimizer: {},
-    Loss: {"huber": [{"delta": 0.1}, {"delta": 10.0}]},
+    Loss: {
+        "binary_crossentropy": [
+            {"label_smoothing": 0.2}, {"pos_weight": 3.0},
+            {"label_smoothing": 0.1, "pos_weight": 0.5},
+        ],
+        "categorical_crossentropy": [
+            {"label_smoothing": 0.2}, {"ignore": -1}, {"label_smoothing": 0.1, "ignore": 0},
+        ],
+        "huber": [{"delta": 0.1}, {"delta": 10.0}],
+    },
     Initializer: {"constant": [{"value": 0.5}], "normal": [{"scale": 0.0}, {"scale": 2.0}],
                   "orthogonal": [{"gain": 2.0}]},
     tn.Metric: {"top_k_accuracy": [{"k": 1}], "binary_accuracy": [{"threshold": 0.2}]},
@@ -116,6 +125,8 @@ PAIRS = [(loss, output) for loss in LOSSES for output in ACTIVATIONS if inside(l
 def targets(loss, n, m):
     """Return targets that suit a loss: one-hot columns where A[L] is positive, else any numbers."""
     rng = np.random.default_rng(5)
+    if loss.target_limits == (-1, 1):
+        return rng.choice([-1.0, 1.0], (n, m))
     if np.isinf(loss.domain[0]):
         return 2 * rng.standard_normal((n, m))
     return (rng.integers(n, size=m) == np.arange(n)[:, np.newaxis]).astype(float)

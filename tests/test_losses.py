@@ -9,7 +9,8 @@ from messages import raises
 from tinynet import Activation, Dense, Loss, Sequential, testing
 from tinynet.activations import Sigmoid, Tanh
 from tinynet.errors import ShapeError
-from tinynet.losses import BinaryCrossentropy
+from tinynet.losses import BinaryCrossentropy, CategoricalCrossentropy
+from tinynet.model.chain import Output
 
 LOG2, E = math.log(2), math.e
 LITTLE = math.log1p(math.exp(-40))
@@ -29,6 +30,22 @@ VALUES = [
     ("categorical_crossentropy", {}, [[0.25], [0.75]], [[1], [1]], math.log(16 / 3),
      [[-4], [-4 / 3]]),
     ("poisson", {}, [[1, E]], [[2, 1]], E / 2, [[-1, 1 - 1 / E]]),
+    ("log_cosh", {}, [[2, 1, 1e4]], [[1, 1, 0]], (math.log(math.cosh(1)) + 1e4 - LOG2) / 3,
+     [[math.tanh(1), 0, 1]]),
+    ("hinge", {}, [[0.5, 2, 1, -2, 1]], [[1, 1, -1, -1, 1]], 2.5 / 5, [[-1, 0, 1, 0, 0]]),
+    ("kl_divergence", {}, [[0.5, 0.25], [0.5, 0.75]], [[1, 0.25], [0, 0.75]], LOG2 / 2,
+     [[-2, -1], [0, -1]]),
+    ("kl_divergence", {}, [[0.5], [0.5]], [[0.25], [0.75]], 0.75 * math.log(3) - LOG2,
+     [[-0.5], [-1.5]]),
+    ("binary_crossentropy", {"pos_weight": 3}, [[0.5, 0.25]], [[1, 0]],
+     (3 * LOG2 + math.log(4 / 3)) / 2, [[-6, 4 / 3]]),
+    ("binary_crossentropy", {"label_smoothing": 0.5}, [[0.5, 0.25]], [[1, 0]],
+     (LOG2 + 0.25 * math.log(4) + 0.75 * math.log(4 / 3)) / 2, [[-1, 0]]),
+    ("categorical_crossentropy", {"label_smoothing": 0.5}, [[0.5, 0.25], [0.5, 0.75]],
+     [[1, 0], [0, 1]], (LOG2 + 0.25 * math.log(4) + 0.75 * math.log(4 / 3)) / 2,
+     [[-1.5, -1], [-0.5, -1]]),
+    ("categorical_crossentropy", {"ignore": -1, "label_smoothing": 0.5}, [[0.5, 0.25], [0.5, 0.75]],
+     [[1, 0], [0, 0]], LOG2 / 2, [[-1.5, 0], [-0.5, 0]]),
 ]  # fmt: skip
 
 
@@ -52,6 +69,8 @@ def test_values_by_hand(name, fields, A, Y, J, dA, dtype):
         ("categorical_crossentropy", [[1], [0]], [[0], [1]], False),
         ("poisson", [[0]], [[0]], True),
         ("poisson", [[0]], [[1]], False),
+        ("kl_divergence", [[1], [0]], [[1], [0]], True),
+        ("kl_divergence", [[1], [0]], [[0], [1]], False),
     ],
 )
 def test_outputs_at_the_edge(name, A, Y, right, dtype):
@@ -75,6 +94,9 @@ def test_outputs_at_the_edge(name, A, Y, right, dtype):
         ("categorical_crossentropy", "softmax", [[1040], [1000]], [[1], [0]], LITTLE),
         ("categorical_crossentropy", "softmax", [[7], [7], [7]], [[0], [1], [0]], math.log(3)),
         ("mean_squared_error", "identity", [[1000]], [[0]], 500_000),
+        ("kl_divergence", "softmax", [[1000], [0]], [[0], [1]], 1000),
+        ("kl_divergence", "softmax", [[40], [0]], [[1], [0]], LITTLE),
+        ("kl_divergence", "softmax", [[7], [7]], [[0.5], [0.5]], 0),
     ],
 )
 def test_cost_from_Z(loss, output, Z, Y, J, dtype):
@@ -218,3 +240,205 @@ def test_a_wrong_shape_from_each(name, weights):
         ShapeError, match=r"Own\.each returned shape .*expected \(4,\), or \(3, 4\)"
     ):
         model.fit(X, np.ones((3, 4)), sample_weight=weights)
+
+
+# Losses with settings
+
+SMOOTH, WEIGHTED = {"label_smoothing": 0.2}, {"pos_weight": 3.5}
+SETTINGS = [
+    ("binary_crossentropy", SMOOTH), ("binary_crossentropy", WEIGHTED),
+    ("binary_crossentropy", SMOOTH | WEIGHTED), ("categorical_crossentropy", SMOOTH),
+    ("categorical_crossentropy", {"ignore": -1}), ("categorical_crossentropy", {"ignore": 2}),
+    ("categorical_crossentropy", SMOOTH | {"ignore": -1}), ("kl_divergence", {}),
+]  # fmt: skip
+SHAPES = [(4, 6), (4, 5, 6), (4, 3, 2, 6), (4, 1)]
+
+
+def outputs_and_targets(loss, shape, dtype="float64"):
+    """Return Z, A behind the partner, and targets; some columns have none if a label is ignored."""
+    rng = np.random.default_rng(7)
+    Z = rng.standard_normal(shape)
+    if loss.registered_name == "binary_crossentropy":
+        Y = rng.integers(0, 2, shape) * 1.0
+    else:
+        Y = 1.0 * (np.argmax(rng.random(shape), axis=0) == np.indices(shape)[0])
+        if getattr(loss, "ignore", None) is not None:
+            Y *= rng.random(shape[1:]) < 0.7
+    Z, Y = Z.astype(dtype), Y.astype(dtype)
+    return Z, loss.partner.forward(Z), Y
+
+
+@both_dtypes
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("name", "fields"), SETTINGS)
+def test_dZ_behind_the_partner(name, fields, shape, dtype):
+    """dZ, the dA behind the partner's slope, and the differences of J are the same."""
+    loss = Loss.get(name, **fields)
+    Z, A, Y = outputs_and_targets(loss, shape)
+    loss.check_targets(Y)
+    dZ = loss.back_from_Z(A, Y)
+    np.testing.assert_allclose(loss.partner.back(loss.back(A, Y), Z, A), dZ, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(loss.each(A, Y), loss.each_from_Z(Z, Y), rtol=1e-9, atol=1e-12)
+    for at in ((0,) * len(shape), (-1,) * len(shape)):
+        step = np.zeros(shape)
+        step[at] = 1e-6
+        sides = [loss.mean(loss.each_from_Z(Z + h, Y)) for h in (-step, step)]
+        slope = (sides[1] - sides[0]) / 2e-6 * shape[-1]
+        np.testing.assert_allclose(slope, dZ[at], rtol=1e-6, atol=1e-8)
+    single = [array.astype(dtype) for array in (A, Y)]
+    out = np.empty(shape, dtype)
+    assert loss.back_from_Z(*single, out=out) is out
+    assert np.dtype(dtype) == loss.back_from_Z(*single).dtype
+    np.testing.assert_allclose(dZ, out, atol=1e-6)
+
+
+@pytest.mark.parametrize("fields", [SMOOTH, WEIGHTED, SMOOTH | WEIGHTED], ids=str)
+def test_binary_settings_of_pytorch(fields):
+    """The loss of each output, and dZ, are PyTorch's, for smoothed targets and a pos_weight."""
+    torch = pytest.importorskip("torch")
+    loss = Loss.get("binary_crossentropy", **fields)
+    Z, A, Y = outputs_and_targets(loss, (4, 6))
+    logits, s = torch.tensor(Z, requires_grad=True), fields.get("label_smoothing", 0)
+    theirs = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, torch.tensor((1 - s) * Y + s / 2), reduction="none",
+        pos_weight=torch.tensor(fields.get("pos_weight", 1.0), dtype=torch.float64),
+    )  # fmt: skip
+    theirs.sum().backward()
+    np.testing.assert_allclose(theirs.detach().numpy(), loss.each_from_Z(Z, Y), rtol=1e-12)
+    np.testing.assert_allclose(logits.grad.numpy(), loss.back_from_Z(A, Y), rtol=1e-12)
+
+
+@pytest.mark.parametrize("fields", [SMOOTH, {"ignore": -1}, SMOOTH | {"ignore": 2}], ids=str)
+def test_categorical_settings_of_pytorch(fields):
+    """Smoothing and ignored labels are PyTorch's; its mean is over the labels that count."""
+    torch = pytest.importorskip("torch")
+    loss = Loss.get("categorical_crossentropy", **fields)
+    labels = np.array([0, 1, 2, -1, 2, 3]) if loss.ignore == -1 else np.array([0, 1, 2, 0, 2, 3])
+    Y = loss.targets(labels, 4).astype(float)
+    Z, A, _ = outputs_and_targets(loss, (4, 6))
+    logits = torch.tensor(Z.T.copy(), requires_grad=True)
+    theirs = torch.nn.functional.cross_entropy(
+        logits, torch.tensor(labels), reduction="none",
+        label_smoothing=fields.get("label_smoothing", 0.0), ignore_index=fields.get("ignore", -100),
+    )  # fmt: skip
+    theirs.sum().backward()
+    np.testing.assert_allclose(
+        theirs.detach().numpy(), loss.each_from_Z(Z, Y).sum(axis=0), rtol=1e-12, atol=1e-15
+    )
+    np.testing.assert_allclose(
+        logits.grad.numpy().T, loss.back_from_Z(A, Y), rtol=1e-11, atol=1e-15
+    )
+
+
+def test_others_of_pytorch():
+    """kl_divergence, log_cosh and hinge against PyTorch's functions."""
+    torch = pytest.importorskip("torch")
+    Z, A, Y = outputs_and_targets(Loss.get("kl_divergence"), (4, 6))
+    Y = (Y + 0.1) / 1.4
+    theirs = torch.nn.functional.kl_div(torch.tensor(A).log(), torch.tensor(Y), reduction="none")
+    np.testing.assert_allclose(
+        theirs.numpy(), Loss.get("kl_divergence").each(A, Y), rtol=1e-12, atol=1e-15
+    )
+    expected = torch.log(torch.cosh(torch.tensor(Z - Y))).numpy()
+    np.testing.assert_allclose(expected, Loss.get("log_cosh").each(Z, Y), rtol=1e-9)
+    signs = torch.sign(torch.tensor(Y - 0.5))
+    expected = torch.relu(1 - signs * torch.tensor(Z)).numpy()
+    np.testing.assert_array_equal(expected, Loss.get("hinge").each(Z, signs.numpy()))
+
+
+def test_defaults_are_to_the_bit_what_they_were():
+    """Without settings, dZ[L] is A - Y by np.subtract itself, and in a subclass too."""
+    for name in ("binary_crossentropy", "categorical_crossentropy", "mean_squared_error"):
+        loss = Loss.get(name)
+        assert loss.subtracts
+        assert Output(loss, loss.partner).back_from_Z is np.subtract
+    own = {"back_from_Z": lambda self, A, Y: 2 * (A - Y)}
+    for kind in (BinaryCrossentropy, CategoricalCrossentropy):
+        assert not type("Twice", (kind,), own)().subtracts, "a class with its own is asked"
+        assert type("Below", (kind,), {})().subtracts
+
+
+@pytest.mark.parametrize(("name", "fields"), SETTINGS)
+def test_gradients_with_settings(name, fields):
+    """Gradients of a model are right behind the partner and behind another activation, weighted."""
+    loss = Loss.get(name, **fields)
+    X = np.random.default_rng(3).standard_normal((3, 6))
+    _, _, Y = outputs_and_targets(loss, (4, 6))
+    for output in ("sigmoid", "softmax"):
+        model = Sequential([Dense(4, "tanh"), Dense(4, output)], loss, inputs=3, seed=1)
+        assert testing.check_gradients(model, X, Y) <= 1e-6
+
+
+def test_label_smoothing_is_not_seen_by_metrics():
+    """Metrics see the targets that were passed, and J grows by the smoothing alone."""
+    labels, X = np.array([0, 1, 1]), 50 * np.eye(3)[:2] + [[0, 0, 0], [0, 0, 50]]
+    model = Sequential([Dense(2, "softmax")], Loss.get("categorical_crossentropy", **SMOOTH),
+                       inputs=2, dtype="float64")  # fmt: skip
+    model.W[1] = np.eye(2)
+    found = model.evaluate(X, labels, metrics=["accuracy", "log_loss"])
+    assert found["accuracy"] == 1
+    assert found["log_loss"] < 1e-12
+    np.testing.assert_allclose(0.1 * 50, found["loss"], rtol=1e-9)
+
+
+def test_an_ignored_label():
+    """Its column is zeros in every integer dtype, and it adds nothing to J, dZ and dW."""
+    for dtype in (np.int8, np.int64, np.uint8):
+        labels = np.array([1, 2, 0], dtype)
+        columns = Loss.get("categorical_crossentropy", ignore=2).targets(labels, 3)
+        np.testing.assert_array_equal([[0, 0, 1], [1, 0, 0], [0, 0, 0]], columns)
+    loss = Loss.get("categorical_crossentropy", ignore=-100)
+    X = np.random.default_rng(3).standard_normal((2, 4))
+    model = Sequential([Dense(3, "softmax")], loss, inputs=2, seed=1, dtype="float64")
+    model.forward(X)
+    J = model.cost([0, -100, 2, 1])
+    model.back([0, -100, 2, 1])
+    dW = model.dW[1].copy()
+    np.testing.assert_array_equal(0, model.dZ[1][:, 1])
+    model.forward(X[:, [0, 2, 3]])
+    np.testing.assert_allclose(J, 3 / 4 * model.cost([0, 2, 1]), rtol=1e-12)
+    model.back([0, 2, 1])
+    np.testing.assert_allclose(dW, 3 / 4 * model.dW[1], rtol=1e-12)
+    history = model.fit(X, [0, -100, 2, 1], epochs=3)
+    assert history["loss"][-1] < history["loss"][0]
+    with raises(ValueError, "The label of example 3 is 7", "expected 0 to 2"):
+        model.cost([0, -100, 2, 7])
+
+
+def test_targets_that_new_losses_refuse():
+    """A hinge takes -1 and 1, a divergence columns of shares; the remedy is taken."""
+    model = Sequential([Dense(1)], "hinge", inputs=2, seed=1)
+    X, labels = np.ones((2, 3)), np.array([0, 1, 1])
+    model.forward(X)
+    with raises(ValueError, "Y[0, 0] is 0. Hinge() expects -1 and 1", "Pass 2 * Y - 1"):
+        model.cost(labels)
+    model.cost(2 * labels - 1)
+    model = Sequential([Dense(2, "softmax")], "kl_divergence", inputs=2, seed=1)
+    model.forward(X)
+    Y = np.array([[1.0, 3, 2], [1, 1, 2]])
+    with raises(ValueError, "Column 0 of Y is [1. 1.]", "Pass Y / Y.sum(axis=0) for shares."):
+        model.cost(Y)
+    model.cost(Y / Y.sum(axis=0))
+
+
+@pytest.mark.parametrize(("name", "fields", "words"), [
+    ("binary_crossentropy", {"label_smoothing": 1}, "at least 0 and below 1"),
+    ("categorical_crossentropy", {"label_smoothing": -0.1}, "at least 0 and below 1"),
+    ("binary_crossentropy", {"pos_weight": 0}, "above 0"),
+    ("binary_crossentropy", {"pos_weight": math.nan}, "above 0"),
+    ("categorical_crossentropy", {"ignore": 0.5}, "whole number"),
+])  # fmt: skip
+def test_refused_settings(name, fields, words):
+    """What a setting cannot mean is refused with its name."""
+    with raises((ValueError, TypeError), *fields, words):
+        Loss.get(name, **fields)
+
+
+def test_settings_in_prints_and_configs():
+    """A setting shows where it is not the default; a config without it is that of an older file."""
+    loss = Loss.get("categorical_crossentropy", ignore=-1)
+    assert repr(loss) == "CategoricalCrossentropy(ignore=-1)"
+    assert Loss.get(loss.config()) == loss
+    old = {"family": "loss", "name": "categorical_crossentropy"}
+    assert repr(Loss.get(old)) == "CategoricalCrossentropy()"
+    assert repr(Loss.get("binary_crossentropy")) == "BinaryCrossentropy()"

@@ -20,8 +20,8 @@ NAMED = {
     Activation: "celu elu gelu hard_sigmoid hard_silu identity leaky_relu mish relu relu6 selu "
                 "sigmoid silu softmax softplus softsign tanh",
     Layer: "dense",
-    Loss: "binary_crossentropy categorical_crossentropy huber mean_absolute_error "
-          "mean_squared_error poisson",
+    Loss: "binary_crossentropy categorical_crossentropy hinge huber kl_divergence log_cosh "
+          "mean_absolute_error mean_squared_error poisson",
     Optimizer: "adagrad adam adamw nadam rmsprop sgd",
     Schedule: "constant cosine exponential inverse_time polynomial step warmup",
     Initializer: "constant glorot_normal glorot_uniform he_average he_normal he_uniform "

@@ -12,6 +12,9 @@ _ELSEWHERE = {
     "categorical_crossentropy":
         "crossentropy crossentropyloss sparsecategoricalcrossentropy nll nllloss",
     "huber": "smoothl1 smoothl1loss huberloss", "poisson": "poissonnllloss",
+    "kl_divergence": "kl kld kldiv kldivloss kldivergenceloss kullbackleiblerdivergence",
+    "hinge": "hingeloss hingeembeddingloss", "log_cosh": "logcoshloss",
+    "ignore": "ignoreindex ignoreclass", "pos_weight": "positiveweight",
     "accuracy": "acc accuracyscore", "r2": "r2score", "f1": "f1score", "roc_auc": "auc rocaucscore",
     "sigmoid": "logistic", "silu": "swish",
     "hard_silu": "hardswish", "identity": "linear",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,16 +157,23 @@ class InnerChain(Chain):
 class Output:
     """The loss behind the last layer, and where the backward pass begins.
 
-    With the loss's partner as the last activation, dZ[L] is A[L] - Y, and the loss is computed
-    from Z[L].
+    With the loss's partner as the last activation, dZ[L] is A[L] - Y, unless settings of the loss
+    change that, and the loss is computed from Z[L].
     """
 
     def __init__(self, loss: Loss, activation: Activation) -> None:
         self.back = with_out(loss.back)
+        self.back_from_Z: Any = np.subtract if loss.subtracts else _with_out_last(loss.back_from_Z)
         self.each_from_Z, self.of_examples = within(loss.each_from_Z), loss.of_examples
         self.value, self.mean = within(loss.value), within(loss.mean)
         self.check_targets = loss.check_targets
         self.is_partner = loss.is_partner(activation)
+
+
+def _with_out_last(method: Callable[..., Any]) -> Callable[[Array, Array, Array], Any]:
+    """Return what takes ``out`` as its last argument, as NumPy's functions do."""
+    method = with_out(method)
+    return lambda A, Y, out: method(A, Y, out=out)
 
 
 class ModelChain(Chain):
@@ -245,7 +252,7 @@ class ModelChain(Chain):
         if input_gradient or first.dA_prev is not None:
             first.dA_prev = np.empty_like(first.A_prev, order="C") if input_gradient else None
         if self.output.is_partner:
-            dZ = np.subtract(last.A, Y, last.dZ)
+            dZ = self.output.back_from_Z(last.A, Y, last.dZ)
             self.back(last.dA, dZ if w is None else np.multiply(dZ, w, out=dZ))
         else:
             self.back(self.output_gradient(Y, w))

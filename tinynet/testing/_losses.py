@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from tinynet._support.arrays import Array
+from tinynet._support.blocks import with_out
 from tinynet.losses import Loss
 from tinynet.testing._expect import expect, expect_any_layout, expect_array, expect_dtype, unchanged
 from tinynet.testing._gradients import TOLERANCE, compare
@@ -124,13 +125,23 @@ def check_ends(loss: Loss) -> None:
 
 
 def check_partner(loss: Loss) -> None:
-    """Check that dZ[L] is A[L] - Y with the partner, and the value from Z the same."""
+    """Check `back_from_Z`, which is A - Y if it is not defined, and that the value from Z is J."""
     name, (Z, _, Y), partner = type(loss).__name__, _points(loss), loss.partner
     if partner is None or not loss.is_partner(partner):
         return
     A = partner.forward(Z)
-    same = np.allclose(partner.back(loss.back(A, Y), Z, A), A - Y, rtol=1e-9, atol=1e-12)
-    expect(same, f"{name}: behind {partner!r} dZ is not A - Y. Write partner = None.")
+    back_from_Z = f"{name}.back_from_Z"
+    dZ = expect_array(back_from_Z, loss.back_from_Z, A, A=A, Y=Y)
+    expected = partner.back(loss.back(A, Y), Z, A)
+    if type(loss).back_from_Z is Loss.back_from_Z:
+        message = f"{name}: behind {partner!r} dZ is not A - Y. Write partner = None."
+    else:
+        message = f"{back_from_Z} gives another dZ than back and then {partner!r}."
+    expect(np.allclose(expected, dZ, rtol=1e-9, atol=1e-12), message)
+    same = not loss.subtracts or np.array_equal(dZ, A - Y)
+    expect(same, f"{name}.subtracts is True, but {back_from_Z} is not A - Y. Let it be False.")
+    with_out(loss.back_from_Z)(A, Y, out=(out := np.empty_like(A)))
+    expect(np.array_equal(dZ, out), f"{back_from_Z} must give the same dZ with out=.")
     from_Z = loss.mean(loss.each_from_Z(Z, Y))
     expect(np.isclose(from_Z, loss.value(A, Y)), f"{name}: each_from_Z differs from each.")
 

@@ -106,7 +106,7 @@ def _within(layer: PlacedLayer) -> Iterator[PlacedLayer]:
 def _right_dZ(chain: ModelChain, l: int, dA: Array, Y: Array) -> Array:
     layer, cache = chain.links[l - 1]
     if l == len(chain.links) and chain.output.is_partner:
-        return np.asarray(cache.A - Y)
+        return np.asarray(chain.output.back_from_Z(cache.A, Y, np.empty_like(cache.A)))
     return layer.layer.activation.back(dA, cache.Z, cache.A)
 
 

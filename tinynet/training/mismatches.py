@@ -213,6 +213,10 @@ def _targets_beyond(program: _Program, limits: tuple[float, float], Y: Array) ->
     """Return which targets the last activation cannot give, where these are not only noise."""
     last, loss = program.layers[-1], program.loss
     rows = Y.reshape(len(Y), -1).astype(np.float64)
+    if getattr(loss, "ignore", None) is not None:  # then a column of zeros is no target
+        rows = rows[:, rows.any(axis=0)]
+    if not rows.size:
+        return []
     is_of_shares = last.layer.activation.declares("sums_to_1")
     if is_of_shares and (faults := _sums_beyond(last, rows)):
         return faults

@@ -1,0 +1,42 @@
+"""The loss of support vector machines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.blocks import by_blocks
+from tinynet._support.checks import check_finite, entry
+from tinynet._support.quiet import quiet
+from tinynet.losses.base import Loss
+
+
+class Hinge(Loss):
+    r"""J = 1/m Σ max(0, 1 - Y A), for targets -1 and 1 (Cortes and Vapnik 1995).
+
+    dA is -Y where Y A < 1, and 0 elsewhere. The last activation is identity or tanh. An output is
+    a yes above 0: ``model.predict_labels(X, threshold=0)``.
+
+    >>> Hinge().value(np.array([[0.5, 2.0, 1.0, -2.0]]), np.array([[1.0, 1.0, -1.0, -1.0]]))
+    0.625
+    """
+
+    target_limits = (-1.0, 1.0)
+
+    @quiet
+    def each(self, A: Array, Y: Array) -> Array:
+        expect_one_shape(A=A, Y=Y)
+        return np.maximum(1 - Y * A, 0)
+
+    @by_blocks
+    def back(self, A: Array, Y: Array) -> Array:
+        return -Y * (Y * A < 1)
+
+    def check_targets(self, Y: Array) -> None:
+        wrong = np.abs(Y) != 1
+        if not wrong.any():
+            return
+        check_finite("Y", Y)
+        at = tuple(np.argwhere(wrong)[0].tolist())
+        found = f"{entry('Y', at)} is {Y[at]:g}. Hinge() expects -1 and 1."
+        raise ValueError(f"{found} Pass 2 * Y - 1 for labels 0 and 1.")

@@ -1,0 +1,31 @@
+"""A smooth loss for numbers, with some outliers in Y."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet._support.arrays import Array
+from tinynet._support.quiet import quiet
+from tinynet.losses.base import Loss, difference
+
+
+class LogCosh(Loss):
+    r"""J = 1/m Σ log cosh(A - Y), and dA = tanh(A - Y).
+
+    It is near half the square of a small difference d, and near |d| - log 2 for a large one.
+
+    >>> round(LogCosh().value(np.array([[1.0, 3.0]]), np.array([[0.0, 3.0]])), 12)
+    0.216890415242
+    """
+
+    multilabel = False
+
+    @quiet
+    def each(self, A: Array, Y: Array) -> Array:
+        # log cosh d = |d| + log((1 + exp(-2 |d|)) / 2), which keeps its digits where d is small.
+        d = np.abs(difference(A, Y))
+        return d + np.log1p(0.5 * np.expm1(-2 * d))
+
+    @quiet
+    def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
+        return np.tanh(difference(A, Y, out), out)
