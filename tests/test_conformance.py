@@ -40,6 +40,7 @@ EXTRA = {
         "embedding": [{"tokens": 5, "units": 3}],
         "gru": [{"units": 3}, {"units": 2, "sequences": True, "activation": "sigmoid"}],
         "layer_norm": [{"epsilon": 0.1, "activation": "relu"}],
+        "prelu": [{"slope": -0.5, "activation": "relu"}],
         "lstm": [{"units": 3}, {"units": 2, "sequences": True, "activation": "sigmoid"}],
         "max_pool2d": [{"size": 3, "stride": 2, "padding": "same", "activation": "relu"}],
         "reshape": [{"shape": 6}, {"shape": (1, 6)}, {"shape": (3, -1, 2)}],

@@ -10,7 +10,17 @@ import pytest
 from messages import raises
 
 import tinynet as tn
-from tinynet import Activate, BatchNorm, Dense, Dropout, Flatten, LayerNorm, Reshape, Sequential
+from tinynet import (
+    Activate,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    PReLU,
+    Reshape,
+    Sequential,
+)
 from tinynet.errors import NonFiniteError, ShapeError, UnknownNameError
 
 LAYERS = [
@@ -21,6 +31,7 @@ LAYERS = [
     (Dropout(), 4), (Dropout(0.2), (2, 3)), (Flatten(), 4), (Flatten(), (2, 3, 2)),
     (Dropout(per="channel"), 4), (Dropout(0.2, per="channel"), (2, 3, 2)),
     (LayerNorm(), 4), (LayerNorm(activation="tanh"), (2, 3)), (LayerNorm(epsilon=0.1), (2, 1, 3)),
+    (PReLU(), 4), (PReLU(0.1, activation="tanh"), (2, 3)), (PReLU(-2.0), (3, 4, 5)),
     (LayerNorm(over="example"), 4), (LayerNorm(over="example"), (2, 1, 3)),
     (Reshape(6), (2, 3)), (Reshape((3, -1)), 6), (Reshape((-1, 2, 3)), (3, 4)),
 ]  # fmt: skip
@@ -486,6 +497,38 @@ def test_as_torch(torch, layer, shape, theirs):
                 pairs.append((vars(cache)[f"d{mine}"], getattr(inner, other).grad.numpy()))
         for mine, other in pairs:
             close(mine.reshape(other.shape), other, rtol=1e-9, atol=1e-9)
+
+
+def test_prelu_by_hand():
+    """Z, the gradient of the slopes, a sum over positions, and dA[0]; at 0 the slope counts."""
+    X = np.array([[-2.0, 0, 3], [1, -4, -8]])
+    model = alone(PReLU(0.5), X, training=False)
+    equal([[-1, 0, 3], [1, -2, -4]], model.Z[1])
+    model.back(model.Z[1] - [[1, 2, 3], [4, 5, 6]], input_gradient=True)
+    cache = model.caches[0]
+    close(cache.dslope, [[-2 / 3], [(-4 * 5 - 8 * 6) / 3]], rtol=1e-12)
+    equal([[0.5, 1, 3], [4, 2.5, 3]], model.dA[0])
+    model = alone(PReLU(0.5), X.reshape(1, 2, 3), training=False)
+    model.back(model.Z[1] - 1, input_gradient=True)
+    close(model.caches[0].dslope, [[-14 / 3]], rtol=1e-12)
+    assert model.n_params == 1
+    assert model.decaying == []
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3), (3, 4, 5)], ids=str)
+def test_prelu_of_pytorch(shape):
+    """Z, dA[0] and the gradient of the slopes are those of torch.nn.PReLU."""
+    torch = pytest.importorskip("torch")
+    X = np.random.default_rng(1).standard_normal((*shape, 6))
+    X[0, ..., :2] = 0
+    model, theirs = alone(PReLU(), X, training=True), torch.nn.PReLU(shape[0]).double()
+    rows = torch.from_numpy(np.moveaxis(X, -1, 0).copy()).requires_grad_()
+    Z = theirs(rows)
+    (Z**2 / 2).sum().backward()
+    model.back(np.zeros_like(X), input_gradient=True)
+    close(model.Z[1], np.moveaxis(Z.detach().numpy(), 0, -1), rtol=1e-12)
+    close(model.dA[0], np.moveaxis(rows.grad.numpy(), 0, -1), rtol=1e-12)
+    close(6 * model.caches[0].dslope.ravel(), theirs.weight.grad.numpy(), rtol=1e-12)
 
 
 class TwiceDense(Dense):

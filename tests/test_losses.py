@@ -314,7 +314,7 @@ def test_categorical_settings_of_pytorch(fields):
     torch = pytest.importorskip("torch")
     loss = Loss.get("categorical_crossentropy", **fields)
     labels = np.array([0, 1, 2, -1, 2, 3]) if loss.ignore == -1 else np.array([0, 1, 2, 0, 2, 3])
-    Y = loss.targets(labels, 4).astype(float)
+    Y = loss.targets(labels, (4, 6)).astype(float)
     Z, A, _ = outputs_and_targets(loss, (4, 6))
     logits = torch.tensor(Z.T.copy(), requires_grad=True)
     theirs = torch.nn.functional.cross_entropy(
@@ -385,7 +385,7 @@ def test_an_ignored_label():
     """Its column is zeros in every integer dtype, and it adds nothing to J, dZ and dW."""
     for dtype in (np.int8, np.int64, np.uint8):
         labels = np.array([1, 2, 0], dtype)
-        columns = Loss.get("categorical_crossentropy", ignore=2).targets(labels, 3)
+        columns = Loss.get("categorical_crossentropy", ignore=2).targets(labels, (3, 3))
         np.testing.assert_array_equal([[0, 0, 1], [1, 0, 0], [0, 0, 0]], columns)
     loss = Loss.get("categorical_crossentropy", ignore=-100)
     X = np.random.default_rng(3).standard_normal((2, 4))

@@ -565,6 +565,15 @@ LOSSES = {
         "Faulty.back … match", "-1 times", "sign is wrong"),
     "wrong far out": (own(Huber, 0.5, back=lambda self, A, Y: A - Y), "Faulty.back … match"),
     "false partner": (own(MeanSquaredError, partner=Tanh()), "Faulty", "Tanh()", "partner = None"),
+    "another dZ behind the partner": (
+        own(MeanSquaredError, back_from_Z=lambda self, A, Y: 2 * (A - Y)),
+        "Faulty.back_from_Z gives another dZ than back and then Identity()"),
+    "settings that the model does not ask for": (
+        own(BinaryCrossentropy, back=lambda self, A, Y: 2 * BinaryCrossentropy().back(A, Y),
+            value=lambda self, A, Y: 2 * BinaryCrossentropy().value(A, Y), partner=Sigmoid(),
+            back_from_Z=lambda self, A, Y: 2 * (A - Y), subtracts=True,
+            each=lambda self, A, Y: 2 * BinaryCrossentropy().each(A, Y)),
+        "Faulty.subtracts is True, but Faulty.back_from_Z is not A - Y", "False"),
     "not of the partner's scale": (
         own(Loss, partner=Identity(), value=lambda self, A, Y: np.sum((A - Y) ** 2) / A.shape[1],
             back=lambda self, A, Y: 2 * (A - Y)),

@@ -64,6 +64,7 @@ if _TYPE_CHECKING:
         Embedding,
         GlobalAveragePool,
         MaxPool2D,
+        PReLU,
         Residual,
         SelfAttention,
         SimpleRNN,
@@ -94,7 +95,8 @@ _NAMES_LATER = {  # by the module that defines them
     "data.datasets": ["load_digits"],
     "layers": [
         "GRU", "LSTM", "AveragePool2D", "Bidirectional", "Branches", "Conv1D", "Conv2D",
-        "Embedding", "GlobalAveragePool", "MaxPool2D", "Residual", "SelfAttention", "SimpleRNN",
+        "Embedding", "GlobalAveragePool", "MaxPool2D", "PReLU", "Residual", "SelfAttention",
+        "SimpleRNN",
     ],
     "optimizers": ["Adagrad", "Adam", "AdamW", "Nadam", "RMSprop"],
     "training.callbacks": [
@@ -108,11 +110,12 @@ __all__ = [
     "AveragePool2D", "BatchNorm", "Bidirectional", "Branches", "CSVLogger", "Cache", "Callback",
     "Conv1D", "Conv2D", "Dense", "Dropout", "EarlyStopping", "Embedding", "Flatten", "Freeze",
     "GlobalAveragePool", "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger",
-    "Loss", "MaxPool2D", "Metric", "ModelCheckpoint", "Nadam", "Optimizer", "Parameter",
+    "Loss", "MaxPool2D", "Metric", "ModelCheckpoint", "Nadam", "Optimizer", "PReLU", "Parameter",
     "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Reshape", "Residual", "Rows", "Schedule",
     "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__", "activations",
     "callbacks", "datasets", "errors", "functional", "initializers", "layers", "load",
-    "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume", "schedules", "testing",
+    "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume", "schedules",
+    "testing",
 ]  # fmt: skip
 
 

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from tinynet.layers.gru import GRU
     from tinynet.layers.lstm import LSTM
     from tinynet.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
+    from tinynet.layers.prelu import PReLU
     from tinynet.layers.recurrent import Recurrent, SimpleRNN
 
 __all__ = [
     "GRU", "LSTM", "Activate", "AveragePool2D", "BatchNorm", "Bidirectional", "Branches",
     "Composite", "Conv1D", "Conv2D", "Dense", "Dropout", "Embedding", "Flatten",
-    "GlobalAveragePool", "Layer", "LayerNorm", "MaxPool2D", "Normalization", "Parameter",
+    "GlobalAveragePool", "Layer", "LayerNorm", "MaxPool2D", "Normalization", "PReLU", "Parameter",
     "Recurrent", "Reshape", "Residual", "Scratch", "SelfAttention", "SimpleRNN", "chain_field",
 ]  # fmt: skip
 
@@ -41,6 +42,7 @@ if not TYPE_CHECKING:
         bidirectional=("Bidirectional",), branches=("Branches",),
         composite=("Composite", "chain_field"), residual=("Residual",),
         attention=("SelfAttention",), embedding=("Embedding",), gru=("GRU",), lstm=("LSTM",),
+        prelu=("PReLU",),
         recurrent=("Recurrent", "SimpleRNN"),
         convolution=("Conv1D", "Conv2D"),
         pooling=("AveragePool2D", "GlobalAveragePool", "MaxPool2D"),

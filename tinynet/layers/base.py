@@ -74,7 +74,7 @@ class Layer(Registered, ABC):
     modules = (
         "tinynet.layers.attention", "tinynet.layers.bidirectional", "tinynet.layers.branches",
         "tinynet.layers.embedding", "tinynet.layers.gru", "tinynet.layers.lstm",
-        "tinynet.layers.recurrent", "tinynet.layers.residual",
+        "tinynet.layers.prelu", "tinynet.layers.recurrent", "tinynet.layers.residual",
         "tinynet.layers.convolution", "tinynet.layers.pooling",
     )  # fmt: skip
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first

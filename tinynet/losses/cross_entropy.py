@@ -7,7 +7,7 @@ import sys
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape, extremes, scalar
+from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.checks import check_finite, class_numbers
 from tinynet._support.fields import fraction, integer, positive
@@ -128,7 +128,8 @@ class CategoricalCrossentropy(Loss):
     r"""J = -1/m Σ Y log A over classes; the partner is softmax.
 
     Y is one-hot or, more generally, a distribution over the n_L classes in each column; or
-    integer labels 0 … n_L - 1 of shape (m,) or (1, m). dA = -Y/A.
+    integer labels 0 … n_L - 1 of shape (m,) or (1, m). For outputs (n_L, T, m), one class at each
+    position, labels are (T, m), and J sums over the positions. dA = -Y/A.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ class CategoricalCrossentropy(Loss):
     >>> round(CategoricalCrossentropy().value(A, np.array([[1, 0], [0, 1]])), 12)
     0.490414626506
     >>> loss = CategoricalCrossentropy(ignore=-1)
-    >>> loss.targets(np.array([0, -1, 1]), 2).astype(int)
+    >>> loss.targets(np.array([0, -1, 1]), (2, 3)).astype(int)
     array([[1, 0, 0],
            [0, 0, 1]])
     """
@@ -214,14 +215,16 @@ class CategoricalCrossentropy(Loss):
         labels = ", and integer labels (m,) as they are"
         check_shares(Y, labels, zeros=self.ignore is not None)
 
-    def targets(self, Y: Array, outputs: int) -> Array:
-        if Y.ndim == 0 or Y.shape[:-1] not in ((), (1,)) or Y.shape[:-1] == (outputs,):
-            return super().targets(Y, outputs)
-        is_ignored = np.asarray(self.ignore == Y)
-        columns = np.arange(outputs)[:, np.newaxis] == class_numbers(
-            np.where(is_ignored, 0, Y), outputs
-        )
-        return columns & ~is_ignored.reshape(-1)
+    def targets(self, Y: Array, shape: Shape) -> Array:
+        n, *of_labels = shape
+        labels = Y[0] if Y.ndim == len(shape) and len(Y) == 1 else Y
+        if n == 1 or labels.ndim != len(of_labels):
+            return super().targets(Y, shape)
+        classes = np.arange(n).reshape(n, *[1] * labels.ndim)
+        if self.ignore is None:
+            return classes == class_numbers(labels, n)
+        counts = labels != self.ignore
+        return (classes == class_numbers(np.where(counts, labels, 0), n)) & counts
 
 
 def check_shares(Y: Array, also: str = "", zeros: bool = False) -> None:
