@@ -19,6 +19,7 @@ OPTIMIZERS = [
     tn.SGD(0.1, momentum=0.9, nesterov=True), tn.SGD(0.1, clip_norm=1e-3),
     tn.SGD(schedules.Exponential(0.1, 0.99), clip_value=1e-6), tn.Adam(0.01),
     tn.Adam(schedules.Warmup(5, 0.01), clip_norm=1e-3), tn.AdamW(0.01), tn.Nadam(0.01),
+    tn.Adam(0.01, amsgrad=True), tn.Lion(0.01, weight_decay=0.1), tn.SGD(0.1, weight_decay=0.1),
     tn.RMSprop(0.01), tn.RMSprop(0.01, momentum=0.9, centered=True), tn.Adagrad(0.01),
 ]  # fmt: skip
 BLOCK = tn.Residual([Dense(150, "relu"), tn.Residual([BatchNorm()]), Dense(200)], activation="relu")
@@ -64,6 +65,8 @@ def test_a_step_allocates_no_array(hidden, optimizer):
 
 @pytest.mark.parametrize(("outputs", "loss"), [
     ("tanh", "mean_squared_error"), ("sigmoid", "huber"), ("tanh", "mean_absolute_error"),
+    ("softmax", tn.losses.CategoricalCrossentropy(label_smoothing=0.1, ignore=-1)),
+    ("tanh", "log_cosh"), ("softmax", "kl_divergence"),
 ])  # fmt: skip
 def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
     """Where back-propagation begins at dA[L], that too is written into an array that is there."""

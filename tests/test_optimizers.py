@@ -12,12 +12,17 @@ import pytest
 from helpers import registered
 
 import tinynet as tn
-from tinynet import SGD, Adagrad, Adam, AdamW, Dense, Nadam, Optimizer, RMSprop, Sequential
+from tinynet import SGD, Adagrad, Adam, AdamW, Dense, Lion, Nadam, Optimizer, RMSprop, Sequential
 from tinynet.errors import NotBuiltError, ShapeError
 from tinynet.optimizers import DecoupledDecay
 from tinynet.schedules import Constant, Exponential, InverseTime, Step
 
-NOT_IN_TORCH = [SGD(0.1, dampening=0.5), SGD(0.1, momentum=0.9, dampening=0.5, nesterov=True)]
+NOT_IN_TORCH = [
+    SGD(0.1, dampening=0.5), SGD(0.1, momentum=0.9, dampening=0.5, nesterov=True),
+    Lion(), Lion(0.02, beta1=0.8, beta2=0.95), Lion(0.02, weight_decay=0.3),
+    SGD(0.1, momentum=0.9, weight_decay=0.3), Adagrad(0.1, weight_decay=0.03),
+    RMSprop(weight_decay=0.3), Nadam(0.02, weight_decay=0.3),
+]  # fmt: skip
 RULES = [
     *NOT_IN_TORCH, SGD(0.1), SGD(0.1, momentum=0.9), SGD(0.1, momentum=0.9, dampening=0.5),
     SGD(0.1, momentum=0.9, nesterov=True),
@@ -25,11 +30,12 @@ RULES = [
     RMSprop(0.02, centered=True), RMSprop(0.02, decay=0.95, momentum=0.8, centered=True),
     Adagrad(), Adagrad(InverseTime(0.1, 0.2, floor=False), epsilon=1e-3),
     Adam(), Adam(0.02, beta1=0.8, beta2=0.95, epsilon=1e-3), Adam(0.02, beta1=0.0, beta2=0.0),
-    Adam(0.02, beta1=0.0), Adam(0.02, beta2=0.0),
+    Adam(0.02, beta1=0.0), Adam(0.02, beta2=0.0), SGD(0.1, weight_decay=0.03),
+    Adam(0.02, amsgrad=True), AdamW(0.02, beta2=0.8, weight_decay=0.3, amsgrad=True),
     AdamW(), AdamW(0.02, beta1=0.8, beta2=0.95, epsilon=1e-3, weight_decay=0.3),
     Nadam(), Nadam(0.02, beta1=0.8, beta2=0.95, epsilon=1e-3, momentum_decay=0.1),
     Nadam(0.02, momentum_decay=0), Nadam(0.02, beta1=0.0),
-    *(cls(Step(0.02, 0.5, 10)) for cls in (SGD, RMSprop, Adagrad, Adam, AdamW, Nadam)),
+    *(cls(Step(0.02, 0.5, 10)) for cls in (SGD, RMSprop, Adagrad, Adam, AdamW, Lion, Nadam)),
 ]  # fmt: skip
 BY_EPOCH = SGD(Exponential(0.1, 0.5, by="epoch"), momentum=0.5)
 STATEFUL = [SGD(0.1, momentum=0.9), Adam(0.01), SGD(Step(0.1, 0.5, 3))]
@@ -89,7 +95,14 @@ def by_adagrad(o, t, g, m):
 def by_adam(o, t, g, m):
     m.v = o.beta1 * m.v + (1 - o.beta1) * g
     m.s = o.beta2 * m.s + (1 - o.beta2) * g**2
-    return (m.v / (1 - o.beta1**t)) / (np.sqrt(m.s / (1 - o.beta2**t)) + o.epsilon)
+    m.largest = np.maximum(m.largest, m.s) if o.amsgrad else m.s
+    return (m.v / (1 - o.beta1**t)) / (np.sqrt(m.largest / (1 - o.beta2**t)) + o.epsilon)
+
+
+def by_lion(o, t, g, m):
+    step = np.sign(o.beta1 * m.v + (1 - o.beta1) * g)
+    m.v = o.beta2 * m.v + (1 - o.beta2) * g
+    return step
 
 
 def by_nadam(o, t, g, m):
@@ -102,7 +115,7 @@ def by_nadam(o, t, g, m):
 
 BY_HAND = {
     SGD: by_sgd, RMSprop: by_rmsprop, Adagrad: by_adagrad,
-    Adam: by_adam, AdamW: by_adam, Nadam: by_nadam,
+    Adam: by_adam, AdamW: by_adam, Lion: by_lion, Nadam: by_nadam,
 }  # fmt: skip
 
 
@@ -110,11 +123,11 @@ BY_HAND = {
 def test_rules_by_plain_arithmetic(rule):
     """Fifty steps are those of the formula, after a reset too, and in float32 to its precision."""
     grads, optimizer, single, expected = gradients(), rule.fresh(), rule.fresh(), []
-    p, m = np.linspace(-1, 2, 7), SimpleNamespace(v=0.0, s=0.0, mean=0.0)
+    p, m = np.linspace(-1, 2, 7), SimpleNamespace(v=0.0, s=0.0, mean=0.0, largest=0.0)
     for t, g in enumerate(grads, 1):
         rate = rule.learning_rate
         rate = rate.at(t - 1) if isinstance(rate, tn.Schedule) else rate
-        p = p - rate * getattr(rule, "weight_decay", 0.0) * p
+        p = p - rate * rule.weight_decay * p
         p = p - rate * BY_HAND[type(rule)](rule, t, g, m)
         expected.append(p)
     actual = moved(optimizer, grads)
@@ -170,7 +183,7 @@ def torch():
 
 
 @pytest.mark.parametrize(("rule", "clip", "rtol"), [
-    *((rule, {}, 1e-11) for rule in RULES if rule not in NOT_IN_TORCH),
+    *((rule, {}, 1e-11) for rule in RULES if rule not in NOT_IN_TORCH and type(rule) is not Lion),
     *((rule, {"clip_value": 0.5}, 1e-11) for rule in (SGD(0.1, momentum=0.9), Adam(0.01))),
     *((rule, {"clip_norm": 2.0}, 1e-6) for rule in (SGD(0.1, momentum=0.9), Adam(0.01))),
 ])  # fmt: skip
@@ -207,6 +220,9 @@ BAD_LIMITS = (0, -1, math.nan, math.inf)
     (RMSprop, {"momentum": 1}, f"momentum is 1.0, {BELOW_1}"),
     (Adagrad, {"epsilon": 0}, f"epsilon is 0.0, {ABOVE_0}"),
     (AdamW, {"weight_decay": -1}, "weight_decay is -1.0, .* at least 0"),
+    (SGD, {"weight_decay": math.inf}, "weight_decay is inf, .* at least 0"),
+    (Adam, {"amsgrad": "yes"}, "Adam: amsgrad is 'yes', expected False or True"),
+    (Lion, {"beta2": 1}, f"Lion: beta2 is 1.0, {BELOW_1}"),
     (Nadam, {"momentum_decay": -1}, "momentum_decay is -1.0, .* at least 0"),
     (Nadam, {"learning_rate": -1}, "learning_rate is -1.0, .* at least 0, or a schedule"),
     (SGD().evolve, {"momentum": 1}, f"momentum is 1.0, {BELOW_1}"),
@@ -225,6 +241,10 @@ def test_bad_settings(make, settings, message):
     (RMSprop(), "learning_rate=0.01, decay=0.99, epsilon=1e-08, momentum=0.0, centered=False"),
     (Adagrad(), "learning_rate=0.01, epsilon=1e-10"),
     (AdamW(), "learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.01"),
+    (Adagrad(weight_decay=0.1), "learning_rate=0.01, epsilon=1e-10, weight_decay=0.1"),
+    (Lion(), "learning_rate=0.0001, beta1=0.9, beta2=0.99"),
+    (Adam(amsgrad=True),
+     "learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, amsgrad=True"),
     (Nadam(), "learning_rate=0.002, beta1=0.9, beta2=0.999, epsilon=1e-08, momentum_decay=0.004"),
 ])  # fmt: skip
 def test_repr(optimizer, expected):
@@ -574,6 +594,7 @@ class Decaying(DecoupledDecay, SGD):
 @pytest.mark.parametrize(("decaying", "plain"), [
     (AdamW(0.1, weight_decay=0.5), Adam(0.1)), (Decaying(0.1), SGD(0.1)),
     (Decaying(Constant(0.1), clip_norm=0.1), SGD(0.1, clip_norm=0.1)),
+    *((cls(0.1, weight_decay=0.5), cls(0.1)) for cls in (SGD, Adagrad, Lion, Nadam, RMSprop)),
 ], ids=repr)  # fmt: skip
 def test_only_weights_decay_in_a_model(decaying, plain):
     """In step(model) W shrinks and b does not; in an update of a bare vector, all of it does."""
@@ -614,6 +635,31 @@ def test_what_decays():
     for _ in range(2):
         optimizer.update(params, np.zeros(3), [params[1:]])
     np.testing.assert_allclose(params, [1, 0.9025, 0.9025])
+
+
+def test_decay_of_plain_gradient_descent_is_a_penalty():
+    """Without momentum it is the step of a penalty l2 of the layers, to rounding."""
+    plain, penalized = [
+        Sequential([Dense(3, "tanh", l2=l2), Dense(1, l2=l2)], "mean_squared_error", inputs=2,
+                   dtype="float64", seed=1) for l2 in (0, 0.1)
+    ]  # fmt: skip
+    X, Y = np.random.default_rng(1).standard_normal((2, 2, 8))
+    plain.fit(X, Y[:1], SGD(0.1, weight_decay=0.1), epochs=5)
+    penalized.fit(X, Y[:1], SGD(0.1), epochs=5)
+    np.testing.assert_allclose(plain.params, penalized.params, rtol=1e-12)
+
+
+def test_amsgrad_does_not_forget_a_large_gradient():
+    """After one large gradient the steps stay small, where those of Adam grow again."""
+    ends = []
+    for amsgrad in (False, True):
+        params, optimizer = np.zeros(1), Adam(0.1, beta2=0.5, amsgrad=amsgrad)
+        for g in (100, *[1] * 30):
+            before = params.copy()
+            optimizer.update(params, np.array([float(g)]))
+        ends.append(abs(params - before).item())
+    assert ends[0] > 0.1
+    assert ends[1] < 0.1 / 20
 
 
 class Huge(tn.Schedule):

@@ -22,7 +22,7 @@ NAMED = {
     Layer: "dense",
     Loss: "binary_crossentropy categorical_crossentropy hinge huber kl_divergence log_cosh "
           "mean_absolute_error mean_squared_error poisson",
-    Optimizer: "adagrad adam adamw nadam rmsprop sgd",
+    Optimizer: "adagrad adam adamw lion nadam rmsprop sgd",
     Schedule: "constant cosine exponential inverse_time polynomial step warmup",
     Initializer: "constant glorot_normal glorot_uniform he_average he_normal he_uniform "
                  "lecun_normal normal orthogonal zeros",
@@ -387,7 +387,7 @@ def test_auto(activation, name, variance):
 @pytest.mark.parametrize(("expression", "expected"), [
     ("tn.Optimizer.get('nadam')", repr(tn.Nadam())),
     ("tn.Schedule.get('step', rate=0.1, drop=0.5, every=2)", repr(tn.schedules.Step(0.1, 0.5, 2))),
-    ("tn.Optimizer.names()", "['adagrad', 'adam', 'adamw', 'nadam', 'rmsprop', 'sgd']"),
+    ("tn.Optimizer.names()", "['adagrad', 'adam', 'adamw', 'lion', 'nadam', 'rmsprop', 'sgd']"),
     ("tn.Schedule.names()", "['constant', 'cosine', 'exponential', 'inverse_time', "),
     ("tn.callbacks.EarlyStopping.__name__ + tn.AdamW.__name__", "EarlyStoppingAdamW"),
     ("sorted(dir(tn)) == sorted(tn.__all__)", "True"),

@@ -69,7 +69,7 @@ if _TYPE_CHECKING:
         SelfAttention,
         SimpleRNN,
     )
-    from tinynet.optimizers import Adagrad, Adam, AdamW, Nadam, RMSprop
+    from tinynet.optimizers import Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
     from tinynet.training.callbacks import (
         CSVLogger,
         EarlyStopping,
@@ -98,7 +98,7 @@ _NAMES_LATER = {  # by the module that defines them
         "Embedding", "GlobalAveragePool", "MaxPool2D", "PReLU", "Residual", "SelfAttention",
         "SimpleRNN",
     ],
-    "optimizers": ["Adagrad", "Adam", "AdamW", "Nadam", "RMSprop"],
+    "optimizers": ["Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop"],
     "training.callbacks": [
         "CSVLogger", "EarlyStopping", "Freeze", "LearningRateLogger", "ModelCheckpoint",
         "ReduceLROnPlateau",
@@ -110,11 +110,11 @@ __all__ = [
     "AveragePool2D", "BatchNorm", "Bidirectional", "Branches", "CSVLogger", "Cache", "Callback",
     "Conv1D", "Conv2D", "Dense", "Dropout", "EarlyStopping", "Embedding", "Flatten", "Freeze",
     "GlobalAveragePool", "History", "Initializer", "Layer", "LayerNorm", "LearningRateLogger",
-    "Loss", "MaxPool2D", "Metric", "ModelCheckpoint", "Nadam", "Optimizer", "PReLU", "Parameter",
-    "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Reshape", "Residual", "Rows", "Schedule",
-    "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__", "activations",
-    "callbacks", "datasets", "errors", "functional", "initializers", "layers", "load",
-    "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume", "schedules",
+    "Lion", "Loss", "MaxPool2D", "Metric", "ModelCheckpoint", "Nadam", "Optimizer", "PReLU",
+    "Parameter", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Reshape", "Residual", "Rows",
+    "Schedule", "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__",
+    "activations", "callbacks", "datasets", "errors", "functional", "initializers", "layers",
+    "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume", "schedules",
     "testing",
 ]  # fmt: skip
 

@@ -13,6 +13,7 @@ from tinynet.schedules import rate_field
 if TYPE_CHECKING:
     from tinynet.optimizers.adagrad import Adagrad
     from tinynet.optimizers.adam import Adam, AdamW, Nadam
+    from tinynet.optimizers.lion import Lion
     from tinynet.optimizers.rmsprop import RMSprop
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "DecoupledDecay",
+    "Lion",
     "Nadam",
     "Optimizer",
     "RMSprop",
@@ -30,5 +32,5 @@ __all__ = [
 if not TYPE_CHECKING:
     __getattr__, __dir__ = later(
         __name__, __all__, adagrad=("Adagrad",), adam=("Adam", "AdamW", "Nadam"),
-        rmsprop=("RMSprop",),
+        lion=("Lion",), rmsprop=("RMSprop",),
     )  # fmt: skip

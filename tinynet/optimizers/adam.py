@@ -8,8 +8,8 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.fields import fraction, nonnegative, positive
-from tinynet.optimizers.base import DecoupledDecay, Optimizer, average
+from tinynet._support.fields import fraction, nonnegative, one_of, positive
+from tinynet.optimizers.base import Optimizer, average
 from tinynet.schedules import Schedule, rate_field
 
 _ZERO = np.zeros(())
@@ -21,15 +21,19 @@ class _Moments(Optimizer):
     beta1: float
     beta2: float
     epsilon: float
+    amsgrad = False
 
     def _move(self, params: Array, grads: Array, of_mean: float, of_gradient: float = 0.0) -> None:
         """Update v and s, then step by (of_mean · v + of_gradient · grads) / (√ŝ + epsilon)."""
         root = math.sqrt(1 - self.beta2 ** self.number())
         # √ŝ = √s / root: numerator and denominator times root save a pass
         of_mean, of_gradient, epsilon = of_mean * root, of_gradient * root, self.epsilon * root
-        for p, g, v, s, step, size in self.blocks(params, grads, "v", "s", scratch=2):
+        names = ("v", "s", "largest_s") if self.amsgrad else ("v", "s")
+        for p, g, v, s, *largest, step, size in self.blocks(params, grads, *names, scratch=2):
             average(v, self.beta1, g, step)
             average(s, self.beta2, np.square(g, out=step), step)
+            if largest:
+                s = np.maximum(largest[0], s, out=largest[0])
             step = np.multiply(v, of_mean, out=step)
             if of_gradient:
                 step += np.multiply(g, of_gradient, out=size)
@@ -55,6 +59,9 @@ class Adam(_Moments):
         Weights of the old means at a step; at least 0 and below 1.
     epsilon : float
         Keeps the quotient finite; above 0, and outside the root.
+    amsgrad : bool
+        Take the largest s so far in place of s, so that steps do not grow again (Reddi, Kale and
+        Kumar 2018). By keyword only.
 
     Examples
     --------
@@ -68,16 +75,17 @@ class Adam(_Moments):
     beta1: float = fraction(0.9)
     beta2: float = fraction(0.999)
     epsilon: float = positive(1e-8)
+    amsgrad: bool = one_of(False, True, default=False, kw_only=True)
 
     def apply(self, params: Array, grads: Array) -> None:
         self._move(params, grads, self.rate() / (1 - self.beta1 ** self.number()))
 
 
 @attrs.frozen(slots=False)
-class AdamW(DecoupledDecay, Adam, name="adamw"):
+class AdamW(Adam, name="adamw"):
     r"""Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019, algorithm 2).
 
-    `weight_decay` is at least 0; all else is as for `Adam`, before whose step::
+    It is `Adam` with a `weight_decay` of 0.01. Before Adam's step::
 
         params ← params - learning_rate · weight_decay · params
 

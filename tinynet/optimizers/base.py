@@ -12,8 +12,8 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array, clear_subnormals, scalar
-from tinynet._support.fields import positive
-from tinynet._support.quiet import quiet, switch_back, switch_off
+from tinynet._support.fields import nonnegative, positive
+from tinynet._support.quiet import switch_back, switch_off
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
 from tinynet.optimizers.clipping import clip
@@ -51,14 +51,20 @@ class Optimizer(Registered, ABC):
     clip_value : float, optional
         Each gradient is limited to this and its negative; above 0, by keyword only, instead of
         `clip_norm`.
+    weight_decay : float
+        A step begins with params ← params - rate · weight_decay · params, apart from the gradient
+        (Loshchilov and Hutter 2019): in ``step(model)`` for the weights in ``model.decaying``, in
+        an update of a bare vector for all of it. At least 0, by keyword only.
     """
 
     family = "optimizer"
     modules = (
-        "tinynet.optimizers.adagrad", "tinynet.optimizers.adam", "tinynet.optimizers.rmsprop",
+        "tinynet.optimizers.adagrad", "tinynet.optimizers.adam", "tinynet.optimizers.lion",
+        "tinynet.optimizers.rmsprop",
     )  # fmt: skip
     clip_norm: float | None = positive(None)
     clip_value: float | None = positive(None)
+    weight_decay: float = nonnegative(0.0)
     memory: dict[str, Array] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     _scratch: _Scratch = attrs.field(factory=_Scratch, init=False, eq=False, repr=False)
     # The identity of the network that the memory belongs to.
@@ -75,7 +81,7 @@ class Optimizer(Registered, ABC):
         """Move `params` in place by the rule; leave `grads` as they are."""
 
     def update(self, params: Array, grads: Array, decaying: Sequence[Array] | None = None) -> None:
-        """Take a step: clip, decay where the rule has weight decay, apply, count.
+        """Take a step: clip, decay where there is a weight decay, apply, count.
 
         `decaying` are the views of `params` that weight decay acts on; None means all of `params`.
         """
@@ -85,11 +91,20 @@ class Optimizer(Registered, ABC):
                 grads = self._clipped(grads)
             memory = self.memory
             number, known = int(memory.get("t", _ZERO)) + 1 if memory else 1, len(memory)
+            if self.weight_decay:
+                self._decay(params, grads, decaying)
             self.apply(params, grads)
             if memory:
                 self._count(number, is_new=len(memory) > known)
         finally:
             switch_back(flags)
+
+    def _decay(self, params: Array, grads: Array, decaying: Sequence[Array] | None) -> None:
+        names = self._scratch.get("names", ())  # of the last step
+        self.blocks(params, grads, *names)  # refuses wrong shapes before anything has changed
+        remaining = 1 - self.rate() * self.weight_decay
+        for part in [params] if decaying is None else decaying:
+            part *= remaining
 
     def _count(self, number: int, is_new: bool) -> None:
         """Count a step, if the memory holds a count or, where slots are new in it, vectors."""
@@ -269,23 +284,10 @@ class _Blocks(NamedTuple):
 
 
 class DecoupledDecay(Optimizer):
-    """Base of optimizers with weight decay apart from the gradient (Loshchilov and Hutter 2019).
+    """A second base for custom optimizers that decay by default; it goes before the first.
 
-    It goes before the optimizer that it extends, and the class has a field ``weight_decay``. A step
-    begins with params ← params - rate · weight_decay · params: in ``step(model)`` for the weights
-    in ``model.decaying``, in an update of a bare vector for all of it.
+    It has nothing of its own: a field ``weight_decay`` of any optimizer does the same.
     """
-
-    weight_decay: float
-
-    @quiet
-    def update(self, params: Array, grads: Array, decaying: Sequence[Array] | None = None) -> None:
-        names = self._scratch.get("names", ())  # of the last step
-        self.blocks(params, grads, *names)  # refuses wrong shapes before anything has changed
-        remaining = 1 - self.rate() * self.weight_decay
-        for part in [params] if decaying is None else decaying:
-            part *= remaining
-        super().update(params, grads)
 
 
 def average(mean: Array, keep: float, values: Array, out: Array) -> None:

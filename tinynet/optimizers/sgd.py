@@ -51,7 +51,7 @@ class SGD(Optimizer):
     def largest_change(self, norm: float) -> float:
         rate = abs(self.rate()) * (1 - self.dampening)  # a schedule's may be below 0
         # Infinity times 0 would be NaN: a larger rate may be infinite in float32.
-        return rate * norm if rate < 1e37 and not self.momentum else math.inf
+        return rate * norm if rate < 1e37 and not (self.momentum or self.weight_decay) else math.inf
 
     def apply(self, params: Array, grads: Array) -> None:
         rate, dtype = self.rate(), params.dtype
