@@ -63,6 +63,8 @@ EXTRA = {
         "huber": [{"delta": 0.1}, {"delta": 10.0}],
     },
     Initializer: {"constant": [{"value": 0.5}], "normal": [{"scale": 0.0}, {"scale": 2.0}],
+                  "truncated_normal": [{"scale": 0.0}, {"scale": 2.0}],
+                  "uniform": [{"scale": 0.0}, {"scale": 2.0}],
                   "orthogonal": [{"gain": 2.0}]},
     tn.Metric: {"top_k_accuracy": [{"k": 1}], "binary_accuracy": [{"threshold": 0.2}]},
 }  # fmt: skip

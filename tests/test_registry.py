@@ -23,9 +23,10 @@ NAMED = {
     Loss: "binary_crossentropy categorical_crossentropy hinge huber kl_divergence log_cosh "
           "mean_absolute_error mean_squared_error poisson",
     Optimizer: "adagrad adam adamw lion nadam rmsprop sgd",
-    Schedule: "constant cosine exponential inverse_time polynomial step warmup",
+    Schedule: "constant cosine exponential inverse_time one_cycle piecewise polynomial step "
+              "warmup",
     Initializer: "constant glorot_normal glorot_uniform he_average he_normal he_uniform "
-                 "lecun_normal normal orthogonal zeros",
+                 "lecun_normal normal orthogonal truncated_normal uniform zeros",
     Metric: "accuracy f1 r2",
 }  # fmt: skip
 # How they print, with the documented defaults; no two of them are equal.

@@ -9,7 +9,17 @@ from helpers import registered
 
 import tinynet as tn
 from tinynet import SGD, Schedule
-from tinynet.schedules import Constant, Cosine, Exponential, InverseTime, Polynomial, Step, Warmup
+from tinynet.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    InverseTime,
+    OneCycle,
+    Piecewise,
+    Polynomial,
+    Step,
+    Warmup,
+)
 
 RATES = [
     # schedule, {t: rate}, by hand
@@ -31,6 +41,11 @@ RATES = [
     (Cosine(1, 4, growth=2), {0: 1, 4: 1, 8: 0.5, 10: (1 - math.sqrt(0.5)) / 2, 12: 1, 28: 1}),
     (Cosine(1, 4, growth=1.5), {0: 1, 2: 0.5, 4: 1, 7: 0.5, 10: 1}),
     (Cosine(1, 4, lowest=0.2, restart=False), {0: 1, 2: 0.6, 4: 0.2, 5: 0.2, 8: 0.2}),
+    (Piecewise((0.5, 0.3, 0.1), (2, 5)), {0: 0.5, 2: 0.5, 3: 0.3, 5: 0.3, 6: 0.1, 10**9: 0.1}),
+    (Piecewise([0.5], []), {0: 0.5, 9: 0.5}), (Piecewise([0.5, 0], [0]), {0: 0.5, 1: 0}),
+    (OneCycle(1, 10, 0.3, 4, 100), {0: 0.25, 1: 0.625, 2: 1, 9: 0.0025, 99: 0.0025}),
+    (OneCycle(1, 9, warmup=0, start_divisor=2, end_divisor=1), {8: 0.5, 9: 0.5}),
+    (OneCycle(1, 1), {0: 1 / 250_000, 5: 1 / 250_000}), (OneCycle(1, 4, 0.25), {0: 1}),
     (Warmup(4, 0.8, 0), {0: 0, 1: 0.2, 3: 0.6, 4: 0.8}), (Warmup(4, 0.8, 1), {0: 0.8, 5: 0.8}),
     (Warmup(4, 0.8), {0: 0.08, 2: 0.44, 4: 0.8, 100: 0.8}),
     (Warmup(4, Step(0.8, 0.5, 2), start=0), {0: 0, 3: 0.6, 4: 0.8, 5: 0.8, 6: 0.4}),
@@ -60,6 +75,10 @@ def test_every_schedule_has_rates_here():
     (Polynomial(0.3, 0, 20, 2.0), lambda o, lr: lr.PolynomialLR(o, 20, power=2.0)),
     (Cosine(0.3, 20, 0.01), lambda o, lr: lr.CosineAnnealingWarmRestarts(o, 20, eta_min=0.01)),
     (Cosine(0.3, 3, growth=2), lambda o, lr: lr.CosineAnnealingWarmRestarts(o, 3, T_mult=2)),
+    (OneCycle(0.3, 31), lambda o, lr: lr.OneCycleLR(o, 0.3, 31, cycle_momentum=False)),
+    (OneCycle(0.3, 32, 0.17, 10, 50), lambda o, lr: lr.OneCycleLR(
+        o, 0.3, 32, pct_start=0.17, div_factor=10, final_div_factor=50, cycle_momentum=False)),
+    (Piecewise((0.3, 0.03, 0.003), (4, 19)), lambda o, lr: lr.MultiStepLR(o, [5, 20])),
     (Warmup(8, 0.3, start=0.25), lambda o, lr: lr.LinearLR(o, 0.25, total_iters=8)),
     (Warmup(8, Step(0.3, 0.5, 5), start=0.25), lambda o, lr: lr.ChainedScheduler(
         [lr.LinearLR(o, 0.25, total_iters=8), lr.MultiStepLR(o, [13, 18, 23, 28], gamma=0.5)])),
@@ -178,6 +197,16 @@ AT_LEAST_0 = "expected a finite number of at least 0"
     (ValueError, Cosine, (0.1, 5, 0.2), "lowest is 0.2, expected at most the rate, 0.1"),
     (ValueError, Cosine, (0.1, 5, 0, 0.5), "growth is 0.5, expected at least 1"),
     (ValueError, Cosine, (0.1, 5, 0, 2, False), "growth is 2.0, .* Leave growth out"),
+    (TypeError, Piecewise, (0.1, (5,)), r"values is 0.1, .* Use values=\(0.1, 0.01\)"),
+    (TypeError, Piecewise, ((1, 2), 5), r"boundaries is 5, .* Use boundaries=\(1000,\)"),
+    (ValueError, Piecewise, ((5, 9), ()), "values has 2 numbers, and boundaries 0"),
+    (ValueError, Piecewise, ((0.1, -1), (5,)), "values is .*expected finite numbers of at least 0"),
+    (ValueError, Piecewise, ((3, 2, 1), (5, 5)), r"boundaries is \(5, 5\), expected rising"),
+    (ValueError, Piecewise, ((2, 1), (-1,)), "A boundary is -1, expected a whole number"),
+    (TypeError, Piecewise, ((2, 1), (0.5,)), "A boundary is 0.5, expected a whole number"),
+    (ValueError, OneCycle, (0.1, 0), f"steps is 0, {COUNT}"),
+    (ValueError, OneCycle, (0.1, 5, 1), "warmup is 1.0, expected a number of at least 0"),
+    (ValueError, OneCycle, (0.1, 5, 0.5, 0), "start_divisor is 0.0, expected a finite"),
     (ValueError, Warmup, (0, 0.1), f"steps is 0, {COUNT}"),
     (ValueError, Warmup, (5, 0.1, 2), "start is 2.0, expected a number from 0 to 1"),
     (ValueError, Warmup, (5, -0.1), f"then is -0.1, {AT_LEAST_0}, or a schedule"),

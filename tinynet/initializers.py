@@ -1,5 +1,8 @@
 r"""Initializers: the first values of a parameter (n_out, n_in), drawn from a generator.
 
+For the W of a convolution, (units, C / groups, kh, kw), n_in is C / groups · kh · kw and n_out is
+units · kh · kw, as in PyTorch.
+
 With a `numpy.random.RandomState`, ``lecun_normal``, ``he_normal`` and ``normal`` give the values
 of the deep-learning course.
 """
@@ -34,8 +37,13 @@ class Initializer(Registered, ABC):
         """Return a float64 array of `shape`, drawn from `rng` alone."""
 
 
+def _fans(shape: Shape) -> tuple[int, int]:
+    """Return n_in and n_out: of how many inputs, or outputs, a kernel of this shape reaches one."""
+    return math.prod(shape[1:]), shape[0] * math.prod(shape[2:])
+
+
 def _n_in(shape: Shape) -> int:
-    return math.prod(shape[1:])
+    return _fans(shape)[0]
 
 
 class Zeros(Initializer):
@@ -64,6 +72,35 @@ class Normal(Initializer):
     @quiet
     def draw(self, shape: Shape, rng: Random) -> Array:
         return rng.standard_normal(shape) * self.scale
+
+
+@attrs.frozen(slots=False)
+class TruncatedNormal(Initializer):
+    r"""Normal with mean 0, cut at ±2 · `scale`: a number beyond is drawn again.
+
+    `scale` is the standard deviation before the cut, as in PyTorch and Keras. That of the numbers
+    drawn is 0.8796 · scale.
+    """
+
+    scale: float = nonnegative(0.01)
+
+    @quiet
+    def draw(self, shape: Shape, rng: Random) -> Array:
+        numbers = rng.standard_normal(shape)
+        while (is_beyond := np.abs(numbers) > 2).any():
+            numbers[is_beyond] = rng.standard_normal(np.count_nonzero(is_beyond))
+        return numbers * self.scale
+
+
+@attrs.frozen(slots=False)
+class Uniform(Initializer):
+    """Uniform between ± `scale`."""
+
+    scale: float = nonnegative(0.05)
+
+    @quiet
+    def draw(self, shape: Shape, rng: Random) -> Array:
+        return rng.uniform(-1, 1, shape) * self.scale
 
 
 class LecunNormal(Initializer):
@@ -96,7 +133,7 @@ class HeAverage(Initializer):
     """
 
     def draw(self, shape: Shape, rng: Random) -> Array:
-        limit = math.sqrt(12 / (_n_in(shape) + shape[0]))
+        limit = math.sqrt(12 / sum(_fans(shape)))
         return rng.uniform(-limit, limit, shape)
 
 
@@ -104,14 +141,14 @@ class GlorotNormal(Initializer):
     r"""Normal with variance 2/(n_in + n_out) (Glorot and Bengio 2010)."""
 
     def draw(self, shape: Shape, rng: Random) -> Array:
-        return rng.standard_normal(shape) * math.sqrt(2 / (_n_in(shape) + shape[0]))
+        return rng.standard_normal(shape) * math.sqrt(2 / sum(_fans(shape)))
 
 
 class GlorotUniform(Initializer):
     r"""Uniform between ±√(6/(n_in + n_out)), of the same variance as ``glorot_normal``."""
 
     def draw(self, shape: Shape, rng: Random) -> Array:
-        limit = math.sqrt(6 / (_n_in(shape) + shape[0]))
+        limit = math.sqrt(6 / sum(_fans(shape)))
         return rng.uniform(-limit, limit, shape)
 
 

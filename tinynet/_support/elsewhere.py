@@ -32,6 +32,7 @@ _ELSEWHERE = {
     "layers": "nn", "optimizers": "optim", "initializers": "init", "load": "loadmodel",
     "glorot_uniform": "xavier xavieruniform", "glorot_normal": "xaviernormal",
     "he_normal": "kaiming kaimingnormal", "he_uniform": "kaiminguniform",
+    "truncated_normal": "truncnormal", "uniform": "randomuniform", "normal": "randomnormal",
     "sequences": "returnsequences", "heads": "numheads nhead", "tokens": "numembeddings vocabsize",
     "units": "outfeatures outputdim hiddensize embeddingdim filters outchannels",
     "init": "kernelinitializer weightinit initializer",

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
         Cosine,
         Exponential,
         InverseTime,
+        OneCycle,
+        Piecewise,
         Polynomial,
         Step,
         Warmup,
     )
 
 __all__ = [
-    "Constant", "Cosine", "Exponential", "InverseTime", "Polynomial", "Schedule", "Step", "Warmup",
-    "rate_field",
+    "Constant", "Cosine", "Exponential", "InverseTime", "OneCycle", "Piecewise", "Polynomial",
+    "Schedule", "Step", "Warmup", "rate_field",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
-from tinynet._support.fields import factor, integer, nonnegative, positive, share
+from tinynet._support import checks
+from tinynet._support.fields import factor, fraction, integer, nonnegative, positive, share
 from tinynet._support.quiet import quiet
 from tinynet.schedules.base import Schedule, rate_field
 
@@ -152,8 +156,7 @@ class Cosine(Schedule):
     def at(self, t: int) -> float:
         length: float = self.period
         taken, length = self._within_period(t) if self.restart else (min(t, length), length)
-        wave = (self.rate - self.lowest) * (1 + math.cos(math.pi * taken / length)) / 2
-        return self.lowest + wave
+        return _half_wave(self.rate, self.lowest, taken, length)
 
     def _within_period(self, t: float) -> tuple[float, float]:
         """Return how many steps of the current period are taken, and how many it has."""
@@ -163,6 +166,105 @@ class Cosine(Schedule):
         while t >= length:
             t, length = t - length, length * self.growth
         return t, length
+
+
+def _half_wave(start: float, end: float, taken: float, length: float) -> float:
+    """Return where half a wave of a cosine from `start` to `end` is after part of its length."""
+    return end + (start - end) * (1 + math.cos(math.pi * taken / length)) / 2
+
+
+def _several(name: str, value: Any, example: str) -> Iterable[Any]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        found = f"Piecewise: {name} is {value!r}, expected several numbers"
+        raise TypeError(f"{found}. Use {name}={example}.")
+    return value
+
+
+def _rates(values: Any) -> tuple[float, ...]:
+    return tuple(map(float, _several("values", values, "(0.1, 0.01)")))
+
+
+def _boundaries(values: Any) -> tuple[int, ...]:
+    several = _several("boundaries", values, "(1000,)")
+    return tuple([checks.integer("A boundary", value, 0) for value in several])
+
+
+@attrs.frozen(slots=False)
+class Piecewise(Schedule):
+    """values[k] after more than k of the `boundaries`: constant rates, one after the other.
+
+    A boundary is the last t of the value before it, as in Keras's ``PiecewiseConstantDecay``.
+
+    Parameters
+    ----------
+    values : tuple of float
+        The rates, each at least 0: one more than boundaries.
+    boundaries : tuple of int
+        Numbers of steps, rising, at least 0.
+
+    >>> schedule = Piecewise((0.1, 0.01, 0.001), boundaries=(100, 200))
+    >>> [schedule.at(t) for t in (0, 100, 101, 200, 201)]
+    [0.1, 0.1, 0.01, 0.01, 0.001]
+    """
+
+    values: tuple[float, ...] = attrs.field(converter=_rates)
+    boundaries: tuple[int, ...] = attrs.field(converter=_boundaries)
+
+    def __attrs_post_init__(self) -> None:
+        n = len(self.boundaries)
+        if len(self.values) != n + 1:
+            found = f"Piecewise: values has {len(self.values)} numbers, and boundaries {n}"
+            raise ValueError(
+                f"{found}, expected one more value than boundaries. Values come first."
+            )
+        if not all(0 <= value < math.inf for value in self.values):
+            found = f"Piecewise: values is {self.values}"
+            raise ValueError(f"{found}, expected finite numbers of at least 0.")
+        if list(self.boundaries) != sorted(set(self.boundaries)):
+            found = f"Piecewise: boundaries is {self.boundaries}"
+            raise ValueError(f"{found}, expected rising numbers.")
+
+    def at(self, t: int) -> float:
+        return self.values[bisect.bisect_left(self.boundaries, t)]
+
+
+@attrs.frozen(slots=False)
+class OneCycle(Schedule):
+    """Half a wave of a cosine up to `rate`, then half a wave far down (Smith and Topin 2018).
+
+    The rate rises from rate / start_divisor over the first `warmup` of the steps, and falls to
+    rate / (start_divisor · end_divisor), where it stays. It is PyTorch's ``OneCycleLR``; only
+    the rate has a cycle, and not the momentum.
+
+    Parameters
+    ----------
+    rate : float
+        The largest one; at least 0.
+    steps : int
+        Length of the cycle, at least 1: with ``by="epoch"`` in epochs.
+    warmup : float
+        The share of the steps in which the rate rises; at least 0 and below 1.
+    start_divisor, end_divisor : float
+        Above 0.
+
+    >>> schedule = OneCycle(0.1, steps=101)
+    >>> [round(schedule.at(t), 4) for t in (0, 29, 30, 65, 100)]
+    [0.004, 0.1, 0.1, 0.0492, 0.0]
+    """
+
+    rate: float = nonnegative()
+    steps: int = integer()
+    warmup: float = fraction(0.3)
+    start_divisor: float = positive(25.0)
+    end_divisor: float = positive(1e4)
+
+    @quiet
+    def at(self, t: int) -> float:
+        start, last = self.rate / self.start_divisor, self.steps - 1
+        peak = self.warmup * self.steps - 1  # the t of the largest rate, which may lie between two
+        if peak > 0 and t <= peak:
+            return _half_wave(start, self.rate, t, peak)
+        return _half_wave(self.rate, start / self.end_divisor, min(t, last) - peak, last - peak)
 
 
 @attrs.frozen(slots=False)
