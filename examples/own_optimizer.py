@@ -12,25 +12,30 @@ import tinynet as tn
 
 
 @attrs.frozen
-class Lion(tn.Optimizer):
-    """Steps of one size, against the sign of an average of the gradients (Chen and others 2023).
+class AdaBelief(tn.Optimizer):
+    """Adam with larger steps where the gradients are as expected (Zhuang and others 2020).
 
-    With v the memory, from 0::
+    With v and s the memory, from 0, and t the number of the step::
 
-        params ← params - learning_rate · sign(beta1 · v + (1 - beta1) · grads)
-        v      ← beta2 · v + (1 - beta2) · grads
+        v      ← beta1 · v + (1 - beta1) · grads
+        s      ← beta2 · s + (1 - beta2) · (grads - v)² + epsilon
+        params ← params - learning_rate · v / (1 - beta1ᵗ) / (√(s / (1 - beta2ᵗ)) + epsilon)
     """
 
-    learning_rate: float | tn.Schedule = tn.optimizers.rate_field(0.0001)
+    learning_rate: float | tn.Schedule = tn.optimizers.rate_field(0.001)
     beta1: float = 0.9
-    beta2: float = 0.99
+    beta2: float = 0.999
+    epsilon: float = 1e-8
 
     def apply(self, params, grads):
         """Move params in place; `slot` is the same array at every step, zero at first."""
-        v = self.slot("v", params)
-        params -= self.rate() * np.sign(self.beta1 * v + (1 - self.beta1) * grads)
-        v *= self.beta2
-        v += (1 - self.beta2) * grads
+        v, s, t = self.slot("v", params), self.slot("s", params), self.number()
+        v *= self.beta1
+        v += (1 - self.beta1) * grads
+        s *= self.beta2
+        s += (1 - self.beta2) * (grads - v) ** 2 + self.epsilon
+        size = np.sqrt(s / (1 - self.beta2**t)) + self.epsilon
+        params -= self.rate() / (1 - self.beta1**t) * v / size
 
 
 def main():
@@ -42,14 +47,14 @@ def main():
         inputs=64,
         seed=1,
     )
-    optimizer = Lion(0.001, clip_norm=10.0)  # clipping and schedules work with every optimizer
+    optimizer = AdaBelief(0.001, clip_norm=10.0)  # clipping and schedules work with every optimizer
     model.fit(digits.X_train, digits.y_train, optimizer=optimizer, epochs=15)
     slower = optimizer.evolve(learning_rate=0.0002)  # another rate, the same memory
     model.fit(digits.X_train, digits.y_train, optimizer=slower, epochs=5)
     accuracy = model.evaluate(digits.X_test, digits.y_test, metrics=["accuracy"])["accuracy"]
     print(f"test accuracy {accuracy:.1%}")
 
-    tn.testing.check_optimizer(Lion(0.01))
+    tn.testing.check_optimizer(AdaBelief(0.01))
     print("check_optimizer finds nothing wrong")
     return accuracy
 
