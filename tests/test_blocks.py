@@ -328,6 +328,10 @@ MISFITS = {
         Residual([Dense(4)]), 3,
         ["A_prev is (3, m)", "layers return (4, m)", "End the layers with Dense(3)"],
         Residual([Dense(4), Dense(3)])),
+    "a residual of more channels": (
+        Residual([Dense(5)]), (2, 3, 4),
+        ["A_prev is (2, 3, 4, m)", "layers return (5, 3, 4, m)", "End the layers with Dense(2)"],
+        Residual([Dense(5), Dense(2)])),
     "a residual and a layer on the shortcut": (
         Residual([Dense(4)]), 3, ['Branches([[...], [...]], join="add")'],
         Branches([[Dense(4)], [Dense(4)]], join="add")),

@@ -22,7 +22,7 @@ class Gate(Composite):
 
 
 @attrs.frozen
-class Highway(Composite):
+class Mixture(Composite):
     """Z = gate · what the layers make of A_prev + (1 - gate) · A_prev; the gate is a chain too."""
 
     gate: tuple = chain_field()
@@ -43,8 +43,8 @@ class Highway(Composite):
 
 @pytest.mark.parametrize("layer", [
     Gate([Dense(3, "sigmoid")]), Gate([Gate([Dense(3, "tanh")]), BatchNorm()], activation="tanh"),
-    Highway([Dense(5, "elu", l2=0.1), Dense(3)], [Dropout(0.2), Dense(3, "sigmoid")]),
-    Residual([Highway([Gate([Dense(3)])], [Dense(3, "sigmoid")])]),
+    Mixture([Dense(5, "elu", l2=0.1), Dense(3)], [Dropout(0.2), Dense(3, "sigmoid")]),
+    Residual([Mixture([Gate([Dense(3)])], [Dense(3, "sigmoid")])]),
 ], ids=repr)  # fmt: skip
 def test_custom_composites(layer):
     """A layer made of layers needs two methods, and is checked with all that is within."""
