@@ -3,7 +3,6 @@
 import attrs
 import numpy as np
 import pytest
-from helpers import Trace
 from messages import raises
 
 import tinynet as tn
@@ -12,6 +11,7 @@ from tinynet import (
     BatchNorm,
     Bidirectional,
     Branches,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
@@ -19,6 +19,7 @@ from tinynet import (
     Reshape,
     Residual,
     Sequential,
+    SimpleRNN,
 )
 from tinynet.errors import ShapeError, UnknownNameError
 from tinynet.layers import Composite
@@ -70,31 +71,6 @@ def test_branches_by_hand(join, A, dX):
     equal(A, model.forward([[2.0]]))
     model.back(np.subtract(A, [[1.0], [2.0], [3.0]][: len(A)]), input_gradient=True)
     equal(dX, model.dA[0])
-
-
-@pytest.mark.parametrize(("sequences", "A"), [
-    (True, [[1.0, 12.0, 123.0], [321.0, 32.0, 3.0]]), (False, [[123.0], [321.0]]),
-])  # fmt: skip
-def test_bidirectional_by_hand(sequences, A):
-    """What both have read up to each step, or at the end of their way."""
-    model = network(Bidirectional(Trace(sequences)), inputs=(1, 3))
-    for path in ("1.1.1", "1.2.1"):
-        model.set_parameters({f"W{path}": [[1.0]], f"r{path}": [[10.0]]})
-    equal(np.reshape(A, (2, -1, 1) if sequences else (2, 1)), model.forward([[[1.0], [2], [3]]]))
-
-
-@pytest.mark.parametrize("layer", [
-    Trace(activation="tanh"), Trace(False), Residual([Trace(), Trace()]), BatchNorm(),
-], ids=repr)  # fmt: skip
-def test_bidirectional_is_two_layers(layer):
-    """It is what two models of the layer make of a sequence and of its reverse."""
-    rng = np.random.default_rng(2)
-    X, model = rng.standard_normal((2, 4, M)), network(Bidirectional(layer), inputs=(2, 4))
-    one, other = (network(layer, inputs=(2, 4)) for _ in range(2))
-    one.params[:], other.params[:] = np.split(model.params, 2)
-    forward, backward = one.forward(X), other.forward(X[:, ::-1])
-    backward = backward[:, ::-1] if backward.ndim == 3 else backward
-    equal(np.concatenate([forward, backward]), model.forward(X))
 
 
 # Against PyTorch
@@ -316,12 +292,6 @@ def test_refused_settings(make, error, words):
         make()
 
 
-class Padded(Reshape):
-    """A layer with the field of a convolution that changes the length."""
-
-    padding = "valid"
-
-
 # What is refused for an input, the words of the error, and what it says to write.
 MISFITS = {
     "a residual of more units": (
@@ -343,11 +313,12 @@ MISFITS = {
         ["(2, 3, 2, m)", "(2, m)", "End the layers with Flatten(), Dense(12), Reshape((2, 3, 2))"],
         Residual([Flatten(), Dense(2), Flatten(), Dense(12), Reshape((2, 3, 2))])),
     "a residual of sequences": (
-        Residual([Trace(sequences=False)]), (2, 3), ["(2, 3, m)", "(2, m)", "sequences=True"],
-        Residual([Trace(sequences=True)])),
+        Residual([SimpleRNN(2)]), (2, 3), ["(2, 3, m)", "(2, m)", "sequences=True"],
+        Residual([SimpleRNN(2, sequences=True)])),
     "a residual of a convolution": (
-        Residual([Padded((2, 6))]), (4, 3),
-        ['padding="same" and stride=1 keep the axes'], Residual([Reshape((4, 3))])),
+        Residual([Conv2D(2)]), (2, 6, 5),
+        ["(2, 4, 3, m)", 'In the layers, padding="same" and stride=1 keep the axes'],
+        Residual([Conv2D(2, padding="same", stride=1)])),
     "added branches": (
         Branches([[Dense(4)], [Dense(2)]], join="add"), 3,
         ["Branch 1 gives (4, m) and branch 2 (2, m)", "one shape to add", "branch 2 with Dense(4)"],
@@ -364,15 +335,16 @@ MISFITS = {
         ["End branch 2 with Flatten(), Dense(6), Reshape((3, 2))"],
         Branches([[Reshape((3, 2))], [Reshape((2, 3)), Flatten(), Dense(6), Reshape((3, 2))]])),
     "convolutions of two sizes": (
-        Branches([[Padded((3, 2))], [Reshape((2, 3))]], join="add"), 6,
-        ['Use padding="same" and equal strides in branches 1 and 2.'],
-        Branches([[Reshape((2, 3))], [Reshape((2, 3))]], join="add")),
+        Branches([[Conv2D(2)], [Conv2D(3, 1, stride=2)]]), (2, 6, 5),
+        ["(2, 4, 3, m) and branch 2 (3, 3, 3, m)",
+         'Use padding="same" and equal strides in branches 1 and 2.'],
+        Branches([[Conv2D(2, padding="same")], [Conv2D(3, 1, padding="same")]])),
     "columns in time": (
-        Bidirectional(Trace()), 4, ["has shape (4, m)", "(n, T, m)", "Put Reshape((1, -1))"],
-        Residual([Reshape((1, -1)), Bidirectional(Trace()), Flatten(), Dense(4)])),
+        Bidirectional(SimpleRNN(1)), 4, ["has shape (4, m), expected (n, T, m)", "X[np.newaxis]"],
+        Branches([[Reshape((1, -1)), Bidirectional(SimpleRNN(1))]])),
     "images in time": (
-        Bidirectional(Trace()), (3, 2, 2), ["has shape (3, 2, 2, m)", "Put Reshape((3, -1))"],
-        Branches([[Reshape((3, -1)), Bidirectional(Trace())]])),
+        Bidirectional(SimpleRNN(1)), (3, 2, 2), ["has shape (3, 2, 2, m)", "Put Reshape((3, -1))"],
+        Branches([[Reshape((3, -1)), Bidirectional(SimpleRNN(1))]])),
 }  # fmt: skip
 
 

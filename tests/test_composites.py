@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 import numpy as np
 import pytest
-from helpers import Trace
 from messages import raises, warns
 
 import tinynet as tn
@@ -59,11 +58,12 @@ class Scaled(Composite):
         return dA_prev
 
 
+RNN = tn.SimpleRNN(1, sequences=True)
 REGULAR = Residual([tn.BatchNorm(), tn.Dropout(0.3), Dense(3, "tanh", l2=0.1)])
 BRANCHES = Branches([[Dense(4, "relu"), Dense(2, "tanh")], [Dense(2)]])
 DEEP = Residual([
     Branches([[Dense(2, "tanh")], [REGULAR, Dense(1)]]),
-    tn.Reshape((1, 3)), Bidirectional(Residual([Trace(), Trace()])), tn.Flatten(), Dense(3),
+    tn.Reshape((1, 3)), Bidirectional(Residual([RNN, RNN])), tn.Flatten(), Dense(3),
 ])  # fmt: skip
 BLOCKS = {  # layers made of layers for three inputs; paths of W, in a model whose layer 2 it is
     "residual": (Residual([Dense(4, "tanh"), Dense(3)]), [1, (2, 1), (2, 2), 3]),
@@ -259,7 +259,7 @@ def test_summary():
     table = str(model(DEEP).summary()).splitlines()[2:]
     expected = [
         "1          Dense            tanh        (3, m)     W 9 + b 3",
-        "2          Residual         identity    (3, m)     59 within",
+        "2          Residual         identity    (3, m)     63 within",
         "2.1          Branches       identity    (3, m)     30 within",
         "2.1.1.1        Dense        tanh        (2, m)     W 6 + b 2",
         "2.1.2.1        Residual     identity    (3, m)     18 within",

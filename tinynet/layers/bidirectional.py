@@ -9,10 +9,9 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
-from tinynet._support.checks import written
-from tinynet.errors import ShapeError
 from tinynet.layers.base import Layer
 from tinynet.layers.composite import Chain
+from tinynet.layers.positions import sequence_shape
 
 
 def _as_layer(value: Any) -> Layer:
@@ -40,6 +39,11 @@ class Bidirectional(Layer):
     ----------
     M. Schuster and K. K. Paliwal, "Bidirectional recurrent neural networks", IEEE Transactions on
     Signal Processing 45 (1997), 2673-2681.
+
+    >>> from tinynet import LSTM, Dense, Sequential
+    >>> model = Sequential([Bidirectional(LSTM(5)), Dense(1)], inputs=(3, 20))
+    >>> list(model.W), model.W[2].shape
+    ([(1, 1, 1), (1, 2, 1), 2], (1, 10))
     """
 
     layer: Layer = attrs.field(converter=_as_layer)
@@ -49,12 +53,7 @@ class Bidirectional(Layer):
         return (self.layer,), (self.layer,)
 
     def chain_input_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 2:
-            n = 1 if len(input_shape) == 1 else input_shape[0]
-            raise ShapeError(
-                f"The input has shape {written(input_shape)}, expected sequences (n, T, m). "
-                f"Put Reshape(({n}, -1)) before this layer for sequences with n = {n}."
-            )
+        sequence_shape(input_shape)  # or an error
         return input_shape
 
     def output_shape(self, input_shape: Shape) -> Shape:
