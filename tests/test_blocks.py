@@ -15,7 +15,9 @@ from tinynet import (
     Dense,
     Dropout,
     Flatten,
+    GlobalAveragePool,
     Layer,
+    MaxPool2D,
     Reshape,
     Residual,
     Sequential,
@@ -78,20 +80,26 @@ def test_branches_by_hand(join, A, dX):
 
 def in_torch(torch, layers, A):
     """Return what placed layers make of a tensor, with the parameters as leaves in `leaves`."""
+    F = torch.nn.functional
     for at in layers:
         at.leaves = {k: torch.tensor(v.copy(), requires_grad=True) for k, v in at.params.items()}
         layer, p = at.layer, at.leaves
         parts = [in_torch(torch, chain, A) for chain in at.chains]
         if isinstance(layer, Dense):
-            A = p["W"] @ A + p["b"]
+            A = torch.tensordot(p["W"], A, 1) + p["b"].reshape(-1, *[1] * (A.ndim - 1))
+        elif isinstance(layer, Conv2D):
+            b, stride, padding = p["b"].ravel(), layer.stride, layer.padding
+            A = F.conv2d(A.movedim(-1, 0), p["W"], b, stride, padding).movedim(0, -1)
+        elif isinstance(layer, MaxPool2D):
+            A = F.max_pool2d(A.movedim(-1, 0), layer.size, layer.stride).movedim(0, -1)
+        elif isinstance(layer, GlobalAveragePool):
+            A = A.mean((1, 2))
         elif isinstance(layer, BatchNorm):
-            norm = torch.nn.functional.batch_norm
-            gamma, beta = (p[name].ravel() for name in ("gamma", "beta"))
-            A = norm(A.T, None, None, gamma, beta, training=True, eps=layer.epsilon).T
+            norm = (None, None, p["gamma"].ravel(), p["beta"].ravel(), True, 0.1, layer.epsilon)
+            A = F.batch_norm(A.movedim(-1, 0), *norm).movedim(0, -1)
         elif isinstance(layer, tn.LayerNorm):
-            norm = torch.nn.functional.layer_norm
-            gamma, beta = (p[name].ravel() for name in ("gamma", "beta"))
-            A = norm(A.T, A.shape[:1], gamma, beta, eps=layer.epsilon).T
+            norm = (A.shape[:1], p["gamma"].ravel(), p["beta"].ravel(), layer.epsilon)
+            A = F.layer_norm(A.movedim(0, -1), *norm).movedim(-1, 0)
         elif isinstance(layer, Residual):
             A = A + parts[0]
         elif isinstance(layer, Branches):
@@ -129,20 +137,32 @@ INCEPTION = [
               [tn.LayerNorm(), Dense(1, "tanh")]]),
     Branches([[Dense(2, "sigmoid")], [Residual([Dense(11)])]], activation="tanh"),
 ]  # fmt: skip
+IMAGES = [
+    Conv2D(4, 3, padding=1), BatchNorm(activation="relu"),
+    Residual([Conv2D(3, 3, padding=1), BatchNorm(activation="relu"), Conv2D(4, 1), BatchNorm()],
+             activation="relu"),
+    Branches([[Conv2D(2, 1, "relu")], [Conv2D(2, 1), tn.LayerNorm(), Conv2D(3, 3, padding=1)],
+              [MaxPool2D(1), Dense(2, "tanh")]]),
+    Branches([[Conv2D(5, 3, "relu", stride=2)], [MaxPool2D(3, 2), Dense(5)]], join="add"),
+    Residual([Branches([[Conv2D(3, 1)], [Residual([Dense(5, "tanh")]), Dense(2)]])]),
+    GlobalAveragePool(),
+]  # fmt: skip
 RANDOM = [of_settings(np.random.default_rng(k), 4, depth=3) for k in range(8)]
 
 
-@pytest.mark.parametrize(
-    "layers", [RESNET, INCEPTION, *RANDOM], ids=lambda layers: str(len(layers))
-)
-def test_pytorch_computes_the_same(layers):
+@pytest.mark.parametrize(("layers", "inputs"), [
+    (RESNET, 4), (INCEPTION, 4), (IMAGES, (2, 7, 5)), *[(layers, 4) for layers in RANDOM],
+    *[(layers, (4, 3, 2)) for layers in RANDOM[:3]],
+])  # fmt: skip
+def test_pytorch_computes_the_same(layers, inputs):
     """A[L], every gradient and dA[0] in training are PyTorch's, to nine digits."""
     torch = pytest.importorskip("torch")
-    model = network(*layers, Dense(2), inputs=4)
+    model = network(*layers, Dense(2), inputs=inputs)
     model.params[:] = np.random.default_rng(7).standard_normal(model.n_params)
     after_a_pass(model, training=True)
     rng = np.random.default_rng(5)
-    X, Y = (torch.tensor(rng.standard_normal((n, M)), requires_grad=True) for n in (4, 2))
+    shapes = ((*model.inputs, M), (*model.outputs, M))
+    X, Y = (torch.tensor(rng.standard_normal(shape), requires_grad=True) for shape in shapes)
     A = in_torch(torch, model.storage.layers, X)
     (0.5 * ((A - Y) ** 2).sum() / M).backward()
     close(A.detach(), model.A[len(layers) + 1], rtol=1e-9, atol=1e-12)

@@ -80,6 +80,7 @@ def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
     tn.Branches([[Dense(90, "tanh"), Dense(100)], [Dense(110)]], activation="relu"),
     tn.Branches([[Dense(200)], [BLOCK], [tn.Residual([Dense(200)])]], join="add"),
     tn.Residual([Reshape((20, 10)), tn.Bidirectional(Dropout(0.2)), Flatten(), Dense(200)]),
+    tn.Residual([Reshape((5, 40)), tn.Bidirectional(tn.SimpleRNN(5, True)), Flatten(), Dense(200)]),
 ], ids=repr)  # fmt: skip
 @pytest.mark.parametrize("training", [False, True])
 def test_a_pass_of_every_layer_allocates_no_array(layer, training):
