@@ -1,6 +1,6 @@
 """What users write with annotations: it passes ``mypy --strict``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_type
 
 import attrs
@@ -52,6 +52,33 @@ class Scale(tn.Layer):
         return cache.g * dZ
 
 
+class Valve(tn.layers.Composite):
+    def forward(self, A_prev: tn.Array, cache: tn.Cache) -> tn.Array:
+        cache.gate = cache.chains[0].forward(A_prev)
+        return A_prev * cache.gate
+
+    def back(self, dZ: tn.Array, cache: tn.Cache) -> tn.Array:
+        return dZ * cache.gate + cache.chains[0].back(dZ * cache.A_prev)
+
+
+@attrs.frozen
+class ProductOfTwo(tn.Layer):
+    one: Sequence[tn.Layer] = tn.layers.chain_field()
+    other: Sequence[tn.Layer] = tn.layers.chain_field()
+
+    @property
+    def chains(self) -> tuple[tuple[tn.Layer, ...], ...]:
+        return tuple(self.one), tuple(self.other)
+
+    def forward(self, A_prev: tn.Array, cache: tn.Cache) -> tn.Array:
+        cache.factors = [chain.forward(A_prev) for chain in cache.chains]
+        return cache.factors[0] * cache.factors[1]
+
+    def back(self, dZ: tn.Array, cache: tn.Cache) -> tn.Array:
+        (one, other), (A_one, A_other) = cache.chains, cache.factors
+        return one.back(dZ * A_other) + other.back(dZ * A_one)
+
+
 class Squared(tn.Loss):
     def each(self, A: tn.Array, Y: tn.Array) -> tn.Array:
         return (A - Y) ** 2
@@ -87,6 +114,10 @@ class Last(tn.Callback):
 for thing in (Swish(), Cubed(), Signum(), Squared(), WithinOne(), Halving(), Ones()):
     assert tn.testing.grade(thing).passed, thing
 assert tn.testing.grade(Scale(), 3).passed
+assert tn.testing.grade(Valve([Scale(), tn.Dense(3, "sigmoid")], activation="relu"), 3).passed
+assert tn.testing.grade(ProductOfTwo([tn.Dense(3)], [tn.Dense(3, "tanh")]), 3).passed
+for block in (tn.Residual([tn.Dense(3), "dropout"]), tn.Branches([[tn.Dense(2)], [Scale()]])):
+    assert tn.testing.grade(block, 3).passed
 
 model = tn.Sequential([Scale(), tn.Dense(1, "swish", init="ones")], loss="squared", inputs=2)
 X, Y = np.ones((2, 5)), np.ones(5)

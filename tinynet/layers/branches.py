@@ -20,7 +20,7 @@ from tinynet.layers.composite import Chain, as_chain, completion, have_padding
 def _as_branches(value: Any) -> tuple[Chain, ...]:
     if isinstance(value, (Layer, str)) or not isinstance(value, Iterable):
         raise TypeError(f"branches is {value!r}, expected a list of lists. Use [[{value!r}]].")
-    branches = tuple(as_chain(branch, f"Branches: branch {k}") for k, branch in enumerate(value, 1))
+    branches = tuple(as_chain(branch, f"branch {k}") for k, branch in enumerate(value, 1))
     if not branches:
         raise ValueError("branches is empty, expected a list of lists: Branches([[...], [...]]).")
     return branches

@@ -27,8 +27,12 @@ def as_chain(value: Any, name: str) -> Chain:
     return layers
 
 
-def _of_field(value: Any, instance: Any, field: attrs.Attribute[Any]) -> Chain:
-    return as_chain(value, f"{type(instance).__name__}: {field.name}")
+def _of_field(value: Any, field: attrs.Attribute[Any]) -> Chain:
+    return as_chain(value, field.name)
+
+
+def _as_layers(value: Any) -> Chain:  # by itself, because type checkers read a plain converter
+    return as_chain(value, "layers")
 
 
 def chain_field() -> Any:
@@ -57,7 +61,7 @@ def chain_field() -> Any:
     >>> product = Product([tn.Dense(3, "tanh")], [tn.Dense(3, "sigmoid")])
     >>> tn.testing.check_layer(product, 3)
     """
-    return attrs.field(converter=attrs.Converter(_of_field, takes_self=True, takes_field=True))
+    return attrs.field(converter=attrs.Converter(_of_field, takes_field=True))
 
 
 @attrs.frozen(slots=False)
@@ -75,7 +79,7 @@ class Composite(Layer):
         What the model applies to Z; by keyword.
     """
 
-    layers: Chain = chain_field()
+    layers: Chain = attrs.field(converter=_as_layers)
 
     @property
     def chains(self) -> tuple[Chain, ...]:
