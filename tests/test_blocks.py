@@ -273,8 +273,7 @@ def test_descriptions(layer):
     for copied in copies:
         assert layer == copied
         assert hash(layer) == hash(copied)
-    names = vars(tn) | vars(tn.activations) | {cls.__name__: cls for cls in (Bidirectional,)}
-    names |= {"Residual": Residual, "Branches": Branches}
+    names = {name: getattr(of, name) for of in (tn, tn.activations) for name in of.__all__}
     assert layer == eval(repr(layer), names)
     assert layer != attrs.evolve(layer, activation="softplus")
 
