@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from messages import raises
 
 import tinynet as tn
-from tinynet import GRU, LSTM, Dense, Embedding, Reshape, SelfAttention, Sequential, SimpleRNN
+from tinynet import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Dense,
+    Embedding,
+    LayerNorm,
+    Reshape,
+    Residual,
+    SelfAttention,
+    Sequential,
+    SimpleRNN,
+)
 from tinynet.errors import NonFiniteError, ShapeError
 
 RECURRENT = [SimpleRNN, LSTM, GRU]
@@ -450,32 +462,36 @@ def test_faults_are_found(layer, shape, message):
 # Blocks
 
 
-@attrs.frozen
-class Shortcut(tn.Layer, name="shortcut_of_sequences"):
-    """Z = A_prev + what a chain makes of it."""
-
-    layers: tuple
-
-    @property
-    def chains(self):
-        return (self.layers,)
-
-    def forward(self, A_prev, cache):
-        return A_prev + cache.chains[0].forward(A_prev)
-
-    def back(self, dZ, cache):
-        return dZ + cache.chains[0].back(dZ)
-
-
 @pytest.mark.parametrize("causal", [False, True])
-def test_two_blocks_of_attention(causal):
-    """Gradients are right through an embedding, and attention and steps within shortcuts."""
-    block = [Shortcut((tn.LayerNorm(), SelfAttention(2, causal))), Shortcut((GRU(2, True),))]
-    layers = [Embedding(5, 2), *block, *block, LSTM(3, activation="softmax")]
+def test_two_blocks_of_a_transformer(causal):
+    """Gradients are right through an embedding and blocks, for a label at each step."""
+    block = [Residual([LayerNorm(), SelfAttention(2, causal)]),
+             Residual([LayerNorm(), Dense(3, "gelu"), Dense(2)])]  # fmt: skip
+    layers = [Embedding(5, 2), *block, *block, Dense(4, "softmax")]
     model = Sequential(layers, "categorical_crossentropy", inputs=3, dtype="float64", seed=1)
     rng = np.random.default_rng(1)
-    X, Y = rng.integers(5, size=(3, 4)), rng.integers(3, size=4)
+    X, Y = rng.integers(5, size=(3, 4)), rng.integers(4, size=(3, 4))
     assert tn.testing.check_gradients(model, X, Y) <= 1e-7
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_bidirectional(kind, sequences):
+    """What reads backward gets the steps in reverse; gradients are right in a chain, too."""
+    model = Sequential(
+        [SelfAttention(1), Bidirectional(kind(2, sequences))], "mean_squared_error", (2, 3),
+        "float64", seed=1,
+    )  # fmt: skip
+    rng = np.random.default_rng(1)
+    X, Y = rng.standard_normal((2, 3, 4)), rng.standard_normal((*model.outputs, 4))
+    assert tn.testing.check_gradients(model, X, Y) <= 1e-7
+    forward, backward = (alone(kind(2, sequences), (2, 3)) for _ in range(2))
+    backward.params[:] = model.params[-backward.n_params :]
+    A, steps = model.forward(X), model.A[1].copy()
+    forward.params[:] = model.params[-2 * backward.n_params : -backward.n_params]
+    close(A[:2], forward.forward(steps))
+    from_the_end = backward.forward(steps[:, ::-1])
+    close(A[2:], from_the_end[:, ::-1] if sequences else from_the_end)
 
 
 # PyTorch

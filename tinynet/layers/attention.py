@@ -17,16 +17,9 @@ from tinynet._support.quiet import within
 from tinynet.activations import Softmax
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
-from tinynet.layers.base import Layer, Parameter, Scratch
+from tinynet.layers.base import Layer, Parameter, Scratch, columns
 from tinynet.layers.matrices import init_field, stacked
-from tinynet.layers.positions import (
-    as_columns,
-    bias_gradient,
-    flat,
-    product,
-    sequence_shape,
-    weight_gradient,
-)
+from tinynet.layers.positions import as_columns, fill_gradients, product, sequence_shape
 
 softmax, softmax_back = within(Softmax().forward), within(Softmax().back)
 
@@ -113,9 +106,9 @@ class SelfAttention(Layer):
     # Softmax adds up over the first axis, so this is that of the keys in S, P and dS.
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        S, wide_H = cache.S, cache.wide_H
-        columns = product(cache.W, as_columns(A_prev, cache.room), flat(cache.wide))
-        columns += cache.b
+        S, wide, wide_H = cache.S, columns(cache.wide), cache.wide_H
+        product(cache.W, as_columns(A_prev, cache.room), wide)
+        wide += cache.b
         np.copyto(cache.QKV, _in_heads(cache.wide, cache.QKV))
         Q, K, V = cache.QKV
         Q *= 1 / math.sqrt(Q.shape[-2])
@@ -125,22 +118,20 @@ class SelfAttention(Layer):
         P = _matrices(softmax(S, out=cache.P))
         np.copyto(_in_heads(wide_H, cache.H), np.matmul(V, P, out=cache.H))
         Z = np.empty_like(wide_H) if cache.Z is None else cache.Z
-        columns = product(cache.W_out, flat(wide_H), flat(Z))
-        columns += cache.b_out
+        wide_Z = product(cache.W_out, columns(wide_H), columns(Z))
+        wide_Z += cache.b_out
         return Z
 
     def back(self, dZ: Array, cache: Cache) -> Any:
-        columns, one_mth = as_columns(dZ, cache.room), cache.means[0]
-        weight_gradient(columns, flat(cache.wide_H), cache.dW_out, one_mth)
-        bias_gradient(columns, cache.db_out, one_mth)
-        product(cache.W_out.T, columns, flat(cache.wide_dH))
+        wide_dZ, dA_prev, m = as_columns(dZ, cache.room), cache.dA_prev, dZ.shape[-1]
+        fill_gradients(wide_dZ, columns(cache.wide_H), m, cache.dW_out, cache.db_out)
+        product(cache.W_out.T, wide_dZ, columns(cache.wide_dH))
         np.copyto(cache.dH, _in_heads(cache.wide_dH, cache.dH))
         self._back_through_heads(cache)
-        dQKV, dA_prev = flat(cache.wide), cache.dA_prev
-        weight_gradient(dQKV, as_columns(cache.A_prev, cache.room), cache.dW, one_mth)
-        bias_gradient(dQKV, cache.db, one_mth)
+        dQKV, wide_A = columns(cache.wide), as_columns(cache.A_prev, cache.room)
+        fill_gradients(dQKV, wide_A, m, cache.dW, cache.db)
         if dA_prev is not None:
-            product(cache.W.T, dQKV, flat(dA_prev))
+            product(cache.W.T, dQKV, columns(dA_prev))
         return dA_prev
 
     def _back_through_heads(self, cache: Cache) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet.initializers import Zeros
-from tinynet.layers.base import Parameter, Scratch
-from tinynet.layers.positions import bias_gradient, flat
+from tinynet.layers.base import Parameter, Scratch, columns
+from tinynet.layers.positions import fill_gradients, product
 from tinynet.layers.recurrent import Recurrent, sigmoid, sigmoid_back, tanh, tanh_back
 
 
@@ -87,7 +87,7 @@ class GRU(Recurrent):
 
     def step(self, t: int, cache: Cache) -> None:
         gates, h, h_t, n = cache.gates[t], cache.h[t], cache.h[t + 1], self.units
-        from_h = cache.dot(cache.U, h, cache.from_h)
+        from_h = product(cache.U, h, cache.from_h)
         gates[: 2 * n] += from_h[: 2 * n]
         sigmoid(gates[: 2 * n], out=gates[: 2 * n])
         r, z, g = gates.reshape(3, n, -1)
@@ -108,11 +108,10 @@ class GRU(Recurrent):
         np.multiply(dh, np.subtract(cache.h[t], g, out=dz), out=dz)
         sigmoid_back(douts, None, gates[: 2 * n], out=dgates[: 2 * n])
         np.multiply(dg, r, out=dgates[2 * n :])
-        cache.dot(cache.U.T, dgates, dh)
+        product(cache.U.T, dgates, dh)
         dh += stays
 
     def h_gradients(self, cache: Cache) -> None:
-        dQ = cache.wide_gates
-        super().h_gradients(cache)
-        bias_gradient(flat(dQ), cache.dc, cache.means[0])
+        dQ, h = cache.wide_gates, cache.wide_h
+        fill_gradients(columns(dQ), columns(h), h.shape[-1], cache.dU, cache.dc)
         np.copyto(dQ[2 * self.units :], cache.dg.swapaxes(0, 1))  # dG, for `input_gradients`

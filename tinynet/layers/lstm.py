@@ -13,6 +13,7 @@ from tinynet._support.cache import Cache
 from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Parameter, Scratch
 from tinynet.layers.matrices import stacked
+from tinynet.layers.positions import product
 from tinynet.layers.recurrent import Recurrent, sigmoid, sigmoid_back, tanh, tanh_back
 
 
@@ -84,7 +85,7 @@ class LSTM(Recurrent):
     def step(self, t: int, cache: Cache) -> None:
         gates, h, c, tanh_c = cache.gates[t], cache.h, cache.c, cache.tanh_c[t]
         n = self.units
-        gates += cache.dot(cache.U, h[t], cache.from_h)
+        gates += product(cache.U, h[t], cache.from_h)
         sigmoid(gates[: 3 * n], out=gates[: 3 * n])
         i, f, o, g = gates.reshape(4, n, -1)
         tanh(g, out=g)
@@ -109,4 +110,4 @@ class LSTM(Recurrent):
         dc *= f
         sigmoid_back(douts[: 3 * n], None, gates[: 3 * n], out=dgates[: 3 * n])
         tanh_back(dg, None, g, out=dgates[3 * n :])
-        cache.dot(cache.U.T, dgates, dh)
+        product(cache.U.T, dgates, dh)

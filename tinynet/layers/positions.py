@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
+from tinynet._support.checks import written
 from tinynet._support.products import dot_for
 from tinynet.errors import ShapeError
+from tinynet.layers.base import columns, means
 
 
 def sequence_shape(input_shape: Shape) -> tuple[int, int]:
@@ -14,7 +16,7 @@ def sequence_shape(input_shape: Shape) -> tuple[int, int]:
     if len(input_shape) == 2:
         n, T = input_shape
         return n, T
-    found = f"The input has shape ({', '.join(map(str, input_shape))}, m), expected (n, T, m)"
+    found = f"The input has shape {written(input_shape)}, expected (n, T, m)"
     if len(input_shape) == 1:
         remedy = (
             "A recurrent layer before this one needs sequences=True. If X holds series of one "
@@ -25,29 +27,22 @@ def sequence_shape(input_shape: Shape) -> tuple[int, int]:
     raise ShapeError(f"{found}: n features at each of T steps. {remedy}")
 
 
-def flat(sequences: Array) -> Array:
-    """Return sequences that lie in C order as columns: a view."""
-    return sequences.reshape(len(sequences), -1)
-
-
 def as_columns(sequences: Array, room: Array) -> Array:
     """Return sequences as columns, copied into `room` if they do not lie in C order."""
     if not sequences.flags.c_contiguous:
         np.copyto(room, sequences)
         sequences = room
-    return flat(sequences)
+    return columns(sequences)
 
 
 def product(one: Array, other: Array, out: Array) -> Array:
-    """Return ``one.dot(other, out)`` for columns; ``cache.dot`` is for products of m columns."""
+    """Return ``one.dot(other, out)``: of a step, or of all steps; small ones on one thread."""
     return dot_for(out.size * len(other))(one, other, out)
 
 
-def weight_gradient(dG: Array, columns: Array, dW: Array, one_mth: Array) -> None:
-    """Fill dW with dG columnsᵀ / m, where dG is the gradient of W columns."""
-    np.multiply(product(dG, columns.T, dW), one_mth, out=dW)
-
-
-def bias_gradient(dG: Array, db: Array, one_mth: Array) -> None:
-    """Fill db with the sum of the columns of dG / m."""
-    np.multiply(np.add.reduce(dG, axis=1, keepdims=True, out=db), one_mth, out=db)
+def fill_gradients(dG: Array, A: Array, m: int, dW: Array, db: Array | None = None) -> None:
+    """Fill dW = dG Aᵀ / m and db, the sum of dG / m, of m examples; dG is that of W A + b."""
+    one_mth, _ = means(m, dG.dtype)
+    np.multiply(product(dG, A.T, dW), one_mth, out=dW)
+    if db is not None:
+        dG.dot(means(m, dG.dtype, dG.shape[1] // m)[1], db)

@@ -15,16 +15,9 @@ from tinynet._support.fields import integer, one_of
 from tinynet._support.quiet import within
 from tinynet.activations import Sigmoid, Tanh
 from tinynet.initializers import Initializer, Orthogonal, Zeros
-from tinynet.layers.base import Layer, Parameter, Scratch
+from tinynet.layers.base import Layer, Parameter, Scratch, columns
 from tinynet.layers.matrices import init_field, stacked
-from tinynet.layers.positions import (
-    as_columns,
-    bias_gradient,
-    flat,
-    product,
-    sequence_shape,
-    weight_gradient,
-)
+from tinynet.layers.positions import as_columns, fill_gradients, product, sequence_shape
 
 # A model switches floating-point flags off once, for the formulas within its layers too.
 sigmoid, sigmoid_back = within(Sigmoid().forward), within(Sigmoid().back)
@@ -94,11 +87,11 @@ class Recurrent(Layer):
         return cache.b
 
     def forward(self, A_prev: Array, cache: Cache) -> Array:
-        gates, h = cache.wide_gates, cache.h
-        columns = product(cache.W, as_columns(A_prev, cache.room), flat(gates))
-        columns += self.input_bias(cache)
-        np.copyto(cache.gates, gates.swapaxes(0, 1))
-        for t in range(len(cache.gates)):
+        gates, h, wide = cache.gates, cache.h, columns(cache.wide_gates)
+        product(cache.W, as_columns(A_prev, cache.room), wide)
+        wide += self.input_bias(cache)
+        np.copyto(gates, cache.wide_gates.swapaxes(0, 1))
+        for t in range(len(gates)):
             self.step(t, cache)
         return np.positive(h[1:].swapaxes(0, 1) if self.sequences else h[-1], out=cache.Z)
 
@@ -110,22 +103,22 @@ class Recurrent(Layer):
                 dh += dZ[:, t]
             self.step_back(t, cache)
         np.copyto(cache.wide_gates, cache.dgates.swapaxes(0, 1))
+        np.copyto(cache.wide_h, cache.h[:-1].swapaxes(0, 1))
         self.h_gradients(cache)
         return self.input_gradients(cache)
 
     def h_gradients(self, cache: Cache) -> None:
-        """Fill dU from the gradients in ``cache.wide_gates``."""
-        h = cache.wide_h
-        np.copyto(h, cache.h[:-1].swapaxes(0, 1))
-        weight_gradient(flat(cache.wide_gates), flat(h), cache.dU, cache.means[0])
+        """Fill dU from ``cache.wide_h`` and the gradients in ``cache.wide_gates``."""
+        dG, h = cache.wide_gates, cache.wide_h
+        fill_gradients(columns(dG), columns(h), h.shape[-1], cache.dU)
 
     def input_gradients(self, cache: Cache) -> Any:
         """Fill dW and db from the gradients in ``cache.wide_gates``, and return dA_prev."""
-        dG, dA_prev, one_mth = flat(cache.wide_gates), cache.dA_prev, cache.means[0]
-        weight_gradient(dG, as_columns(cache.A_prev, cache.room), cache.dW, one_mth)
-        bias_gradient(dG, cache.db, one_mth)
+        dG, A_prev, dA_prev = columns(cache.wide_gates), cache.A_prev, cache.dA_prev
+        wide_A = as_columns(A_prev, cache.room)
+        fill_gradients(dG, wide_A, A_prev.shape[-1], cache.dW, cache.db)
         if dA_prev is not None:
-            product(cache.W.T, dG, flat(dA_prev))
+            product(cache.W.T, dG, columns(dA_prev))
         return dA_prev
 
 
@@ -170,9 +163,9 @@ class SimpleRNN(Recurrent):
 
     def step(self, t: int, cache: Cache) -> None:
         gates, h = cache.gates[t], cache.h
-        gates += cache.dot(cache.U, h[t], cache.from_h)
+        gates += product(cache.U, h[t], cache.from_h)
         tanh(gates, out=h[t + 1])
 
     def step_back(self, t: int, cache: Cache) -> None:
         dgates = tanh_back(cache.dh, None, cache.h[t + 1], out=cache.dgates[t])
-        cache.dot(cache.U.T, dgates, cache.dh)
+        product(cache.U.T, dgates, cache.dh)
