@@ -28,7 +28,8 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet.layers.windows import Axis, taps
 
-_BLOCK = 1 << 16  # numbers that are computed at a time, so that they stay in the processor's cache
+_BLOCK = 1 << 18  # numbers of an array that holds a few rows at a time, so that it stays small
+_KERNELS = 1 << 14  # numbers of an array of as many kernels, one for each row
 
 
 class Part(NamedTuple):
@@ -148,11 +149,16 @@ class Lowering:
         """Fill the gradient of W for dZ, (G, rows, F, N), summed over the examples."""
         kh, kw, C, F = self.rows.kernel, self.columns.kernel, self.channels, dZ.shape[2]
         total = dW.reshape(self.groups, F, kh * kw * C)  # in its memory, in another order
+        few = max(1, min(self.rows.windows, _KERNELS // total.size))
+        of_rows = np.empty((self.groups, few, *total.shape[1:]), dW.dtype)
         total.fill(0)
-        of_row = np.empty_like(total)
         for rows, matrices in self.matrices(L):
-            for r, own in enumerate(range(self.rows.windows)[rows]):
-                total += np.matmul(dZ[:, own], matrices[:, r].transpose(0, 2, 1), out=of_row)
+            dZ_rows, matrices = dZ[:, rows], matrices.transpose(0, 1, 3, 2)
+            for start in range(0, matrices.shape[1], few):
+                part, to = dZ_rows[:, start : start + few], matrices[:, start : start + few]
+                products = np.matmul(part, to, out=of_rows[:, : part.shape[1]])
+                total += products[:, 0] if few == 1 else np.add.reduce(products, axis=1)
+        of_row = of_rows[:, 0]
         of_row[...] = total
         dW[...] = of_row.reshape(-1, kh, kw, C).transpose(0, 3, 1, 2)
 

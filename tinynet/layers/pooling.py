@@ -161,11 +161,16 @@ class MaxPool2D(Pooling):
         if not where.is_partition:
             dA_prev.fill(0)
         cache.is_open.fill(True)
-        for windows, entry in where.entries:
+        last = None if where.is_padded else where.entries[-1]
+        for each in where.entries:
+            windows, entry = each
             is_largest, is_open = cache.is_largest[windows], cache.is_open[windows]
-            np.equal(A_prev[entry], cache.Z[windows], out=is_largest)
-            np.logical_and(is_largest, is_open, out=is_largest)
-            np.greater(is_open, is_largest, out=is_open)
+            if each is last:  # the largest entry of a window that is still open
+                is_largest = is_open
+            else:
+                np.equal(A_prev[entry], cache.Z[windows], out=is_largest)
+                np.logical_and(is_largest, is_open, out=is_largest)
+                np.greater(is_open, is_largest, out=is_open)
             if where.overlap:
                 to = dA_prev[entry]
                 to += np.multiply(dZ[windows], is_largest, out=cache.part[windows])
