@@ -7,7 +7,7 @@ import warnings
 import attrs
 import numpy as np
 import pytest
-from messages import raises
+from messages import raises, warns
 
 import tinynet as tn
 from tinynet import Conv1D, Conv2D, Dense, Flatten, GlobalAveragePool, MaxPool2D, Sequential
@@ -402,6 +402,24 @@ def test_predictions_of_many_images_take_little_memory():
     assert peak < 20e6, f"predict held {peak:,} bytes"
 
 
+ONE = tn.Initializer.get("constant", value=1.0)
+
+
+@pytest.mark.parametrize(("layers", "times"), [
+    ([Conv2D(4, 2, init=ONE), Conv2D(3, 1, init=ONE)], 1),
+    ([Conv2D(4, 2, init=ONE), Conv2D(3, 1)], 0), ([Conv2D(4, 2), Conv2D(3, 1, init=ONE)], 0),
+    ([Conv2D(4, 2, init=ONE, groups=2), Conv2D(3, 1, init=ONE)], 0),
+    ([Conv2D(4, 2, init=ONE), Conv2D(4, 1, init=ONE, groups=2)], 0),
+])  # fmt: skip
+def test_units_that_stay_the_same(layers, times):
+    """Units that begin alike, and are one for the next convolution, are reported."""
+
+    X, Y = np.random.default_rng(1).random((2, 4, 5, 20)), np.zeros((4, 3, 4, 20))
+    model = Sequential(layers, "mean_squared_error", seed=1)
+    with warns(*["All 4 units of layer 1 (Conv2D) have the same weights"][:times], times=times):
+        model.fit(X, Y[: layers[1].units], epochs=1)
+
+
 # What check_layer must find
 
 
@@ -484,6 +502,8 @@ REFUSED = [
     (lambda: Conv2D(3, (3, 3, 3)), ValueError,
      "Conv2D: kernel is (3, 3, 3), expected … a pair of them, (rows, columns)."),
     (lambda: Conv2D(3, 2.5), TypeError, "Conv2D: kernel is 2.5, expected a whole number"),
+    (lambda: Conv2D(3, "relu"), TypeError,
+     "Conv2D: kernel is 'relu', expected … For an activation, write activation='relu'."),
     (lambda: Conv2D(3, stride=0), ValueError, "Conv2D: stride is 0, expected … at least 1"),
     (lambda: Conv2D(3, stride=(1, 0)), ValueError, "stride is (1, 0), expected … at least 1"),
     (lambda: Conv2D(3, stride=None), TypeError, "Conv2D: stride is None, expected … at least 1"),

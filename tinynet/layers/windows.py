@@ -91,6 +91,8 @@ def _numbers(layer: Any, name: str, value: Any, least: int, expected: str) -> Pe
     n = len(layer.axes)
     values = tuple(value) if isinstance(value, (tuple, list)) and n > 1 else (value,) * n
     message = f"{type(layer).__name__}: {name} is {value!r}, expected {expected}."
+    if isinstance(value, str):
+        message += f" For an activation, write activation={value!r}."
     try:
         whole = [checks.integer(name, number, least) for number in values]
     except TypeError:

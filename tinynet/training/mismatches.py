@@ -111,8 +111,10 @@ def same_units(layers: Sequence[PlacedLayer]) -> Iterator[str]:
 def _have_same_units(layer: PlacedLayer, after: PlacedLayer, layers: Sequence[PlacedLayer]) -> bool:
     """Return whether a layer has several units that are one for the next layer with W, too."""
     W, W_after = layer.params["W"], after.params["W"]
+    if W.shape[1] != layer.input_shape[0] or W_after.shape[1] != after.input_shape[0]:
+        return False  # units of a convolution with groups see other inputs than the next ones do
     between = layers[layer.path[-1] : after.path[-1] - 1]
-    are_same = len(W) > 1 and _rows_are_equal(W) and _rows_are_equal(W_after.T)
+    are_same = len(W) > 1 and _rows_are_equal(W) and _rows_are_equal(W_after.swapaxes(0, 1))
     return are_same and all(map(_treats_units_alike, between))
 
 
