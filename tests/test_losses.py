@@ -405,6 +405,34 @@ def test_an_ignored_label():
         model.cost([0, -100, 2, 7])
 
 
+@pytest.mark.parametrize("shape", [(5,), (4, 5)], ids=str)
+def test_metrics_leave_ignored_labels_out(shape):
+    """Accuracy, weighted or not, and a custom function see the labels that count, and no others."""
+    rng = np.random.default_rng(3)
+    X, labels = rng.standard_normal((3, *shape)), rng.integers(3, size=shape)
+    ignored, w = rng.random(shape) < 0.4, rng.random(shape[-1]) + 0.1
+    loss = Loss.get("categorical_crossentropy", ignore=-1)
+    inputs = X.shape[:-1] if len(shape) > 1 else 3
+    model = Sequential([Dense(3, "softmax")], loss, inputs=inputs, seed=1)
+    right = model.predict(X).argmax(axis=0) == labels
+
+    def columns(Y, A):
+        assert Y.shape == A.shape == (3, (~ignored).sum())
+        return Y.sum()
+
+    Y = np.where(ignored, -1, labels)
+    found = model.evaluate(X, Y, metrics=["accuracy", columns])
+    np.testing.assert_allclose(right[~ignored].mean(), found["accuracy"], rtol=1e-12)
+    assert found["columns"] == (~ignored).sum()
+    weights = np.broadcast_to(w, shape)[~ignored]
+    expected = np.average(right[~ignored], weights=weights)
+    found = model.evaluate(X, Y, metrics=["accuracy"], sample_weight=w)
+    np.testing.assert_allclose(expected, found["accuracy"], rtol=1e-6)
+    history = model.fit(X, Y, epochs=2, metrics=["accuracy"], validation_data=(X, Y))
+    assert 0 <= history["val_accuracy"][-1] <= 1
+    assert np.isnan(model.evaluate(X, np.full(shape, -1), metrics=["accuracy"])["accuracy"])
+
+
 def test_targets_that_new_losses_refuse():
     """A hinge takes -1 and 1, a divergence columns of shares; the remedy is taken."""
     model = Sequential([Dense(1)], "hinge", inputs=2, seed=1)

@@ -75,6 +75,11 @@ class Loss(Registered, ABC):
         """Whether `back_from_Z` is A - Y: then a model subtracts, and does not call it."""
         return type(self).back_from_Z is Loss.back_from_Z
 
+    @property
+    def ignores(self) -> bool:
+        """Whether a column of zeros in Y is no target: then metrics leave it out."""
+        return False
+
     @quiet
     def value(self, A: Array, Y: Array) -> float:
         """Return J for A and Y of shape (n_L, m)."""

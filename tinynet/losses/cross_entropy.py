@@ -138,9 +138,9 @@ class CategoricalCrossentropy(Loss):
         2016); at least 0 and below 1, by keyword only. Metrics see Y as it is.
     ignore : int, optional
         A label that stands for no target, as for the padding of a sequence. Its loss and dZ are 0,
-        and its one-hot column is all zeros. J is still divided by m, the number of examples, and
-        not, as in PyTorch, by the number of targets: so a batch counts by what it has. By keyword
-        only.
+        its one-hot column is all zeros, and metrics leave it out. J is still divided by m, the
+        number of examples, and not, as in PyTorch, by the number of targets: so a batch counts by
+        what it has. By keyword only.
 
     >>> A = np.array([[0.5, 0.25], [0.5, 0.75]])
     >>> round(CategoricalCrossentropy().value(A, np.array([[1, 0], [0, 1]])), 12)
@@ -207,13 +207,17 @@ class CategoricalCrossentropy(Loss):
         is_plain = not self.label_smoothing and self.ignore is None
         return super().subtracts or (is_own and is_plain)
 
+    @property
+    def ignores(self) -> bool:
+        return self.ignore is not None
+
     def _smoothed(self, Y: Array) -> Array:
         """Return smoothed targets; those without a target stay 0."""
         return (1 - self.label_smoothing) * Y + self.label_smoothing / len(Y) * np.add.reduce(Y)
 
     def check_targets(self, Y: Array) -> None:
         labels = ", and integer labels (m,) as they are"
-        check_shares(Y, labels, zeros=self.ignore is not None)
+        check_shares(Y, labels, zeros=self.ignores)
 
     def targets(self, Y: Array, shape: Shape) -> Array:
         n, *of_labels = shape

@@ -86,14 +86,32 @@ def by_positions(Y: Any, A: Any, w: Array | None) -> tuple[Any, Any, Array | Non
     return targets.reshape(of_positions), outputs.reshape(len(outputs), -1), w
 
 
+def _with_targets(Y: Array, A: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+    """Return the examples, or positions, whose columns in Y are not all zeros."""
+    Y, A, w = by_positions(Y, A, w)
+    counts = Y.any(axis=0)
+    return Y[:, counts], A[:, counts], None if w is None else w[counts]
+
+
 @quiet
 def measured(
-    name: str, metric: Measure, Y: Array, A: Array, w: Array | None, multilabel: bool
+    name: str,
+    metric: Measure,
+    Y: Array,
+    A: Array,
+    w: Array | None,
+    multilabel: bool,
+    ignores: bool = False,
 ) -> float:
     """Return the number of a metric, or of a function, called `name`.
 
-    `multilabel` is what the model says about its outputs, for metrics that do not say it.
+    `multilabel` is what the model says about its outputs, for metrics that do not say it. With
+    `ignores`, columns of zeros in Y are left out. Without any other, the number is NaN.
     """
+    if ignores:
+        Y, A, w = _with_targets(Y, A, w)
+        if not Y.size:
+            return math.nan
     if isinstance(metric, Metric):
         asks = getattr(metric, "multilabel", False) is None
         value: Any = metric(Y, A, w, **({"multilabel": multilabel} if asks else {}))

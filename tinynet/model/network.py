@@ -246,6 +246,11 @@ class Network(LayerViews):
         return chain, Y, w
 
     @property
+    def ignores_targets(self) -> bool:
+        """Whether columns of zeros in Y are no targets."""
+        return self.loss is not None and self.loss.ignores
+
+    @property
     def is_multilabel(self) -> bool:
         """Whether each of several outputs is a yes or no by itself."""
         activation, of_loss = self.layers[-1].activation, getattr(self.loss, "multilabel", None)

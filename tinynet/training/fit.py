@@ -216,8 +216,9 @@ def _try_metrics_on(run: Run, batches: Batches, metrics: Mapping[str, Measure]) 
     if w is not None and not w.any():
         return  # those that count are among the other examples
     A = run.network.storage.private_chain(X.shape[-1]).forward_input(X)
+    multilabel, ignores = run.network.is_multilabel, run.network.ignores_targets
     for name, metric in metrics.items():
-        measured(name, metric, Y, A, w, run.network.is_multilabel)
+        measured(name, metric, Y, A, w, multilabel, ignores)
 
 
 def _refuse_small_batches(network: Network, batches: Batches) -> None:

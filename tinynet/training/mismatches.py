@@ -215,7 +215,7 @@ def _targets_beyond(program: _Program, limits: tuple[float, float], Y: Array) ->
     """Return which targets the last activation cannot give, where these are not only noise."""
     last, loss = program.layers[-1], program.loss
     rows = Y.reshape(len(Y), -1).astype(np.float64)
-    if getattr(loss, "ignore", None) is not None:  # then a column of zeros is no target
+    if loss.ignores:  # then a column of zeros is no target
         rows = rows[:, rows.any(axis=0)]
     if not rows.size:
         return []

@@ -64,6 +64,7 @@ class Tally:
 
     metrics: dict[str, Measure]
     multilabel: bool
+    ignores: bool = False  # columns of zeros
     cost_sum: float = 0.0
     examples: int = 0
     batches: dict[str, list[Array]] = attrs.field(factory=dict)  # the arrays by name: Y, A, w
@@ -79,7 +80,7 @@ class Tally:
             arrays = self.predictions()
             Y, A, w = arrays["Y"], arrays["A"], arrays.get("w")
             for name, metric in self.metrics.items():
-                values[name] = measured(name, metric, Y, A, w, self.multilabel)
+                values[name] = measured(name, metric, Y, A, w, self.multilabel, self.ignores)
         return values
 
 
@@ -114,7 +115,7 @@ class Run:
 
     def new_tally(self) -> Tally:
         """Return a tally of no batch."""
-        return Tally(self.metrics, self.network.is_multilabel)
+        return Tally(self.metrics, self.network.is_multilabel, self.network.ignores_targets)
 
     tally: Tally = attrs.Factory(new_tally, takes_self=True)
 
