@@ -423,7 +423,7 @@ def test_units_that_stay_the_same(layers, times):
 # What check_layer must find
 
 
-class Flipped(Conv2D):
+class FlippedConv2D(Conv2D):
     """Its Z has W flipped, and its gradients do not."""
 
     def forward(self, A_prev, cache):
@@ -434,7 +434,7 @@ class Flipped(Conv2D):
         return Z
 
 
-class Summed(Conv2D):
+class SummedConv2D(Conv2D):
     """Its dW is a sum over the examples and no mean."""
 
     def back(self, dZ, cache):
@@ -443,7 +443,7 @@ class Summed(Conv2D):
         return dA_prev
 
 
-class Shifted(Conv2D):
+class ShiftedConv2D(Conv2D):
     """Its dA_prev is off by one column."""
 
     def back(self, dZ, cache):
@@ -452,7 +452,7 @@ class Shifted(Conv2D):
         return dA_prev
 
 
-@pytest.mark.parametrize("wrong", [Flipped, Summed, Shifted])
+@pytest.mark.parametrize("wrong", [FlippedConv2D, SummedConv2D, ShiftedConv2D])
 def test_planted_faults(wrong):
     """A wrong convolution does not pass."""
     with pytest.raises(AssertionError):

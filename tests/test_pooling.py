@@ -330,7 +330,7 @@ def test_sequences_to_columns():
 # What check_layer must find
 
 
-class AllEqual(MaxPool2D):
+class AllEqualMaxPool2D(MaxPool2D):
     """Its dZ goes to each of several equal entries."""
 
     def back(self, dZ, cache):
@@ -342,7 +342,7 @@ class AllEqual(MaxPool2D):
         return dA_prev
 
 
-class CountsPadding(AveragePool2D):
+class CountsPaddingAveragePool2D(AveragePool2D):
     """Its dA_prev is divided by the size of a window, whatever of it is in the image."""
 
     def back(self, dZ, cache):
@@ -354,13 +354,13 @@ class CountsPadding(AveragePool2D):
 
 
 def test_planted_faults():
-    """A wrong pooling does not pass; without overlap and equal entries `AllEqual` is right."""
-    tn.testing.check_layer(AllEqual(2), (2, 4, 6))
+    """A wrong pooling does not pass; without overlap and equal entries `AllEqualMaxPool2D` is right."""
+    tn.testing.check_layer(AllEqualMaxPool2D(2), (2, 4, 6))
     with pytest.raises(AssertionError):
-        tn.testing.check_layer(AllEqual(3, 1), (2, 4, 6))
-    tn.testing.check_layer(CountsPadding(2), (2, 4, 6))
+        tn.testing.check_layer(AllEqualMaxPool2D(3, 1), (2, 4, 6))
+    tn.testing.check_layer(CountsPaddingAveragePool2D(2), (2, 4, 6))
     with pytest.raises(AssertionError):
-        tn.testing.check_layer(CountsPadding(2, padding=1), (2, 4, 6))
+        tn.testing.check_layer(CountsPaddingAveragePool2D(2, padding=1), (2, 4, 6))
 
 
 # Settings and shapes

@@ -66,7 +66,7 @@ class Dense(BoundLayer, Weighted):
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
         arrays: dict[str, Shape] = {"like_Z": (self.units, math.prod(input_shape[1:]) * m)}
-        return arrays | ({"l2_W": (self.units, input_shape[0])} if self.l2 else {})
+        return arrays | ({"l2_W": self.parameters(input_shape)["W"].shape} if self.l2 else {})
 
     # Positions count as examples: of higher shape, arrays are taken as columns (n, positions · m).
     # ``dot`` is the product of np.matmul with a third of its cost a call. The last argument of a
