@@ -354,7 +354,7 @@ class CountsPaddingAveragePool2D(AveragePool2D):
 
 
 def test_planted_faults():
-    """A wrong pooling does not pass; without overlap and equal entries `AllEqualMaxPool2D` is right."""
+    """A wrong pooling does not pass, except where windows do not overlap and have their entries."""
     tn.testing.check_layer(AllEqualMaxPool2D(2), (2, 4, 6))
     with pytest.raises(AssertionError):
         tn.testing.check_layer(AllEqualMaxPool2D(3, 1), (2, 4, 6))
