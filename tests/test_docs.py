@@ -17,7 +17,8 @@ TEXTS = [*ROOT.glob("*.rst"), *ROOT.glob("docs/**/*.rst")]
 DESIGN = (ROOT / "docs" / "design.rst").read_text("utf-8")
 # Modules of the package that are an inside: what is public in them has a shorter name.
 INSIDE = r"\btinynet\.(?:_\w+|data|files|model|sequential|training)\b"
-FILES_OF_CLASSES = r"\btinynet\.(?:activations|layers|losses|optimizers)\.[a-z]\w*\.\w+"
+PACKAGES = "activations|initializers|layers|losses|optimizers"
+FILES_OF_CLASSES = rf"\btinynet\.(?:{PACKAGES})\.[a-z]\w*\.\w+"
 PRIVATE = re.compile(rf"{INSIDE}|{FILES_OF_CLASSES}|\w\._(?!_)\w+")
 PAGES = (
     "index", "notation", "layers", "optimizers", "metrics", "training", "data", "extending",

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from tinynet._support.later import later
 from tinynet.losses.base import Loss
 from tinynet.losses.cross_entropy import BinaryCrossentropy, CategoricalCrossentropy
-from tinynet.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
+from tinynet.losses.regression import MeanAbsoluteError, MeanSquaredError
 
 if TYPE_CHECKING:
     from tinynet.losses.divergence import KLDivergence
     from tinynet.losses.hinge import Hinge
+    from tinynet.losses.huber import Huber
     from tinynet.losses.log_cosh import LogCosh
     from tinynet.losses.poisson import Poisson
 
@@ -28,6 +29,6 @@ __all__ = [
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = later(
-        __name__, __all__, divergence=("KLDivergence",), hinge=("Hinge",), log_cosh=("LogCosh",),
-        poisson=("Poisson",),
+        __name__, __all__, divergence=("KLDivergence",), hinge=("Hinge",), huber=("Huber",),
+        log_cosh=("LogCosh",), poisson=("Poisson",),
     )  # fmt: skip

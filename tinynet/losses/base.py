@@ -32,8 +32,8 @@ class Loss(Registered, ABC):
     family = "loss"
     plural = "losses"
     modules = (
-        "tinynet.losses.divergence", "tinynet.losses.hinge", "tinynet.losses.log_cosh",
-        "tinynet.losses.poisson",
+        "tinynet.losses.divergence", "tinynet.losses.hinge", "tinynet.losses.huber",
+        "tinynet.losses.log_cosh", "tinynet.losses.poisson",
     )  # fmt: skip
     partner: ClassVar[Activation | None] = None
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
@@ -72,12 +72,12 @@ class Loss(Registered, ABC):
 
     @property
     def subtracts(self) -> bool:
-        """Whether `back_from_Z` is A - Y: then a model subtracts, and does not call it."""
+        """Whether `back_from_Z` is A - Y, so that a model subtracts without a call."""
         return type(self).back_from_Z is Loss.back_from_Z
 
     @property
     def ignores(self) -> bool:
-        """Whether a column of zeros in Y is no target: then metrics leave it out."""
+        """Whether a column of zeros in Y is no target, so that metrics leave it out."""
         return False
 
     @quiet

@@ -1,12 +1,10 @@
-"""Losses for numbers: squares, absolute values, and both in one."""
+"""Losses for numbers: squares, and absolute values."""
 
 from __future__ import annotations
 
-import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.fields import positive
 from tinynet._support.quiet import quiet
 from tinynet.activations import Identity
 from tinynet.losses.base import Loss, difference
@@ -43,24 +41,3 @@ class MeanAbsoluteError(Loss):
     @quiet
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
         return np.sign(difference(A, Y, out), out=out)
-
-
-@attrs.frozen(slots=False)
-class Huber(Loss):
-    r"""Half the square of d = A - Y where |d| ≤ delta, delta · (|d| - delta/2) beyond (Huber 1964).
-
-    dA is d, limited to the range from -delta to delta.
-    """
-
-    delta: float = positive(1.0)
-    multilabel = False
-
-    @quiet
-    def each(self, A: Array, Y: Array) -> Array:
-        d = np.abs(difference(A, Y))
-        inside = np.minimum(d, self.delta)
-        return inside * (d - 0.5 * inside)
-
-    @quiet
-    def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
-        return np.clip(difference(A, Y, out), -self.delta, self.delta, out=out)

@@ -15,7 +15,7 @@ import numpy as np
 from tinynet._support.arrays import Array
 from tinynet.activations import Activation, Identity, Sigmoid, Softmax, Softplus, Tanh
 from tinynet.layers import Activate, BatchNorm, Dense, Dropout, LayerNorm, Normalization, Reshape
-from tinynet.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
+from tinynet.losses import Loss
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import SGD, Optimizer
@@ -31,7 +31,7 @@ _LARGE_X, _LARGE_Y = 100.0, 300.0
 _STEADY_X, _STEADY_Y = 1.0, 0.3
 _NO_LIMITS = (-math.inf, math.inf)
 _ANY_NUMBER = (Dense, BatchNorm, LayerNorm)  # what their Z may be
-_OF_DIFFERENCES = (MeanSquaredError, MeanAbsoluteError, Huber)
+_OF_DIFFERENCES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 _YES_OR_NO = 'For yes or no use Dense(1, "sigmoid") with loss="binary_crossentropy".'
 
 
@@ -64,7 +64,7 @@ def mismatches(
     # Of targets beyond limits that are wide enough, the loss has refused those.
     if not faults and limits and not _are_within(loss.target_limits, limits):
         faults = _targets_beyond(program, limits, Y)
-    if not faults and type(loss) in _OF_DIFFERENCES:
+    if not faults and loss.registered_name in _OF_DIFFERENCES:
         faults = _large_targets(program, Y)
     return faults + _large_inputs(program, X)
 
@@ -226,7 +226,7 @@ def _targets_beyond(program: _Program, limits: tuple[float, float], Y: Array) ->
     if i is None:
         return []
     scaled = _scaled(limits, Y)
-    if scaled and type(loss) in _OF_DIFFERENCES and not is_of_shares:
+    if scaled and loss.registered_name in _OF_DIFFERENCES and not is_of_shares:
         other = remedy[0].lower() + remedy[1:]
         remedy = f"Use {scaled}, and turn predictions back. Or {other}"
     found = f"{_extent('Y', rows, i)}. {_ending(last)}, whose values {_shown(*limits)}"

@@ -1,0 +1,28 @@
+"""Numbers that are not drawn."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.fields import finite
+from tinynet._support.random import Random
+from tinynet.initializers.base import Initializer
+
+
+class Zeros(Initializer):
+    """All zeros: right for b; in W they would make all units of a layer the same for ever."""
+
+    def draw(self, shape: Shape, rng: Random) -> Array:
+        return np.zeros(shape)
+
+
+@attrs.frozen(slots=False)
+class Constant(Initializer):
+    """All one value."""
+
+    value: float = finite(0.0)
+
+    def draw(self, shape: Shape, rng: Random) -> Array:
+        return np.full(shape, self.value)

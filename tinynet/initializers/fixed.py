@@ -1,0 +1,52 @@
+"""Random numbers of a size that is a setting."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.fields import nonnegative
+from tinynet._support.quiet import quiet
+from tinynet._support.random import Random
+from tinynet.initializers.base import Initializer
+
+
+@attrs.frozen(slots=False)
+class Normal(Initializer):
+    """Normal with mean 0 and standard deviation `scale`."""
+
+    scale: float = nonnegative(0.01)
+
+    @quiet
+    def draw(self, shape: Shape, rng: Random) -> Array:
+        return rng.standard_normal(shape) * self.scale
+
+
+@attrs.frozen(slots=False)
+class TruncatedNormal(Initializer):
+    r"""Normal with mean 0, cut at ±2 · `scale`: a number beyond is drawn again.
+
+    `scale` is the standard deviation before the cut, as in PyTorch and Keras. That of the numbers
+    drawn is 0.8796 · scale.
+    """
+
+    scale: float = nonnegative(0.01)
+
+    @quiet
+    def draw(self, shape: Shape, rng: Random) -> Array:
+        numbers = rng.standard_normal(shape)
+        while (is_beyond := np.abs(numbers) > 2).any():
+            numbers[is_beyond] = rng.standard_normal(np.count_nonzero(is_beyond))
+        return numbers * self.scale
+
+
+@attrs.frozen(slots=False)
+class Uniform(Initializer):
+    """Uniform between ± `scale`."""
+
+    scale: float = nonnegative(0.05)
+
+    @quiet
+    def draw(self, shape: Shape, rng: Random) -> Array:
+        return rng.uniform(-1, 1, shape) * self.scale
