@@ -9,6 +9,7 @@ N, M = 3, 7
 RNG = np.random.default_rng(1)
 NUMBERS, PREDICTED = RNG.standard_normal((2, N, M))
 Z, LABELS, W = RNG.standard_normal((N, M)), RNG.integers(0, N, M), RNG.random(M) + 0.1
+SHARES = RNG.dirichlet(np.ones(N), M).T
 YES, COUNTS = RNG.integers(0, 2, (N, M)) * 1.0, RNG.integers(0, 5, (N, M)) * 1.0
 
 # Our loss, the activation before it, Y, PyTorch's function of (Z or A, Y), and the factor.
@@ -23,6 +24,9 @@ LOSSES = {
     "poisson": (
         "softplus", COUNTS, lambda F, A, Y: F.poisson_nll_loss(
             F.softplus(A), Y, log_input=False, eps=0), N),
+    "kl_divergence": (
+        "softmax", SHARES, lambda F, A, Y: F.kl_div(
+            F.log_softmax(A.T, dim=1), Y.T, reduction="batchmean"), 1),
 }  # fmt: skip
 
 
