@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import output_of
 
 import tinynet as tn
 
@@ -103,6 +104,13 @@ def test_a_pass_makes_few_calls(trained, does, most):
     does(*trained)
     files = calls_of(lambda: does(*trained))
     assert len(files) <= most, files
+
+
+def test_what_is_rarely_used_is_imported_later():
+    """`import tinynet` imports none of the modules that a family imports when a name needs them."""
+    families = "from tinynet._support.registry import FAMILIES"
+    early = "[name for f in FAMILIES.values() for name in f.modules if name in sys.modules]"
+    assert output_of("-c", f"import sys, tinynet; {families}; print({early})") == "[]\n"
 
 
 def test_ids_are_the_same_in_every_run(request):

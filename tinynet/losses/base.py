@@ -77,7 +77,7 @@ class Loss(Registered, ABC):
 
     @property
     def ignores(self) -> bool:
-        """Whether a column of zeros in Y is no target, so that metrics leave it out."""
+        """Whether a column of zeros in Y stands for no target, so that metrics leave it out."""
         return False
 
     @quiet

@@ -198,7 +198,7 @@ class CategoricalCrossentropy(Loss):
         # operations lets `out` be the only array of this size.
         share = 1 - self.label_smoothing
         dZ = np.subtract(A, self.label_smoothing / len(Y), out=out)
-        dZ = np.multiply(dZ, np.add.reduce(Y) / share, out=dZ)
+        dZ = np.multiply(dZ, np.add.reduce(Y, dtype=dZ.dtype) / share, out=dZ)
         return np.multiply(np.subtract(dZ, Y, out=dZ), share, out=dZ)
 
     @property
