@@ -20,6 +20,15 @@ def _registries():
 
 
 @pytest.fixture
+def library_alone():
+    """Forget for a test the classes of test modules, whose names it may use for its own."""
+    for family in FAMILIES.values():
+        for name, kind in list(family._classes.items()):
+            if not kind.__module__.startswith("tinynet."):
+                del family._classes[name]
+
+
+@pytest.fixture
 def ctrl_c():
     """Let SIGINT do what it does in a terminal, also in the background, where it is ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,6 +13,7 @@ PAGES = [ROOT / "README.rst", *sorted(ROOT.glob("docs/**/*.rst"))]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
 
+@pytest.mark.usefixtures("library_alone")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page(page, monkeypatch, tmp_path):
     """Every example of a page gives the output that is shown below it."""
