@@ -53,22 +53,39 @@ def test_custom_classes(name, check, low, high, capsys):
     assert f"{check} finds nothing wrong" in capsys.readouterr().out
 
 
+@pytest.fixture
+def patterns(tmp_path):
+    """Return a function that writes images like MNIST's, of ten noisy patterns, into a file."""
+
+    def write(m, names=("x_train", "y_train", "x_test", "y_test")):
+        rng = np.random.default_rng(1)
+        patterns, y = rng.integers(0, 256, (10, 28, 28)), rng.integers(10, size=m)
+        images = np.clip(patterns[y] + rng.integers(-60, 60, (m, 28, 28)), 0, 255).astype(np.uint8)
+        arrays = (images[:-100], y[:-100], images[-100:], y[-100:])
+        np.savez(tmp_path / "mnist.npz", **dict(zip(names, arrays, strict=True)))
+        return tmp_path / "mnist.npz"
+
+    return write
+
+
 @pytest.mark.parametrize("names", [
     ("x_train", "y_train", "x_test", "y_test"), ("train_x", "train_y", "test_x", "test_y")
 ])  # fmt: skip
-def test_mnist(names, tmp_path, capsys):
+def test_mnist(names, patterns, tmp_path, capsys):
     """The recipe runs on images like MNIST, under both sets of names, and resumes a checkpoint."""
-    rng = np.random.default_rng(1)
-    patterns = rng.integers(0, 256, (10, 28, 28))
-    y = rng.integers(10, size=400)
-    images = np.clip(patterns[y] + rng.integers(-60, 60, (400, 28, 28)), 0, 255).astype(np.uint8)
-    arrays = (images[:300], y[:300], images[300:], y[300:])
-    np.savez(tmp_path / "mnist.npz", **dict(zip(names, arrays, strict=True)))
-    mnist, checkpoint = imported("mnist"), tmp_path / "run.npz"
-    accuracy = mnist.main(tmp_path / "mnist.npz", epochs=6, checkpoint=checkpoint)
+    mnist, path, checkpoint = imported("mnist"), patterns(400, names), tmp_path / "run.npz"
+    accuracy = mnist.main(path, epochs=6, checkpoint=checkpoint)
     assert accuracy > 0.9
-    assert accuracy == mnist.main(tmp_path / "mnist.npz", epochs=6, checkpoint=checkpoint)
+    assert accuracy == mnist.main(path, epochs=6, checkpoint=checkpoint)
     assert "epoch 6/6" in capsys.readouterr().out
+
+
+def test_mnist_convolutions(patterns, capsys):
+    """The network with convolutions runs on images like MNIST, and on the library's digits."""
+    example = imported("mnist_convolutions")
+    assert example.main(patterns(400), epochs=8) > 0.9
+    assert "Conv2D" in capsys.readouterr().out
+    assert example.main(epochs=3) > 0.93
 
 
 def test_residual(capsys):
@@ -82,7 +99,7 @@ def test_residual(capsys):
 
 def test_every_example_is_run():
     """These tests run every example."""
-    run = {"characters", "digits", "mnist", "residual"}
+    run = {"characters", "digits", "mnist", "mnist_convolutions", "residual"}
     run |= {"own_composite", "own_layer", "own_loss", "own_optimizer"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == run
 
