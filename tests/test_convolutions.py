@@ -538,6 +538,8 @@ REFUSED = [
     (build(Conv2D(3, 3, dilation=3), inputs=(1, 4, 9)), ShapeError,
      "spans 7 x 7 entries, expected at most 4 x 9, … Use kernel=(2, 3), or"),
     (build(Conv1D(3, 5), inputs=(1, 4)), ShapeError, "at most 4, … Use kernel=4, or"),
+    (build(Conv2D(3), inputs=(10, 1, 28)), ShapeError,
+     "If X holds images (m, C, H, W), pass np.moveaxis(X, 0, -1)."),
     (build(Conv2D(4, groups=2), inputs=(3, 8, 8)), ShapeError,
      "layer 1 (Conv2D): … (3, 8, 8, m), … channels that is a multiple of groups, which is 2."),
     (build(Conv2D(4, groups=2), inputs=(3, 8, 8)), ShapeError, "Use groups=1."),

@@ -102,6 +102,8 @@ def test_one_output_a_position():
 SHAPE = f"expected that of A[L], {(V, T, M)}"
 REFUSED = [
     (LABELS[:2], ShapeError, f"Y has shape {(2, M)}, {SHAPE}, or labels {(T, M)}."),
+    (LABELS.T, ShapeError, f"Y has shape {(M, T)}, {SHAPE}, … transposed … pass Y.T."),
+    (LABELS[:2], ShapeError, f"A[L] has {T} positions, and Y must have as many."),
     (LABELS[:, :9], ShapeError, f"Y has shape {(T, 9)}, {SHAPE}, or labels"),
     (LABELS[0], ShapeError, f"Y has shape {(M,)}, {SHAPE}. Put Flatten() before the last Dense"),
     (ONE_HOT[:, 0], ShapeError, f"Y has shape {(V, M)}"),

@@ -199,10 +199,14 @@ def wrong_targets(
     n, m = expected[0], expected[-1]
     other_units = Y.size and Y.size % m == 0 and Y.size // m != n
     by_rows = f"If its {rows} rows are the examples, pass {given_X}.T."
-    per_example = len(expected) > 2 and Y.ndim <= 2 and Y.shape[-1:] == (m,)
+    is_transposed = Y.shape == expected[::-1] or (len(expected) > 2 and Y.shape == expected[:0:-1])
+    has_positions = len(expected) > 2 and Y.shape[-1:] == (m,)
+    per_example = has_positions and Y.shape in ((m,), (1, m), (n, m))
+    positions = " x ".join(map(str, expected[1:-1]))
     hints = (
         (per_example, "Put Flatten() before the last Dense layers for one output an example."),
-        (Y.shape == expected[::-1], f"It looks transposed (examples are columns): pass {given}.T."),
+        (is_transposed, f"It looks transposed (examples are columns): pass {given}.T."),
+        (has_positions, f"A[L] has {positions} positions, and Y must have as many."),
         (Y.shape == (m, 1), f"Pass {given}.ravel() for labels."),
         (Y.size == math.prod(expected), f"Pass {given}.reshape({n}, -1)."),
         (rows and rows in Y.shape, f"The columns of X are its {m} examples. {by_rows}"),

@@ -185,9 +185,12 @@ def _check_fit(input_shape: Shape, axes: tuple[Axis, ...], word: str) -> None:
         min(axis.kernel, (n - 1) // axis.dilation + 1) for axis, n in zip(axes, room, strict=True)
     ]
     reach = " x ".join(str(axis.reach) for axis in axes)
-    remedy = f"({', '.join(map(str, fit))})" if len(fit) > 1 else str(fit[0])
+    size = f"({', '.join(map(str, fit))})" if len(fit) > 1 else str(fit[0])
+    remedy = f'Use {word}={size}, or padding="same".'
+    _, *positions = input_shape
+    if len(positions) > 1 and positions[0] in (1, 3) and positions[-1] > 3:  # (m, C, H, W)?
+        remedy += " If X holds images (m, C, H, W), pass np.moveaxis(X, 0, -1)."
     raise ShapeError(
         f"The input has shape {written(input_shape)}, and a window spans {reach} entries, expected "
-        f"at most {' x '.join(map(str, room))}, padding included. Use {word}={remedy}, or "
-        'padding="same".'
+        f"at most {' x '.join(map(str, room))}, padding included. {remedy}"
     )
