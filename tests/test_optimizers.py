@@ -14,7 +14,6 @@ from helpers import registered
 import tinynet as tn
 from tinynet import SGD, Adagrad, Adam, AdamW, Dense, Lion, Nadam, Optimizer, RMSprop, Sequential
 from tinynet.errors import NotBuiltError, ShapeError
-from tinynet.optimizers import DecoupledDecay
 from tinynet.schedules import Constant, Exponential, InverseTime, Step
 
 NOT_IN_TORCH = [
@@ -585,7 +584,7 @@ def test_calls_of_a_step():
 
 
 @attrs.frozen
-class Decaying(DecoupledDecay, SGD):
+class Decaying(SGD):
     """As a user writes it."""
 
     weight_decay: float = 0.5

@@ -6,7 +6,7 @@ What a rule remembers lives in ``memory``, arrays that play no part in equality,
 from typing import TYPE_CHECKING
 
 from tinynet._support.later import later
-from tinynet.optimizers.base import DecoupledDecay, Optimizer
+from tinynet.optimizers.base import Optimizer
 from tinynet.optimizers.sgd import SGD
 from tinynet.schedules import rate_field
 
@@ -17,17 +17,8 @@ if TYPE_CHECKING:
     from tinynet.optimizers.rmsprop import RMSprop
 
 __all__ = [
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "DecoupledDecay",
-    "Lion",
-    "Nadam",
-    "Optimizer",
-    "RMSprop",
-    "rate_field",
-]
+    "SGD", "Adagrad", "Adam", "AdamW", "Lion", "Nadam", "Optimizer", "RMSprop", "rate_field",
+]  # fmt: skip
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = later(

@@ -283,13 +283,6 @@ class _Blocks(NamedTuple):
     blocks: Sequence[tuple[Array, ...]]
 
 
-class DecoupledDecay(Optimizer):
-    """A second base for custom optimizers that decay by default; it goes before the first.
-
-    It has nothing of its own: a field ``weight_decay`` of any optimizer does the same.
-    """
-
-
 def average(mean: Array, keep: float, values: Array, out: Array) -> None:
     """Compute mean ← keep · mean + (1 - keep) · values in place; `out` may be `values`."""
     mean *= scalar(keep, mean.dtype)
