@@ -52,6 +52,34 @@ def test_custom_composites(layer):
     assert layer == Layer.get(layer.config())
 
 
+class OverRoot(Composite):
+    """Z = what the layers make of A_prev / √n, with a root that NumPy gives as a float64."""
+
+    def forward(self, A_prev, cache):
+        return cache.chains[0].forward(A_prev / np.sqrt(len(A_prev)))
+
+    def back(self, dZ, cache):
+        root = np.sqrt(len(cache.A_prev))
+        return cache.chains[0].back(dZ * (root / root)) / root
+
+
+@pytest.mark.parametrize("inner", [[Dense(3)], [Dense(3, "tanh")], [tn.Conv1D(3, 1)]], ids=repr)
+def test_numbers_are_cast_to_the_dtype_of_the_model(inner):
+    """A float64 that a composite passes to its chain computes as the plain layer does."""
+    shape = (3, 2) if isinstance(inner[0], tn.Conv1D) else (3,)
+    X = np.random.default_rng(0).standard_normal((*shape, 4)).astype("f4")
+    scaled, plain = (
+        tn.Sequential([layer], "mean_squared_error", shape, "float32", seed=1)
+        for layer in (OverRoot(inner), *inner)
+    )
+    A, expected = scaled.forward(X), plain.forward(X / np.sqrt(np.float32(3)))
+    np.testing.assert_allclose(A, expected, rtol=1e-5, atol=1e-6)
+    for model in (scaled, plain):
+        model.back(np.zeros_like(A))
+    np.testing.assert_allclose(scaled.grads, plain.grads, rtol=1e-5, atol=1e-6)
+    assert scaled.caches[0].chains[0].caches[0].A_prev.dtype == np.float32
+
+
 def gate_with(**methods):
     """Return a Gate with other methods."""
     return type("Faulty", (Gate,), methods)([Dense(4, "tanh"), Dense(3, "sigmoid")])

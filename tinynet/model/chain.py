@@ -122,7 +122,8 @@ class InnerChain(Chain):
     """A chain within a layer.
 
     Its last layer gets a dA that is an array of the layer around it, and the dA_prev that it
-    returns is an array of its own. What it gets may come from a user's code, so shapes are checked.
+    returns is an array of its own. What it gets may come from a user's code, so shapes are checked,
+    and numbers are cast to the dtype of the model: ``A_prev / np.sqrt(n)`` is float64.
     """
 
     def __init__(self, layers: Sequence[PlacedLayer], caches: Sequence[Cache]) -> None:
@@ -137,6 +138,8 @@ class InnerChain(Chain):
         if A.shape != self.input_shape:
             found = f"A_prev has shape {A.shape}{self.first.where}, expected {self.input_shape}"
             raise ShapeError(f"{found}. Return what the chain gets in chain_input_shape.")
+        if self.has_input_gradient:  # else these are indices
+            A = A.astype(self.last.A.dtype, copy=False)
         return super().forward(A, training, rng)
 
     def back(self, dA: Array, dZ: Array | None = None, input_gradient: bool = True) -> Any:
@@ -144,6 +147,7 @@ class InnerChain(Chain):
         if dA.shape != self.last.A.shape:
             found = f"dA has shape {dA.shape}{self.last.where}, expected {self.last.A.shape}"
             raise ShapeError(f"{found}, the shape of what the chain returned.")
+        dA = dA.astype(self.last.A.dtype, copy=False)
         input_gradient = input_gradient and self.has_input_gradient
         if input_gradient and self.dA_prev is None:
             self.dA_prev = np.empty(self.input_shape, dA.dtype)
