@@ -8,7 +8,17 @@ import pytest
 from messages import raises
 
 import tinynet as tn
-from tinynet import GRU, LSTM, BatchNorm, Bidirectional, Dense, Residual, Sequential, SimpleRNN
+from tinynet import (
+    GRU,
+    LSTM,
+    BatchNorm,
+    Bidirectional,
+    Dense,
+    Embedding,
+    Residual,
+    Sequential,
+    SimpleRNN,
+)
 from tinynet.errors import ShapeError
 
 RECURRENT = [SimpleRNN, LSTM, GRU]
@@ -155,3 +165,10 @@ def test_stacked_without_sequences():
     with raises(ShapeError, "layer 2 (Bidirectional)", "(6, m)", "(n, T, m)", "sequences=True"):
         Sequential([Bidirectional(LSTM(3)), Bidirectional(LSTM(3))], inputs=(2, 4))
     Sequential([Bidirectional(LSTM(3, sequences=True)), Bidirectional(LSTM(3))], inputs=(2, 4))
+
+
+def test_a_layer_of_indices_comes_before():
+    """An embedding has no sequence to reverse; the remedy works."""
+    with raises(ValueError, "takes indices", "Put Embedding(tokens=5, units=3) before"):
+        Bidirectional(Embedding(5, 3))
+    assert Sequential([Embedding(5, 3), Bidirectional(GRU(2))], inputs=7).outputs == (4,)

@@ -15,7 +15,11 @@ from tinynet.layers.positions import sequence_shape
 
 
 def _as_layer(value: Any) -> Layer:
-    return Layer.get(value)
+    layer = Layer.get(value)
+    if layer.takes == "indices":
+        found = f"Bidirectional: layer is {layer!r}, which takes indices, expected a layer that"
+        raise ValueError(f"{found} takes sequences (n, T, m). Put {layer!r} before Bidirectional.")
+    return layer
 
 
 @attrs.frozen(slots=False)
@@ -34,6 +38,13 @@ class Bidirectional(Layer):
         ``LSTM(n)``, ``GRU(n)``, ``SimpleRNN(n)``, or any other layer that takes (n, T, m).
     activation : str, Activation or config
         What the model applies to Z; by keyword.
+
+    Raises
+    ------
+    ShapeError
+        If the input is not (n, T, m).
+    ValueError
+        If the layer takes indices, as `Embedding` does.
 
     References
     ----------
