@@ -551,3 +551,25 @@ def test_a_subclass_of_dense_has_its_own_passes():
     plain, doubled = [model.forward(X).copy() for model in models]
     np.testing.assert_allclose(4 * plain, doubled)
     assert tn.testing.check_gradients(models[1], X, Y[:2]) < 1e-7
+
+
+class Blocks(tn.Layer):
+    """Z = A_prev, with a parameter that several initializers draw."""
+
+    def parameters(self, input_shape):
+        inits = ("zeros", tn.Initializer.get("constant", value=2.0), {"name": "normal"})
+        return {"W": tn.Parameter((6, 2), inits)}
+
+    def forward(self, A_prev, cache):
+        return A_prev
+
+    def back(self, dZ, cache):
+        cache.dW = np.zeros((6, 2))
+        return dZ
+
+
+def test_several_initializers_draw_a_block_of_rows_each():
+    """They are given as for a field, and stand one below the other, drawn in this order."""
+    W = Sequential([Blocks()], inputs=2, dtype="float64", seed=1).W[1]
+    drawn = tn.Initializer.get("normal").draw((2, 2), np.random.default_rng(1))
+    np.testing.assert_array_equal(W, np.concatenate([np.zeros((2, 2)), np.full((2, 2), 2), drawn]))

@@ -18,7 +18,7 @@ from tinynet.activations import Softmax
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
 from tinynet.layers.base import Layer, Parameter, Scratch, columns
-from tinynet.layers.matrices import init_field, stacked
+from tinynet.layers.matrices import init_field
 from tinynet.layers.positions import as_columns, fill_gradients, product, sequence_shape
 
 softmax, softmax_back = within(Softmax().forward), within(Softmax().back)
@@ -88,7 +88,7 @@ class SelfAttention(Layer):
             divisors = ", ".join([str(d) for d in range(1, n + 1) if n % d == 0])
             found = f"The input has n = {n} features, expected a multiple of heads={self.heads}"
             raise ShapeError(f"{found}. Choose heads from {divisors}, or another n.")
-        W = Parameter((3 * n, n), stacked(*[self.init] * 3), decays=True)
+        W = Parameter((3 * n, n), (self.init,) * 3, decays=True)
         W_out = Parameter((n, n), self.init, decays=True)
         b, b_out = Parameter((3 * n, 1), Zeros()), Parameter((n, 1), Zeros())
         return {"W": W, "b": b, "W_out": W_out, "b_out": b_out}

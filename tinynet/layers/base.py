@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
+from tinynet._support.random import Random
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation, Identity
 from tinynet.initializers import Initializer, Zeros
@@ -25,12 +26,20 @@ class Parameter(NamedTuple):
 
     That is its shape, its first values, whether weight decay acts on it, and the least value that
     it can have: a model with a smaller one, such as a variance below 0, is not saved or loaded.
+    Several initializers in a tuple draw a block of rows each, one below the other, as for gates.
     """
 
     shape: Shape
-    init: Initializer
+    init: Initializer | tuple[Initializer, ...]
     decays: bool = False
     least: float = -math.inf
+
+    def draw(self, rng: Random) -> Array:
+        """Return the first values, drawn from `rng`."""
+        if isinstance(self.init, Initializer):
+            return self.init.draw(self.shape, rng)
+        block = (self.shape[0] // len(self.init), *self.shape[1:])
+        return np.concatenate([init.draw(block, rng) for init in self.init])
 
 
 class Scratch(NamedTuple):

@@ -12,7 +12,6 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Parameter, Scratch
-from tinynet.layers.matrices import stacked
 from tinynet.layers.positions import product
 from tinynet.layers.recurrent import Recurrent, sigmoid, sigmoid_back, tanh, tanh_back
 
@@ -71,7 +70,7 @@ class LSTM(Recurrent):
     n_gates: ClassVar[int] = 4
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        b = Parameter((4 * self.units, 1), stacked(Zeros(), Constant(1.0), Zeros(), Zeros()))
+        b = Parameter((4 * self.units, 1), (Zeros(), Constant(1.0), Zeros(), Zeros()))
         return super().parameters(input_shape) | {"b": b}
 
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:

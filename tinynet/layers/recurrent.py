@@ -16,7 +16,7 @@ from tinynet._support.quiet import within
 from tinynet.activations import Sigmoid, Tanh
 from tinynet.initializers import Initializer, Orthogonal, Zeros
 from tinynet.layers.base import Layer, Parameter, Scratch, columns
-from tinynet.layers.matrices import init_field, stacked
+from tinynet.layers.matrices import init_field
 from tinynet.layers.positions import as_columns, fill_gradients, product, sequence_shape
 
 # A model switches floating-point flags off once, for the formulas within its layers too.
@@ -58,8 +58,8 @@ class Recurrent(Layer):
         n_prev, _ = sequence_shape(input_shape)
         n, n_gates = self.units, self.n_gates
         rows = n_gates * n
-        W = Parameter((rows, n_prev), stacked(*[self.init] * n_gates), decays=True)
-        U = Parameter((rows, n), stacked(*[Orthogonal()] * n_gates), decays=True)
+        W = Parameter((rows, n_prev), (self.init,) * n_gates, decays=True)
+        U = Parameter((rows, n), (Orthogonal(),) * n_gates, decays=True)
         return {"W": W, "U": U, "b": Parameter((rows, 1), Zeros())}
 
     def output_shape(self, input_shape: Shape) -> Shape:

@@ -167,7 +167,9 @@ def _checked(title: str, declared: Any) -> dict[str, Parameter]:
         if not isinstance(parameter, Parameter):
             raise TypeError(f"{expected}, got {parameter!r} for {name}.")
         init = parameter.init
-        if not isinstance(init, Initializer):
+        if isinstance(init, tuple):
+            init = tuple(map(Initializer.get, init))
+        elif not isinstance(init, Initializer):
             init = Initializer.get(init)
         checked[name] = parameter._replace(shape=tuple(parameter.shape), init=init)
     return checked

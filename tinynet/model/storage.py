@@ -85,10 +85,10 @@ class Storage:
         """Draw the first parameters, and then the first state, layer after layer."""
         for layer in self.placed:
             for name, parameter in layer.parameters.items():
-                write(layer.params[name], parameter.init.draw(parameter.shape, rng), name)
+                write(layer.params[name], parameter.draw(rng), name)
         for layer in self.placed:
             for name, parameter in layer.state.items():
-                write(layer.state_views[name], parameter.init.draw(parameter.shape, rng), name)
+                write(layer.state_views[name], parameter.draw(rng), name)
 
     def named(self) -> dict[str, Array]:
         """Return the views by name, W1, b1 and so on; those of state come last."""
