@@ -42,6 +42,10 @@ def test_names_of_a_model(name, inputs):
     (tn.layers, "BatchNormalization", "tn.layers.BatchNorm"), (tn.metrics, "auc", "roc_auc"),
     (tn.optimizers, "Momentum", "tn.optimizers.SGD"),
     (tn.activations, "Hardswish", "tn.activations.HardSiLU"),
+    (tn, "Add", 'join="add"'), (tn.layers, "Concatenate", "Branches([[...], [...]])"),
+    (tn, "Dropout2d", 'per="channel"'), (tn.layers, "SpatialDropout2D", 'per="channel"'),
+    (tn, "TimeDistributed", "Dense(units)"), (tn, "ZeroPadding2D", "padding="),
+    (tn.schedules, "MultiStepLR", "tn.schedules.Piecewise"),
 ])  # fmt: skip
 def test_names_of_a_module(module, name, ours):
     with raises(AttributeError, f"has no attribute {name!r}", ours):

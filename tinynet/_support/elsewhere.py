@@ -24,6 +24,7 @@ _ELSEWHERE = {
     "average_pool2d": "averagepooling2d avgpool2d",
     "global_average_pool":
         "globalaveragepooling2d globalaveragepooling1d globalavgpool2d adaptiveavgpool2d",
+    "piecewise": "piecewiseconstantdecay multisteplr", "one_cycle": "onecyclelr",
     "kernel": "kernelsize", "size": "poolsize kernelsize", "stride": "strides",
     "dilation": "dilationrate",
     "layer_norm": "layernormalization", "activate": "activation activationlayer",
@@ -51,6 +52,7 @@ _SET = "model.set_parameters(parameters)"
 _LOSS = "Sequential(..., loss=...)"
 _HISTORY = 'history = model.fit(X, Y), and history["loss"]'
 _INPUTS = "Sequential(..., inputs=n_0)"
+_OF_CHANNELS = 'Dropout(rate, per="channel")'
 # What is done another way here: what to write in its place.
 _INSTEAD = {
     "add": "Sequential([*model.layers, layer], ...)",
@@ -82,6 +84,12 @@ _INSTEAD = {
     "early_stopping": "fit(..., callbacks=[EarlyStopping()])", "x": "fit(X, Y)", "y": "fit(X, Y)",
     "load_model": "tn.load(path)", "DataLoader": "fit(X, Y, batch_size=32)",
     "no_grad": "model.predict(X), which keeps no gradients", "tensor": "a NumPy array",
+    "Add": 'Residual([...]), or Branches([[...], [...]], join="add")',
+    "Concatenate": "Branches([[...], [...]])",
+    "Dropout1d": _OF_CHANNELS, "Dropout2d": _OF_CHANNELS, "SpatialDropout1D": _OF_CHANNELS,
+    "SpatialDropout2D": _OF_CHANNELS,
+    "TimeDistributed": "Dense(units), which takes each position by itself",
+    "ZeroPadding2D": "Conv2D(units, kernel, padding=...)",
 }  # fmt: skip
 _ALIKE, _ALMOST_EQUAL = 0.65, 0.88  # how similar names are, from 0 to 1
 
