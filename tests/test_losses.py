@@ -470,3 +470,14 @@ def test_settings_in_prints_and_configs():
     old = {"family": "loss", "name": "categorical_crossentropy"}
     assert repr(Loss.get(old)) == "CategoricalCrossentropy()"
     assert repr(Loss.get("binary_crossentropy")) == "BinaryCrossentropy()"
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_log_cosh_keeps_its_digits(dtype):
+    """Of a small difference d it is d²/2 - d⁴/12, and of a large one d - log 2."""
+    d = np.array([1e-8, 1e-5, 1e-3, 19.9, 20.1, 50, 1e4], dtype)
+    wide = d.astype("f8")
+    expected = np.where(wide < 1, wide**2 / 2 - wide**4 / 12, wide - LOG2)
+    each = Loss.get("log_cosh").each(d, np.zeros_like(d))
+    np.testing.assert_allclose(each, expected, rtol=4 * np.finfo(dtype).eps + 1e-13)
+    assert each.dtype == dtype

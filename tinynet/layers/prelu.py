@@ -21,7 +21,7 @@ class PReLU(Layer):
     slope is (n, 1): an entry for each one of the first axis, a unit or a channel. It does not
     decay. In reverse, with m examples::
 
-        dslope  = sum of dZ · min(A_prev, 0) over the examples, and over positions / m
+        dslope  = (sum of dZ · min(A_prev, 0) over the examples and positions) / m
         dA_prev = dZ where A_prev > 0, and slope · dZ elsewhere
 
     It is a layer and not an activation, because it has a parameter. For a slope that stays, use the
