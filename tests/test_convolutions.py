@@ -593,12 +593,18 @@ def test_images_without_channels():
     ((20, 8, 8), (1, 8, 8), "np.moveaxis(X, 0, -1)[np.newaxis]",
      lambda X: np.moveaxis(X, 0, -1)[np.newaxis]),
     ((20, 3, 9), (3, 9), "np.moveaxis(X, 0, -1)", lambda X: np.moveaxis(X, 0, -1)),
+    ((20, 9, 3), (3, 9), "X.transpose(2, 1, 0)", lambda X: X.transpose(2, 1, 0)),
+    ((9, 20, 3), (3, 9), "X.transpose(2, 0, 1)", lambda X: X.transpose(2, 0, 1)),
+    ((9, 3, 20), (3, 9), "X.transpose(1, 0, 2)", lambda X: X.transpose(1, 0, 2)),
+    ((27, 20), (3, 9), "X.reshape(3, 9, -1)", lambda X: X.reshape(3, 9, -1)),
+    ((20, 64), (1, 8, 8), "X.T.reshape(1, 8, 8, -1)", lambda X: X.T.reshape(1, 8, 8, -1)),
+    ((3, 9), (3, 9), "X[..., np.newaxis] for one example", lambda X: X[..., np.newaxis]),
 ])  # fmt: skip
 def test_images_in_another_order(given, inputs, words, remedy):
-    """Images with the examples first, as other libraries have them, are told from ours."""
+    """Images and sequences with other axes, as other libraries have them, and the remedy works."""
     kind = Conv2D if len(inputs) == 3 else Conv1D
     model = Sequential([kind(2)], "mean_squared_error", inputs=inputs)
     X = np.zeros(given)
     with raises(ShapeError, f"X has shape {given}", f"Pass {words}."):
         model.forward(X)
-    assert model.forward(remedy(X)).shape[-1] == 20
+    assert model.forward(remedy(X)).shape[-1] == (20 if 20 in given else 1)

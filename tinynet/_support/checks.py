@@ -121,7 +121,7 @@ def columns(
             hint = f" Pass {', '.join(ways)}." if ways else ""
         elif X.ndim == 2 and X.shape[1:] == expected:
             hint = f" It looks transposed (examples are columns): pass {given}.T."
-        elif X.ndim > 2:
+        else:
             hint = _other_axes(X.shape, expected, given)
         raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
     if X.shape[-1] == 0:
@@ -134,18 +134,29 @@ def columns(
         return X.astype(dtype, copy=False)
 
 
+# Which axes of other layouts become ours: (m, T, n), (T, m, n), (T, n, m) and (m, H, W, C).
+_ORDERS = ((2, 1, 0), (2, 0, 1), (1, 0, 2), (3, 1, 2, 0))
+
+
 def _other_axes(shape: Shape, expected: Shape, given: str) -> str:
-    """Return what makes images of another library ours, if that is what they are."""
-    last, remedy = f"np.moveaxis({given}, 0, -1)", ""
+    """Return what makes images or sequences of another layout ours, if that is what they are."""
+    last, size, remedy = f"np.moveaxis({given}, 0, -1)", math.prod(expected), ""
     if (1, *shape[:-1]) == expected:
         remedy = f"{given}[np.newaxis]"
     elif shape[1:] == expected:
         remedy = last
     elif (1, *shape[1:]) == expected:
         remedy = f"{last}[np.newaxis]"
-    elif len(shape) == 4 and (shape[3], shape[1], shape[2]) == expected:
-        remedy = f"{given}.transpose(3, 1, 2, 0)"
-    return f" Channels are the first axis, examples the last. Pass {remedy}." if remedy else ""
+    elif shape == expected:
+        remedy = f"{given}[..., np.newaxis] for one example"
+    elif len(shape) == 2 and len(expected) > 1 and size in shape:
+        columns = given if shape[0] == size else f"{given}.T"
+        remedy = f"{columns}.reshape{(*expected, -1)}"
+    for order in _ORDERS if not remedy else ():
+        if len(order) == len(shape) and tuple([shape[axis] for axis in order[:-1]]) == expected:
+            remedy = f"{given}.transpose{order}"
+            break
+    return f" Channels or features come first, examples last. Pass {remedy}." if remedy else ""
 
 
 def indices(name: str, X: Array, n: int | None, whose: str) -> Array:
