@@ -14,6 +14,9 @@ from tinynet.layers.reshape import Flatten, Reshape
 
 if TYPE_CHECKING:
     from tinynet.layers.attention import SelfAttention
+    from tinynet.layers.bidirectional import Bidirectional
+    from tinynet.layers.branches import Branches
+    from tinynet.layers.composite import Composite, chain_field
     from tinynet.layers.convolution import Conv1D, Conv2D
     from tinynet.layers.embedding import Embedding
     from tinynet.layers.gru import GRU
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from tinynet.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
     from tinynet.layers.prelu import PReLU
     from tinynet.layers.recurrent import Recurrent, SimpleRNN
+    from tinynet.layers.residual import Residual
 
 __all__ = [
     "GRU", "LSTM", "Activate", "AveragePool2D", "BatchNorm", "Bidirectional", "Branches",
@@ -29,21 +33,13 @@ __all__ = [
     "Recurrent", "Reshape", "Residual", "Scratch", "SelfAttention", "SimpleRNN", "chain_field",
 ]  # fmt: skip
 
-if TYPE_CHECKING:
-    from tinynet.layers.bidirectional import Bidirectional
-    from tinynet.layers.branches import Branches
-    from tinynet.layers.composite import Composite, chain_field
-    from tinynet.layers.residual import Residual
-
 if not TYPE_CHECKING:
     # Most programs do without these. `Layer.modules` names their files, too.
     __getattr__, __dir__ = later(
         __name__, __all__,
-        bidirectional=("Bidirectional",), branches=("Branches",),
-        composite=("Composite", "chain_field"), residual=("Residual",),
-        attention=("SelfAttention",), embedding=("Embedding",), gru=("GRU",), lstm=("LSTM",),
-        prelu=("PReLU",),
-        recurrent=("Recurrent", "SimpleRNN"),
-        convolution=("Conv1D", "Conv2D"),
-        pooling=("AveragePool2D", "GlobalAveragePool", "MaxPool2D"),
+        attention=("SelfAttention",), bidirectional=("Bidirectional",), branches=("Branches",),
+        composite=("Composite", "chain_field"), convolution=("Conv1D", "Conv2D"),
+        embedding=("Embedding",), gru=("GRU",), lstm=("LSTM",),
+        pooling=("AveragePool2D", "GlobalAveragePool", "MaxPool2D"), prelu=("PReLU",),
+        recurrent=("Recurrent", "SimpleRNN"), residual=("Residual",),
     )  # fmt: skip
