@@ -100,8 +100,9 @@ class Optimizer(Registered, ABC):
             switch_back(flags)
 
     def _decay(self, params: Array, grads: Array, decaying: Sequence[Array] | None) -> None:
-        names = self._scratch.get("names", ())  # of the last step
-        self.blocks(params, grads, *names)  # refuses wrong shapes before anything has changed
+        _check_vectors(params, grads)  # before anything has changed
+        for name in self._scratch.get("names", ()):  # of the slots of the last step
+            self.slot(name, params)
         remaining = 1 - self.rate() * self.weight_decay
         for part in [params] if decaying is None else decaying:
             part *= remaining
@@ -232,14 +233,7 @@ class Optimizer(Registered, ABC):
                     break  # a rule, or a file, has put another array in its place
             else:
                 return last.blocks
-        if params.ndim != 1 or params.shape != grads.shape:
-            shapes = f"params and grads have shapes {params.shape} and {grads.shape}"
-            flat = "params.reshape(-1) and grads.reshape(-1)"
-            fix = flat if params.size == grads.size else "one gradient for each parameter"
-            raise ShapeError(f"{shapes}, expected flat vectors of one size. Pass {fix}.")
-        if params.dtype.kind not in "fc":
-            found = f"params has dtype {params.dtype}, expected floats"
-            raise TypeError(f"{found}. Use params = params.astype(float).")
+        _check_vectors(params, grads)
         size, slots = params.size, [self.slot(name, params) for name in names]
         self._scratch["names"] = names
         arrays = self._scratch.get((scratch, params.dtype))
@@ -281,6 +275,18 @@ class _Blocks(NamedTuple):
     grads: Array
     slots: Sequence[tuple[str, Array]]
     blocks: Sequence[tuple[Array, ...]]
+
+
+def _check_vectors(params: Array, grads: Array) -> None:
+    """Refuse arrays that are not flat vectors of one size, and parameters that are not floats."""
+    if params.ndim != 1 or params.shape != grads.shape:
+        shapes = f"params and grads have shapes {params.shape} and {grads.shape}"
+        flat = "params.reshape(-1) and grads.reshape(-1)"
+        fix = flat if params.size == grads.size else "one gradient for each parameter"
+        raise ShapeError(f"{shapes}, expected flat vectors of one size. Pass {fix}.")
+    if params.dtype.kind not in "fc":
+        found = f"params has dtype {params.dtype}, expected floats"
+        raise TypeError(f"{found}. Use params = params.astype(float).")
 
 
 def average(mean: Array, keep: float, values: Array, out: Array) -> None:
