@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from messages import raises
 
+import tinynet as tn
 from tinynet import Activation, Dense, Loss, Sequential, testing
 from tinynet.activations import Sigmoid, Tanh
 from tinynet.errors import ShapeError
@@ -447,6 +448,24 @@ def test_targets_that_new_losses_refuse():
     with raises(ValueError, "Column 0 of Y is [1. 1.]", "Pass Y / Y.sum(axis=0) for shares."):
         model.cost(Y)
     model.cost(Y / Y.sum(axis=0))
+    assert model.cost([0, 1, 1]) == model.cost(np.eye(2)[:, [0, 1, 1]]), "labels are one-hot"
+
+
+def test_metrics_of_a_hinge():
+    """With targets -1 and 1 an output above 0 is a yes, for metrics and for labels."""
+    X = np.random.default_rng(1).standard_normal((2, 60))
+    Y = np.where(X[0] > 0.3, 1, -1)
+    model = Sequential([Dense(1)], "hinge", inputs=2, seed=1)
+    names = ["accuracy", "binary_accuracy", "f1", "roc_auc", "mean_absolute_error"]
+    model.fit(X, Y, tn.Adam(0.05), epochs=30, metrics=names, validation_data=(X, Y))
+    found, A = model.evaluate(X, Y, metrics=names), model.predict(X)
+    labels = model.predict_labels(X)
+    assert found["accuracy"] == np.mean(labels == (Y > 0)) == found["binary_accuracy"] > 0.8
+    assert labels.tolist() == (A[0] > 0).astype(int).tolist()
+    assert found["roc_auc"] == tn.metrics.roc_auc(Y > 0, A)
+    np.testing.assert_allclose(found["mean_absolute_error"], np.mean(np.abs(A - Y)), rtol=1e-6)
+    strict = model.evaluate(X, Y, metrics=[tn.metrics.Accuracy(threshold=1)])
+    assert strict["accuracy(threshold=1.0)"] == np.mean((A[0] > 1) == (Y > 0))
 
 
 @pytest.mark.parametrize(("name", "fields", "words"), [

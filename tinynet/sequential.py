@@ -249,20 +249,29 @@ class Sequential(Network):
         None is so many that a pass takes little memory. It writes nothing into a model that is
         built, so threads may share one.
         """
-        outputs = []
-        for part in input_parts(self, X, batch_size):
-            outputs.append(self.storage.outputs_of(part))
-        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
+        m, parts = input_parts(self, X, batch_size)
+        start, A = 0, np.empty(0)
+        for part in parts:
+            of_part = self.storage.outputs_of(part)
+            if of_part.shape[-1] == m:
+                return of_part
+            if start == 0:
+                A = np.empty((*of_part.shape[:-1], m), of_part.dtype)
+            stop = start + of_part.shape[-1]
+            A[..., start:stop], start = of_part, stop
+        return A
 
     def predict_labels(
-        self, X: Any, threshold: float = 0.5, batch_size: int | None = None
+        self, X: Any, threshold: float | None = None, batch_size: int | None = None
     ) -> Array:
         """Return classes, integers of shape (m,).
 
         With one output the class is A[L] > threshold, with several the largest. Where each of
-        several outputs is a yes or no, as for binary cross-entropy, the result is (n_L, m).
+        several outputs is a yes or no, as for binary cross-entropy, the result is (n_L, m). The
+        threshold is 0.5, or 0 for the loss hinge, if it is not given.
         """
         A = self.predict(X, batch_size)
+        threshold = self.output_kind.threshold if threshold is None else threshold
         return (threshold < A).astype(np.intp) if self.is_multilabel else labels(A, threshold)
 
     def summary(self) -> Summary:

@@ -66,6 +66,8 @@ _INSTEAD = {
     "loss_": _HISTORY, "loss_curve_": _HISTORY, "lr": _OF_FIT, "learning_rate": _OF_FIT,
     "named_parameters": _PARAMETERS, "optimizer": "fit(..., optimizer=...)",
     "output_shape": "model.outputs", "parameters": f"model.params, {_PARAMETERS}",
+    "prelu": "a layer: Dense(20), PReLU()", "log_softmax": '"softmax": the loss is exact with it',
+    "gelu_tanh": "tn.activations.GELU(approximate=True)", "amsgrad": "tn.Adam(amsgrad=True)",
     "partial_fit": "model.fit(X, Y)", "predict_classes": "model.predict_labels(X)",
     "predict_proba": "model.predict(X)", "save_weights": "model.save(path)",
     "score": 'model.evaluate(X, Y, metrics=["accuracy"])', "seed": "Sequential(..., seed=1)",

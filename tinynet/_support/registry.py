@@ -242,7 +242,8 @@ def _import_plugin(family: type[Registered], name: str) -> type[Any]:
         return family._classes[name]
     known = ", ".join(nearest_first(name, [*family._classes, *points.names]))
     found = f"No {family.family} is called {shown(name)}"  # a file may hold a name of any length
-    raise UnknownNameError(f"{found}. The known names, nearest first: {known}.")
+    hint = elsewhere.instead(name)
+    raise UnknownNameError(f"{found}. The known names, nearest first: {known}.{hint}")
 
 
 def _encode(value: Any) -> Any:

@@ -140,18 +140,20 @@ def ordered_batches(
     return training_batches(network, X, Y, *options, **how).training
 
 
-def input_parts(network: Network, X: Any, batch_size: int | None) -> Iterable[Array]:
-    """Return X alone in parts, in order, as columns that are checked and cast."""
+def input_parts(network: Network, X: Any, batch_size: int | None) -> tuple[int, Iterable[Array]]:
+    """Return how many examples X has, and parts of X in order, which are checked and cast."""
     if batch_size is not None:
         integer_or_none("batch_size", batch_size)
     is_array = type(X) is np.ndarray
     shape = X.shape if is_array else shape_of(X)
     if batch_size is None and shape[-1:] <= (_part(network),) and (is_array or not on_disk(X)):
-        return (network.check_inputs(X),)
+        X = network.check_inputs(X)
+        return X.shape[-1], (X,)
     is_checked = is_array and network.is_built and shape[:-1] == network.inputs
     if not is_checked and not on_disk(X):
         X = network.check_inputs(X)  # builds the network, or refuses X as a whole
-    return _parts(network, by_examples("X", X), batch_size or _part(network))
+    rows = by_examples("X", X)
+    return len(rows), _parts(network, rows, batch_size or _part(network))
 
 
 def shape_of(X: Any) -> Shape:

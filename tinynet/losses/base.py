@@ -40,6 +40,7 @@ class Loss(Registered, ABC):
     target_limits: ClassVar[tuple[float, float]] = (-sys.float_info.max, sys.float_info.max)
     multilabel: ClassVar[bool | None] = None
     unsuitable: ClassVar[dict[type[Activation], str]] = {}
+    threshold: ClassVar[float] = 0.5  # of an output that is a yes
 
     def each(self, A: Array, Y: Array) -> Array:
         """Return the loss of each example, (m,), or of each output of each example, (n_L, m).

@@ -14,14 +14,15 @@ from tinynet.losses.base import Loss
 class Hinge(Loss):
     r"""J = 1/m Σ max(0, 1 - Y A), for targets -1 and 1 (Cortes and Vapnik 1995).
 
-    dA is -Y where Y A < 1, and 0 elsewhere. The last activation is identity or tanh. An output is
-    a yes above 0: ``model.predict_labels(X, threshold=0)``.
+    dA is -Y where Y A < 1, and 0 elsewhere. The last activation is identity or tanh. An output
+    above 0 is a yes, for metrics and for ``model.predict_labels``, whose labels are 0 and 1.
 
     >>> Hinge().value(np.array([[0.5, 2.0, 1.0, -2.0]]), np.array([[1.0, 1.0, -1.0, -1.0]]))
     0.625
     """
 
     target_limits = (-1.0, 1.0)
+    threshold = 0.0
 
     @quiet
     def each(self, A: Array, Y: Array) -> Array:

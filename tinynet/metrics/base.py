@@ -6,7 +6,7 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import attrs
 import numpy as np
@@ -93,28 +93,40 @@ def _with_targets(Y: Array, A: Array, w: Array | None) -> tuple[Array, Array, Ar
     return Y[:, counts], A[:, counts], None if w is None else w[counts]
 
 
+class OutputKind(NamedTuple):
+    """What a model says about its outputs, for metrics that do not say it.
+
+    `multilabel` is whether each of several outputs is a yes or no by itself, and `ignores` whether
+    a column of zeros in Y stands for no target. An output above `threshold` is a yes, and so is a
+    target, where -1 is a no.
+    """
+
+    multilabel: bool = False
+    ignores: bool = False
+    threshold: float = 0.5
+
+
 @quiet
 def measured(
-    name: str,
-    metric: Measure,
-    Y: Array,
-    A: Array,
-    w: Array | None,
-    multilabel: bool,
-    ignores: bool = False,
+    name: str, metric: Measure, Y: Array, A: Array, w: Array | None, kind: OutputKind
 ) -> float:
     """Return the number of a metric, or of a function, called `name`.
 
-    `multilabel` is what the model says about its outputs, for metrics that do not say it. With
-    `ignores`, columns of zeros in Y are left out. Without any other, the number is NaN.
+    Columns without a target are left out. Without any other, the number is NaN.
     """
-    if ignores:
+    if kind.ignores:
         Y, A, w = _with_targets(Y, A, w)
         if not Y.size:
             return math.nan
     if isinstance(metric, Metric):
-        asks = getattr(metric, "multilabel", False) is None
-        value: Any = metric(Y, A, w, **({"multilabel": multilabel} if asks else {}))
+        settings: dict[str, Any] = {}
+        if getattr(metric, "multilabel", False) is None:
+            settings["multilabel"] = kind.multilabel
+        if kind.threshold == 0 and (hasattr(metric, "multilabel") or hasattr(metric, "threshold")):
+            Y = (Y > 0).astype(Y.dtype)
+            if getattr(metric, "threshold", None) == OutputKind().threshold:
+                settings["threshold"] = kind.threshold
+        value: Any = metric(Y, A, w, **settings)
     else:
         value = metric(Y, A) if w is None else metric(*without_weight_0(Y, A, w)[:2])
     if np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "biuf":

@@ -21,6 +21,7 @@ from tinynet.activations import Sigmoid, Softmax
 from tinynet.errors import NotBuiltError, ShapeError
 from tinynet.layers import Layer
 from tinynet.losses import Loss
+from tinynet.metrics.base import OutputKind
 from tinynet.model.attributes import OF_STORAGE, expect_assignable, not_found
 from tinynet.model.chain import ModelChain
 from tinynet.model.inputs import Inputs
@@ -246,9 +247,12 @@ class Network(LayerViews):
         return chain, Y, w
 
     @property
-    def ignores_targets(self) -> bool:
-        """Whether columns of zeros in Y are no targets."""
-        return self.loss is not None and self.loss.ignores
+    def output_kind(self) -> OutputKind:
+        """What the loss and the last layer say about the outputs, for metrics."""
+        loss = self.loss
+        if loss is None:
+            return OutputKind(self.is_multilabel)
+        return OutputKind(self.is_multilabel, loss.ignores, loss.threshold)
 
     @property
     def is_multilabel(self) -> bool:

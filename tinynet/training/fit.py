@@ -216,9 +216,8 @@ def _try_metrics_on(run: Run, batches: Batches, metrics: Mapping[str, Measure]) 
     if w is not None and not w.any():
         return  # those that count are among the other examples
     A = run.network.storage.private_chain(X.shape[-1]).forward_input(X)
-    multilabel, ignores = run.network.is_multilabel, run.network.ignores_targets
     for name, metric in metrics.items():
-        measured(name, metric, Y, A, w, multilabel, ignores)
+        measured(name, metric, Y, A, w, run.network.output_kind)
 
 
 def _refuse_small_batches(network: Network, batches: Batches) -> None:

@@ -392,7 +392,7 @@ def _is_own(part: object) -> bool:
 @quiet
 def evaluate(network: Network, batches: Batches, metrics: dict[str, Measure]) -> dict[str, float]:
     """Return the loss and the metrics on batches, in order; the network stays as it is."""
-    tally = Tally(metrics, network.is_multilabel, network.ignores_targets)
+    tally = Tally(metrics, network.output_kind)
     for X, Y, w in batches.epoch(None):
         chain = network.storage.private_chain(X.shape[-1])
         A = chain.forward_input(X)

@@ -13,6 +13,7 @@ from tinynet._support.arrays import Array, Shape, clear_subnormals
 from tinynet._support.checks import integer
 from tinynet.data.split import check_share
 from tinynet.metrics import Measure, measured
+from tinynet.metrics.base import OutputKind
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
@@ -63,8 +64,7 @@ class Tally:
     """
 
     metrics: dict[str, Measure]
-    multilabel: bool
-    ignores: bool = False  # columns of zeros
+    kind: OutputKind
     cost_sum: float = 0.0
     examples: int = 0
     batches: dict[str, list[Array]] = attrs.field(factory=dict)  # the arrays by name: Y, A, w
@@ -80,7 +80,7 @@ class Tally:
             arrays = self.predictions()
             Y, A, w = arrays["Y"], arrays["A"], arrays.get("w")
             for name, metric in self.metrics.items():
-                values[name] = measured(name, metric, Y, A, w, self.multilabel, self.ignores)
+                values[name] = measured(name, metric, Y, A, w, self.kind)
         return values
 
 
@@ -115,7 +115,7 @@ class Run:
 
     def new_tally(self) -> Tally:
         """Return a tally of no batch."""
-        return Tally(self.metrics, self.network.is_multilabel, self.network.ignores_targets)
+        return Tally(self.metrics, self.network.output_kind)
 
     tally: Tally = attrs.Factory(new_tally, takes_self=True)
 
@@ -152,7 +152,7 @@ class Run:
         if self.frozen:
             self.network.storage.freeze([])
         del self.network
-        self.tally = Tally(self.metrics, False)
+        self.tally = Tally(self.metrics, OutputKind())
 
     @property
     def names(self) -> list[str]:
