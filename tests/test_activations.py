@@ -413,5 +413,5 @@ def test_the_approximation_of_gelu(dtype):
     far = np.array([[-math.inf, -1e30, -100, 100, 1e30, math.inf]], dtype)
     np.testing.assert_array_equal(near.forward(far), np.maximum(far, 0))
     np.testing.assert_array_equal(near.back(np.ones_like(far), far, far), far > 0)
-    with raises(ValueError, "GELU: approximate is 'tanh', expected False or True"):
+    with raises(ValueError, "GELU: approximate is 'tanh', expected True or False"):
         Activation.get("gelu", approximate="tanh")

@@ -348,6 +348,7 @@ def build(*layers, inputs):
 
 
 REFUSED = [
+    (lambda: SelfAttention(2, 1), ValueError, "causal is 1, expected True or False."),
     (build(LSTM(3), inputs=4), ShapeError,
      "layer 1 (LSTM): … (4, m), expected (n, T, m) … X[np.newaxis]"),
     (build(LSTM(3), GRU(2), inputs=(4, 5)), ShapeError,
@@ -358,9 +359,9 @@ REFUSED = [
     (build(SelfAttention(4), inputs=(6, 5)), ShapeError,
      "n = 6 features, expected a multiple of heads=4. Choose heads from 1, 2, 3, 6"),
     (lambda: SelfAttention(0), ValueError, "heads is 0, expected a whole number of at least 1"),
-    (lambda: SelfAttention(2, causal="no"), ValueError, "causal is 'no', expected False or True"),
+    (lambda: SelfAttention(2, causal="no"), ValueError, "causal is 'no', expected True or False"),
     (lambda: LSTM(0), ValueError, "units is 0, expected a whole number of at least 1"),
-    (lambda: GRU(3, 5), ValueError, "GRU: sequences is 5, expected False or True"),
+    (lambda: GRU(3, 5), ValueError, "GRU: sequences is 5, expected True or False"),
     (lambda: Embedding(0, 3), ValueError, "tokens is 0, expected a whole number of at least 1"),
     (lambda: Embedding(5, 2.5), TypeError, "units is 2.5, expected a whole number"),
     (build(Dense(3), Embedding(5, 2), inputs=3), ValueError, "layer 2 (Embedding) … first"),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import numpy as np
 
 from tinynet._support import checks
 
@@ -74,6 +75,16 @@ def one_of(*words: Any, default: Any = attrs.NOTHING, **options: Any) -> Any:
     def check(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
         if value not in words:
             _refuse(instance, field, value, " or ".join(map(repr, words)))
+
+    return attrs.field(default=default, validator=check, **options)
+
+
+def flag(default: bool, **options: Any) -> Any:
+    """Return a field for True or False; a number is refused, because it may mean something else."""
+
+    def check(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
+        if not isinstance(value, (bool, np.bool_)):
+            _refuse(instance, field, value, "True or False")
 
     return attrs.field(default=default, validator=check, **options)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, scalar
 from tinynet._support.blocks import by_blocks
-from tinynet._support.fields import one_of
+from tinynet._support.fields import flag
 from tinynet._support.normal import normal_density, times_normal_tail
 from tinynet._support.underflow import at_most, exp, positive_part
 from tinynet.activations.base import Activation
@@ -47,7 +47,7 @@ class GELU(Activation):
     array([[0.841192]])
     """
 
-    approximate: bool = one_of(False, True, default=False, kw_only=True)
+    approximate: bool = flag(False, kw_only=True)
 
     init = "he_normal"
 

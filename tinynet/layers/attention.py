@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
-from tinynet._support.fields import integer, one_of
+from tinynet._support.fields import flag, integer
 from tinynet._support.quiet import within
 from tinynet.activations import Softmax
 from tinynet.errors import ShapeError
@@ -79,7 +79,7 @@ class SelfAttention(Layer):
     """
 
     heads: int = integer()
-    causal: bool = one_of(False, True, default=False)
+    causal: bool = flag(False)
     init: Initializer = init_field("glorot_uniform")
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
-from tinynet._support.fields import integer, one_of
+from tinynet._support.fields import flag, integer
 from tinynet._support.quiet import within
 from tinynet.activations import Sigmoid, Tanh
 from tinynet.initializers import Initializer, Orthogonal, Zeros
@@ -51,7 +51,7 @@ class Recurrent(Layer):
 
     n_gates: ClassVar[int] = 1
     units: int = integer()
-    sequences: bool = one_of(False, True, default=False)
+    sequences: bool = flag(False)
     init: Initializer = init_field("glorot_uniform")
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:

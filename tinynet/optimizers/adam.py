@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.fields import fraction, nonnegative, one_of, positive
+from tinynet._support.fields import flag, fraction, nonnegative, positive
 from tinynet.optimizers.base import Optimizer, average
 from tinynet.schedules import Schedule, rate_field
 
@@ -75,7 +75,7 @@ class Adam(_Moments):
     beta1: float = fraction(0.9)
     beta2: float = fraction(0.999)
     epsilon: float = positive(1e-8)
-    amsgrad: bool = one_of(False, True, default=False, kw_only=True)
+    amsgrad: bool = flag(False, kw_only=True)
 
     def apply(self, params: Array, grads: Array) -> None:
         self._move(params, grads, self.rate() / (1 - self.beta1 ** self.number()))
