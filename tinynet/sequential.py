@@ -21,7 +21,7 @@ from tinynet.training import checkpoint as checkpoints
 from tinynet.training import fit as training
 from tinynet.training.callbacks import Callback
 from tinynet.training.history import History
-from tinynet.training.run import Settings
+from tinynet.training.run import Settings, output_kind
 
 
 class Sequential(Network):
@@ -271,7 +271,7 @@ class Sequential(Network):
         threshold is 0.5, or 0 for the loss hinge, if it is not given.
         """
         A = self.predict(X, batch_size)
-        threshold = self.output_kind.threshold if threshold is None else threshold
+        threshold = output_kind(self).threshold if threshold is None else threshold
         return (threshold < A).astype(np.intp) if self.is_multilabel else labels(A, threshold)
 
     def summary(self) -> Summary:

@@ -21,7 +21,6 @@ from tinynet.activations import Sigmoid, Softmax
 from tinynet.errors import NotBuiltError, ShapeError
 from tinynet.layers import Layer
 from tinynet.losses import Loss
-from tinynet.metrics.base import OutputKind
 from tinynet.model.attributes import OF_STORAGE, expect_assignable, not_found
 from tinynet.model.chain import ModelChain
 from tinynet.model.inputs import Inputs
@@ -245,14 +244,6 @@ class Network(LayerViews):
         if sample_weight is not None:
             w = checks.weights("sample_weight", sample_weight, A.shape[-1]).astype(self.dtype)
         return chain, Y, w
-
-    @property
-    def output_kind(self) -> OutputKind:
-        """What the loss and the last layer say about the outputs, for metrics."""
-        loss = self.loss
-        if loss is None:
-            return OutputKind(self.is_multilabel)
-        return OutputKind(self.is_multilabel, loss.ignores, loss.threshold)
 
     @property
     def is_multilabel(self) -> bool:

@@ -217,7 +217,7 @@ def _try_metrics_on(run: Run, batches: Batches, metrics: Mapping[str, Measure]) 
         return  # those that count are among the other examples
     A = run.network.storage.private_chain(X.shape[-1]).forward_input(X)
     for name, metric in metrics.items():
-        measured(name, metric, Y, A, w, run.network.output_kind)
+        measured(name, metric, Y, A, w, run.tally.kind)
 
 
 def _refuse_small_batches(network: Network, batches: Batches) -> None:

@@ -25,7 +25,7 @@ from tinynet.training.callbacks.base import numbers_of
 from tinynet.training.history import History
 from tinynet.training.interrupt import CtrlC
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
-from tinynet.training.run import Run, Tally
+from tinynet.training.run import Run, Tally, output_kind
 
 _CLEAR_EVERY = 16  # epochs: then it costs nothing, however small these are
 _SAFE_NORM = 1e37  # parameters of a smaller norm are finite, in float32 too
@@ -392,7 +392,7 @@ def _is_own(part: object) -> bool:
 @quiet
 def evaluate(network: Network, batches: Batches, metrics: dict[str, Measure]) -> dict[str, float]:
     """Return the loss and the metrics on batches, in order; the network stays as it is."""
-    tally = Tally(metrics, network.output_kind)
+    tally = Tally(metrics, output_kind(network))
     for X, Y, w in batches.epoch(None):
         chain = network.storage.private_chain(X.shape[-1])
         A = chain.forward_input(X)

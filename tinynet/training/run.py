@@ -56,6 +56,14 @@ class Settings:
         return cls(**{**described, "class_weight": weights})
 
 
+def output_kind(network: Network) -> OutputKind:
+    """Return what the loss and the last layer say about the outputs."""
+    loss = network.loss
+    if loss is None:
+        return OutputKind(network.is_multilabel)
+    return OutputKind(network.is_multilabel, loss.ignores, loss.threshold)
+
+
 @attrs.define(slots=False, eq=False, repr=False)
 class Tally:
     """What is measured batch by batch: the sum of the costs of all examples, and their number.
@@ -115,7 +123,7 @@ class Run:
 
     def new_tally(self) -> Tally:
         """Return a tally of no batch."""
-        return Tally(self.metrics, self.network.output_kind)
+        return Tally(self.metrics, output_kind(self.network))
 
     tally: Tally = attrs.Factory(new_tally, takes_self=True)
 
