@@ -164,10 +164,16 @@ RUNS = {  # settings of fit; functions that return an optimizer, a generator, da
 NOT_IN_THE_FILE = ("sample_weight", "validation_data")
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5, 6, 7, 17])
+# The steps that a fit, and then each resume, takes until it is killed. A file is written after
+# every second step, unless a kill comes first, and after every epoch. So for epochs of six steps
+# the kills come in steps 1, 2, 5 (after the file of step 4), 6 (the last of its epoch), 7 and 17.
+KILLS = {"once": [17], "again and again": [1, 2, 5, 2, 3, 11]}
+
+
+@pytest.mark.parametrize("kills", KILLS)
 @pytest.mark.parametrize("run", RUNS)
-def test_a_run_that_was_killed(run, steps, tmp_path):
-    """Killed after any step and taken up again, a run ends like one that was not."""
+def test_a_run_that_was_killed(run, kills, tmp_path):
+    """Killed after any step, also of a run taken up again, a run ends like one that was not."""
     how, path = dict(RUNS[run]), tmp_path / "run.npz"
     data = how.pop("data", lambda folder: (X, Y))(tmp_path)
     made = {name: how.pop(name) for name in ("optimizer", "seed") if name in how}
@@ -175,10 +181,14 @@ def test_a_run_that_was_killed(run, steps, tmp_path):
     plain = fit(
         *data, callbacks=callbacks(), **how, **{name: make() for name, make in made.items()}
     )
-    how |= {"callbacks": [*callbacks(), Kills(steps)], "checkpoint": path, "checkpoint_every": 2}
-    with pytest.raises(Killed):
-        fit(*data, **how, **{name: make() for name, make in made.items()})
     given = {name: how[name] for name in NOT_IN_THE_FILE if name in how}
+    how |= {"checkpoint": path, "checkpoint_every": 2}
+    first, *others = ([*callbacks(), Kills(steps)] for steps in KILLS[kills])
+    with pytest.raises(Killed):
+        fit(*data, callbacks=first, **how, **{name: make() for name, make in made.items()})
+    for killed in others:
+        with pytest.raises(Killed):
+            tn.resume(path, *data, callbacks=killed, **given)
     expect_alike(plain, tn.resume(path, *data, callbacks=[*callbacks(), Kills()], **given))
 
 

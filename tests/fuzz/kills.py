@@ -28,7 +28,7 @@ from tinynet._support.random import plain, state_of
 
 X, Y = tn.datasets.make_moons(120, seed=1)
 HELD = tn.datasets.make_moons(40, seed=2)
-EPOCHS, BEGAN = 8, "began"
+EPOCHS, BEGAN = 4, "began"
 
 
 def stream():

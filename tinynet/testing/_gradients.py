@@ -11,6 +11,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array
 from tinynet._support.quiet import quiet
+from tinynet._support.random import get_state, put_state
 from tinynet.model.network import Network
 from tinynet.testing._expect import expect
 from tinynet.testing._mistakes import same
@@ -20,6 +21,7 @@ _DIRECTIONS = 12
 TOLERANCE = 1e-6
 _ENTRIES = 500  # up to so many, each entry of a wrong gradient is looked at
 _FLOOR = 1e-4  # smaller slopes are compared as if they were this: differences see no better
+_NEAR = 0.01  # part of the tolerance: no other step is tried for a slope that is so near
 
 
 def _slope(J: Callable[[], float], array: Array, direction: Array, step: float) -> float:
@@ -33,8 +35,34 @@ def _slope(J: Callable[[], float], array: Array, direction: Array, step: float) 
     return (J_after - J_before) / (2 * step)
 
 
+def _directions(array: Array) -> Array:
+    """Return directions of length 1: each entry of a small array, or some at random."""
+    rows: Array = np.random.default_rng(0).standard_normal((_DIRECTIONS, array.size))
+    if array.size <= _DIRECTIONS:
+        rows = np.eye(array.size)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).reshape(len(rows), *array.shape)
+
+
+def _nearest_slope(
+    J: Callable[[], float], array: Array, direction: Array, along: float, near: float
+) -> float:
+    """Return the slope of J that is nearest to `along`, or the first one that is near enough."""
+    slopes: list[float] = []
+    for step in STEPS:
+        slopes.append(_slope(J, array, direction, step))
+        if abs(slopes[-1] - along) <= near:
+            return slopes[-1]
+    return min(slopes, key=lambda slope: abs(slope - along))
+
+
 def compare(
-    name: str, J: Callable[[], float], array: Array, gradient: Array, m: int, is_mean: bool
+    name: str,
+    J: Callable[[], float],
+    array: Array,
+    gradient: Array,
+    m: int,
+    is_mean: bool,
+    tolerance: float = TOLERANCE,
 ) -> tuple[float, str]:
     """Return the largest relative error of a gradient, and a message that says where it is.
 
@@ -44,15 +72,13 @@ def compare(
     if not np.isfinite(gradient).all():
         hint = "back must write every entry of it, with =, because += adds to what was there"
         return math.inf, f"{name} is not filled, or not finite: {hint}."
-    directions: Array = np.random.default_rng(0).standard_normal((_DIRECTIONS, array.size))
-    if array.size <= _DIRECTIONS:
-        directions = np.eye(array.size)
-    pairs = []
-    for direction in directions:
-        d = (direction / np.linalg.norm(direction)).reshape(array.shape)
-        along = float(np.vdot(gradient, d))
-        slopes = [_slope(J, array, d, step) for step in STEPS]
-        pairs.append((along, min(slopes, key=lambda slope: abs(slope - along))))
+    directions = _directions(array)
+    alongs = [float(np.vdot(gradient, d)) for d in directions]
+    near = _NEAR * tolerance * max(_FLOOR, *map(abs, alongs))
+    pairs = [
+        (along, _nearest_slope(J, array, d, along, near))
+        for along, d in zip(alongs, directions, strict=True)
+    ]
     if not np.isfinite(pairs).all():
         return math.inf, f"{name} cannot be compared: the cost is not finite next to the point."
     # No difference of two numbers as large as J sees more than this.
@@ -128,10 +154,10 @@ def check_gradients(
     X, Y = double.check_data(X, Y)
     X = X.copy()  # differences are taken in it, too
     double.grads[:] = np.nan  # a gradient that back forgets stays so
-    rng = copy.deepcopy(double.rng)
+    state = get_state(double.rng)
 
     def J() -> float:
-        double.rng = copy.deepcopy(rng)
+        put_state(double.rng, state)
         double.forward(X, training=training)
         return double.cost(Y, sample_weight)
 
@@ -143,11 +169,12 @@ def check_gradients(
     results = []
     if takes_numbers:
         dX = double.dA[0] / m
-        results.append(compare("dA[0], from layer 1,", J, X, dX, m, is_mean=False))
+        results.append(compare("dA[0], from layer 1,", J, X, dX, m, False, tolerance))
     for layer, gradients in zip(double.storage.placed, grads, strict=True):
         for name, gradient in gradients.items():
             title = f"d{name}[{layer.index}] of {layer.title}"
-            results.append(compare(title, J, layer.params[name], gradient, m, is_mean=True))
+            found = compare(title, J, layer.params[name], gradient, m, True, tolerance)
+            results.append(found)
     return largest(results, tolerance)
 
 
