@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import os
 import signal
 
 import pytest
@@ -26,6 +27,12 @@ def library_alone():
         for name, kind in list(family._classes.items()):
             if not kind.__module__.startswith("tinynet."):
                 del family._classes[name]
+
+
+@pytest.fixture
+def no_fsync(monkeypatch):
+    """Do not wait for the disk, which only a power cut needs: for tests that write many files."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture

@@ -4,12 +4,16 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import tinynet
 
 # The environment of another process, which imports the package that is tested.
 TESTED = os.environ | {"PYTHONPATH": str(Path(tinynet.__file__).parents[1])}
+if sys.dont_write_bytecode:  # or each process would compile the package again
+    COMPILED = tempfile.TemporaryDirectory()
+    TESTED |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": COMPILED.name}
 
 
 def registered(family):

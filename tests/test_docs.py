@@ -1,6 +1,7 @@
 """The documentation is built without a warning, and shows public names and readable text."""
 
 import html
+import os
 import re
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def built(tmp_path_factory):
     pytest.importorskip("furo", reason="the extra docs is not installed")
     folder = tmp_path_factory.mktemp("html")
     options = ["-q", "-n", "-W", "--keep-going", "-E", "-d", str(folder / "doctrees")]
-    output_of("-m", "sphinx", *options, "-b", "html", ROOT / "docs", folder / "html", cwd=ROOT)
+    sphinx = ["-m", "sphinx", *options, "-b", "html"]
+    output_of(*sphinx, ROOT / "docs", folder / "html", cwd=ROOT, env=os.environ)
     root = folder / "html"
     pages = {path: path.read_text("utf-8") for path in root.rglob("*.html")}
     return {str(path.relative_to(root).with_suffix("")): page for path, page in pages.items()}

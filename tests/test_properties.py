@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import numpy as np
+import pytest
 from helpers import registered
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ BETWEEN = [
     [tn.LayerNorm(epsilon=0.1, activation="sigmoid")],
     [tn.Reshape((1, -1, 1)), tn.BatchNorm(momentum=0.5, epsilon=1, activation="elu"), tn.Flatten()],
 ]  # fmt: skip
-# A hundred networks a property, the same ones in every run.
+# A hundred networks for most properties, the same ones in every run.
 MANY = settings(
     max_examples=100, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -109,7 +110,8 @@ def test_layer_by_layer(drawn):
     assert_same(whole, passed(model, X, Y))
 
 
-@MANY
+@pytest.mark.usefixtures("no_fsync")
+@settings(MANY, max_examples=50)  # there are five others to compare with each
 @given(ANY)
 def test_files_and_copies(tmp_path, drawn):
     """A model from a file, a pickle or a copy does the same, bit for bit, in its own arrays."""
