@@ -588,7 +588,7 @@ def some_arrays(draw):
     return draw(st.sampled_from([array, np.asfortranarray(array), array.T, array.copy()]))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(descriptions, st.dictionaries(array_names, some_arrays(), max_size=4))
 def test_anything_comes_back(tmp_path_factory, description, arrays):
     """Any description and any arrays come back to the bit."""

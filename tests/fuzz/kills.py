@@ -163,7 +163,7 @@ def kill(kind, kills, chance):
             most = whole * chance.choice((0.1, 0.3, 1.0))
             while not forked(kind, folder, chance.uniform(0, most)):
                 killed += 1
-                most *= 1.1  # or a run whose next step takes longer would never end
+                most *= 1.3  # or a run whose next step takes longer would never end
             found = outcome(folder)
             wrong += [
                 f"{kind}, run {number}: {what}" for what in found if found[what] != expected[what]
