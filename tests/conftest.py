@@ -7,12 +7,13 @@ import pytest
 
 from tinynet._support.registry import FAMILIES
 
+for family in FAMILIES.values():
+    family.names()  # imports what is imported later, so that no test is the first to do so
+
 
 @pytest.fixture(autouse=True)
 def _registries():
     """Forget every class that a test defines, so that none of it is seen by another test."""
-    for family in FAMILIES.values():
-        family.names()  # imports what is imported later
     kept = {family: dict(family._classes) for family in FAMILIES.values()}
     yield
     for family, classes in kept.items():
