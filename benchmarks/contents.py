@@ -74,4 +74,17 @@ TABLES = {
         "Import after numpy and attrs", footprint.beyond, base="numpy and attrs", threads=ONCE
     ),
     "installed": Table("Installed, with all it needs", footprint.installed, "bytes", threads=ONCE),
+    "images": Table(
+        "One training step of networks for images of 28x28", measures.images, threads=SINGLE
+    ),
+    "image_prediction": Table(
+        "One prediction of 10,000 images of 28x28", measures.image_prediction, threads=SINGLE
+    ),
+    "image_memory": Table(
+        "Peak of memory, over data and parameters, of a prediction of 10,000 images of 28x28",
+        memory.images, "bytes", threads=SINGLE,
+    ),
+    "recurrent": Table(
+        "One pass of recurrent layers, forward and back", measures.recurrent, threads=SINGLE
+    ),
 }  # fmt: skip

@@ -29,6 +29,36 @@ def by_hand(peers, options):
         yield _step(network, {"tinynet": peers["tinynet"], "by hand": hand}, options)
 
 
+def images(peers, options):
+    """One training step of networks with convolutions, and its matrix products alone."""
+    chosen = {name: peers[name] for name in ("tinynet", "torch", "jax") if name in peers}
+    for network in networks.chosen(networks.IMAGES, options):
+        yield _step(network, chosen | {"floor": with_floor}, options, "image_step")
+
+
+def recurrent(peers, options):
+    """One pass forward and one back of a recurrent layer, with the gradient of its input."""
+    for layer in networks.chosen(networks.RECURRENT, options):
+        functions = {
+            name: peer.recurrent(layer)
+            for name, peer in peers.items()
+            if hasattr(peer, "recurrent")
+        }
+        yield _row(layer, timing.medians(functions, options.rounds))
+
+
+def image_prediction(peers, options):
+    """Predictions of ten thousand images."""
+    for network in networks.chosen(networks.IMAGE_PREDICTION, options):
+        X, _ = network.batch(options.images)
+        functions = {
+            name: peer.image_predictor(network, X)
+            for name, peer in peers.items()
+            if hasattr(peer, "image_predictor")
+        }
+        yield _row(network, timing.medians(functions, (options.rounds + 1) // 2, least=0))
+
+
 def inference(peers, options):
     """One prediction, of one example and of many."""
     for network in networks.chosen(networks.INFERENCE, options):
@@ -87,11 +117,13 @@ def to_accuracy(peers, options, goal=0.975, most=20):
     yield _row(network, seconds)
 
 
-def _step(network, peers, options):
+def _step(network, peers, options, kind="step"):
     """Return a row: the time of a step by each peer, after a check that they do the same."""
     X, y = network.batch()
     functions = {
-        name: peer.step(network, X, y) for name, peer in peers.items() if hasattr(peer, "step")
+        name: getattr(peer, kind)(network, X, y)
+        for name, peer in peers.items()
+        if hasattr(peer, kind)
     }
     functions = {name: function for name, function in functions.items() if function}
     expect_equal_steps(network, functions)

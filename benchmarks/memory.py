@@ -81,6 +81,16 @@ def prediction(_peers, options):
             yield {"name": f"{what}, X of {dtype}", "values": values}
 
 
+def images(peers, options):
+    """By how many bytes a prediction of many images raises the peak of resident memory."""
+    if not _RESET.exists():
+        return
+    values = {"data": options.images * 784 * 4}
+    for library in (library for library in ("tinynet", "torch", "jax") if library in peers):
+        values[library] = _peak_of("images", library, "rows", "float32", options.images)
+    yield {"name": str(networks.IMAGE_PREDICTION[0]), "values": values}
+
+
 def _peak_of(*arguments):
     command = [sys.executable, __file__, *map(str, arguments)]
     return int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
@@ -88,11 +98,15 @@ def _peak_of(*arguments):
 
 def peak(what, library, order, dtype, count):
     """Return by how many bytes one call raises the peak of this process's resident memory."""
-    network = networks.FIT[0]
+    network, peer = networks.FIT[0], all_peers.installed([library])[library]
+    if what == "images":
+        network = networks.IMAGE_PREDICTION[0]
+        few, many = (peer.image_predictor(network, network.batch(m)[0]) for m in (1, count))
+        few()  # a library loads some of itself when it is first used
+        return _rise(many)
     X, y = networks.examples(count, 784, 10, dtype)
     if order == "columns":
         X = np.asfortranarray(X)  # X.T, which tinynet is given, has its rows in C order
-    peer = all_peers.installed([library])[library]
     if what == "fit":
         call = peer.trainers(network, X, y)[_LIBRARIES[library]]
     else:

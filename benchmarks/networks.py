@@ -61,6 +61,87 @@ class Network:
         ]
 
 
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """A network for images of 28x28 and ten classes, trained by plain SGD.
+
+    It has two convolutions with kernels of 5x5, each with a maximum over 2x2 and ReLU behind it,
+    then fully connected layers, with a softmax and categorical cross-entropy at the end.
+    """
+
+    name: str
+    units: tuple[int, int]
+    padding: tuple[str, str]
+    dense: tuple[int, ...]
+    m: int
+    rate = 0.05
+    classes = 10
+
+    def __str__(self):
+        return f"{self.name} m={self.m}"
+
+    @property
+    def convolutions(self):
+        """(channels, units, rows of the output, padding) of each convolution."""
+        found, channels, rows = [], 1, 28
+        for units, padding in zip(self.units, self.padding, strict=True):
+            rows = rows if padding == "same" else rows - 4
+            found.append((channels, units, rows, padding))
+            channels, rows = units, rows // 2
+        return found
+
+    @property
+    def sizes(self):
+        """What the fully connected layers take and return."""
+        _, units, rows, _ = self.convolutions[-1]
+        return (units * (rows // 2) ** 2, *self.dense, self.classes)
+
+    def batch(self, m=None):
+        """Return images (m, 1, 28, 28) and integer labels y, always the same ones."""
+        X, y = examples(m or self.m, 784, self.classes)
+        return X.reshape(-1, 1, 28, 28), y
+
+    def targets(self, y):
+        """Return labels as one-hot columns."""
+        return (y == np.arange(self.classes)[:, np.newaxis]).astype(np.float32)
+
+    def weights(self):
+        """Return (W, b) of each layer, drawn at the He scale."""
+        rng = np.random.default_rng(1)
+        shapes = [(units, channels, 5, 5) for channels, units, _, _ in self.convolutions]
+        shapes += [(n, k) for k, n in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
+        return [
+            (
+                rng.standard_normal(shape, np.float32) * math.sqrt(2 / math.prod(shape[1:])),
+                np.zeros((shape[0], 1), np.float32),
+            )
+            for shape in shapes
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recurrent:
+    """A recurrent layer, for sequences of `steps` times `inputs` numbers."""
+
+    kind: str
+    units: int
+    inputs: int
+    steps: int
+    m: int
+    sequences: bool = False  # whether it returns all steps, or the last
+
+    def __str__(self):
+        returned = "all steps" if self.sequences else "last step"
+        return f"{self.kind} {self.inputs}-{self.units}, {self.steps} steps, m={self.m}, {returned}"
+
+    def arrays(self):
+        """Return the sequences X (inputs, steps, m), and dA of what the layer returns."""
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((self.inputs, self.steps, self.m), np.float32)
+        steps = (self.steps,) if self.sequences else ()
+        return X, rng.standard_normal((self.units, *steps, self.m), np.float32)
+
+
 def examples(m, n, classes, dtype="float32", seed=0):
     """Return m rows of n numbers between 0 and 1, and labels that can be learned from them."""
     rng = np.random.default_rng(seed)
@@ -102,6 +183,17 @@ INFERENCE = (
     Network((4, 16, 3), 1),
     Network(_MNIST, 1),
     Network(_MNIST, 10_000),
+)
+_LENET = Images("LeNet-5", (6, 16), ("same", "valid"), (120, 84), 32)
+_WIDE = Images("20-50-500-10", (20, 50), ("valid", "valid"), (500,), 32)
+IMAGES = tuple(
+    dataclasses.replace(network, m=m) for network in (_LENET, _WIDE) for m in (32, 64, 128)
+)
+IMAGE_PREDICTION = (dataclasses.replace(_WIDE, m=10_000),)
+RECURRENT = tuple(
+    Recurrent(kind, 128, 64, 32, 32, sequences)
+    for kind in ("LSTM", "GRU")
+    for sequences in (False, True)
 )
 WITH_PARTS = (
     "784-128-64-10 m=128 relu sgd",

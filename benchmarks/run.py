@@ -89,7 +89,7 @@ def _in_a_process(name, threads, options):
 
 
 def _measured(options):
-    options.examples = 1_000 if options.few else 60_000
+    options.examples, options.images = (1_000, 100) if options.few else (60_000, 10_000)
     one = os.environ.get("OMP_NUM_THREADS") == "1"
     if one and hasattr(os, "sched_setaffinity"):  # not all peers heed a variable
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -78,13 +78,17 @@ def test_text(results):
     ("normalization", "", {"tinynet"}),
     ("parts", "128-64-10 m=128", {"whole step", "products", "the rest"}),
     ("prediction", "", {"data", "X in rows", "X in columns"}),
+    ("images", "LeNet-5 m=32", {"tinynet", "floor"}),
+    ("image_prediction", "", {"tinynet"}),
+    ("image_memory", "", {"data", "tinynet"}),
+    ("recurrent", "LSTM", {"tinynet"}),
 ])  # fmt: skip
 def test_other_tables(name, match, columns, tmp_path):
     """What is measured in parts of the library has a value for each column."""
     options = ["--few", "--rounds", "1", "--peers", "tinynet", "--match", match]
     output_of(RUN, *options, "--only", name, "--output", tmp_path)
     (table,) = json.loads((tmp_path / "results.json").read_text("utf-8"))["tables"]
-    assert table["rows"] or name == "prediction"  # which only Linux can measure
+    assert table["rows"] or name in ("prediction", "image_memory")  # which only Linux can measure
     for row in table["rows"]:
         assert columns <= row["values"].keys()
 

@@ -14,6 +14,11 @@ one network of the table (an activation it does not have, say), the function ret
     A function of no arguments that predicts for the rows X.
 ``normalization(kind, n, m)``
     Functions of no arguments, "forward" in training and "back", of BatchNorm or LayerNorm.
+``image_step(network, X, y)``, ``image_predictor(network, X)``
+    The same for a network for images, with X of shape (m, 1, 28, 28).
+``recurrent(layer)``
+    A function of no arguments that takes a recurrent layer forward and back, for
+    ``layer.arrays()``, with the gradients of its parameters and of X.
 """
 
 import importlib

@@ -27,6 +27,26 @@ def step(network, X, _y):
     return products
 
 
+def image_step(network, X, _y):
+    """Compute the products of every layer, a convolution's as those of its matrix of windows."""
+    m = len(X)
+    shapes = [
+        (units, channels * 25, rows * rows * m) for channels, units, rows, _ in network.convolutions
+    ]
+    shapes += [(n, k, m) for k, n in zip(network.sizes[:-1], network.sizes[1:], strict=True)]
+    work = []
+    for l, (n, k, N) in enumerate(shapes):
+        W, A, Z = (np.ones(shape, np.float32) for shape in ((n, k), (k, N), (n, N)))
+        work += [(W, A, np.empty_like(Z)), (Z, A.T, np.empty_like(W))]
+        work += [(W.T, Z, np.empty_like(A))] if l else []
+
+    def products():
+        for one, other, to in work:
+            np.matmul(one, other, out=to)
+
+    return products
+
+
 def predictor(network, X):
     """Z = W A of every layer."""
     Ws = [W for W, _ in network.weights()]

@@ -97,3 +97,61 @@ def predictor(network, X):
         return jax.nn.softmax(A @ W + b) if network.sizes[-1] > 1 else jax.nn.sigmoid(A @ W + b)
 
     return lambda: forward(parameters, X).block_until_ready()
+
+
+def _image_logits(network):
+    """Return a function (parameters, X) -> Z of the last layer."""
+    count = len(network.convolutions)
+
+    def logits(parameters, X):
+        A = X
+        for (W, b), (*_, padding) in zip(parameters, network.convolutions, strict=False):
+            Z = jax.lax.conv_general_dilated(A, W, (1, 1), padding.upper()) + b[:, None, None]
+            window = (1, 1, 2, 2)
+            A = jax.nn.relu(
+                jax.lax.reduce_window(Z, -jnp.inf, jax.lax.max, window, window, "VALID")
+            )
+        A = A.reshape(len(A), -1)
+        for W, b in parameters[count:-1]:
+            A = jax.nn.relu(A @ W + b)
+        W, b = parameters[-1]
+        return A @ W + b
+
+    return logits
+
+
+def _image_parameters(network):
+    return [
+        (jnp.asarray(W.T if W.ndim == 2 else W), jnp.asarray(b[:, 0])) for W, b in network.weights()
+    ]
+
+
+def image_step(network, X, y):
+    """One compiled call a step; the old parameters give their memory to the new."""
+    logits, state = _image_logits(network), _image_parameters(network)
+    X, Y = jnp.asarray(X), jnp.asarray(np.ascontiguousarray(network.targets(y).T))
+
+    def loss(parameters, X, Y):
+        return -jnp.mean(jnp.sum(Y * jax.nn.log_softmax(logits(parameters, X)), axis=1))
+
+    def sgd(parameters, X, Y):
+        gradients = jax.grad(loss)(parameters, X, Y)
+        return jax.tree.map(lambda p, g: p - network.rate * g, parameters, gradients)
+
+    compiled = jax.jit(sgd, donate_argnums=0)
+
+    def one_step():
+        nonlocal state
+        state = jax.block_until_ready(compiled(state, X, Y))
+
+    one_step.weights = lambda: [
+        (np.asarray(W.T if W.ndim == 2 else W), np.asarray(b)) for W, b in state
+    ]
+    return one_step
+
+
+def image_predictor(network, X):
+    """Compile a forward pass."""
+    logits, parameters = _image_logits(network), _image_parameters(network)
+    compiled, X = jax.jit(lambda P, X: jax.nn.softmax(logits(P, X))), jnp.asarray(X)
+    return lambda: compiled(parameters, X).block_until_ready()

@@ -23,12 +23,11 @@ def _model(network):
 
 def step(network, X, y):
     """Forward, back, update; with columns."""
-    model, optimizer = (
-        _model(network),
-        tn.Optimizer.get(network.optimizer, learning_rate=network.rate),
-    )
-    X, Y = np.ascontiguousarray(X.T), network.targets(y)
+    optimizer = tn.Optimizer.get(network.optimizer, learning_rate=network.rate)
+    return _steps(_model(network), optimizer, np.ascontiguousarray(X.T), network.targets(y))
 
+
+def _steps(model, optimizer, X, Y):
     def one_step():
         model.forward(X)
         model.back(Y)
@@ -60,6 +59,30 @@ def predictor(network, X):
     return lambda: model.predict(columns)
 
 
+def _image_model(network):
+    layers = []
+    for _, units, _, padding in network.convolutions:
+        layers += [tn.Conv2D(units, 5, padding=padding), tn.MaxPool2D(2, activation="relu")]
+    layers += [tn.Flatten(), *(tn.Dense(n, "relu") for n in network.dense)]
+    layers.append(tn.Dense(network.classes, "softmax"))
+    model = tn.Sequential(layers, "categorical_crossentropy", inputs=(1, 28, 28), seed=1)
+    for l, (W, b) in zip(model.W, network.weights(), strict=True):
+        model.W[l], model.b[l] = W, b
+    return model
+
+
+def image_step(network, X, y):
+    """Forward, back, update; with the examples last."""
+    X = np.ascontiguousarray(np.moveaxis(X, 0, -1))
+    return _steps(_image_model(network), tn.SGD(network.rate), X, network.targets(y))
+
+
+def image_predictor(network, X):
+    """`predict`."""
+    model, X = _image_model(network), np.moveaxis(X, 0, -1)
+    return lambda: model.predict(X)
+
+
 class GivenGradient(tn.Loss):
     """The targets are dA[L]: for the backward pass of a layer alone."""
 
@@ -80,3 +103,16 @@ def normalization(kind, n, m):
         "forward": lambda: model.forward(X, training=True),
         "back": lambda: model.back(dA, input_gradient=True),
     }
+
+
+def recurrent(layer):
+    """Take the passes of a model of one layer, with the gradient of X."""
+    X, dA = layer.arrays()
+    kind = getattr(tn, layer.kind)(layer.units, sequences=layer.sequences)
+    model = tn.Sequential([kind], GivenGradient(), inputs=X.shape[:-1], seed=1)
+
+    def passes():
+        model.forward(X, training=True)
+        model.back(dA, input_gradient=True)
+
+    return passes

@@ -125,3 +125,62 @@ def normalization(kind, n, m):
         "forward": lambda: module(X),
         "back": lambda: torch.autograd.grad(A, wanted, dA, retain_graph=True),
     }
+
+
+def _image_model(network):
+    modules = []
+    for channels, units, _, padding in network.convolutions:
+        convolution = torch.nn.Conv2d(channels, units, 5, padding=padding)
+        modules += [convolution, torch.nn.MaxPool2d(2), torch.nn.ReLU()]
+    modules.append(torch.nn.Flatten())
+    for k, n in zip(network.sizes[:-1], network.sizes[1:], strict=True):
+        modules += [torch.nn.Linear(k, n), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*modules[:-1])
+    layers = [module for module in model if hasattr(module, "weight")]
+    with torch.no_grad():
+        for layer, (W, b) in zip(layers, network.weights(), strict=True):
+            layer.weight.copy_(torch.tensor(W))
+            layer.bias.copy_(torch.tensor(b[:, 0]))
+    return model, layers
+
+
+def image_step(network, X, y):
+    """Forward, backward, step."""
+    model, layers = _image_model(network)
+    optimizer = torch.optim.SGD(model.parameters(), lr=network.rate)
+    X, y = torch.tensor(X), torch.tensor(y)
+
+    def one_step():
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(X), y).backward()
+        optimizer.step()
+
+    one_step.weights = lambda: [
+        (layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in layers
+    ]
+    return one_step
+
+
+def image_predictor(network, X):
+    """Go forward in inference mode, with softmax."""
+    (model, _), X = _image_model(network), torch.tensor(X)
+
+    def predict():
+        with torch.inference_mode():
+            return torch.softmax(model(X), dim=1)
+
+    return predict
+
+
+def recurrent(layer):
+    """Take the passes of one module, with the gradients of its parameters and of X."""
+    X, dA = (torch.tensor(np.moveaxis(array, 0, -1)) for array in layer.arrays())
+    X.requires_grad_()
+    module = getattr(torch.nn, layer.kind)(layer.inputs, layer.units)
+    wanted = (X, *module.parameters())
+
+    def passes():
+        steps = module(X)[0]
+        torch.autograd.grad(steps if layer.sequences else steps[-1], wanted, dA)
+
+    return passes
