@@ -19,6 +19,7 @@ class Cache:
     may write the gradient of the input, or None when nobody needs it. ``training`` says whether
     the pass is one of training, and ``rng`` is the generator for random numbers. ``means`` are 1/m
     and a column of m times 1/m: the product with the column is the mean over the examples.
+    ``input_shape`` is the shape of A_prev without the examples.
     ``dot(one, other, out)`` is the product of two matrices, on one thread in a small model.
     ``parameters`` are the names of the parameters, and ``chains`` the chains of a layer that is
     made of layers. ``where`` names the layer in messages. A layer may keep anything else here.

@@ -15,7 +15,15 @@ from tinynet._support.checks import written
 from tinynet._support.fields import integer, nonnegative
 from tinynet.activations import Activation, Identity
 from tinynet.errors import ShapeError
-from tinynet.layers.base import Parameter, Scratch, Weighted, as_activation, as_init
+from tinynet.layers.base import (
+    BoundLayer,
+    Parameter,
+    Pass,
+    Scratch,
+    Weighted,
+    as_activation,
+    as_init,
+)
 from tinynet.layers.lowering import Lowering, lowering
 from tinynet.layers.windows import Axis, as_pair, padding_field, per_axis, windows_on
 
@@ -33,7 +41,7 @@ def _kernels_of_images(W: Array) -> Array:
 
 
 @attrs.frozen(slots=False)
-class Convolution(Weighted):
+class Convolution(BoundLayer, Weighted):
     """Base of the convolutions: each unit has a kernel, which moves over the input.
 
     Everything is computed for images. A sequence is an image of one row.
@@ -77,7 +85,11 @@ class Convolution(Weighted):
             "in_order": lowered.block_shape(m),
             "dlowered": lowered.lowered_block_shape(m),
             "dZ_rows": lowered.rows_shape(self.units, m),
+            "kernels": lowered.kernels_shape(self.units),
+            "dA_kernels": lowered.ordered_kernels_shape(self.units),
+            "of_rows": lowered.gradients_shape(self.units),
             "ones": Scratch((lowered.columns.windows * m, 1), fill=1),
+            "mean": Scratch((lowered.rows.windows, 1), fill=1 / m),
         }
 
     def _windows(self, input_shape: Shape) -> tuple[Axis, ...]:
@@ -98,34 +110,52 @@ class Convolution(Weighted):
         rows, columns = (_ONE_ROW, *axes)[-2:]
         return lowering(input_shape[0], self.groups, rows, columns)
 
-    def forward(self, A_prev: Array, cache: Cache) -> Array:
-        input_shape, m = A_prev.shape[:-1], A_prev.shape[-1]
-        lowered, Z = self._lowering(input_shape), cache.Z
-        if Z is None:
-            Z = np.empty((*self.output_shape(input_shape), m), A_prev.dtype)
-        lowered.fill(cache.lowered, _as_images(A_prev), cache.in_order)
-        W = lowered.kernels(_kernels_of_images(cache.W))
-        Z_rows = lowered.by_row(Z)
-        for rows, matrices in lowered.matrices(cache.lowered):
-            np.matmul(W, matrices, out=Z_rows[:, rows])
-        Z += cache.b.reshape(-1, *(1,) * (Z.ndim - 1))
-        return Z
+    def bind_forward(self, cache: Cache) -> Pass:
+        lowered = self._lowering(cache.input_shape)
+        L, in_order, kernels = cache.lowered, cache.in_order, cache.kernels[:, np.newaxis]
+        W = lowered.in_kernel_order(_kernels_of_images(cache.W))
+        b = cache.b.reshape(-1, *(1,) * len(cache.input_shape))
+        matrices, in_kernels = lowered.matrices(L), kernels.reshape(W.shape)
+        copyto, matmul, add = np.copyto, np.matmul, np.add
 
-    def back(self, dZ: Array, cache: Cache) -> Any:
-        lowered = self._lowering(cache.A_prev.shape[:-1])
-        dZ_rows, dW = lowered.by_row(dZ), cache.dW
-        lowered.fill_kernel_gradient(_kernels_of_images(dW), dZ_rows, cache.lowered)
-        dW *= cache.means[0]
-        if self.l2:
-            dW += self.l2 * cache.W
-        of_rows = dZ.reshape(-1, len(cache.ones)).dot(cache.ones)
-        np.sum(of_rows.reshape(self.units, -1), axis=1, keepdims=True, out=cache.db)
-        cache.db *= cache.means[0]
-        if cache.dA_prev is None:
-            return None
-        W, ordered = _kernels_of_images(cache.W), lowered.ordered_rows(dZ_rows, out=cache.dZ_rows)
-        lowered.fill_gradient(_as_images(cache.dA_prev), W, ordered, cache.dlowered)
-        return cache.dA_prev
+        def forward(A_prev: Array, _: Cache) -> Array:
+            Z = cache.Z
+            if Z is None:
+                Z = np.empty((*self.output_shape(cache.input_shape), A_prev.shape[-1]), W.dtype)
+            lowered.fill(L, _as_images(A_prev), in_order)
+            copyto(in_kernels, W)
+            Z_rows = lowered.by_row(Z)
+            for rows, each in matrices:
+                matmul(kernels, each, out=Z_rows[:, rows])
+            return add(Z, b, out=Z)
+
+        return forward
+
+    def bind_back(self, cache: Cache) -> Pass:
+        lowered, dZ_rows = self._lowering(cache.input_shape), cache.dZ_rows
+        W, dW = (
+            lowered.in_kernel_order(_kernels_of_images(array)) for array in (cache.W, cache.dW)
+        )
+        total, of_rows, (one_mth, _) = cache.kernels, cache.of_rows, cache.means
+        in_total = total.reshape(dW.shape)
+        factors = lowered.factors(cache.lowered, of_rows.shape[1])
+        row_products = lowered.row_products(cache.dA_kernels, dZ_rows, cache.dlowered)
+        ones, mean = cache.ones, cache.mean
+
+        def back(dZ: Array, _: Cache) -> Any:
+            dZ_by_row, dA_prev = lowered.by_row(dZ), cache.dA_prev
+            lowered.sum_products(dZ_by_row, factors, of_rows, total)
+            np.multiply(in_total, one_mth, out=dW)
+            if self.l2:
+                np.add(dW, np.multiply(W, self.l2, out=in_total), out=dW)
+            dZ.reshape(-1, len(ones)).dot(ones).reshape(-1, len(mean)).dot(mean, out=cache.db)
+            if dA_prev is not None:
+                lowered.order_kernels(W, out=cache.dA_kernels)
+                lowered.order_rows(dZ_by_row, out=dZ_rows)
+                lowered.fill_gradient(_as_images(dA_prev), row_products)
+            return dA_prev
+
+        return back
 
 
 class Conv2D(Convolution):

@@ -21,15 +21,19 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet.layers.windows import Axis, taps
 
-_BLOCK = 1 << 18  # numbers of an array that holds a few rows at a time, so that it stays small
+_BLOCK = 1 << 16  # numbers of an array that holds a few rows at a time, so that it stays small
 _KERNELS = 1 << 14  # numbers of an array of as many kernels, one for each row
+
+# Some rows of the input, the same rows of dL, and the products that fill them: two matrices, and
+# where their product goes.
+RowProducts: TypeAlias = "list[tuple[slice, Array, list[tuple[Array, Array, Array]]]]"
 
 
 class Part(NamedTuple):
@@ -52,7 +56,7 @@ class Lowering:
 
     def __init__(self, channels: int, groups: int, rows: Axis, columns: Axis) -> None:
         self.groups, self.channels = groups, channels // groups
-        self.rows, self.columns = rows, columns
+        self.rows, self.columns, self.n_rows = rows, columns, rows.windows
         # Row h of the padded input is L[:, h % dilation, h // dilation]: a row of L is a window
         # of its own, as long as the dilation.
         d, met = rows.dilation, (rows.windows - 1) * rows.stride + rows.reach
@@ -60,6 +64,7 @@ class Lowering:
         # Rows of Z so far apart have the same remainder; so have rows of the kernel in reverse.
         common = math.gcd(rows.stride, d)
         self.row_step, self.kernel_step = d // common, rows.stride // common
+        self.stored_taps, self.column_taps = taps(self.stored), taps(columns)
 
     def shape(self, m: int) -> Shape:
         """Return the shape of L, (G, remainders, rows, kw, C, columns of Z, m)."""
@@ -77,6 +82,22 @@ class Lowering:
         row = self.shape(m)[3:]
         return (self.groups, self._few_rows(row), *row)
 
+    def kernels_shape(self, units: int) -> Shape:
+        """Return the shape of W as matrices, (G, F, kh · kw · C)."""
+        K = self.rows.kernel * self.columns.kernel * self.channels
+        return (self.groups, units // self.groups, K)
+
+    def ordered_kernels_shape(self, units: int) -> Shape:
+        """Return the shape of W as dL needs it, (G, kw, C, kh, F)."""
+        kh, kw = self.rows.kernel, self.columns.kernel
+        return (self.groups, kw, self.channels, kh, units // self.groups)
+
+    def gradients_shape(self, units: int) -> Shape:
+        """Return the shape of dW for each of a few rows of dZ, (G, rows, F, kh · kw · C)."""
+        G, *matrix = self.kernels_shape(units)
+        few = min(self.rows.windows, _KERNELS // (G * math.prod(matrix)))
+        return (G, max(1, few), *matrix)
+
     def _few_rows(self, row: Shape) -> int:
         return min(self.rows.n, max(1, _BLOCK // (self.groups * math.prod(row))))
 
@@ -88,7 +109,7 @@ class Lowering:
     def by_row(self, Z: Array) -> Array:
         """Return a view of Z or dZ, (G, rows, F, N)."""
         F = len(Z) // self.groups
-        return Z.reshape(self.groups, F, self.rows.windows, -1).transpose(0, 2, 1, 3)
+        return Z.reshape(self.groups, F, self.n_rows, -1).transpose(0, 2, 1, 3)
 
     def _input_by_row(self, X: Array) -> Array:
         """Return a view of the input or its gradient, (G, H, C, W, m)."""
@@ -104,7 +125,7 @@ class Lowering:
         """
         by_row, few = self._input_by_row(X), in_order.shape[1]
         is_in_order = X.strides[-1] == X.itemsize or X.shape[-1] == 1
-        for remainder, (own, inputs) in enumerate(taps(self.stored)):
+        for remainder, (own, inputs) in enumerate(self.stored_taps):
             to, source = L[:, remainder, own], by_row[:, inputs]
             if is_in_order:
                 self._lower(to, source)
@@ -117,13 +138,12 @@ class Lowering:
 
     def _lower(self, to: Array, source: Array) -> None:
         """Fill some rows of L, (G, rows, kw, C, columns of Z, m)."""
-        for j, (windows, inputs) in enumerate(taps(self.columns)):
+        for j, (windows, inputs) in enumerate(self.column_taps):
             to[:, :, j, :, windows] = source[:, :, :, inputs]
 
-    def kernels(self, W: Array) -> Array:
-        """Return W as matrices (G, 1, F, kh · kw · C)."""
-        F = len(W) // self.groups
-        return W.transpose(0, 2, 3, 1).reshape(self.groups, 1, F, -1)
+    def in_kernel_order(self, W: Array) -> Array:
+        """Return a view of W or its gradient, (G, F, kh, kw, C)."""
+        return W.reshape(self.groups, -1, *W.shape[1:]).transpose(0, 1, 3, 4, 2)
 
     def matrices(self, L: Array) -> list[tuple[slice, Array]]:
         """Return some of the rows of Z, and what W is multiplied by for these, until all are there.
@@ -145,70 +165,103 @@ class Lowering:
 
     # Back
 
-    def fill_kernel_gradient(self, dW: Array, dZ: Array, L: Array) -> None:
-        """Fill the gradient of W for dZ, (G, rows, F, N), summed over the examples."""
-        kh, kw, C, F = self.rows.kernel, self.columns.kernel, self.channels, dZ.shape[2]
-        total = dW.reshape(self.groups, F, kh * kw * C)  # in its memory, in another order
-        few = max(1, min(self.rows.windows, _KERNELS // total.size))
-        of_rows = np.empty((self.groups, few, *total.shape[1:]), dW.dtype)
-        total.fill(0)
-        for rows, matrices in self.matrices(L):
-            dZ_rows, matrices = dZ[:, rows], matrices.transpose(0, 1, 3, 2)
+    def factors(self, L: Array, few: int) -> list[tuple[slice, Array]]:
+        """Return some rows of dZ, at most a few, and what they are multiplied by for dW.
+
+        These are the matrices of the rows, transposed: (G, rows, N, kh · kw · C).
+        """
+        found, windows, step = [], self.rows.windows, self.row_step
+        for first, (_, matrices) in enumerate(self.matrices(L)):
             for start in range(0, matrices.shape[1], few):
-                part, to = dZ_rows[:, start : start + few], matrices[:, start : start + few]
-                products = np.matmul(part, to, out=of_rows[:, : part.shape[1]])
-                total += products[:, 0] if few == 1 else np.add.reduce(products, axis=1)
-        of_row = of_rows[:, 0]
-        of_row[...] = total
-        dW[...] = of_row.reshape(-1, kh, kw, C).transpose(0, 3, 1, 2)
+                part = matrices[:, start : start + few].transpose(0, 1, 3, 2)
+                rows = range(windows)[first::step][start : start + few]
+                found.append((slice(rows.start, rows.stop, step), part))
+        return found
+
+    def sum_products(
+        self, dZ: Array, factors: list[tuple[slice, Array]], of_rows: Array, total: Array
+    ) -> None:
+        """Fill the sum of the products of all rows of dZ, (G, rows, F, N), and their factors."""
+        for rows, matrices in factors:
+            products = np.matmul(dZ[:, rows], matrices, out=of_rows[:, : matrices.shape[1]])
+            if matrices is factors[0][1]:
+                np.add.reduce(products, axis=1, out=total)
+            elif products.shape[1] == 1:
+                total += products[:, 0]
+            else:
+                total += np.add.reduce(products, axis=1)
 
     @functools.cached_property
-    def _kernel_order(self) -> list[int]:
+    def _kernel_order(self) -> list[range]:
         """The rows of the kernel, with those together that meet a row of the input."""
-        return sorted(range(self.rows.kernel), key=lambda i: (i % self.kernel_step, -i))
+        kh, step = self.rows.kernel, self.kernel_step
+        return [range(kh)[first::step][::-1] for first in range(min(step, kh))]
 
     @functools.cached_property
     def _parts(self) -> list[Part]:
         """What each row of the input gets: row r of Z met it with row i of the kernel."""
         rows, found = self.rows, []
         order = sorted(range(rows.windows), key=lambda r: (r % self.row_step, r))
+        kernel_order = [i for own in self._kernel_order for i in own]
         for h in range(rows.before, rows.before + rows.n):
             met = []
-            for position, i in enumerate(self._kernel_order):
+            for position, i in enumerate(kernel_order):
                 r, rest = divmod(h - i * rows.dilation, rows.stride)
                 if rest == 0 and 0 <= r < rows.windows:
                     met.append((position, order.index(r)))
             found.append(Part(*met[0], len(met)) if met else Part(0, 0, 0))
         return found
 
-    def ordered_rows(self, dZ: Array, out: Array) -> Array:
-        """Return dZ, (G, rows, F, N), with those rows together that meet a row of the input."""
+    def order_kernels(self, W: Array, out: Array) -> None:
+        """Fill W, (G, F, kh, kw, C), as (G, kw, C, kh, F), with its rows in `_kernel_order`."""
+        W, start = W.transpose(0, 3, 4, 2, 1), 0
+        for own in self._kernel_order:
+            stop = own.stop if own.stop >= 0 else None
+            out[:, :, :, start : start + len(own)] = W[:, :, :, own.start : stop : own.step]
+            start += len(own)
+
+    def order_rows(self, dZ: Array, out: Array) -> None:
+        """Fill dZ, (G, rows, F, N), with those rows together that meet a row of the input."""
         start = 0
         for first in range(self.row_step):
             own = dZ[:, first :: self.row_step]
             stop = start + own.shape[1]
             out[:, start:stop] = own
             start = stop
-        return out
 
-    def fill_gradient(self, dX: Array, W: Array, dZ: Array, dL: Array) -> None:
-        """Fill the gradient of the input, for dZ from `ordered_rows`, a few rows at a time."""
-        G, _, F, N = dZ.shape
-        W = W.reshape(G, F, *W.shape[1:]).transpose(0, 4, 2, 3, 1)
-        kernels = np.take(W, self._kernel_order, axis=3).reshape(G, -1, W.shape[3] * F)
-        dZ, by_row = dZ.reshape(G, -1, N), self._input_by_row(dX)
-        few, products = dL.shape[1], dL.reshape(G, dL.shape[1], -1, N)
-        for start in range(0, by_row.shape[1], few):
-            parts = self._parts[start : start + few]
+    def row_products(self, kernels: Array, dZ: Array, dL: Array) -> RowProducts:
+        """Return all rows of the input, a few at a time, for W and dZ as they are ordered."""
+        (G, _, F, N), (few, H) = dZ.shape, (dL.shape[1], self.rows.n)
+        dZ, kernels = dZ.reshape(G, -1, N), kernels.reshape(G, -1, self.rows.kernel * F)
+        by_row = dL.reshape(G, few, -1, N)
+        found = []
+        for start in range(0, H, few):
+            parts, products = self._parts[start : start + few], []
             for h, (i, r, n) in enumerate(parts):
                 own, met = slice(i * F, (i + n) * F), slice(r * F, (r + n) * F)
-                np.matmul(kernels[:, :, own], dZ[:, met], out=products[:, h])
-            self._raise(dL[:, : len(parts)], by_row[:, start : start + few])
+                products.append((kernels[:, :, own], dZ[:, met], by_row[:, h]))
+            found.append((slice(start, start + few), dL[:, : len(parts)], products))
+        return found
+
+    def fill_gradient(self, dX: Array, row_products: RowProducts) -> None:
+        """Fill the gradient of the input, a few rows at a time."""
+        by_row, matmul = self._input_by_row(dX), np.matmul
+        for rows, dL, products in row_products:
+            for kernels, dZ, to in products:
+                matmul(kernels, dZ, out=to)
+            self._raise(dL, by_row[:, rows])
 
     def _raise(self, dL: Array, to: Array) -> None:
         """Fill some rows of the gradient of the input: the reverse of `_lower`."""
-        to[...] = 0
-        for j, (windows, inputs) in enumerate(taps(self.columns)):
+        adds = list(enumerate(self.column_taps))
+        if self.columns.stride == 1:  # the first column of the kernel need not be added to zeros
+            _, (windows, inputs) = adds.pop(0)
+            to[:, :, :, : inputs.start] = 0
+            to[:, :, :, inputs] = dL[:, :, 0, :, windows]
+            to[:, :, :, inputs.stop :] = 0
+        else:
+            to[...] = 0
+        for j, (windows, inputs) in adds:
             part = to[:, :, :, inputs]
             np.add(part, dL[:, :, j, :, windows], out=part)
 

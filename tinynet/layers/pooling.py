@@ -15,7 +15,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.checks import written
 from tinynet.errors import ShapeError
-from tinynet.layers.base import Layer, Scratch
+from tinynet.layers.base import BoundLayer, Layer, Pass, Scratch
 from tinynet.layers.windows import Axis, as_pair, padding_field, per_axis, taps, windows_on
 
 
@@ -23,13 +23,16 @@ class Places:
     """Where each entry of a window lies, for images of one size."""
 
     def __init__(self, rows: Axis, columns: Axis) -> None:
-        # Indices into Z, which windows have this entry in the image, and into A_prev.
-        self.entries = [
-            ((slice(None), i.outputs, j.outputs), (slice(None), i.inputs, j.inputs))
-            for i, j in itertools.product(taps(rows), taps(columns))
-        ]
         axes = (rows, columns)
         self.is_padded = rows.is_padded or columns.is_padded
+        # Indices into Z, which windows have this entry in the image, and into A_prev.
+        self.entries: list[tuple[Any, Any]] = [
+            (
+                (slice(None), i.outputs, j.outputs) if self.is_padded else ...,
+                (slice(None), i.inputs, j.inputs),
+            )
+            for i, j in itertools.product(taps(rows), taps(columns))
+        ]
         self.overlap = any(axis.stride < axis.kernel for axis in axes)
         # Whether each entry of the image lies in just one window.
         self.is_partition = not self.is_padded and all(
@@ -90,7 +93,7 @@ class Pooling(Layer):
         return np.empty((*self.output_shape(A_prev.shape[:-1]), A_prev.shape[-1]), A_prev.dtype)
 
 
-class MaxPool2D(Pooling):
+class MaxPool2D(BoundLayer, Pooling):
     r"""Z has the largest entry of each window of the images, channel by channel.
 
     Images are (C, H, W, m): channels, rows, columns, examples. In reverse, dZ of a window goes to
@@ -139,44 +142,55 @@ class MaxPool2D(Pooling):
         }
         return arrays | ({"part": shape} if self._places(input_shape).overlap else {})
 
-    def forward(self, A_prev: Array, cache: Cache) -> Array:
-        where, Z = self._places(A_prev.shape[:-1]), self.new_Z(A_prev, cache)
-        entries = where.entries
-        if where.is_padded:
-            Z.fill(-np.inf)
-        else:  # every window has all its entries, so the first two make Z
-            (_, first), (_, second) = entries[0], entries[min(1, len(entries) - 1)]
-            np.maximum(A_prev[first], A_prev[second], out=Z)
-            entries = entries[2:]
-        for windows, entry in entries:
-            part = Z[windows]
-            np.maximum(part, A_prev[entry], out=part)
-        return Z
+    def bind_forward(self, cache: Cache) -> Pass:
+        where, maximum = self._places(cache.input_shape), np.maximum
+        # Where every window has all its entries, the first two make Z.
+        (_, first), (_, second) = where.entries[0], where.entries[min(1, len(where.entries) - 1)]
+        entries = where.entries if where.is_padded else where.entries[2:]
 
-    def back(self, dZ: Array, cache: Cache) -> Any:
-        A_prev, dA_prev = cache.A_prev, cache.dA_prev
-        if dA_prev is None:
-            return None
-        where = self._places(A_prev.shape[:-1])
-        if not where.is_partition:
-            dA_prev.fill(0)
-        cache.is_open.fill(True)
+        def forward(A_prev: Array, _: Cache) -> Array:
+            Z = self.new_Z(A_prev, cache)
+            if where.is_padded:
+                Z.fill(-np.inf)
+            else:
+                maximum(A_prev[first], A_prev[second], out=Z)
+            for windows, entry in entries:
+                part = Z[windows]
+                maximum(part, A_prev[entry], out=part)
+            return Z
+
+        return forward
+
+    def bind_back(self, cache: Cache) -> Pass:
+        where, is_largest, is_open = (
+            self._places(cache.input_shape), cache.is_largest, cache.is_open,
+        )  # fmt: skip
         last = None if where.is_padded else where.entries[-1]
-        for each in where.entries:
-            windows, entry = each
-            is_largest, is_open = cache.is_largest[windows], cache.is_open[windows]
-            if each is last:  # the largest entry of a window that is still open
-                is_largest = is_open
-            else:
-                np.equal(A_prev[entry], cache.Z[windows], out=is_largest)
-                np.logical_and(is_largest, is_open, out=is_largest)
-                np.greater(is_open, is_largest, out=is_open)
-            if where.overlap:
-                to = dA_prev[entry]
-                to += np.multiply(dZ[windows], is_largest, out=cache.part[windows])
-            else:
-                np.multiply(dZ[windows], is_largest, out=dA_prev[entry])
-        return dA_prev
+
+        def back(dZ: Array, _: Cache) -> Any:
+            A_prev, Z, dA_prev = cache.A_prev, cache.Z, cache.dA_prev
+            if dA_prev is None:
+                return None
+            if not where.is_partition:
+                dA_prev.fill(0)
+            is_open.fill(True)
+            for each in where.entries:
+                windows, entry = each
+                gets, still = is_largest[windows], is_open[windows]
+                if each is last:  # the largest entry of a window that is still open
+                    gets = still
+                else:
+                    np.equal(A_prev[entry], Z[windows], out=gets)
+                    np.logical_and(gets, still, out=gets)
+                    np.greater(still, gets, out=still)
+                if where.overlap:
+                    to = dA_prev[entry]
+                    to += np.multiply(dZ[windows], gets, out=cache.part[windows])
+                else:
+                    np.multiply(dZ[windows], gets, out=dA_prev[entry])
+            return dA_prev
+
+        return back
 
 
 class AveragePool2D(Pooling):

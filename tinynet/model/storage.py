@@ -182,6 +182,7 @@ class Storage:
             positions = math.prod(layer.output_shape[1:])
             dot = dot_for(m * positions * self.largest_size)
             buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
+            buffers["input_shape"] = layer.input_shape
             for name in names:
                 buffers[name] = make((*layer.output_shape, m), self.dtype)
             if type(layer.layer.activation) is Identity:  # one array for both: nothing is copied
