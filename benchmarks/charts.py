@@ -66,6 +66,10 @@ CHARTS = {
         "One prediction", _TO_TINYNET, ("inference",),
         columns=("torch", "jax", "sklearn", "onnxruntime"), threads="one",
     ),
+    "images": Chart(
+        "One training step of networks for images", _TO_TINYNET, ("images",),
+        columns=("torch", "jax", "floor"), threads="one",
+    ),
     "footprint": Chart(
         "Time to import, and space on the disk", "divided by tinynet's",
         ("imports", "installed"),

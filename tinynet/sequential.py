@@ -250,9 +250,10 @@ class Sequential(Network):
         built, so threads may share one.
         """
         m, parts = input_parts(self, X, batch_size)
+        held: dict[int, Any] = {}
         start, A = 0, np.empty(0)
         for part in parts:
-            of_part = self.storage.outputs_of(part)
+            of_part = self.storage.outputs_of(part, held)
             if of_part.shape[-1] == m:
                 return of_part
             if start == 0:

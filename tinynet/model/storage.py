@@ -144,8 +144,7 @@ class Storage:
         n = 2 * math.prod(self.inputs)
         for at in self.placed:
             n += 2 * math.prod(at.output_shape)
-            for declared in at.layer.scratch(at.input_shape, 1).values():
-                n += math.prod(declared.shape if isinstance(declared, Scratch) else declared)
+            n += _scratch_size(at, 2) - _scratch_size(at, 1)  # without what is as large as W
         return n
 
     @functools.cached_property
@@ -159,16 +158,23 @@ class Storage:
         caches = self._new_caches(self.layers, m, goes_back=False)
         return ModelChain(self.layers, caches, self.output, m)
 
-    def outputs_of(self, X: Array) -> Array:
-        """Return A[L] for X, computed in arrays that no other thread uses at the same time."""
+    def outputs_of(self, X: Array, held: dict[int, ModelChain]) -> Array:
+        """Return A[L] for X, computed in arrays that no other thread uses at the same time.
+
+        `held` belongs to the caller. It holds a large chain, by batch size, for the next part of X.
+        """
         m = X.shape[-1]
-        try:
-            chain = self._idle[m].pop()
-        except (KeyError, IndexError):  # another thread may have taken the last one
-            chain = self.private_chain(m)
+        chain = held.pop(m, None)
+        if chain is None:
+            held.clear()
+            try:
+                chain = self._idle[m].pop()
+            except (KeyError, IndexError):  # another thread may have taken the last one
+                chain = self.private_chain(m)
         A = chain.forward_input(X)
         if m * self.numbers_an_example * self.dtype.itemsize > _IDLE_BYTES:
-            return A
+            held[m] = chain
+            return A.copy()
         chain.forget_input()
         if m not in self._idle and len(self._idle) >= _BATCH_SIZES:
             self._idle = {}
@@ -210,6 +216,12 @@ class Storage:
             unfilled = np.broadcast_to(self.dtype.type(np.nan), last.dA.shape)  # takes no memory
             last.dA, last.dZ = unfilled, unfilled if last.dZ is last.dA else last.dZ
         return InnerChain(layers, caches)
+
+
+def _scratch_size(at: PlacedLayer, m: int) -> int:
+    """Return how many numbers a layer computes in, for m examples."""
+    declared = at.layer.scratch(at.input_shape, m).values()
+    return sum(math.prod(each.shape if isinstance(each, Scratch) else each) for each in declared)
 
 
 def _filled(declared: Scratch, dtype: np.dtype[Any], make: Callable[..., Array]) -> Array:
