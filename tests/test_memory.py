@@ -366,3 +366,25 @@ def test_weight_decay_leaves_no_subnormal_parameter(l2, optimizer):
         model.fit(X, X[:1], optimizer.fresh(), batch_size=None)
         left = np.abs(model.params[model.params != 0])
         assert not (left < np.finfo(np.float32).tiny).any()
+
+
+def test_a_model_frees_what_its_passes_need():
+    """No column of a number for each position and example outlives the model."""
+    X = np.zeros((3, 16, 16, 64), np.float32)
+    layers = [tn.Conv2D(4, 1), tn.BatchNorm(), tn.Dense(3), tn.LayerNorm()]
+
+    def use():
+        model = tn.Sequential(layers, "mean_squared_error", inputs=X.shape[:-1])
+        for m in (16, 32, 64):
+            model.back(np.zeros_like(model.forward(X[..., :m], training=True)))
+
+    use()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        use()
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < X[0, ..., 0].nbytes * 16, f"{held} bytes are held after the model is gone"

@@ -123,13 +123,13 @@ class SelfAttention(Layer):
         return Z
 
     def back(self, dZ: Array, cache: Cache) -> Any:
-        wide_dZ, dA_prev, m = as_columns(dZ, cache.room), cache.dA_prev, dZ.shape[-1]
-        fill_gradients(wide_dZ, columns(cache.wide_H), m, cache.dW_out, cache.db_out)
+        wide_dZ, dA_prev = as_columns(dZ, cache.room), cache.dA_prev
+        fill_gradients(wide_dZ, columns(cache.wide_H), cache, cache.dW_out, cache.db_out)
         product(cache.W_out.T, wide_dZ, columns(cache.wide_dH))
         np.copyto(cache.dH, _in_heads(cache.wide_dH, cache.dH))
         self._back_through_heads(cache)
         dQKV, wide_A = columns(cache.wide), as_columns(cache.A_prev, cache.room)
-        fill_gradients(dQKV, wide_A, m, cache.dW, cache.db)
+        fill_gradients(dQKV, wide_A, cache, cache.dW, cache.db)
         if dA_prev is not None:
             product(cache.W.T, dQKV, columns(dA_prev))
         return dA_prev

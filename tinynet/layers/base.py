@@ -227,15 +227,28 @@ def bound(layer: Layer, cache: Cache) -> tuple[Pass, Pass]:
     return forward, back
 
 
-@functools.lru_cache(maxsize=64)
-def means(m: int, dtype: np.dtype[Any], positions: int = 1) -> tuple[Array, Array]:
-    """Return 1/m, and a column of 1/m for each position of m examples.
-
-    The product with the column is the mean over the examples of the sum over the positions.
-    """
-    column = np.full((positions * m, 1), 1 / m, dtype)
+@functools.lru_cache(maxsize=16)
+def means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return 1/m, and a column of m times 1/m: the product with it is the mean over examples."""
+    column = np.full((m, 1), 1 / m, dtype)
     column.flags.writeable = False
     return column[0, ..., 0], column
+
+
+def mean_column(cache: Cache, positions: int) -> Array:
+    """Return a column of 1/m for each position of the m examples.
+
+    The product of (n, positions · m) with it is the sum over the positions, and the mean over the
+    examples. It is made once for each batch size, and freed with the arrays of that size.
+    """
+    one_mth, column = cache.means
+    if positions == 1:
+        return column
+    wide = vars(cache).get("mean_column")
+    if wide is None:
+        wide = np.full((positions * len(column), 1), one_mth, column.dtype)
+        vars(cache)["mean_column"] = wide
+    return wide
 
 
 def columns(array: Array) -> Array:

@@ -12,7 +12,7 @@ from tinynet._support.cache import Cache
 from tinynet._support.fields import fraction
 from tinynet.errors import ShapeError
 from tinynet.initializers import Constant, Zeros
-from tinynet.layers.base import Parameter, means
+from tinynet.layers.base import Parameter, mean_column
 from tinynet.layers.normalization import Normalization, centered
 
 
@@ -87,7 +87,8 @@ class BatchNorm(Normalization):
             np.sqrt(cache.running_variance + self.epsilon, out=cache.std)
             return
         m = _at_least_two(A_prev, cache)
-        mean = A_prev.dot(means(m, A_prev.dtype)[1])
+        positions = m // cache.A_prev.shape[-1]
+        mean = A_prev.dot(mean_column(cache, positions)) / positions
         C = centered(A_prev, mean, out=cache.centered)
         squares = np.vecdot(C, C)[..., np.newaxis]
         np.sqrt(squares / m + self.epsilon, out=cache.std)

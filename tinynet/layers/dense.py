@@ -20,7 +20,7 @@ from tinynet.layers.base import (
     as_activation,
     as_init,
     columns,
-    means,
+    mean_column,
 )
 
 
@@ -93,9 +93,7 @@ class Dense(BoundLayer, Weighted):
         W, dW, db, l2, dot, multiply = cache.W, cache.dW, cache.db, self.l2, cache.dot, np.multiply
         W_T, (one_mth, mean) = W.T, cache.means
         has_positions = cache.Z is not None and cache.Z.ndim > 2
-        if has_positions:
-            *_, m = shape = cache.Z.shape
-            mean = means(m, dW.dtype, math.prod(shape[1:-1]))[1]
+        positions = math.prod(cache.Z.shape[1:-1]) if has_positions else 1
 
         def back(dZ: Array, _: Cache) -> Any:
             A_prev, dA_prev = cache.A_prev, cache.dA_prev
@@ -105,7 +103,7 @@ class Dense(BoundLayer, Weighted):
                 dot(multiply(dZ, one_mth, cache.like_Z), A_prev.T, dW)
             else:
                 multiply(dot(dZ, A_prev.T, dW), one_mth, dW)
-            dZ.dot(mean, db)
+            dZ.dot(mean_column(cache, positions) if has_positions else mean, db)
             if l2:
                 np.add(dW, multiply(W, l2, cache.l2_W), dW)
             if dA_prev is not None:

@@ -24,7 +24,7 @@ class Embedding(Layer):
 
     A_prev are whole numbers from 0 to tokens - 1, (T, m) or (1, m). In reverse, with m examples::
 
-        dW[:, k] = sum of dZ[:, t, i] where A_prev[t, i] is k / m
+        dW[:, k] = (sum of dZ[:, t, i] over all t and i where A_prev[t, i] is k) / m
 
     Whole numbers have no gradient, so there is no dA_prev, and the layer is the first of a model.
     It is `Dense` without b on one-hot columns, which it does not need.

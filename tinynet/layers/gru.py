@@ -113,5 +113,5 @@ class GRU(Recurrent):
 
     def h_gradients(self, cache: Cache) -> None:
         dQ, h = cache.wide_gates, cache.wide_h
-        fill_gradients(columns(dQ), columns(h), h.shape[-1], cache.dU, cache.dc)
+        fill_gradients(columns(dQ), columns(h), cache, cache.dU, cache.dc)
         np.copyto(dQ[2 * self.units :], cache.dg.swapaxes(0, 1))  # dG, for `input_gradients`

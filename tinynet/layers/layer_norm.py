@@ -62,36 +62,41 @@ class LayerNorm(Normalization):
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
         units = math.prod(self.shape_of_gamma(input_shape))
         shape = (units, math.prod(input_shape) // units * m)
-        return {"centered": shape, "product": shape, "std": shape[1:]}
+        rows = dict.fromkeys(("std", "inverse_std", "row"), shape[1:])
+        return {"centered": shape, "product": shape, **rows}
 
     # Sums over the units and over the examples are products with a vector, which BLAS computes in a
     # third of the time of np.sum.
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
-        weights = _one_nth(cache)
-        C = centered(A_prev, weights.dot(A_prev), out=cache.centered)
+        weights, std = _one_nth(cache), cache.std
+        C = centered(A_prev, weights.dot(A_prev, cache.row), out=cache.centered)
         squares = np.multiply(C, C, out=cache.product)
-        np.sqrt(weights.dot(squares) + self.epsilon, out=cache.std)
+        np.add(weights.dot(squares, std), self.epsilon, out=std)
+        np.reciprocal(np.sqrt(std, out=std), out=cache.inverse_std)
 
     def slope(self, cache: Cache, out: Array) -> Array:
         # The product with BLAS takes two thirds of the time of np.multiply.
-        return np.dot(cache.gamma.reshape(-1, 1), 1 / cache.std[np.newaxis], out=out)
+        return np.dot(cache.gamma.reshape(-1, 1), cache.inverse_std[np.newaxis], out=out)
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         product = np.multiply(dZ, cache.centered, out=cache.product)
-        product.dot(cache.means[0] / cache.std, out=cache.dgamma.reshape(-1))
+        weights = np.divide(cache.means[0], cache.std, out=cache.row)
+        product.dot(weights, out=cache.dgamma.reshape(-1))
 
     def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
         # `gamma_gradient` has left dZ · centered in `product`.
-        inverse_std = 1 / cache.std
+        inverse_std, through_means = cache.inverse_std, cache.product
         weights = _one_nth(cache) * cache.gamma.reshape(-1)
-        mean = weights.dot(dZ)
-        mean_product = weights.dot(cache.product) * inverse_std
+        mean_product = weights.dot(through_means, cache.row)
+        for _ in range(3):  # once for each of the two Â, which are not stored, and once for dA_prev
+            mean_product *= inverse_std
         # What the formula subtracts: (mean of dÂ + Â · mean of dÂ · Â) / std.
-        through_means = cache.product
-        np.copyto(through_means, mean_product * inverse_std * inverse_std)
+        np.copyto(through_means, mean_product)
         through_means *= cache.centered
-        through_means += mean * inverse_std
+        mean = weights.dot(dZ, cache.row)
+        mean *= inverse_std
+        through_means += mean
         dA_prev = self.slope(cache, out)
         dA_prev *= dZ
         dA_prev -= through_means

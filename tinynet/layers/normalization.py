@@ -12,7 +12,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.fields import positive
 from tinynet.initializers import Constant, Zeros
-from tinynet.layers.base import Layer, Parameter, columns, means
+from tinynet.layers.base import Layer, Parameter, columns, mean_column
 
 
 @attrs.frozen(slots=False)
@@ -84,7 +84,7 @@ class Normalization(Layer):
     def back(self, dZ: Array, cache: Cache) -> Any:
         m, dZ = dZ.shape[-1], self.matrix(dZ)
         self.gamma_gradient(dZ, cache)
-        dZ.dot(means(m, dZ.dtype, dZ.shape[-1] // m)[1], out=cache.dbeta.reshape(-1, 1))
+        dZ.dot(mean_column(cache, dZ.shape[-1] // m), out=cache.dbeta.reshape(-1, 1))
         if cache.dA_prev is not None:
             self.input_gradient(dZ, cache, self.matrix(cache.dA_prev))
         return cache.dA_prev

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
+from tinynet._support.cache import Cache
 from tinynet._support.checks import written
 from tinynet._support.products import dot_for
 from tinynet.errors import ShapeError
-from tinynet.layers.base import columns, means
+from tinynet.layers.base import columns, mean_column
 
 
 def sequence_shape(input_shape: Shape) -> tuple[int, int]:
@@ -40,9 +41,9 @@ def product(one: Array, other: Array, out: Array) -> Array:
     return dot_for(out.size * len(other))(one, other, out)
 
 
-def fill_gradients(dG: Array, A: Array, m: int, dW: Array, db: Array | None = None) -> None:
+def fill_gradients(dG: Array, A: Array, cache: Cache, dW: Array, db: Array | None = None) -> None:
     """Fill dW = dG Aᵀ / m and db, the sum of dG / m, of m examples; dG is that of W A + b."""
-    one_mth, _ = means(m, dG.dtype)
+    one_mth, column = cache.means
     np.multiply(product(dG, A.T, dW), one_mth, out=dW)
     if db is not None:
-        dG.dot(means(m, dG.dtype, dG.shape[1] // m)[1], db)
+        dG.dot(mean_column(cache, dG.shape[1] // len(column)), db)

@@ -110,13 +110,13 @@ class Recurrent(Layer):
     def h_gradients(self, cache: Cache) -> None:
         """Fill dU from ``cache.wide_h`` and the gradients in ``cache.wide_gates``."""
         dG, h = cache.wide_gates, cache.wide_h
-        fill_gradients(columns(dG), columns(h), h.shape[-1], cache.dU)
+        fill_gradients(columns(dG), columns(h), cache, cache.dU)
 
     def input_gradients(self, cache: Cache) -> Any:
         """Fill dW and db from the gradients in ``cache.wide_gates``, and return dA_prev."""
         dG, A_prev, dA_prev = columns(cache.wide_gates), cache.A_prev, cache.dA_prev
         wide_A = as_columns(A_prev, cache.room)
-        fill_gradients(dG, wide_A, A_prev.shape[-1], cache.dW, cache.db)
+        fill_gradients(dG, wide_A, cache, cache.dW, cache.db)
         if dA_prev is not None:
             product(cache.W.T, dG, columns(dA_prev))
         return dA_prev
