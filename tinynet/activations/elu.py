@@ -18,7 +18,11 @@ from tinynet.activations.base import Activation
 
 @attrs.frozen(slots=False)
 class ELU(Activation):
-    r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert and others 2016)."""
+    r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert and others 2016).
+
+    >>> ELU().forward(np.array([[-1e9, 2.0]]))
+    array([[-1.,  2.]])
+    """
 
     alpha: float = finite(1.0)
     init = "he_normal"
@@ -41,6 +45,9 @@ class SELU(Activation):
 
     Klambauer, Unterthiner, Mayr and Hochreiter (2017), equation 14; they draw W with
     variance 1/n_prev, which is why ``init`` is ``lecun_normal``.
+
+    >>> SELU().forward(np.array([[-1e9, 1.0]])).round(4)
+    array([[-1.7581,  1.0507]])
     """
 
     init = "lecun_normal"

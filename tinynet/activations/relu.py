@@ -12,7 +12,11 @@ from tinynet.activations.base import UNLIMITED, Activation
 
 
 class Identity(Activation):
-    r"""A = Z. A model has one array for both, so nothing is copied."""
+    r"""A = Z. A model has one array for both, so nothing is copied.
+
+    >>> Identity().forward(np.array([[-1.0, 2.0]]))
+    array([[-1.,  2.]])
+    """
 
     range = UNLIMITED
 
@@ -26,7 +30,13 @@ class Identity(Activation):
 
 
 class ReLU(Activation):
-    r"""A = max(Z, 0); the slope at 0 counts as 0. `back` expects the A that `forward` gives."""
+    r"""A = max(Z, 0) (Nair and Hinton 2010); the slope at 0 counts as 0.
+
+    `back` expects the A that `forward` gives.
+
+    >>> ReLU().forward(np.array([[-1.0, 2.0]]))
+    array([[0., 2.]])
+    """
 
     init = "he_average"
     range = (0.0, math.inf)

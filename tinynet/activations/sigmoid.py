@@ -14,7 +14,7 @@ from tinynet.activations.base import Activation
 
 
 class Sigmoid(Activation):
-    r"""A = 1 / (1 + exp(-Z)), and dZ = dA · A · (1 - A).
+    r"""A = 1 / (1 + exp(-Z)), and dZ = dA · A · (1 - A) (Rumelhart, Hinton and Williams 1986).
 
     >>> Sigmoid().forward(np.array([[0.0, -1000.0, 1000.0]]))
     array([[0.5, 0. , 1. ]])
@@ -36,7 +36,11 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    r"""A = tanh(Z), and dZ = dA · (1 - A²)."""
+    r"""A = tanh(Z), and dZ = dA · (1 - A²) (LeCun and others 1998).
+
+    >>> Tanh().forward(np.array([[-1000.0, 0.0, np.log(2.0)]])).round(12)
+    array([[-1. ,  0. ,  0.6]])
+    """
 
     range = (-1.0, 1.0)
 
@@ -53,7 +57,13 @@ class Tanh(Activation):
 
 
 class HardSigmoid(Activation):
-    r"""A = Z/6 + 1/2, limited to the range from 0 to 1; the slope at its corners counts as 0."""
+    r"""A = Z/6 + 1/2, limited to the range from 0 to 1 (Howard and others 2019).
+
+    The slope at its corners, -3 and 3, counts as 0.
+
+    >>> HardSigmoid().forward(np.array([[-4.0, 0.0, 1.5, 4.0]]))
+    array([[0.  , 0.5 , 0.75, 1.  ]])
+    """
 
     range = (0.0, 1.0)
 
@@ -67,9 +77,12 @@ class HardSigmoid(Activation):
 
 
 class Softplus(Activation):
-    r"""A = log(1 + exp(Z)), and dZ = dA · sigmoid(Z) = dA · (1 - exp(-A)).
+    r"""A = log(1 + exp(Z)) (Dugas and others 2001).
 
-    `back` expects the A that `forward` gives.
+    dZ = dA · sigmoid(Z) = dA · (1 - exp(-A)). `back` expects the A that `forward` gives.
+
+    >>> Softplus().forward(np.array([[-100.0, 0.0, 100.0]])).round(4)
+    array([[  0.    ,   0.6931, 100.    ]])
     """
 
     range = (0.0, math.inf)

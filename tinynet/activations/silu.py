@@ -17,6 +17,10 @@ class SiLU(Activation):
     r"""A = Z · sigmoid(Z), also called swish (Elfwing, Uchibe and Doya 2018).
 
     With E = exp(Z), sigmoid(Z) = E / (1 + E), and dZ = dA · (E + A) / (1 + E).
+
+    >>> Z = np.log([[3.0]])  # its sigmoid is 3/4
+    >>> (SiLU().forward(Z) / Z).round(12)
+    array([[0.75]])
     """
 
     init = "he_normal"
@@ -39,6 +43,10 @@ class Mish(Activation):
 
     With E = exp(Z) and N = E (E + 2), tanh(softplus(Z)) = N / (N + 2), so one exponential is
     enough; and dZ = dA · (N / (N + 2) + Z · 4 E (E + 1) / (N + 2)²).
+
+    >>> Z = np.log([[2.0]])  # N is 8
+    >>> (Mish().forward(Z) / Z).round(12)
+    array([[0.8]])
     """
 
     init = "he_normal"

@@ -13,7 +13,7 @@ from tinynet.activations.base import Activation
 class Softmax(Activation):
     r"""A[k] = exp(Z[k]) / Σ_j exp(Z[j]), over the units (the first axis) of each example.
 
-    Its Jacobian is not diagonal: dZ = A · (dA - Σ_j A[j] dA[j]).
+    Bridle (1990). Its Jacobian is not diagonal: dZ = A · (dA - Σ_j A[j] dA[j]).
 
     >>> Softmax().forward(np.array([[1000.0, 0.0], [1000.0, np.log(3.0)]]))
     array([[0.5 , 0.25],

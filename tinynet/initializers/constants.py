@@ -12,7 +12,12 @@ from tinynet.initializers.base import Initializer
 
 
 class Zeros(Initializer):
-    """All zeros: right for b; in W they would make all units of a layer the same for ever."""
+    """All zeros: right for b; in W they would make all units of a layer the same for ever.
+
+    >>> Zeros().draw((2, 1), np.random.default_rng(1))
+    array([[0.],
+           [0.]])
+    """
 
     def draw(self, shape: Shape, rng: Random) -> Array:
         return np.zeros(shape)
@@ -20,7 +25,12 @@ class Zeros(Initializer):
 
 @attrs.frozen(slots=False)
 class Constant(Initializer):
-    """All one value."""
+    """All one value.
+
+    >>> Constant(0.1).draw((2, 1), np.random.default_rng(1))
+    array([[0.1],
+           [0.1]])
+    """
 
     value: float = finite(0.0)
 

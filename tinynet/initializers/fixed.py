@@ -14,7 +14,12 @@ from tinynet.initializers.base import Initializer
 
 @attrs.frozen(slots=False)
 class Normal(Initializer):
-    """Normal with mean 0 and standard deviation `scale`."""
+    """Normal with mean 0 and standard deviation `scale`.
+
+    >>> W = Normal(0.5).draw((100, 400), np.random.default_rng(1))
+    >>> float(W.std().round(2))
+    0.5
+    """
 
     scale: float = nonnegative(0.01)
 
@@ -29,6 +34,10 @@ class TruncatedNormal(Initializer):
 
     `scale` is the standard deviation before the cut, as in PyTorch and Keras. That of the numbers
     drawn is 0.8796 · scale.
+
+    >>> W = TruncatedNormal(0.5).draw((100, 400), np.random.default_rng(1))
+    >>> float(abs(W).max().round(2)), float(W.std().round(2))
+    (1.0, 0.44)
     """
 
     scale: float = nonnegative(0.01)
@@ -43,7 +52,12 @@ class TruncatedNormal(Initializer):
 
 @attrs.frozen(slots=False)
 class Uniform(Initializer):
-    """Uniform between ± `scale`."""
+    """Uniform between ± `scale`.
+
+    >>> W = Uniform(0.5).draw((100, 400), np.random.default_rng(1))
+    >>> float(W.min().round(2)), float(W.max().round(2))
+    (-0.5, 0.5)
+    """
 
     scale: float = nonnegative(0.05)
 

@@ -17,6 +17,10 @@ class Orthogonal(Initializer):
     r"""Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe and others 2014).
 
     It is uniform over the orthogonal matrices (Mezzadri 2007).
+
+    >>> W = Orthogonal(gain=2.0).draw((2, 5), np.random.default_rng(1))
+    >>> np.allclose(W @ W.T, [[4, 0], [0, 4]])
+    True
     """
 
     gain: float = finite(1.0)

@@ -27,6 +27,11 @@ class Parameter(NamedTuple):
     That is its shape, its first values, whether weight decay acts on it, and the least value that
     it can have: a model with a smaller one, such as a variance below 0, is not saved or loaded.
     Several initializers in a tuple draw a block of rows each, one below the other, as for gates.
+
+    >>> one = Initializer.get("constant", value=1.0)
+    >>> Parameter((2, 3), (Zeros(), one)).draw(np.random.default_rng(1))
+    array([[0., 0., 0.],
+           [1., 1., 1.]])
     """
 
     shape: Shape
@@ -47,6 +52,9 @@ class Scratch(NamedTuple):
 
     ``dtype`` None is that of the model. With a ``fill`` the array begins as that number, and
     nothing but the layer writes into it: a border of zeros stays.
+
+    >>> Scratch((3, 4), fill=0)
+    Scratch(shape=(3, 4), dtype=None, fill=0)
     """
 
     shape: Shape
@@ -77,6 +85,9 @@ class Layer(Registered, ABC):
     activation : str, Activation or config
         What the model applies to Z; the layer does not. By keyword, if the layer does not say
         otherwise.
+
+    >>> Layer.get("dropout", rate=0.2)
+    Dropout(rate=0.2)
     """
 
     family = "layer"
@@ -194,7 +205,13 @@ class BoundLayer(Layer):
 
 
 class Weighted(Layer):
-    """Base of layers with W and b, and with the fields units, init and l2 of `Dense`."""
+    """Base of layers with W and b, and with the fields units, init and l2 of `Dense`.
+
+    >>> import tinynet as tn
+    >>> W = tn.Dense(3).weights((3, 2))["W"]
+    >>> W.shape, W.init, W.decays
+    ((3, 2), GlorotUniform(), True)
+    """
 
     if TYPE_CHECKING:
         units: int

@@ -77,6 +77,10 @@ class Composite(Layer):
         The layers of the chain, at least one.
     activation : str, Activation or config
         What the model applies to Z; by keyword.
+
+    >>> import tinynet as tn
+    >>> tn.Residual(["flatten", tn.Dropout(0.2)]).layers
+    (Flatten(), Dropout(rate=0.2))
     """
 
     layers: Chain = attrs.field(converter=_as_layers)

@@ -36,6 +36,11 @@ class Normalization(Layer):
         Added to the variance; above 0, by keyword.
     activation : str, Activation or config
         What the model applies to Z; by keyword.
+
+    >>> import tinynet as tn
+    >>> gamma = tn.BatchNorm().parameters((3, 8, 8))["gamma"]
+    >>> gamma.shape, gamma.init
+    ((3, 1), Constant(value=1.0))
     """
 
     epsilon: float = positive(1e-5, kw_only=True)

@@ -47,6 +47,10 @@ class Recurrent(Layer):
     and ``cache.h`` (T + 1, n, m) have the steps as their first axis, so that the numbers of a step
     are side by side. For products with all steps at once they are copied to ``cache.wide_gates``
     (rows, T, m) and ``cache.wide_h`` (n, T, m).
+
+    >>> import tinynet as tn
+    >>> {name: p.shape for name, p in tn.LSTM(3).parameters((2, 5)).items()}
+    {'W': (12, 2), 'U': (12, 3), 'b': (12, 1)}
     """
 
     n_gates: ClassVar[int] = 1

@@ -21,14 +21,23 @@ _KINDS = {("T",): "sequences", ("H", "W"): "images"}
 
 
 class Tap(NamedTuple):
-    """Where one entry of the kernel meets the input, and not the padding."""
+    """Where one entry of the kernel meets the input, and not the padding.
+
+    >>> taps(Axis(n=4, kernel=3, stride=1, dilation=1, before=1, after=1))[0]
+    Tap(outputs=slice(1, 4, None), inputs=slice(0, 3, 1))
+    """
 
     outputs: slice  # the windows in which it does
     inputs: slice  # what it meets in these, one entry a window
 
 
 class Axis(NamedTuple):
-    """Windows along one axis: `n` entries with `before` and `after` entries of padding."""
+    """Windows along one axis: `n` entries with `before` and `after` entries of padding.
+
+    >>> axis = Axis(n=5, kernel=3, stride=2, dilation=1, before=0, after=0)
+    >>> axis.reach, axis.windows
+    (3, 2)
+    """
 
     n: int
     kernel: int

@@ -24,7 +24,7 @@ _ROUNDED = 1e-3
 
 @attrs.frozen(slots=False)
 class BinaryCrossentropy(Loss):
-    r"""J = -1/m Σ (Y log A + (1 - Y) log(1 - A)); the partner is sigmoid.
+    r"""J = -1/m Σ (Y log A + (1 - Y) log(1 - A)) (Cox 1958); the partner is sigmoid.
 
     dA = (1 - Y)/(1 - A) - Y/A. An A of exactly 0 or 1 counts as a little inside, so 0 · log 0 is
     0, and no logarithm or quotient is infinite.
@@ -125,7 +125,7 @@ class BinaryCrossentropy(Loss):
 
 @attrs.frozen(slots=False)
 class CategoricalCrossentropy(Loss):
-    r"""J = -1/m Σ Y log A over classes; the partner is softmax.
+    r"""J = -1/m Σ Y log A over classes (Bridle 1990); the partner is softmax.
 
     Y is one-hot or, more generally, a distribution over the n_L classes in each column; or
     integer labels 0 … n_L - 1 of shape (m,) or (1, m). For outputs (n_L, T, m), one class at each

@@ -16,6 +16,10 @@ class Huber(Loss):
     r"""Half the square of d = A - Y where |d| ≤ delta, delta · (|d| - delta/2) beyond (Huber 1964).
 
     dA is d, limited to the range from -delta to delta.
+
+    >>> A, Y = np.array([[0.5, 3.0]]), np.array([[0.0, 0.0]])
+    >>> Huber().each(A, Y), Huber().back(A, Y)
+    (array([[0.125, 2.5  ]]), array([[0.5, 1. ]]))
     """
 
     delta: float = positive(1.0)

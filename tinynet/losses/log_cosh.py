@@ -10,7 +10,7 @@ from tinynet.losses.base import Loss, difference
 
 
 class LogCosh(Loss):
-    r"""J = 1/m Σ log cosh(A - Y), and dA = tanh(A - Y).
+    r"""J = 1/m Σ log cosh(A - Y), and dA = tanh(A - Y) (Green 1990).
 
     It is near half the square of a small difference d, and near |d| - log 2 for a large one.
 

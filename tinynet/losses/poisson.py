@@ -17,7 +17,12 @@ from tinynet.losses.base import Loss, inside
 class Poisson(Loss):
     r"""J = 1/m Σ (A - Y log A), the Poisson negative log-likelihood without log(Y!); for A > 0.
 
-    dA = 1 - Y/A. An A of exactly 0 counts as a little above.
+    dA = 1 - Y/A. An A of exactly 0 counts as a little above. J is that of Poisson regression
+    (Nelder and Wedderburn 1972).
+
+    >>> A, Y = np.array([[1.0, 2.0]]), np.array([[3.0, 0.0]])
+    >>> Poisson().each(A, Y), Poisson().back(A, Y)
+    (array([[1., 2.]]), array([[-2.,  1.]]))
     """
 
     multilabel = False

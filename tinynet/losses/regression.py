@@ -13,6 +13,8 @@ from tinynet.losses.base import Loss, difference
 class MeanSquaredError(Loss):
     r"""J = 1/(2m) Σ (A - Y)², and dA = A - Y (hence the 1/2); the partner is identity.
 
+    This is the method of least squares (Legendre 1805).
+
     >>> MeanSquaredError().value(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]]))
     2.5
     """
@@ -30,7 +32,13 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    r"""J = 1/m Σ |A - Y|, and dA = sign(A - Y)."""
+    r"""J = 1/m Σ |A - Y|, and dA = sign(A - Y).
+
+    This is the method of least absolute deviations (Boscovich 1757).
+
+    >>> MeanAbsoluteError().value(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]]))
+    2.0
+    """
 
     multilabel = False
 

@@ -99,6 +99,10 @@ class OutputKind(NamedTuple):
     `multilabel` is whether each of several outputs is a yes or no by itself, and `ignores` whether
     a column of zeros in Y stands for no target. An output above `threshold` is a yes, and so is a
     target, where -1 is a no.
+
+    >>> Y, A = np.array([[-1.0, 1.0]]), np.array([[-0.3, 0.2]])
+    >>> measured("accuracy", Metric.get("accuracy"), Y, A, None, OutputKind(threshold=0.0))
+    1.0
     """
 
     multilabel: bool = False

@@ -38,6 +38,10 @@ class ClassMetric(Metric):
     multilabel : bool, optional
         Whether several outputs are a yes or no each. None is what the model says and, where there
         is none, no.
+
+    >>> Y, A = np.array([[1, 0], [0, 1]]), np.array([[0.9, 0.2], [0.8, 0.6]])
+    >>> Accuracy()(Y, A), Accuracy(multilabel=True)(Y, A)
+    (1.0, 0.5)
     """
 
     larger_is_better = True
@@ -80,7 +84,11 @@ class Accuracy(ClassMetric):
 
 @attrs.frozen(slots=False)
 class TopKAccuracy(Metric):
-    """Return the share of examples whose class is among the k largest outputs."""
+    """Return the share of examples whose class is among the k largest outputs.
+
+    >>> TopKAccuracy(k=2)(np.array([1, 2]), np.array([[0.7, 0.5], [0.2, 0.4], [0.1, 0.1]]))
+    0.5
+    """
 
     larger_is_better = True
     takes_weights = True
@@ -104,7 +112,11 @@ class TopKAccuracy(Metric):
 
 @attrs.frozen(slots=False)
 class BinaryAccuracy(Metric):
-    """Return the share of entries of A on the right side of `threshold`, each a yes or no."""
+    """Return the share of entries of A on the right side of `threshold`, each a yes or no.
+
+    >>> BinaryAccuracy()(np.array([[1, 0], [1, 1]]), np.array([[0.9, 0.2], [0.3, 0.6]]))
+    0.75
+    """
 
     larger_is_better = True
     takes_weights = True
@@ -126,6 +138,9 @@ class Averaged(ClassMetric):
         or prediction, or over the outputs of a multi-label model. "weighted" is a mean by how often
         a class is true, "micro" the ratio of the summed counts, and "none" one number a class.
         "auto" is that of class 1 for a single output, and "macro" for several.
+
+    >>> Recall(average="none")(np.array([0, 1, 1]), np.array([[0.2, 0.7, 0.4]]))
+    array([1. , 0.5])
     """
 
     average: str = fields.one_of(*_AVERAGES, default="auto", kw_only=True)
@@ -150,28 +165,44 @@ class Averaged(ClassMetric):
 
 
 class Precision(Averaged):
-    """Return the share of right ones among the examples predicted to be of a class."""
+    """Return the share of right ones among the examples predicted to be of a class.
+
+    >>> Precision()(np.array([1, 0, 1, 1, 1]), np.array([[0.9, 0.8, 0.1, 0.2, 0.3]]))
+    0.5
+    """
 
     def ratio(self, right: Array, true: Array, predicted: Array) -> Array:
         return ratio(right, predicted)
 
 
 class Recall(Averaged):
-    """Return the share of right ones among the examples of a class."""
+    """Return the share of right ones among the examples of a class.
+
+    >>> Recall()(np.array([1, 0, 1, 1, 1]), np.array([[0.9, 0.8, 0.1, 0.2, 0.3]]))
+    0.25
+    """
 
     def ratio(self, right: Array, true: Array, predicted: Array) -> Array:
         return ratio(right, true)
 
 
 class F1(Averaged):
-    """Return the harmonic mean of `precision` and `recall`, formed class by class."""
+    """Return the harmonic mean of `precision` and `recall`, formed class by class.
+
+    >>> round(F1()(np.array([1, 0, 1, 1, 1]), np.array([[0.9, 0.8, 0.1, 0.2, 0.3]])), 4)
+    0.3333
+    """
 
     def ratio(self, right: Array, true: Array, predicted: Array) -> Array:
         return ratio(2 * right, true + predicted)
 
 
 class BalancedAccuracy(ClassMetric):
-    """Return the mean over the classes that are true of the share that is right of each."""
+    """Return the mean over the classes that are true of the share that is right of each.
+
+    >>> BalancedAccuracy()(np.array([0, 0, 0, 0, 1]), np.array([[0.1, 0.1, 0.1, 0.9, 0.9]]))
+    0.875
+    """
 
     def measure(self, Y: Array, A: Array, w: Array | None = None) -> float:
         if self.multilabel and len(A) > 1:
@@ -188,6 +219,9 @@ class LogLoss(Metric):
     A column of several outputs are the probabilities of the classes; with `multilabel` each output
     is one of a yes, and the loss is a mean over them. As in scikit-learn a probability counts as
     one that is inside 0 and 1 by the rounding of its dtype.
+
+    >>> round(LogLoss()(np.array([1, 1]), np.exp(np.array([[-1.0, -3.0]]))), 12)
+    2.0
     """
 
     larger_is_better = False
@@ -212,6 +246,9 @@ class RocAuc(Metric):
     It is the probability that an example of a class has a larger output than one of another class,
     where a tie counts half. For several outputs it is the mean over them, each against all others.
     An output whose examples are all of one class is left out; if none remains, the result is NaN.
+
+    >>> RocAuc()(np.array([0, 0, 1, 1]), np.array([[0.1, 0.4, 0.3, 0.8]]))
+    0.75
     """
 
     larger_is_better = True

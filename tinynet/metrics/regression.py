@@ -14,7 +14,11 @@ from tinynet.metrics.base import Metric, entries, mean
 
 
 class MeanAbsoluteError(Metric):
-    """Return the mean of |A - Y| over all entries."""
+    """Return the mean of |A - Y| over all entries.
+
+    >>> MeanAbsoluteError()(np.array([1.0, 2.0]), np.array([[2.0, 5.0]]))
+    2.0
+    """
 
     larger_is_better = False
     takes_weights = True
@@ -24,7 +28,11 @@ class MeanAbsoluteError(Metric):
 
 
 class MeanSquaredError(Metric):
-    """Return the mean of (A - Y)² over all entries; the loss sums over outputs, and halves."""
+    """Return the mean of (A - Y)² over all entries; the loss sums over outputs, and halves.
+
+    >>> MeanSquaredError()(np.array([1.0, 2.0]), np.array([[2.0, 5.0]]))
+    5.0
+    """
 
     larger_is_better = False
     takes_weights = True
@@ -34,7 +42,11 @@ class MeanSquaredError(Metric):
 
 
 class RootMeanSquaredError(Metric):
-    """Return the root of the mean of (A - Y)² over the examples, a mean over outputs."""
+    """Return the root of the mean of (A - Y)² over the examples, a mean over outputs.
+
+    >>> RootMeanSquaredError()(np.array([1.0, 2.0]), np.array([[2.0, 9.0]]))
+    5.0
+    """
 
     larger_is_better = False
     takes_weights = True
@@ -48,6 +60,9 @@ class R2(Metric):
 
     It is 1 - Σ (A - Y)² / Σ (Y - mean of Y)²: 1 where A is Y, 0 where A is no better than the mean
     of Y, negative where it is worse. Where Y is constant, as for m = 1, it is 1 if A is Y, else 0.
+
+    >>> R2()(np.array([0.0, 2.0, 4.0]), np.array([[0.0, 2.0, 2.0]]))
+    0.5
     """
 
     larger_is_better = True
