@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 import pytest
 from helpers import registered
+from messages import raises
 
 import tinynet as tn
 from tinynet import SGD, Adagrad, Adam, AdamW, Dense, Lion, Nadam, Optimizer, RMSprop, Sequential
@@ -636,6 +637,43 @@ def test_what_decays():
     np.testing.assert_allclose(params, [1, 0.9025, 0.9025])
 
 
+@attrs.frozen
+class OfRows(Optimizer):
+    """A rule of a user for matrices: each row of the gradient is divided by its norm."""
+
+    learning_rate: float | tn.Schedule = tn.optimizers.rate_field(0.5)
+
+    def apply(self, params, grads):
+        params -= self.rate() * grads / np.linalg.norm(grads, axis=1, keepdims=True)
+
+
+def test_arrays_of_any_shape_decay():
+    """A rule for matrices has a weight decay, too; arrays of two shapes are refused."""
+    params, grads = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[3.0, 4.0], [0.0, 2.0]])
+    rule = OfRows(weight_decay=0.2)
+    rule.update(params, grads)  # 0.9 · params - 0.5 · [[0.6, 0.8], [0, 1]]
+    np.testing.assert_allclose(params, [[0.6, 1.4], [2.7, 3.1]], rtol=1e-12)
+    before = params.copy()
+    with raises(ShapeError, "(2, 2) and (2, 3), expected one shape. Pass one gradient for each"):
+        rule.update(params, np.ones((2, 3)))
+    with raises(TypeError, "params has dtype int64", "params.astype(float)"):
+        rule.update(params.astype(np.int64), grads)
+    np.testing.assert_array_equal(before, params)
+
+
+def test_decay_without_a_rate():
+    """The message for a rule without a learning rate gives the line with which it decays."""
+    params = np.ones(2)
+    field = "learning_rate: float | tn.Schedule = tn.optimizers.rate_field(0.01)"
+    with raises(AttributeError, "Plain has no field learning_rate", "weight decay", field):
+        Plain(weight_decay=0.1).update(params, params)
+    np.testing.assert_array_equal(np.ones(2), params)
+    names = {"tn": tn, "attrs": attrs, "Plain": Plain}
+    exec(f"@attrs.frozen(slots=False)\nclass PlainWithRate(Plain):\n    {field}", names)
+    names["PlainWithRate"](weight_decay=0.1).update(params, np.zeros(2))
+    np.testing.assert_allclose(params, 0.999, rtol=1e-12)
+
+
 def test_decay_of_plain_gradient_descent_is_a_penalty():
     """Without momentum it is the step of a penalty l2 of the layers, to rounding."""
     plain, penalized = [
@@ -686,8 +724,9 @@ def test_a_refused_step_changes_nothing():
             one.step(model)
     with pytest.raises(ShapeError, match=r"\(3,\) and \(4,\).*one gradient for each"):
         optimizer.update(model.params[:3], np.ones(4))
-    with pytest.raises(ShapeError, match=r"flat vectors.*Pass params\.reshape\(-1\)"):
-        optimizer.update(model.params[:3, np.newaxis], np.ones((3, 1)))
+    for one in (optimizer, optimizer.fresh(), SGD(0.1, weight_decay=0.5)):
+        with pytest.raises(ShapeError, match=r"flat vectors.*Pass params\.reshape\(-1\)"):
+            one.update(model.params[:3, np.newaxis], np.ones((3, 1)))
     np.testing.assert_array_equal(model.params, before)
     np.testing.assert_equal(optimizer.memory, memory)
 

@@ -92,16 +92,32 @@ class Optimizer(Registered, ABC):
             memory = self.memory
             number, known = int(memory.get("t", _ZERO)) + 1 if memory else 1, len(memory)
             if self.weight_decay:
-                self._decay(params, grads, decaying)
-            self.apply(params, grads)
+                self._decay_and_apply(params, grads, decaying)
+            else:
+                self.apply(params, grads)
             if memory:
                 self._count(number, is_new=len(memory) > known)
         finally:
             switch_back(flags)
 
+    def _decay_and_apply(
+        self, params: Array, grads: Array, decaying: Sequence[Array] | None
+    ) -> None:
+        """Decay and apply; a rule for flat vectors leaves other arrays as they were."""
+        before = None if params.ndim == 1 else params.copy()
+        self._decay(params, grads, decaying)
+        try:
+            self.apply(params, grads)
+        except ShapeError:
+            if before is not None:
+                np.copyto(params, before)
+            raise
+
     def _decay(self, params: Array, grads: Array, decaying: Sequence[Array] | None) -> None:
-        _check_vectors(params, grads)  # before anything has changed
-        for name in self._scratch.get("names", ()):  # of the slots of the last step
+        names = self._scratch.get("names", ())  # of the slots of the last step, in `blocks`
+        check = _check_vectors if names else _check_alike
+        check(params, grads)  # before anything has changed
+        for name in names:
             self.slot(name, params)
         remaining = 1 - self.rate() * self.weight_decay
         for part in [params] if decaying is None else decaying:
@@ -171,7 +187,13 @@ class Optimizer(Registered, ABC):
 
     def rate(self, later: int = 0) -> float:
         """Return the learning rate of the next step, or the rate `later` steps or epochs on."""
-        rate: Any = self.learning_rate  # type: ignore[attr-defined]
+        rate: Any = getattr(self, "learning_rate", None)
+        if rate is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no field learning_rate, expected one: self.rate() and "
+                "weight decay need it. Put @attrs.frozen(slots=False) above the class, and in it "
+                "write learning_rate: float | tn.Schedule = tn.optimizers.rate_field(0.01)."
+            )
         if rate.__class__ is float or not isinstance(rate, Schedule):
             current = self.memory.get("current_rate")
             return rate if current is None else float(current)
@@ -279,14 +301,25 @@ class _Blocks(NamedTuple):
 
 def _check_vectors(params: Array, grads: Array) -> None:
     """Refuse arrays that are not flat vectors of one size, and parameters that are not floats."""
-    if params.ndim != 1 or params.shape != grads.shape:
-        shapes = f"params and grads have shapes {params.shape} and {grads.shape}"
-        flat = "params.reshape(-1) and grads.reshape(-1)"
-        fix = flat if params.size == grads.size else "one gradient for each parameter"
-        raise ShapeError(f"{shapes}, expected flat vectors of one size. Pass {fix}.")
+    if params.ndim != 1:
+        raise _wrong_shapes(params, grads, "flat vectors of one size")
+    _check_alike(params, grads, "flat vectors of one size")
+
+
+def _check_alike(params: Array, grads: Array, expected: str = "one shape") -> None:
+    """Refuse arrays of different shapes, and parameters that are not floats."""
+    if params.shape != grads.shape:
+        raise _wrong_shapes(params, grads, expected)
     if params.dtype.kind not in "fc":
         found = f"params has dtype {params.dtype}, expected floats"
         raise TypeError(f"{found}. Use params = params.astype(float).")
+
+
+def _wrong_shapes(params: Array, grads: Array, expected: str) -> ShapeError:
+    shapes = f"params and grads have shapes {params.shape} and {grads.shape}"
+    flat = "params.reshape(-1) and grads.reshape(-1)"
+    fix = flat if params.size == grads.size else "one gradient for each parameter"
+    return ShapeError(f"{shapes}, expected {expected}. Pass {fix}.")
 
 
 def average(mean: Array, keep: float, values: Array, out: Array) -> None:
