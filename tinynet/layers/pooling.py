@@ -70,8 +70,8 @@ class Pooling(Layer):
         if any(p >= k for p, k in zip(as_pair(self.padding), as_pair(self.size), strict=True)):
             raise ValueError(
                 f"{type(self).__name__}: padding is {self.padding}, expected less than size, "
-                f"{self.size}, so that each window has an entry of the image. Use a larger size, or "
-                'padding="same".'
+                f"{self.size}, so that each window has an entry of the image. Use a larger size, "
+                'or padding="same".'
             )
 
     def output_shape(self, input_shape: Shape) -> Shape:
