@@ -431,16 +431,16 @@ def test_ways_to_give_validation_data(data):
 def test_passes_of_a_callback_do_no_harm():
     """A callback may use the model, though no gradient passes a layer and it is asked why."""
 
-    class Blocks(tn.Layer):
+    class Stops(tn.Layer):
         def forward(self, A_prev, cache):
             return A_prev.copy()
 
         def back(self, dZ, cache):
             return 0 * dZ
 
-    model = network(1, [Dense(4, "tanh"), Blocks(), Dense(1, "sigmoid")])
+    model = network(1, [Dense(4, "tanh"), Stops(), Dense(1, "sigmoid")])
     looks = callback(batch_end=lambda self, *_: self.model.forward(X))
-    with pytest.warns(UserWarning, match=r"layer 2 \(Blocks\) lets no gradient through"):
+    with pytest.warns(UserWarning, match=r"layer 2 \(Stops\) lets no gradient through"):
         model.fit(X, Y, epochs=2, batch_size=8, callbacks=[looks])
 
 

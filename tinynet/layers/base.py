@@ -264,6 +264,7 @@ def mean_column(cache: Cache, positions: int) -> Array:
     wide = vars(cache).get("mean_column")
     if wide is None:
         wide = np.full((positions * len(column), 1), one_mth, column.dtype)
+        wide.flags.writeable = False
         vars(cache)["mean_column"] = wide
     return wide
 
