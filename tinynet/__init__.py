@@ -53,6 +53,7 @@ if _TYPE_CHECKING:
     from tinynet import functional, testing
     from tinynet.data import datasets
     from tinynet.data.datasets import load_digits
+    from tinynet.data.frames import from_labels, from_rows
     from tinynet.layers import (
         GRU,
         LSTM,
@@ -93,6 +94,7 @@ _MODULES_LATER = {
 }
 _NAMES_LATER = {  # by the module that defines them
     "data.datasets": ["load_digits"],
+    "data.frames": ["from_labels", "from_rows"],
     "layers": [
         "GRU", "LSTM", "AveragePool2D", "Bidirectional", "Branches", "Conv1D", "Conv2D",
         "Embedding", "GlobalAveragePool", "MaxPool2D", "PReLU", "Residual", "SelfAttention",
@@ -113,9 +115,9 @@ __all__ = [
     "Lion", "Loss", "MaxPool2D", "Metric", "ModelCheckpoint", "Nadam", "Optimizer", "PReLU",
     "Parameter", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Reshape", "Residual", "Rows",
     "Schedule", "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__",
-    "activations", "callbacks", "datasets", "errors", "functional", "initializers", "layers",
-    "load", "load_digits", "losses", "metrics", "open_rows", "optimizers", "resume", "schedules",
-    "testing",
+    "activations", "callbacks", "datasets", "errors", "from_labels", "from_rows", "functional",
+    "initializers", "layers", "load", "load_digits", "losses", "metrics", "open_rows",
+    "optimizers", "resume", "schedules", "testing",
 ]  # fmt: skip
 
 
