@@ -36,6 +36,24 @@ class Data(NamedTuple):
         return Data(self.X[which], self.Y[:, which], w, by_class)
 
 
+class NoProgress(Callback):
+    """Stop when the mean loss of some epochs is not below that of as many before by `tol`.
+
+    A mean, because the loss of few and large steps goes up and down: to compare with the lowest
+    one would end the training after a single lucky epoch.
+    """
+
+    watches_steps = False
+
+    def __init__(self, epochs: int, tol: float) -> None:
+        self.epochs, self.tol = epochs, tol
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        n, losses = self.epochs, self.run.history["loss"]
+        if len(losses) >= 2 * n and sum(losses[-n:]) > sum(losses[-2 * n : -n]) - n * self.tol:
+            self.run.stop(f"the loss did not improve by {self.tol} in {n} epochs")
+
+
 def train(estimator: Any, data: Data, held: Data | None, is_partial: bool) -> History:
     """Train the network of an estimator on these data, and return the history.
 
@@ -114,7 +132,7 @@ def _stopping(estimator: Any) -> list[Callback]:
         return [EarlyStopping("val_loss", patience, tol or 0.0)]
     if tol is None:
         return []
-    return [EarlyStopping("loss", patience, tol, restore_best=False)]
+    return [NoProgress(patience, tol)]
 
 
 def _batch_size(model: Sequential, m: int, batch_size: int | None) -> int:
