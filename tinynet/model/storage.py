@@ -64,6 +64,7 @@ class Storage:
         self.grad_views = carve(self.grads, parameters)
         self.state_views = carve(self.state, state)
         self.largest_size = 0  # of a parameter
+        self.has_one_thread = False  # whether BLAS uses one thread anyway
         self.decaying: list[Array] = []
         views = zip(self.param_views, self.grad_views, self.state_views, strict=True)
         for layer, arrays in zip(placed, views, strict=True):
@@ -186,7 +187,8 @@ class Storage:
         caches: list[Cache] = []
         for layer in layers:
             positions = math.prod(layer.output_shape[1:])
-            dot = dot_for(m * positions * self.largest_size)
+            size = m * positions * self.largest_size
+            dot = np.ndarray.dot if self.has_one_thread else dot_for(size)
             buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
             buffers["input_shape"] = layer.input_shape
             for name in names:

@@ -20,7 +20,7 @@ from tinynet.layers import Layer
 from tinynet.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss
 from tinynet.optimizers import Optimizer
 from tinynet.sklearn.base import NetworkEstimator, Output
-from tinynet.sklearn.nested import described, description
+from tinynet.sklearn.nested import described, description, takes_steps
 from tinynet.training.callbacks import Callback
 
 
@@ -101,6 +101,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """Train on rows X and classes y."""
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @available_if(takes_steps)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch."""
         if isinstance(self.class_weight, str):

@@ -46,6 +46,15 @@ def description(estimator: Any, name: str) -> Any:
         raise InvalidParameterError(f"{expected}. {error}") from error
 
 
+def takes_steps(estimator: Any) -> bool:
+    """Return whether the optimizer is one of tinynet, or raise an error as scikit-learn does."""
+    if isinstance(estimator.optimizer, str) and estimator.optimizer == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
 def nested_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of all descriptions among the parameters, as ``optimizer__beta1``."""
     nested = {}

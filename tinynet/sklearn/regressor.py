@@ -6,12 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
 
 from tinynet._support.arrays import Array
 from tinynet.activations import Activation, Identity
 from tinynet.losses import Loss
 from tinynet.sklearn.base import NetworkEstimator, Output
-from tinynet.sklearn.nested import description
+from tinynet.sklearn.nested import description, takes_steps
 
 
 class NetworkRegressor(RegressorMixin, NetworkEstimator):
@@ -30,6 +31,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         """Train on rows X and y."""
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @available_if(takes_steps)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch."""
         return self._fit(X, y, sample_weight, is_partial=True)

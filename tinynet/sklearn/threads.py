@@ -35,9 +35,11 @@ def few_threads(network: Network, m: int) -> Iterator[None]:
         return
     with _LOCK:
         _limits.append(_limits[0] if _limits else _controller().limit(limits=1, user_api="blas"))
+    network.storage.has_one_thread = True
     try:
         yield
     finally:
+        network.storage.has_one_thread = False
         with _LOCK:
             limit = _limits.pop()
             if not _limits:
