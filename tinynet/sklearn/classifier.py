@@ -39,7 +39,111 @@ def _gives_probabilities(estimator: Any) -> bool:
 
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
-    """A network that predicts classes."""
+    """A network that predicts classes: one of two or of several, or several labels an example.
+
+    Examples are rows. What it is given is checked by `fit`, as everywhere in scikit-learn.
+
+    Parameters
+    ----------
+    layers : sequence of int or Layer
+        The layers before the last, which follows from y. A number stands for
+        ``Dense(number, activation, init, l2)``. A layer is used as it is: it has its own
+        activation. Examples that are not columns are flattened before a number, and before the
+        last layer. An empty sequence is a linear model.
+    activation : str or Activation
+        That of layers given as numbers.
+    output : str or Activation
+        The activation of the last layer. "auto" is sigmoid for two classes and for
+        several labels an example, and softmax for several classes; or what the loss needs.
+    loss : str or Loss
+        "auto" is binary or categorical cross-entropy, as the output asks for. "hinge" has no
+        probabilities: then there is `decision_function`, and no `predict_proba`.
+    optimizer : str, Optimizer or "lbfgs"
+        How a step moves the parameters. An optimizer that is passed is not changed: ``optimizer_``
+        is another one of the same settings. ``optimizer__learning_rate`` and its other settings are
+        parameters of the estimator. "lbfgs" is L-BFGS by SciPy, for small data: it takes all
+        examples in each of at most `epochs` iterations, and no callbacks or metrics.
+    epochs : int
+        The most passes over the data.
+    batch_size : int or None
+        Examples a step; None is all. It is made larger where a last batch would be too small for a
+        layer such as `BatchNorm`.
+    init : str or Initializer
+        How the weights of layers given as numbers, and of the last, are drawn. "auto" is what suits
+        the activation.
+    l2 : float
+        Adds l2/2 · Σ W² to the loss, for each of these layers. scikit-learn's alpha is l2 times the
+        number of examples.
+    shuffle : bool
+        Whether each epoch has a new order.
+    early_stopping : bool
+        Whether to stop when the loss on validation data has not improved by `tol` for
+        `n_iter_no_change` epochs, and to restore the best parameters. The data are `X_val` and
+        `y_val` of `fit`, or else `validation_fraction` of the examples, of each class alike.
+    validation_fraction : float
+        Above 0 and below 1.
+    n_iter_no_change : int
+        The epochs of `early_stopping`, or of `tol`.
+    tol : float or None
+        Without early stopping, training ends when the mean loss of `n_iter_no_change` epochs is not
+        at least this much below that of as many before. None trains for all `epochs`. For "lbfgs"
+        it is the largest gradient at the end.
+    class_weight : dict, "balanced" or None
+        The weight of each class, by its label.
+    metrics : sequence of str, Metric or callable
+        What ``history_`` records beside the loss, measured on columns.
+    callbacks : sequence of Callback
+        They are copied for each fit: the copies are ``callbacks_``.
+    dtype : {"auto", "float32", "float64"}
+        The precision of the network; "auto" is float32 for X in float32, or else float64. With
+        float32 the training is faster.
+    random_state : int, RandomState or None
+        For the first weights, the order of the examples, and what layers draw.
+    warm_start : bool
+        Whether `fit` continues where the last one ended.
+    verbose : bool
+        Whether to show the progress.
+    inputs : tuple of int, optional
+        The shape of an example, such as (1, 8, 8) for an image in a row of 64 numbers, which
+        convolutions need.
+
+    Attributes
+    ----------
+    model_ : Sequential
+        The network, which has examples as columns: ``model_.predict(X.T)``.
+    optimizer_ : Optimizer
+        The optimizer with its memory.
+    history_ : History
+        The loss and the metrics of each epoch; ``history_.stopped`` says why training ended early.
+    loss_curve_ : list of float
+        The losses of the epochs, ``history_["loss"]``; ``loss_`` is the last.
+    n_iter_ : int
+        The number of epochs, or of iterations.
+    classes_ : ndarray
+        The classes, sorted.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        The features of X, and their names if X is a frame.
+
+    Notes
+    -----
+    A pickle holds the parameters without gradients. It holds the memory of the optimizer only with
+    ``warm_start``, or after `partial_fit`. While small products are computed, BLAS uses one thread:
+    on a busy machine, more of them would wait for one another.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from tinynet import Dense, Dropout
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = NetworkClassifier([Dense(32, "gelu"), Dropout(0.2), 16], random_state=1)
+    >>> pipeline = make_pipeline(StandardScaler(), network).fit(X, y)
+    >>> pipeline.score(X, y) > 0.95
+    True
+    >>> pipeline.predict_proba(X[:5]).shape
+    (5, 3)
+    """
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
@@ -98,12 +202,32 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Self:
-        """Train on rows X and classes y."""
+        """Train on rows of X and their classes y, from the beginning unless ``warm_start`` is set.
+
+        Parameters
+        ----------
+        X : array_like, sparse matrix or data frame of shape (m, n)
+            An example in each row. Sparse rows become dense batch by batch.
+        y : array_like of shape (m,), or (m, n_labels)
+            Words or numbers; for several labels an example a column of 0 and 1 for each.
+        sample_weight : array_like of shape (m,), optional
+            How much each example counts; the weights are scaled to a mean of 1.
+        X_val, y_val, sample_weight_val : optional
+            Data to validate on after each epoch: ``history_["val_loss"]``.
+
+        Returns
+        -------
+        NetworkClassifier
+            This estimator.
+        """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(takes_steps)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one epoch."""
+        """Train for one epoch on rows of X, from where the network is.
+
+        The first call needs all `classes`, as it may not see an example of each.
+        """
         if isinstance(self.class_weight, str):
             raise ValueError(
                 f"class_weight {self.class_weight!r} is not supported for partial_fit. In order to "
@@ -121,7 +245,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return self._fit(X, y, sample_weight, is_partial=True, classes=classes)
 
     def predict(self, X: Any) -> Array:
-        """Return the predicted classes."""
+        """Return the predicted classes, (m,), or 0 and 1 for each label, (m, n_labels)."""
         A = self._predicted(X)
         if self._is_multilabel:
             return (self._threshold() < A).astype(int)
@@ -131,7 +255,10 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class."""
+        """Return the probability of each class, (m, n_classes), or label, (m, n_labels).
+
+        It exists where the last activation gives numbers from 0 to 1.
+        """
         A = self._predicted(X)
         if self._is_multilabel:
             return A
@@ -148,7 +275,10 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             return np.log(self.predict_proba(X))
 
     def decision_function(self, X: Any) -> Array:
-        """Return Z[L]: (m,) for two classes, else a column for each class."""
+        """Return Z[L]: (m,) for two classes, and otherwise a column for each class or label.
+
+        Of two outputs for two classes it is the difference.
+        """
         Z = self._predicted(X, before_activation=True)
         if self._is_multilabel or len(self.classes_) > 2:
             return Z
