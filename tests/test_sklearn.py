@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 from helpers import output_of
-from messages import missing, raises
+from messages import missing, raises, warns
 
 import tinynet as tn
 
@@ -16,6 +16,7 @@ sklearn = pytest.importorskip("sklearn", reason="the extra sklearn is not instal
 from sklearn import datasets, model_selection  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
+from sklearn.compose import TransformedTargetRegressor  # noqa: E402
 from sklearn.ensemble import BaggingClassifier, StackingRegressor  # noqa: E402
 from sklearn.exceptions import DataConversionWarning, NotFittedError  # noqa: E402
 from sklearn.inspection import partial_dependence, permutation_importance  # noqa: E402
@@ -458,6 +459,19 @@ def test_bad_use(iris, numbers):
         regressor.fit(numbers[0], numbers[1][:, 0])
     with pytest.warns(DataConversionWarning, match="column-vector"):
         Classifier([4], epochs=1).fit(X, y[:, np.newaxis])
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_speak_of_columns(iris, numbers):
+    """A warning of data that should be scaled has columns, and a remedy that works here."""
+    X = iris[0] * [1, 1e4, 1, 1]
+    with warns("Column 1 of X goes from … Scale X first: make_pipeline(StandardScaler(), est"):
+        Classifier([4], epochs=1).fit(X, iris[1])
+    y = 1e4 * numbers[1]
+    with warns("Column 1 of y goes from … TransformedTargetRegressor(estimator, transformer="):
+        Regressor([4], epochs=1, optimizer="sgd").fit(numbers[0], y)
+    remedy = TransformedTargetRegressor(Regressor([4], epochs=1), transformer=StandardScaler())
+    assert (120, 2) == remedy.fit(numbers[0], y).predict(numbers[0]).shape
 
 
 # In scikit-learn

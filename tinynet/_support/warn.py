@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 from tinynet.errors import TrainingWarning
+
+_rewording: ContextVar[Callable[[str], str]] = ContextVar("rewording", default=str)
+
+
+@contextlib.contextmanager
+def worded(rewording: Callable[[str], str]) -> Iterator[None]:
+    """Have warnings in this block say what `rewording` makes of them."""
+    token = _rewording.set(rewording)
+    try:
+        yield
+    finally:
+        _rewording.reset(token)
 
 
 def warn(fault: str) -> None:
@@ -13,4 +28,4 @@ def warn(fault: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
         frame, level = frame.f_back, level + 1
-    warnings.warn(fault, TrainingWarning, stacklevel=level)
+    warnings.warn(_rewording.get()(fault), TrainingWarning, stacklevel=level)

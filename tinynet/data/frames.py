@@ -96,6 +96,8 @@ def from_labels(labels: Any) -> tuple[Array, Array]:
     if array.ndim == 0:
         found = f"labels is a {type(labels).__name__}, expected one label an example, (m,)"
         raise TypeError(f"{found}. Pass a list.")
+    if not array.size:
+        raise ValueError("labels is empty, expected a label for each example.")
     if array.size != len(array):
         found = f"labels has shape {array.shape}, expected one label an example, (m,)"
         raise ValueError(f"{found}. For several yes or no each, use Y = from_rows(labels).")

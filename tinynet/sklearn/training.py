@@ -6,12 +6,14 @@ import copy
 from typing import Any, NamedTuple
 
 from tinynet._support.arrays import Array
+from tinynet._support.warn import worded
 from tinynet.data.split import held_out
 from tinynet.layers import Layer
 from tinynet.sequential import Sequential
 from tinynet.sklearn.lbfgs import fit_by_lbfgs
 from tinynet.sklearn.sparse import SparseBatches, dense, is_sparse
 from tinynet.sklearn.threads import few_threads
+from tinynet.sklearn.wording import for_rows
 from tinynet.training.callbacks import Callback, EarlyStopping
 from tinynet.training.history import History
 
@@ -70,7 +72,7 @@ def train(estimator: Any, data: Data, held: Data | None, is_partial: bool) -> Hi
     callbacks = _callbacks(estimator.callbacks)
     estimator.callbacks_ = callbacks
     stopping = [] if is_partial else _stopping(estimator)
-    with few_threads(model, size):
+    with few_threads(model, size), worded(for_rows):
         history = model.fit(
             **_arguments(model, data, held, size, estimator.shuffle),
             optimizer=estimator.optimizer_, epochs=1 if is_partial else estimator.epochs,
