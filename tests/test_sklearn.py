@@ -415,6 +415,8 @@ def test_mapped_arrays(iris, tmp_path):
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     networks = [Classifier([4], epochs=3, batch_size=16).fit(each, y) for each in (X, mapped)]
     assert np.array_equal(*[network.model_.params for network in networks])
+    networks = [Regressor([4], epochs=3, batch_size=16).fit(X, each) for each in (X, mapped)]
+    assert np.array_equal(*[network.model_.params for network in networks])
 
 
 # Bad input

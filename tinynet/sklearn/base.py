@@ -233,8 +233,8 @@ class NetworkEstimator(BaseEstimator):
             self, X, y, reset=is_first, accept_sparse="csr", dtype=_FLOATS, multi_output=True,
             y_numeric=is_regressor(self),
         )  # fmt: skip
-        if on_disk(X):  # joblib maps what is over 1 MB: that must not change what is computed
-            X = np.array(X)
+        # joblib maps what is over 1 MB: that must not change what is computed.
+        X, y = (np.array(each) if on_disk(each) else each for each in (X, y))
         Y, w = self._targets(y, is_first, classes), None
         if sample_weight is not None:
             w = _check_sample_weight(sample_weight, X, dtype=np.float64)

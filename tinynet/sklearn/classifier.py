@@ -288,9 +288,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return 0.0 if _is_signed(self.model_.needed_loss()) else 0.5
 
     def _targets(self, y: Any, is_first: bool, classes: Any = None) -> Array:
-        check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        if kind not in ("binary", "multiclass", "multilabel-indicator"):
+            check_classification_targets(y)  # it takes time, and refuses most other kinds
             raise ValueError(f"{kind} is not supported: wrap it in MultiOutputClassifier.")
         y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
         is_multilabel = kind == "multilabel-indicator"
