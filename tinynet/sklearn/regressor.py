@@ -61,9 +61,10 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     n_iter_no_change : int
         The epochs of `early_stopping`, or of `tol`.
     tol : float or None
-        Without early stopping, training ends when the mean loss of `n_iter_no_change` epochs is not
-        at least this much below that of as many before. None trains for all `epochs`. For "lbfgs"
-        it is the largest gradient at the end.
+        Without early stopping, training ends when in `n_iter_no_change` epochs neither the mean
+        loss is at least this much below that of as many epochs before, nor the lowest loss below
+        the lowest before. None trains for all `epochs`. For "lbfgs" it is the largest gradient at
+        the end.
     metrics : sequence of str, Metric or callable
         What ``history_`` records beside the loss, measured on columns.
     callbacks : sequence of Callback

@@ -39,10 +39,10 @@ class Data(NamedTuple):
 
 
 class NoProgress(Callback):
-    """Stop when the mean loss of some epochs is not below that of as many before by `tol`.
+    """Stop when neither the mean nor the lowest loss of some epochs is better by `tol` than before.
 
-    A mean, because the loss of few and large steps goes up and down: to compare with the lowest
-    one would end the training after a single lucky epoch.
+    The mean is compared with that of as many epochs before. The loss of few and large steps goes up
+    and down: the lowest one alone would end the training after a single lucky epoch.
     """
 
     watches_steps = False
@@ -52,7 +52,9 @@ class NoProgress(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         n, losses = self.epochs, self.run.history["loss"]
-        if len(losses) >= 2 * n and sum(losses[-n:]) > sum(losses[-2 * n : -n]) - n * self.tol:
+        if len(losses) < 2 * n or sum(losses[-n:]) <= sum(losses[-2 * n : -n]) - n * self.tol:
+            return
+        if min(losses[-n:]) > min(losses[:-n]) - self.tol:
             self.run.stop(f"the loss did not improve by {self.tol} in {n} epochs")
 
 
