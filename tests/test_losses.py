@@ -439,9 +439,9 @@ def test_targets_that_new_losses_refuse():
     model = Sequential([Dense(1)], "hinge", inputs=2, seed=1)
     X, labels = np.ones((2, 3)), np.array([0, 1, 1])
     model.forward(X)
-    with raises(ValueError, "Y[0, 0] is 0. Hinge() expects -1 and 1", "Pass 2 * Y - 1"):
+    with raises(ValueError, "Y[0, 0] is 0. Hinge() expects -1 and 1", "np.where(Y > 0, 1, -1)"):
         model.cost(labels)
-    model.cost(2 * labels - 1)
+    model.cost(np.where(labels > 0, 1, -1))
     model = Sequential([Dense(2, "softmax")], "kl_divergence", inputs=2, seed=1)
     model.forward(X)
     Y = np.array([[1.0, 3, 2], [1, 1, 2]])

@@ -123,6 +123,58 @@ def test_what_is_refused(does, Y, error, message):
         net.cost(Y) if does == "cost" else getattr(net, does)(X, Y)
 
 
+TOKENS = RNG.integers(0, V, (T, 6))
+IMAGES = np.zeros((6, 1, 5, 5))
+AXES = [  # a model without `inputs`, X, Y, and the remedy for Y that the message names
+    ("examples first", TOKENS, np.eye(V)[TOKENS.T], "Y.transpose(2, 1, 0)"),
+    ("classes last", TOKENS, np.eye(V)[TOKENS], "Y.transpose(2, 0, 1)"),
+    ("as in PyTorch", TOKENS, np.eye(V)[TOKENS].transpose(1, 2, 0), "Y.transpose(1, 2, 0)"),
+]  # fmt: skip
+
+
+def of_steps(sequences=True):
+    """Return a model that reads tokens."""
+    layers = [tn.Embedding(V, 4), tn.SimpleRNN(5, sequences), Dense(V, "softmax")]
+    return Sequential(layers, "categorical_crossentropy", dtype="float64", seed=1)
+
+
+@pytest.mark.parametrize(("X", "Y", "remedy"), [row[1:] for row in AXES], ids=[a for a, *_ in AXES])
+def test_targets_with_their_axes_in_another_order(X, Y, remedy):
+    """The message names the transposition, and it gives the targets that were meant."""
+    with raises(ShapeError, f"Its axes look to be in another order: pass {remedy}."):
+        of_steps().fit(X, Y)
+    axes = tuple(int(n) for n in remedy if n.isdigit())
+    expected = of_steps().fit(X, TOKENS)["loss"]
+    np.testing.assert_array_equal(expected, of_steps().fit(X, Y.transpose(axes))["loss"])
+
+
+def test_an_output_at_each_step_or_one():
+    """A recurrent layer that gives the other of the two is named."""
+    with raises(ShapeError, "For an output at each step, use sequences=True"):
+        of_steps(sequences=False).fit(TOKENS, TOKENS)
+    with raises(ShapeError, "Put Flatten() … or leave out sequences=True"):
+        of_steps().fit(TOKENS, TOKENS[0])
+    of_steps().fit(TOKENS, TOKENS)
+    of_steps(sequences=False).fit(TOKENS, TOKENS[0])
+
+
+def test_images_with_the_examples_first():
+    """The message says how to move their axes, and not X.T, which would mirror them."""
+    model = Sequential([tn.GlobalAveragePool(), Dense(1)], "mean_squared_error")
+    with raises(ShapeError, "pass np.moveaxis(X, 0, -1) for images (m, C, H, W), or X.transpose"):
+        model.fit(IMAGES, np.zeros(6))
+    model.fit(np.moveaxis(IMAGES, 0, -1), np.zeros(6))
+
+
+def test_a_kernel_of_another_library():
+    """The message names the transposition of a kernel (kh, kw, C, units)."""
+    model = Sequential([tn.Conv2D(8, 3)], inputs=(2, 5, 5))
+    kernel = RNG.standard_normal((3, 3, 2, 8))
+    with raises(ShapeError, "add .transpose(3, 2, 0, 1)"):
+        model.W[1] = kernel
+    model.W[1] = kernel.transpose(3, 2, 0, 1)
+
+
 def test_no_class_weights_for_positions():
     """Classes of positions are not classes of examples: sample weights are what there is."""
     with raises(ValueError, "class_weight needs labels", "Use sample_weight"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -112,10 +113,28 @@ def clear_subnormals(array: Array) -> None:
         np.copyto(part, 0, where=np.abs(part) < smallest)
 
 
+def reordered(found: Shape, expected: Shape) -> str:
+    """Return the ``.transpose(...)`` that turns one shape into the other, or "".
+
+    Of several that do, it is the one that moves the last axis first, or the first axis last.
+    """
+    n = len(found)
+    if n < 3 or sorted(found) != sorted(expected):
+        return ""
+    likely = [(n - 1, *range(n - 1)), (*range(1, n), 0)]
+    for axes in itertools.chain(likely, itertools.permutations(range(n))):
+        if tuple([found[axis] for axis in axes]) == expected:
+            return f".transpose{axes}"
+    return ""
+
+
 def reshaping(found: Shape, expected: Shape, name: str = "") -> str:
     """Return what turns one shape into the other, if something does; `name` may be a gradient."""
     if len(found) == 2 and found[::-1] == expected:
         return " It looks transposed: add .T."
+    order = reordered(found, expected)
+    if order:
+        return f" Its axes look to be in another order: add {order}."
     if math.prod(found) == math.prod(expected):
         return f" Add .reshape{expected}, or keepdims=True in a sum or mean."
     if name.startswith("d") and expected[-1] == 1:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinynet._support import foreign
-from tinynet._support.arrays import Array, Shape, all_finite
+from tinynet._support.arrays import Array, Shape, all_finite, reordered
 from tinynet._support.foreign import spelled
 from tinynet.errors import NonFiniteError, ShapeError
 
@@ -194,38 +194,57 @@ def targets(
         error.args = (str(error).replace("Pass Y.", f"Pass {spelled(value, 'Y')}."),)
         raise
     if Y.shape != expected:
-        given = {"given": spelled(value, "Y"), "given_X": spelled(X, "X")}
+        by_rows = _with_examples_last(spelled(X, "X"), np.ndim(X))
+        given = {"given": spelled(value, "Y"), "by_rows": by_rows}
         also = "" if Y.ndim == given_Y.ndim else f", or labels {expected[1:]}"
         raise wrong_targets(given_Y, expected, also, rows=rows, **given)
     return Y.astype(dtype, copy=False)
 
 
 def wrong_targets(
-    Y: Array, expected: Shape, also: str = "", rows: int = 0, given: str = "Y", given_X: str = "X"
+    Y: Array, expected: Shape, also: str = "", rows: int = 0, given: str = "Y", by_rows: str = ""
 ) -> ShapeError:
     """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names.
 
-    `given` and `given_X` are how to write the arrays of what the user passed.
+    `given` is how to write the array of what the user passed as Y, and `by_rows` what to pass if
+    the examples of X come first.
     """
     n, m = expected[0], expected[-1]
     other_units = Y.size and Y.size % m == 0 and Y.size // m != n
-    by_rows = f"If its {rows} rows are the examples, pass {given_X}.T."
-    is_transposed = Y.shape == expected[::-1] or (len(expected) > 2 and Y.shape == expected[:0:-1])
-    has_positions = len(expected) > 2 and Y.shape[-1:] == (m,)
+    is_transposed = Y.ndim == 2 and Y.shape[::-1] in (expected, expected[1:])
+    order = reordered(Y.shape, expected) or reordered(Y.shape, expected[1:])
+    fits_m, has_positions = Y.shape[-1:] == (m,), len(expected) > 2
     per_example = has_positions and Y.shape in ((m,), (1, m), (n, m))
+    per_step = not has_positions and fits_m and Y.ndim == 2 and 1 < len(Y) == rows != n
     positions = " x ".join(map(str, expected[1:-1]))
+    one_output = "Put Flatten() before the last Dense layers for one output an example"
+    columns_of_X = f"The columns of X are its {m} examples. If its {rows} rows are the examples,"
     hints = (
-        (per_example, "Put Flatten() before the last Dense layers for one output an example."),
+        (per_example, f"{one_output}, or leave out sequences=True of a recurrent layer."),
         (is_transposed, f"It looks transposed (examples are columns): pass {given}.T."),
-        (has_positions, f"A[L] has {positions} positions, and Y must have as many."),
+        (order, f"Its axes look to be in another order: pass {given}{order}."),
+        (has_positions and fits_m, f"A[L] has {positions} positions, and Y must have as many."),
+        (per_step, "For an output at each step, use sequences=True in the recurrent layers."),
         (Y.shape == (m, 1), f"Pass {given}.ravel() for labels."),
-        (Y.size == math.prod(expected), f"Pass {given}.reshape({n}, -1)."),
-        (rows and rows in Y.shape, f"The columns of X are its {m} examples. {by_rows}"),
+        (not has_positions and Y.size == math.prod(expected), f"Pass {given}.reshape({n}, -1)."),
+        (rows and rows in Y.shape and not fits_m, f"{columns_of_X} {by_rows}"),
         (other_units, f"A[L] has as many rows as the last layer has units: {n}."),
         (rows, f"X has {m} examples, and Y must have as many."),
     )
     hint = next((f" {hint}" for fits, hint in hints if fits), "")
     return ShapeError(f"Y has shape {Y.shape}, expected that of A[L], {expected}{also}.{hint}")
+
+
+def _with_examples_last(given_X: str, axes: int) -> str:
+    """Return what to pass for an X of so many axes, of which the examples are the first."""
+    if axes <= 2:
+        return f"pass {given_X}.T."
+    if axes == 3:
+        return f"pass {given_X}.T for (m, T, n), or np.moveaxis({given_X}, 0, -1) for (m, n, T)."
+    return (
+        f"pass np.moveaxis({given_X}, 0, -1) for images (m, C, H, W), or "
+        f"{given_X}.transpose(3, 1, 2, 0) for (m, H, W, C)."
+    )
 
 
 def weights(name: str, values: Any, m: int) -> Array:

@@ -42,4 +42,4 @@ class Hinge(Loss):
         if at is None:  # the sum of so many squares was rounded
             return
         found = f"{entry('Y', at)} is {Y[at]:g}. Hinge() expects -1 and 1."
-        raise ValueError(f"{found} Pass 2 * Y - 1 for labels 0 and 1.")
+        raise ValueError(f"{found} Pass np.where(Y > 0, 1, -1) for labels 0 and 1.")
