@@ -573,3 +573,17 @@ def test_several_initializers_draw_a_block_of_rows_each():
     W = Sequential([Blocks()], inputs=2, dtype="float64", seed=1).W[1]
     drawn = tn.Initializer.get("normal").draw((2, 2), np.random.default_rng(1))
     np.testing.assert_array_equal(W, np.concatenate([np.zeros((2, 2)), np.full((2, 2), 2), drawn]))
+
+
+def test_what_a_layer_has_is_no_attribute_of_the_model():
+    """The message says where gamma is, and where a running mean is."""
+    model = Sequential([Dense(3), BatchNorm()], "mean_squared_error", inputs=2, seed=1)
+    with raises(AttributeError, 'in layer 2 (BatchNorm). Use model.get_parameters()["gamma2"], or'):
+        _ = model.gamma
+    model.forward(np.ones((2, 4)))
+    assert model.get_parameters()["gamma2"].tolist() == model.caches[1].gamma.tolist()
+    with raises(AttributeError, "Use model.caches[1].running_mean after a pass."):
+        _ = model.running_mean
+    assert model.caches[1].running_mean.shape == (3, 1)
+    with raises(AttributeError, "no attribute 'gama'"):
+        _ = model.gama

@@ -21,7 +21,7 @@ def sequence_shape(input_shape: Shape) -> tuple[int, int]:
     if len(input_shape) == 1:
         remedy = (
             "A recurrent layer before this one needs sequences=True. If X holds series of one "
-            "feature, pass X[np.newaxis]."
+            "feature, pass X[np.newaxis]. If it holds tokens, put Embedding(tokens, units) first."
         )
     else:
         remedy = f"Put Reshape(({input_shape[0]}, -1)) before this layer."

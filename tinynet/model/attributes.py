@@ -50,7 +50,25 @@ def not_found(model: Any, name: str) -> Exception | None:
             "Use Sequential(..., inputs=n_0), or call model.forward(X) or "
             "model.fit(X, Y) first."
         )
-    return None if name.startswith("_") or hasattr(type(model), name) else _missing(model, name)
+    if name.startswith("_") or hasattr(type(model), name):
+        return None
+    return _of_a_layer(model, name) or _missing(model, name)
+
+
+def _of_a_layer(model: Any, name: str) -> AttributeError | None:
+    """Return the error for the name of a parameter or state that is in layers, such as gamma."""
+    if "storage" not in vars(model):
+        return None
+    for at in model.storage.placed:
+        if name in at.params or name in at.state_views:
+            found = f"model has no attribute {name!r}, because it is in {at.title}"
+            by_name = f'Use model.get_parameters()["{name}{at.label}"]'
+            in_cache = f"model.caches[{at.path[0] - 1}].{name} after a pass"
+            ways = [by_name] if name in at.params else []
+            if len(at.path) == 1:
+                ways.append(f"or {in_cache}" if ways else f"Use {in_cache}")
+            return AttributeError(f"{found}. {', '.join(ways)}." if ways else f"{found}.")
+    return None
 
 
 def _missing(model: Any, name: str) -> AttributeError:

@@ -222,8 +222,10 @@ class Storage:
 
 def _scratch_size(at: PlacedLayer, m: int) -> int:
     """Return how many numbers a layer computes in, for m examples."""
-    declared = at.layer.scratch(at.input_shape, m).values()
-    return sum(math.prod(each.shape if isinstance(each, Scratch) else each) for each in declared)
+    n = 0
+    for declared in at.layer.scratch(at.input_shape, m).values():
+        n += math.prod(declared.shape if isinstance(declared, Scratch) else declared)
+    return n
 
 
 def _filled(declared: Scratch, dtype: np.dtype[Any], make: Callable[..., Array]) -> Array:
