@@ -17,8 +17,7 @@ from tinynet._support.quiet import within
 from tinynet.activations import Softmax
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
-from tinynet.layers.base import Layer, Parameter, Scratch, columns
-from tinynet.layers.matrices import init_field
+from tinynet.layers.base import Layer, Parameter, Scratch, columns, init_field
 from tinynet.layers.positions import as_columns, fill_gradients, product, sequence_shape
 
 softmax, softmax_back = within(Softmax().forward), within(Softmax().back)

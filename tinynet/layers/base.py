@@ -67,6 +67,15 @@ def as_init(value: Any) -> Any:
     return value if isinstance(value, str) and value == "auto" else Initializer.get(value)
 
 
+def _as_initializer(value: Any) -> Initializer:
+    return Initializer.get(value)
+
+
+def init_field(default: str | Initializer) -> Any:
+    """Return a field, by keyword, for an initializer as an instance, a name or a config."""
+    return attrs.field(default=Initializer.get(default), converter=_as_initializer, kw_only=True)
+
+
 def as_activation(value: Any) -> Activation:
     """Return the activation that a field was given as an instance, a name or a config."""
     return Activation.get(value)

@@ -13,8 +13,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.fields import integer
 from tinynet.initializers import Initializer, Normal
-from tinynet.layers.base import Layer, Parameter, Scratch
-from tinynet.layers.matrices import init_field
+from tinynet.layers.base import Layer, Parameter, Scratch, init_field
 from tinynet.layers.positions import as_columns
 
 

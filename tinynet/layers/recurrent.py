@@ -15,8 +15,7 @@ from tinynet._support.fields import flag, integer
 from tinynet._support.quiet import within
 from tinynet.activations import Sigmoid, Tanh
 from tinynet.initializers import Initializer, Orthogonal, Zeros
-from tinynet.layers.base import Layer, Parameter, Scratch, columns
-from tinynet.layers.matrices import init_field
+from tinynet.layers.base import Layer, Parameter, Scratch, columns, init_field
 from tinynet.layers.positions import as_columns, fill_gradients, product, sequence_shape
 
 # A model switches floating-point flags off once, for the formulas within its layers too.
