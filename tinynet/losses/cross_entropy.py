@@ -53,7 +53,8 @@ class BinaryCrossentropy(Loss):
         'one class of several use loss="categorical_crossentropy", for several yes or no "sigmoid".'
     }
 
-    # With settings, the formulas are those without, for other targets, times weights.
+    # With settings, the formulas are those without, for other targets, times weights. Each formula
+    # asks for itself whether there are any: a call to ask would cost each step of a small model.
 
     @quiet
     def each(self, A: Array, Y: Array) -> Array:

@@ -52,13 +52,9 @@ class PlacedLayer:
         self.cache = Cache(views, parameters=tuple(params), where=where, A_prev=None)
 
 
-def first_layers(layer: Layer) -> Iterator[Layer]:
-    """Yield a layer, or the first layers of its chains, which get its input."""
-    chains = [chain for chain in layer.chains if chain]
-    for chain in chains:
-        yield from first_layers(chain[0])
-    if not chains:
-        yield layer
+def first_layers(layer: Layer) -> list[Layer]:
+    """Return the first layers of a layer's chains, which get its input, or the layer itself."""
+    return [first for chain in layer.chains if chain for first in first_layers(chain[0])] or [layer]
 
 
 def takes_indices(layer: Layer) -> bool:
