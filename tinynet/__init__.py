@@ -50,7 +50,7 @@ if _TYPE_CHECKING:
 
     from numpy.typing import NDArray as _NDArray
 
-    from tinynet import functional, testing
+    from tinynet import exchange, functional, testing
     from tinynet.data import datasets
     from tinynet.data.datasets import load_digits
     from tinynet.data.frames import from_labels, from_rows
@@ -89,6 +89,7 @@ resume = Sequential.resume
 # Imported when they are first used, because most programs do without.
 _MODULES_LATER = {
     "datasets": "tinynet.data.datasets",
+    "exchange": "tinynet.exchange",
     "functional": "tinynet.functional",
     "testing": "tinynet.testing",
 }
@@ -115,8 +116,8 @@ __all__ = [
     "Lion", "Loss", "MaxPool2D", "Metric", "ModelCheckpoint", "Nadam", "Optimizer", "PReLU",
     "Parameter", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Reshape", "Residual", "Rows",
     "Schedule", "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__",
-    "activations", "callbacks", "datasets", "errors", "from_labels", "from_rows", "functional",
-    "initializers", "layers", "load", "load_digits", "losses", "metrics", "open_rows",
+    "activations", "callbacks", "datasets", "errors", "exchange", "from_labels", "from_rows",
+    "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics", "open_rows",
     "optimizers", "resume", "schedules", "testing",
 ]  # fmt: skip
 

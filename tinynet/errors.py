@@ -29,5 +29,14 @@ class FileFormatError(ValueError):
     """
 
 
+class ConversionError(TypeError):
+    """A layer, activation or module that another library has no counterpart of.
+
+    ``where`` is the place in the model that the message begins with.
+    """
+
+    where: str = ""
+
+
 class TrainingWarning(UserWarning):
     """What is likely wrong with a training, where the code may be right all the same."""

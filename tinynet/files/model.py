@@ -85,7 +85,7 @@ def _arrays(file: Contents, placed: list[PlacedLayer], dtype: np.dtype[Any]) -> 
     """Return the parameters and state of these layers by name, all within their limits."""
     arrays: dict[str, Array] = {}
     for layer in depth_first(placed):
-        for name, parameter in (layer.parameters | layer.state).items():
+        for name, parameter in layer.declared.items():
             key, least = f"{name}{layer.label}", parameter.least
             arrays[key] = array = file.array(key, parameter.shape, dtype)
             found = f"its {key} has the number {array.min(initial=np.inf):g}"

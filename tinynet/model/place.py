@@ -42,6 +42,16 @@ class PlacedLayer:
         self.activate = with_out(layer.activation.forward)
         self.activation_back = with_out(layer.activation.back)
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The parameters and the state by name, as views."""
+        return self.params | self.state_views
+
+    @property
+    def declared(self) -> dict[str, Parameter]:
+        """What the layer declares of its parameters and its state, by name."""
+        return self.parameters | self.state
+
     def hold(
         self, params: dict[str, Array], grads: dict[str, Array], state: dict[str, Array]
     ) -> None:

@@ -1,0 +1,106 @@
+"""Networks from and to other libraries: what needs none of them, and scikit-learn's MLPs."""
+
+import numpy as np
+import pytest
+from messages import raises
+
+import tinynet as tn
+from tinynet.exchange.entries import entries_of, read, written
+from tinynet.exchange.onnx.names import ONNX
+from tinynet.exchange.torch.names import TORCH
+
+LAYERS_WITH_ARRAYS = {
+    "dense": (tn.Dense(3, "relu"), (2,)),
+    "one input": (tn.Dense(3), (1,)),
+    "conv": (tn.Conv2D(4, (2, 3), groups=2), (2, 5, 6)),
+    "conv1d": (tn.Conv1D(4, 3), (2, 5)),
+    "batch norm": (tn.BatchNorm(), (3, 4, 4)),
+    "layer norm": (tn.LayerNorm(), (3, 4)),
+    "layer norm of examples": (tn.LayerNorm(over="example"), (3, 4)),
+    "prelu": (tn.PReLU(), (3, 4)),
+    "embedding": (tn.Embedding(5, 3), (4,)),
+    "rnn": (tn.SimpleRNN(3), (2, 4)),
+    "lstm": (tn.LSTM(3), (2, 4)),
+    "gru": (tn.GRU(3), (2, 4)),
+    "attention": (tn.SelfAttention(2), (4, 3)),
+}
+
+
+@pytest.mark.parametrize("table", [TORCH, ONNX], ids=["torch", "onnx"])
+@pytest.mark.parametrize("name", LAYERS_WITH_ARRAYS)
+def test_arrays_come_back(table, name):
+    """What is written in another library's layout is read as it was, and is contiguous."""
+    layer, inputs = LAYERS_WITH_ARRAYS[name]
+    (placed,) = tn.Sequential([layer], inputs=inputs, seed=1).storage.placed
+    rng = np.random.default_rng(1)
+    ours = {key: rng.normal(size=view.shape) for key, view in placed.arrays.items()}
+    entries = entries_of(table, layer, ours)
+    theirs = written(entries, ours)
+    assert all(array.flags.c_contiguous for array in theirs.values()), "strided arrays"
+    back = read(entries, theirs, {key: array.shape for key, array in ours.items()})
+    assert back.keys() == ours.keys()
+    for key, array in ours.items():
+        np.testing.assert_array_equal(array, back[key], err_msg=key)
+
+
+def two_biases(kind):
+    """Return PyTorch's arrays for a recurrent layer of 2 units, with numbers in both biases."""
+    (placed,) = tn.Sequential([kind(2)], inputs=(1, 3), seed=1).storage.placed
+    entries = entries_of(TORCH, placed.layer, placed.arrays)
+    theirs = written(entries, placed.arrays)
+    for name, start in (("bias_ih_l0", 1), ("bias_hh_l0", 10)):
+        theirs[name] = np.arange(start, start + len(theirs[name]), dtype=float)
+    return read(entries, theirs, {key: view.shape for key, view in placed.arrays.items()})
+
+
+def test_two_biases_of_torch_are_one():
+    """Two biases of i, f, g and o in PyTorch are one bias of i, f, o and g here."""
+    assert two_biases(tn.LSTM)["b"].ravel().tolist() == [11, 13, 15, 17, 23, 25, 19, 21]
+    assert two_biases(tn.SimpleRNN)["b"].ravel().tolist() == [11, 13]
+
+
+# scikit-learn
+
+MLPS = {
+    "binary": ("MLPClassifier", "log_loss", lambda y: y % 2),
+    "classes": ("MLPClassifier", "log_loss", lambda y: y),
+    "labels": ("MLPClassifier", "log_loss", lambda y: np.stack([y % 2, y > 1], axis=1)),
+    "number": ("MLPRegressor", "squared_error", lambda y: y * 1.5),
+    "numbers": ("MLPRegressor", "squared_error", lambda y: np.stack([y, -y], axis=1)),
+}
+
+
+def fitted(kind, activation, dtype):
+    """Return a fitted MLP of scikit-learn, and its rows."""
+    neural_network = pytest.importorskip("sklearn.neural_network", reason="an extra")
+    name, _, targets = MLPS[kind]
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(40, 5)).astype(dtype), np.arange(40) % 4
+    settings = {"hidden_layer_sizes": (4, 3), "solver": "lbfgs", "max_iter": 3}
+    mlp = getattr(neural_network, name)(activation=activation, random_state=1, **settings)
+    return mlp.fit(X, targets(y)), X
+
+
+@pytest.mark.filterwarnings("ignore")  # three iterations do not converge
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("kind", MLPS)
+def test_from_sklearn(kind, activation, dtype):
+    """A model computes what an MLP of scikit-learn does, in its dtype."""
+    mlp, X = fitted(kind, activation, dtype)
+    model = tn.exchange.from_sklearn(mlp)
+    is_classifier = MLPS[kind][0] == "MLPClassifier"
+    expected = mlp.predict_proba(X) if is_classifier else mlp.predict(X).reshape(len(X), -1)
+    expected = expected[:, 1:] if kind == "binary" else expected
+    tolerance = 1e-6 if dtype == "float32" else 1e-13
+    np.testing.assert_allclose(model.predict(X.T).T, expected, rtol=0, atol=tolerance)
+    assert model.dtype == mlp.coefs_[0].dtype
+
+
+def test_what_is_no_mlp():
+    """What is not an MLP, or is not fitted, is refused."""
+    neural_network = pytest.importorskip("sklearn.neural_network", reason="an extra")
+    with raises(TypeError, "mlp is dict, expected MLPClassifier", "pipeline[-1]"):
+        tn.exchange.from_sklearn({})
+    with raises(TypeError, "MLPRegressor is not fitted", "mlp.fit(X, y)"):
+        tn.exchange.from_sklearn(neural_network.MLPRegressor())

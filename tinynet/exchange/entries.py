@@ -1,0 +1,123 @@
+"""How arrays of a layer are called and laid out in another library, in both directions.
+
+An entry is one array of theirs. It says from which arrays of ours it is made and how, and how it is
+taken apart again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+
+from tinynet._support.arrays import Array, Shape
+from tinynet.layers.base import Layer
+
+
+@attrs.frozen
+class Entry:
+    """An array of another library: its name there, which of ours are in it, and how.
+
+    ``read`` returns an array for each of ours, in any shape with the numbers in the same order. Two
+    entries that name one array share it: written, the first gets it and the others zeros; read, it
+    is their sum. So are two biases of PyTorch's LSTM, which has one here.
+    """
+
+    name: str
+    ours: tuple[str, ...]
+    write: Callable[..., Array]
+    read: Callable[[Array], tuple[Array, ...]]
+
+
+def same(name: str, ours: str) -> Entry:
+    """Return the entry of an array that is laid out as ours."""
+    return Entry(name, (ours,), lambda array: array, lambda array: (array,))
+
+
+def column(name: str, ours: str) -> Entry:
+    """Return the entry of a vector, which is a column (n, 1) here: b, gamma and so on."""
+    return Entry(name, (ours,), lambda array: array[..., 0], lambda array: (array,))
+
+
+def moved(name: str, ours: str, *axes: int) -> Entry:
+    """Return the entry of an array with the axes in this order, as for np.transpose."""
+    back = np.argsort(axes)
+    return Entry(name, (ours,), lambda a: a.transpose(axes), lambda a: (a.transpose(back),))
+
+
+def gates(name: str, ours: str, order: Sequence[int], *, transposed: bool = False) -> Entry:
+    """Return the entry of blocks of rows, one for each gate, in another order.
+
+    `order` are our blocks as they have them. `transposed` says that theirs is (n_prev, rows).
+    """
+    back = np.argsort(order)
+
+    def write(array: Array) -> Array:
+        written = _blocks(array, order)
+        return written.T if transposed else written
+
+    def read(array: Array) -> tuple[Array, ...]:
+        return (_blocks(array.T if transposed else array, back),)
+
+    return Entry(name, (ours,), write, read)
+
+
+def gates_column(name: str, ours: str, order: Sequence[int]) -> Entry:
+    """Return the entry of a vector with a block for each gate, in another order."""
+    back = np.argsort(order)
+    return Entry(name, (ours,), lambda b: _blocks(b, order)[:, 0], lambda b: (_blocks(b, back),))
+
+
+def _blocks(array: Array, order: Any) -> Array:
+    blocks: Array = array.reshape(len(order), -1, *array.shape[1:])
+    return blocks.take(order, axis=0).reshape(array.shape)
+
+
+def constant(name: str, value: Any) -> Entry:
+    """Return the entry of an array that says nothing about ours."""
+    return Entry(name, (), lambda: value, lambda _: ())
+
+
+Table: TypeAlias = Mapping[type[Layer], Sequence[Entry]]
+
+
+def entries_of(table: Table, layer: Layer, names: Iterable[str]) -> Sequence[Entry]:
+    """Return the entries of a layer's arrays; those of a class that no table has are as here."""
+    for kind in type(layer).__mro__:
+        if kind in table:
+            return table[kind]
+    return [same(name, name) for name in names]
+
+
+def written(entries: Sequence[Entry], ours: Mapping[str, Array]) -> dict[str, Array]:
+    """Return their arrays by name: contiguous copies of ours."""
+    theirs, seen = {}, set[str]()
+    for entry in entries:
+        array = entry.write(*[ours[name] for name in entry.ours])
+        is_second = bool(entry.ours) and seen.issuperset(entry.ours)
+        theirs[entry.name] = np.zeros_like(array, order="C") if is_second else array.copy("C")
+        seen.update(entry.ours)
+    return theirs
+
+
+def read(
+    entries: Sequence[Entry], theirs: Mapping[str, Array], shapes: Mapping[str, Shape]
+) -> dict[str, Array]:
+    """Return our arrays by name, in these shapes; every entry is in `theirs`, as `written` has it.
+
+    >>> b = np.array([[1.0], [2.0]])
+    >>> entries = [column("bias_ih", "b"), column("bias_hh", "b")]
+    >>> theirs = written(entries, {"b": b})
+    >>> theirs
+    {'bias_ih': array([1., 2.]), 'bias_hh': array([0., 0.])}
+    >>> read(entries, theirs, {"b": (2, 1)})["b"].tolist()
+    [[1.0], [2.0]]
+    """
+    ours: dict[str, Array] = {}
+    for entry in entries:
+        for name, part in zip(entry.ours, entry.read(theirs[entry.name]), strict=True):
+            part = part.reshape(shapes[name])
+            ours[name] = ours[name] + part if name in ours else part
+    return ours

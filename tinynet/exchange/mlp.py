@@ -1,0 +1,63 @@
+"""scikit-learn's MLPClassifier and MLPRegressor as a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.exchange.assemble import Part, assembled
+from tinynet.layers import Dense
+from tinynet.sequential import Sequential
+
+_ACTIVATIONS = {
+    "identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu",
+    "softmax": "softmax",
+}  # fmt: skip
+_LOSSES = {
+    "log_loss": "categorical_crossentropy", "binary_log_loss": "binary_crossentropy",
+    "squared_error": "mean_squared_error", "poisson": "poisson",
+}  # fmt: skip
+
+
+def from_sklearn(mlp: Any) -> Sequential:
+    """Return the model of a fitted ``MLPClassifier`` or ``MLPRegressor`` of scikit-learn.
+
+    Parameters
+    ----------
+    mlp : MLPClassifier or MLPRegressor
+        A fitted estimator.
+
+    Returns
+    -------
+    Sequential
+        A model with the same parameters, in their dtype. ``model.predict(X.T)`` is
+        ``predict_proba(X).T``, with one row for two classes, or ``predict(X).T`` of a regressor.
+        ``l2`` of its layers is 0, because ``alpha`` means another number for each batch size.
+
+    Raises
+    ------
+    TypeError
+        For anything else, and for an estimator that is not fitted.
+
+    Examples
+    --------
+    Needs scikit-learn::
+
+        mlp = MLPClassifier().fit(X, y)
+        model = tn.exchange.from_sklearn(mlp)
+        labels = mlp.classes_[model.predict_labels(X.T)]
+    """
+    if not hasattr(mlp, "hidden_layer_sizes"):
+        found = f"mlp is {type(mlp).__name__}, expected MLPClassifier or MLPRegressor"
+        raise TypeError(f"{found}. Of a pipeline, pass its last step: pipeline[-1].")
+    if not hasattr(mlp, "coefs_"):
+        raise TypeError(f"{type(mlp).__name__} is not fitted. Call mlp.fit(X, y) first.")
+    n_hidden = len(mlp.coefs_) - 1
+    names = [mlp.activation] * n_hidden + [mlp.out_activation_]
+    parts = [
+        Part(Dense(W.shape[1], _ACTIVATIONS[name]), {"W": W.T, "b": b[:, np.newaxis]})
+        for W, b, name in zip(mlp.coefs_, mlp.intercepts_, names, strict=True)
+    ]
+    loss = "binary_log_loss" if mlp.out_activation_ == "logistic" else mlp.loss
+    return assembled(parts, _LOSSES[loss], None, mlp.coefs_[0].dtype)
