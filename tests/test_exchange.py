@@ -6,6 +6,7 @@ from messages import raises
 
 import tinynet as tn
 from tinynet.exchange.entries import entries_of, read, written
+from tinynet.exchange.library import library
 from tinynet.exchange.onnx.names import ONNX
 from tinynet.exchange.torch.names import TORCH
 
@@ -104,3 +105,9 @@ def test_what_is_no_mlp():
         tn.exchange.from_sklearn({})
     with raises(TypeError, "MLPRegressor is not fitted", "mlp.fit(X, y)"):
         tn.exchange.from_sklearn(neural_network.MLPRegressor())
+
+
+def test_a_library_that_is_missing():
+    """What is not installed is named, with the command that installs it."""
+    with raises(ModuleNotFoundError, "no_such_library", 'pip install "tinynet[torch]"'):
+        library("no_such_library.numpy", "torch")

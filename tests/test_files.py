@@ -533,7 +533,7 @@ def test_open_files_of_other_kinds(tmp_path):
     with raises(ValueError, "The file is closed", "Open it again"):
         tn.load(file)
     receiver, sender = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
-    with receiver, sender, raises(ValueError, "cannot seek", "tn.load(io.BytesIO(file.read()))"):
+    with receiver, sender, raises(ValueError, "cannot seek", "io.BytesIO(file.read())"):
         tn.load(receiver.buffer)
     with raises(TypeError, "open as text", 'open(path, "wb")'):
         network().save(io.StringIO())

@@ -12,7 +12,8 @@ from tinynet._support.arrays import Array
 from tinynet._support.elsewhere import unexpected
 from tinynet.data.sources import BATCH_SIZE, input_parts
 from tinynet.files import model as model_file
-from tinynet.files.archive import Source, opened
+from tinynet.files.archive import opened
+from tinynet.files.source import Source
 from tinynet.metrics import Measure, labels
 from tinynet.model.network import Network
 from tinynet.model.summary import Summary, one_line, summary

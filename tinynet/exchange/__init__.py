@@ -11,11 +11,17 @@ from tinynet._support.later import later as _later
 
 if _TYPE_CHECKING:
     from tinynet.exchange.mlp import from_sklearn
+    from tinynet.exchange.safetensors import load_safetensors, save_safetensors
+    from tinynet.exchange.state import load_state_dict, state_dict
 
-__all__ = ["from_sklearn"]
+__all__ = [
+    "from_sklearn", "load_safetensors", "load_state_dict", "save_safetensors", "state_dict",
+]  # fmt: skip
 
-_BY_MODULE = {  # where each is defined
-    "mlp": ["from_sklearn"]
+_BY_MODULE = {
+    "mlp": ["from_sklearn"],
+    "safetensors": ["load_safetensors", "save_safetensors"],
+    "state": ["load_state_dict", "state_dict"],
 }
 
 __getattr__, __dir__ = _later(__name__, __all__, **_BY_MODULE)

@@ -20,9 +20,8 @@ from tinynet.layers.base import Layer
 class Entry:
     """An array of another library: its name there, which of ours are in it, and how.
 
-    ``read`` returns an array for each of ours, in any shape with the numbers in the same order. Two
-    entries that name one array share it: written, the first gets it and the others zeros; read, it
-    is their sum. So are two biases of PyTorch's LSTM, which has one here.
+    ``read`` returns an array for each of ours, in any shape with the numbers in the same order. Of
+    several entries that name one of ours, it is the sum.
     """
 
     name: str
@@ -70,6 +69,24 @@ def gates_column(name: str, ours: str, order: Sequence[int]) -> Entry:
     return Entry(name, (ours,), lambda b: _blocks(b, order)[:, 0], lambda b: (_blocks(b, back),))
 
 
+def second(entry: Entry) -> Entry:
+    """Return an entry that is added to another one of the same array, and written as zeros.
+
+    PyTorch's LSTM has two biases, where there is one here.
+    """
+    return attrs.evolve(entry, write=lambda array: np.zeros_like(entry.write(array)))
+
+
+def reordered(entry: Entry, order: Array) -> Entry:
+    """Return an entry whose first axis is in another order."""
+    back = np.argsort(order)
+
+    def write(*arrays: Array) -> Array:
+        return entry.write(*arrays).take(order, axis=0)
+
+    return Entry(entry.name, entry.ours, write, lambda a: entry.read(a.take(back, axis=0)))
+
+
 def _blocks(array: Array, order: Any) -> Array:
     blocks: Array = array.reshape(len(order), -1, *array.shape[1:])
     return blocks.take(order, axis=0).reshape(array.shape)
@@ -93,13 +110,7 @@ def entries_of(table: Table, layer: Layer, names: Iterable[str]) -> Sequence[Ent
 
 def written(entries: Sequence[Entry], ours: Mapping[str, Array]) -> dict[str, Array]:
     """Return their arrays by name: contiguous copies of ours."""
-    theirs, seen = {}, set[str]()
-    for entry in entries:
-        array = entry.write(*[ours[name] for name in entry.ours])
-        is_second = bool(entry.ours) and seen.issuperset(entry.ours)
-        theirs[entry.name] = np.zeros_like(array, order="C") if is_second else array.copy("C")
-        seen.update(entry.ours)
-    return theirs
+    return {entry.name: entry.write(*[ours[n] for n in entry.ours]).copy("C") for entry in entries}
 
 
 def read(
@@ -108,7 +119,7 @@ def read(
     """Return our arrays by name, in these shapes; every entry is in `theirs`, as `written` has it.
 
     >>> b = np.array([[1.0], [2.0]])
-    >>> entries = [column("bias_ih", "b"), column("bias_hh", "b")]
+    >>> entries = [column("bias_ih", "b"), second(column("bias_hh", "b"))]
     >>> theirs = written(entries, {"b": b})
     >>> theirs
     {'bias_ih': array([1., 2.]), 'bias_hh': array([0., 0.])}

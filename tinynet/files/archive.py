@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
@@ -21,10 +20,19 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
-from tinynet._support.checks import LONGEST_SHOWN, file_path, integer, shown
+from tinynet._support.checks import file_path, integer, shown
 from tinynet._support.npy import read_header
-from tinynet.errors import FileFormatError, UnknownNameError
-from tinynet.files.replace import replacing
+from tinynet.errors import FileFormatError
+from tinynet.files.source import (
+    PATH,
+    WRITERS,
+    Source,
+    cause,
+    expect_source,
+    fault,
+    refusing,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     import zipfile
@@ -32,16 +40,12 @@ if TYPE_CHECKING:
 FORMAT = 2  # what is written; 1, which had no state of layers, is read too
 _LONGEST_DESCRIPTION = 1 << 20  # characters; what grows with a training belongs in an array
 _LONGEST_INTEGER = 40  # characters: a generator's state has numbers of 128 bits
-_WRITERS = "model.save, or fit(..., checkpoint=...),"
 _LONGEST_NAME = 65_535  # bytes, of a member of a zip archive
 _LARGEST_NUMBER = 8  # bytes; what a long double has depends on the machine
 
 _MEMBER = re.compile(r"[\w.-]+\.npy")  # names no folder
 _MAGIC = b"\x93NUMPY\x01\x00"
 _LOCAL_HEADER = 30  # bytes before a member's name
-
-Source = str | bytes | os.PathLike[Any] | BinaryIO
-_PATH = (str, bytes, os.PathLike)
 
 
 def write_file(
@@ -58,29 +62,17 @@ def write_file(
     `check` reads the contents as they will be read from the file. If it raises an error, nothing
     is written: a file that could not be read again would take the place of one that can.
     """
-    import json  # costs 2 ms, as zipfile costs 10; only files need them
-
-    text = json.dumps({**description, "format": FORMAT})
+    text = description_text(description)
     members = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in members.items():
         _check_member(name, array)
-    with _refusing_to_write():
-        contents = Contents(_parse_description(text), members)
+    with refusing_to_write():
+        contents = Contents(parse_description(text), members)
         if check is not None:
             check(contents)
             contents.expect_no_more()
     members = {"description": np.array(text), **members}
-    _check_source(target, "write")
-    if isinstance(target, _PATH):
-        with replacing(file_path("path", target, "net.npz")) as file:
-            _write_members(file, members)
-    else:
-        whole = io.BytesIO()  # a file may not seek, as one of gzip, and may take less at a time
-        _write_members(whole, members)
-        rest = whole.getbuffer()
-        while rest:
-            n = target.write(rest)
-            rest = rest[len(rest) if n is None else n :]
+    write_whole(target, lambda file: _write_members(file, members), "net.npz")
 
 
 def _check_member(name: str, array: Array) -> None:
@@ -98,28 +90,16 @@ def _check_member(name: str, array: Array) -> None:
 
 
 @contextlib.contextmanager
-def _refusing_to_write() -> Iterator[None]:
+def refusing_to_write() -> Iterator[None]:
     """Turn what goes wrong when contents are read into an error about what is to be written."""
     try:
         yield
     except (ImportError, MemoryError):
         raise
     except Exception as error:
-        found = f"It cannot be saved, because it could not be read again: {_fault(error)}"
+        found = f"It cannot be saved, because it could not be read again: {fault(error)}"
         kept = "Nothing is written; an earlier file is as it was"
-        raise FileFormatError(f"{found}. {kept}.") from _cause(error)
-
-
-def _check_source(source: Source, method: str) -> None:
-    if not isinstance(source, _PATH) and not hasattr(source, method):
-        raise TypeError(f"The path is {shown(source)}, expected a path or an open binary file.")
-    if method == "write" and isinstance(source, io.TextIOBase):
-        raise TypeError('The file is open as text, expected a binary file. Use open(path, "wb").')
-    if method == "seek" and getattr(source, "closed", False):
-        raise ValueError("The file is closed, expected an open one. Open it again.")
-    if method == "seek" and isinstance(source, io.IOBase) and not source.seekable():
-        found = "The file cannot seek, which reading it needs"
-        raise ValueError(f"{found}. Use tn.load(io.BytesIO(file.read())).")
+        raise FileFormatError(f"{found}. {kept}.") from cause(error)
 
 
 def _write_members(file: BinaryIO, members: Mapping[str, Array]) -> None:
@@ -147,7 +127,14 @@ def expect(holds: Any, fault: str) -> None:
         raise FileFormatError(fault)
 
 
-def _parse_description(text: str) -> dict[str, Any]:
+def description_text(description: Mapping[str, Any]) -> str:
+    """Return a description as JSON, with the version of its format."""
+    import json  # costs 2 ms, as zipfile costs 10; only files need them
+
+    return json.dumps({**description, "format": FORMAT})
+
+
+def parse_description(text: str) -> dict[str, Any]:
     """Return the content of a description, if its format is known here."""
     import json
 
@@ -225,7 +212,7 @@ class Archive(Contents):
             n = dtype.itemsize // 4
             expect(n <= _LONGEST_DESCRIPTION, f"its description has {n} characters")
             text = _data("description", file, dtype.itemsize).decode("utf-32-le")
-        self.description = _parse_description(text)
+        self.description = parse_description(text)
 
     def _take(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> Array:
         with self._member(name) as (file, found_shape, found_dtype):
@@ -295,7 +282,7 @@ def _agree(read: Any, described: Any) -> bool:
 
 
 @contextlib.contextmanager
-def opened(source: Source, writers: str = _WRITERS) -> Iterator[Archive]:
+def opened(source: Source, writers: str = WRITERS) -> Iterator[Archive]:
     """Open a file that `write_file` wrote; whatever is wrong with it is a `FileFormatError`.
 
     So is any error within the block, except those that are no fault of the file: a name that is
@@ -303,45 +290,11 @@ def opened(source: Source, writers: str = _WRITERS) -> Iterator[Archive]:
     """
     import zipfile
 
-    _check_source(source, "seek")
+    expect_source(source, "seek")
     with contextlib.ExitStack() as stack:
         file: Any = source
-        if isinstance(source, _PATH):
+        if isinstance(source, PATH):
             file = stack.enter_context(open(file_path("path", source, "net.npz"), "rb"))
         stack.enter_context(refusing(source, writers))
         archive = stack.enter_context(zipfile.ZipFile(file))
         yield Archive(archive, file.seek(0, io.SEEK_END))
-
-
-@contextlib.contextmanager
-def refusing(source: Source, writers: str = _WRITERS) -> Iterator[None]:
-    """Turn what goes wrong with the content of a file into a `FileFormatError`.
-
-    The message says what writes such files.
-    """
-    try:
-        yield
-    except (UnknownNameError, ImportError, MemoryError):
-        raise
-    except Exception as error:  # a damaged archive shows itself in every kind of error
-        name = repr(os.fspath(source)) if isinstance(source, _PATH) else "The file"
-        found = f"{name} is not a whole tinynet file: {_fault(error)}"
-        remedy = f"Pass a file that {writers} wrote."
-        raise FileFormatError(f"{found}. {remedy}") from _cause(error)
-
-
-def _fault(error: Exception) -> str:
-    """Return the message of an error, in which a file may have put anything."""
-    text = (str(error) or type(error).__name__).rstrip(".")
-    text = "".join(map(_printable, text[: LONGEST_SHOWN + 1]))
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} ..."
-
-
-def _printable(sign: str) -> str:
-    """Return a character as it can be shown: a terminal would obey some, and refuse others."""
-    return sign if sign.isprintable() else repr(sign)[1:-1]
-
-
-def _cause(error: Exception) -> Exception | None:
-    """Return an error to be shown as the cause of another, unless a file made it too long."""
-    return error if len(str(error)) <= LONGEST_SHOWN else None

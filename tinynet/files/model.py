@@ -10,7 +10,8 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import example_shape, shown
 from tinynet.errors import NonFiniteError, UnknownNameError
-from tinynet.files.archive import Contents, Source, expect, expect_same, write_file
+from tinynet.files.archive import Contents, expect, expect_same, write_file
+from tinynet.files.source import Source
 from tinynet.layers import Layer
 from tinynet.model.network import DTYPES, Network
 from tinynet.model.place import PlacedLayer, depth_first, place
@@ -54,7 +55,7 @@ def _describe(network: Network, inputs: Shape) -> dict[str, Any]:
 
 def read(file: Contents, kind: type[N]) -> N:
     """Return the network of an open file; arrays are allocated when all have been read."""
-    network, placed = _without_arrays(file.description, kind)
+    network, placed = without_arrays(file.description, kind)
     arrays = _arrays(file, placed, network.dtype)
     network.build(placed, None)
     for name, view in network.storage.named().items():
@@ -64,11 +65,11 @@ def read(file: Contents, kind: type[N]) -> N:
 
 def check(contents: Contents) -> None:
     """Refuse contents from which `read` could make no equal model."""
-    network, placed = _without_arrays(contents.description, Network)
+    network, placed = without_arrays(contents.description, Network)
     _arrays(contents, placed, network.dtype)
 
 
-def _without_arrays(found: Mapping[str, Any], kind: type[N]) -> tuple[N, list[PlacedLayer]]:
+def without_arrays(found: Mapping[str, Any], kind: type[N]) -> tuple[N, list[PlacedLayer]]:
     """Return a described network that is not built, and its layers at their places."""
     dtype = found["dtype"]
     # NumPy makes a dtype of much else, and may compile it.

@@ -24,7 +24,8 @@ from tinynet._support.random import Random, generator_from, plain, state_of
 from tinynet.data.weights import class_weights
 from tinynet.errors import FileFormatError
 from tinynet.files import model as model_file
-from tinynet.files.archive import Archive, Contents, expect, expect_same, refusing, write_file
+from tinynet.files.archive import Archive, Contents, expect, expect_same, write_file
+from tinynet.files.source import refusing
 from tinynet.metrics import is_known
 from tinynet.model.network import Network
 from tinynet.optimizers import Optimizer

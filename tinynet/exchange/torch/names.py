@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tinynet.activations import Identity
-from tinynet.exchange.entries import Table, column, constant, gates, gates_column, moved, same
+from tinynet.exchange.entries import (
+    Table,
+    column,
+    constant,
+    gates,
+    gates_column,
+    moved,
+    same,
+    second,
+)
 from tinynet.layers import (
     GRU,
     LSTM,
@@ -42,11 +51,12 @@ TORCH: Table = {
     Embedding: [moved("weight", "W", 1, 0)],
     SimpleRNN: [
         same("weight_ih_l0", "W"), same("weight_hh_l0", "U"),
-        column("bias_ih_l0", "b"), column("bias_hh_l0", "b"),
+        column("bias_ih_l0", "b"), second(column("bias_hh_l0", "b")),
     ],
     LSTM: [
         gates("weight_ih_l0", "W", _LSTM_GATES), gates("weight_hh_l0", "U", _LSTM_GATES),
-        gates_column("bias_ih_l0", "b", _LSTM_GATES), gates_column("bias_hh_l0", "b", _LSTM_GATES),
+        gates_column("bias_ih_l0", "b", _LSTM_GATES),
+        second(gates_column("bias_hh_l0", "b", _LSTM_GATES)),
     ],
     GRU: [
         same("weight_ih_l0", "W"), same("weight_hh_l0", "U"),

@@ -1,0 +1,1 @@
+"""Keras's names and layouts of arrays."""
