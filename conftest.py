@@ -2,4 +2,5 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("sklearn") else ["tinynet/sklearn"]
+_NEEDED = {"sklearn": "tinynet/sklearn", "torch": "tinynet/exchange/torch"}
+collect_ignore = [folder for library, folder in _NEEDED.items() if not find_spec(library)]

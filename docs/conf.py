@@ -15,9 +15,10 @@ version = release = tinynet.__version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
-if not find_spec("sklearn"):  # the extra whose classes this page shows
-    exclude_patterns.append("reference/estimators.rst")
-    suppress_warnings = ["toc.excluded"]
+for library, page in {"sklearn": "estimators", "torch": "exchange_torch"}.items():
+    if not find_spec(library):  # the extra whose classes this page shows
+        exclude_patterns.append(f"reference/{page}.rst")
+        suppress_warnings = ["toc.excluded"]
 html_theme = "furo"
 html_title = f"tinynet {version}"
 

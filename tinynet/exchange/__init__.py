@@ -13,15 +13,26 @@ if _TYPE_CHECKING:
     from tinynet.exchange.mlp import from_sklearn
     from tinynet.exchange.safetensors import load_safetensors, save_safetensors
     from tinynet.exchange.state import load_state_dict, state_dict
+    from tinynet.exchange.torch.activations import torch_activation
+    from tinynet.exchange.torch.into import from_torch
+    from tinynet.exchange.torch.layers import torch_layer
+    from tinynet.exchange.torch.out import to_torch
+    from tinynet.exchange.torch.plain import torch_module
 
 __all__ = [
-    "from_sklearn", "load_safetensors", "load_state_dict", "save_safetensors", "state_dict",
+    "from_sklearn", "from_torch", "load_safetensors", "load_state_dict", "save_safetensors",
+    "state_dict", "to_torch", "torch_activation", "torch_layer", "torch_module",
 ]  # fmt: skip
 
 _BY_MODULE = {
     "mlp": ["from_sklearn"],
     "safetensors": ["load_safetensors", "save_safetensors"],
     "state": ["load_state_dict", "state_dict"],
+    "torch.activations": ["torch_activation"],
+    "torch.into": ["from_torch"],
+    "torch.layers": ["torch_layer"],
+    "torch.out": ["to_torch"],
+    "torch.plain": ["torch_module"],
 }
 
 __getattr__, __dir__ = _later(__name__, __all__, **_BY_MODULE)

@@ -18,11 +18,11 @@ from typing import Any
 from tinynet.errors import ConversionError
 
 # What a subclass may define and still compute the same A from the same A_prev: it says how to go
-# back, what to print, and where parameters begin.
+# back, what to print, and where parameters begin. Every subclass has `_abc_impl`, of Python's abc.
 _SAME_RESULT = {
     "back", "bind_back", "step_back", "h_gradients", "input_gradients", "input_gradient",
     "gamma_gradient", "scratch", "penalty", "is_penalized", "least_examples", "registered_name",
-    "init", "range", "sums_to_1", "extra_repr",
+    "init", "range", "sums_to_1", "extra_repr", "reset_parameters", "_abc_impl",
 }  # fmt: skip
 
 

@@ -101,11 +101,20 @@ Table: TypeAlias = Mapping[type[Layer], Sequence[Entry]]
 
 
 def entries_of(table: Table, layer: Layer, names: Iterable[str]) -> Sequence[Entry]:
-    """Return the entries of a layer's arrays; those of a class that no table has are as here."""
-    for kind in type(layer).__mro__:
-        if kind in table:
-            return table[kind]
-    return [same(name, name) for name in names]
+    """Return the entries of a layer's arrays; those that the table does not have are as here.
+
+    A subclass has the entries of its parent, for the arrays that it still has.
+
+    >>> from tinynet.exchange.torch.names import TORCH
+    >>> from tinynet.layers import Dense
+    >>> [(entry.name, *entry.ours) for entry in entries_of(TORCH, Dense(3), ["W", "scale"])]
+    [('weight', 'W'), ('scale', 'scale')]
+    """
+    names = list(names)
+    known = next((table[kind] for kind in type(layer).__mro__ if kind in table), ())
+    entries = [entry for entry in known if set(entry.ours) <= set(names)]
+    in_table = {name for entry in entries for name in entry.ours}
+    return [*entries, *[same(name, name) for name in names if name not in in_table]]
 
 
 def written(entries: Sequence[Entry], ours: Mapping[str, Array]) -> dict[str, Array]:

@@ -71,12 +71,12 @@ class Convolution(BoundLayer, Weighted):
         """The names of the axes that windows move along."""
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        self._windows(input_shape)
+        self.windows(input_shape)
         kernel = as_pair(self.kernel)[: len(self.axes)]
         return self.weights((self.units, input_shape[0] // self.groups, *kernel))
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return (self.units, *[axis.windows for axis in self._windows(input_shape)])
+        return (self.units, *[axis.windows for axis in self.windows(input_shape)])
 
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:
         lowered = self._lowering(input_shape)
@@ -92,7 +92,7 @@ class Convolution(BoundLayer, Weighted):
             "mean": Scratch((lowered.rows.windows, 1), fill=1 / m),
         }
 
-    def _windows(self, input_shape: Shape) -> tuple[Axis, ...]:
+    def windows(self, input_shape: Shape) -> tuple[Axis, ...]:
         """Return the windows along each axis, if the layer fits inputs of this shape."""
         settings = (self.kernel, self.stride, self.dilation, self.padding)
         axes = windows_on(input_shape, self.axes, "kernel", *settings)
@@ -106,7 +106,7 @@ class Convolution(BoundLayer, Weighted):
         return axes
 
     def _lowering(self, input_shape: Shape) -> Lowering:
-        axes = self._windows(input_shape)
+        axes = self.windows(input_shape)
         rows, columns = (_ONE_ROW, *axes)[-2:]
         return lowering(input_shape[0], self.groups, rows, columns)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinynet.activations import Identity
+from tinynet.activations import Activation, Identity
 from tinynet.exchange.entries import (
     Table,
     column,
@@ -26,6 +26,7 @@ from tinynet.layers import (
     Conv2D,
     Dense,
     Embedding,
+    Layer,
     LayerNorm,
     PReLU,
     SelfAttention,
@@ -81,5 +82,9 @@ def prefixes(chain: Sequence[PlacedLayer], before: str = "") -> Iterator[tuple[s
         yield prefix, placed
         for k, inner in enumerate(placed.chains):
             yield from prefixes(inner, prefix if len(placed.chains) == 1 else f"{prefix}{k}.")
-        is_module = not isinstance(placed.layer, Activate)
-        position += is_module + (not isinstance(placed.layer.activation, Identity))
+        position += has_module(placed.layer) + has_module(placed.layer.activation)
+
+
+def has_module(part: Layer | Activation) -> bool:
+    """Return whether a layer or an activation has a module: all but what does nothing has one."""
+    return type(part) not in (Activate, Identity)

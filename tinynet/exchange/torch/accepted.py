@@ -1,0 +1,63 @@
+"""What makes a module of PyTorch compute something else than its class and settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tinynet.errors import ConversionError
+from tinynet.exchange.torch.installed import nn, torch
+
+# Hooks that compute a parameter, by the name of their class, and what puts it in their place.
+_FOLDING = {
+    "WeightNorm": "torch.nn.utils.remove_weight_norm({module}, {name!r})",
+    "SpectralNorm": "torch.nn.utils.remove_spectral_norm({module}, {name!r})",
+}
+_PRUNING = "torch.nn.utils.prune.remove({module}, {name!r})"
+
+
+def expect_unchanged(module: Any, path: str) -> None:
+    """Refuse a module that computes otherwise than its class, or that has no numbers yet.
+
+    `path` is the place of the module in the one that came in.
+    """
+    here = f'module.get_submodule("{path}")' if path else "module"
+    for found in _findings(module, here):
+        raise ConversionError(found)
+
+
+def _findings(module: Any, here: str) -> Iterator[str]:
+    """Yield what is wrong with a module, and what to do."""
+    if isinstance(module, torch.jit.ScriptModule):
+        yield "It is compiled by TorchScript. Pass the module that it was made of."
+    arrays = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+    if any(nn.parameter.is_lazy(array) for array in arrays):
+        yield "It is lazy, and has no parameters yet. Call the module once with an X first."
+    if any(array.is_meta for array in arrays):
+        yield 'Its arrays are on the device "meta", and have no numbers. Load them first.'
+    if nn.utils.parametrize.is_parametrized(module):
+        name = next(iter(module.parametrizations))
+        remedy = f"torch.nn.utils.parametrize.remove_parametrizations({here}, {name!r})"
+        yield f"Its {name} is computed by a parametrization. Replace it by its value: {remedy}."
+    yield from map(_about_hook, _hooks(module), [here] * len(_hooks(module)))
+    if "forward" in vars(module):
+        yield f"Its forward was replaced. Restore that of its class: del {here}.forward."
+    if type(module).__call__ is not nn.Module.__call__:
+        yield "Its class defines __call__, expected forward in its place. Rename it."
+
+
+def _hooks(module: Any) -> list[Any]:
+    return [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+
+
+def _about_hook(hook: Any, here: str) -> str:
+    kinds = {kind.__name__ for kind in type(hook).__mro__}
+    name = getattr(hook, "name", None) or getattr(hook, "_tensor_name", None)
+    for kind, call in (*_FOLDING.items(), ("BasePruningMethod", _PRUNING)):
+        if kind in kinds:
+            remedy = call.format(module=here, name=name)
+            return f"Its {name} is computed by a hook, {kind}. Replace it by its value: {remedy}."
+    return (
+        "It has a forward hook, which may change what it computes. Call remove() of the handle "
+        "that register_forward_hook or register_forward_pre_hook returned."
+    )

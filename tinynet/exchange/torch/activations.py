@@ -1,0 +1,78 @@
+"""Activations as modules of PyTorch."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from tinynet import activations as g
+from tinynet.activations import Activation
+from tinynet.exchange.converters import no_counterpart
+from tinynet.exchange.torch.installed import nn
+
+# Beyond it, PyTorch's softplus returns Z. That is the same number to the last digit of float64.
+_SOFTPLUS_IS_Z = 40.0
+
+
+@functools.singledispatch
+def torch_activation(activation: Activation) -> Any:
+    """Return the module of PyTorch that computes an activation; axis 1 is that of the units.
+
+    Register a converter for a custom activation, found by the annotation, before `to_torch`::
+
+        @tn.exchange.torch_activation.register
+        def convert(activation: Swish):
+            return torch.nn.SiLU()
+
+    Raises
+    ------
+    ConversionError
+        For an activation without a converter.
+    """
+    raise no_counterpart(activation, "PyTorch", torch_activation)
+
+
+def _register_those_without_settings() -> None:
+    for kind, module in {
+        g.Identity: nn.Identity, g.Sigmoid: nn.Sigmoid, g.Tanh: nn.Tanh, g.ReLU: nn.ReLU,
+        g.SELU: nn.SELU, g.SiLU: nn.SiLU, g.Mish: nn.Mish, g.HardSigmoid: nn.Hardsigmoid,
+        g.HardSiLU: nn.Hardswish, g.ReLU6: nn.ReLU6, g.Softsign: nn.Softsign,
+    }.items():  # fmt: skip
+        torch_activation.register(kind, functools.partial(_made, module))
+
+
+def _made(module: Any, _: Activation) -> Any:
+    return module()
+
+
+_register_those_without_settings()
+
+
+@torch_activation.register
+def _(activation: g.LeakyReLU) -> Any:
+    return nn.LeakyReLU(activation.slope)
+
+
+@torch_activation.register
+def _(activation: g.ELU) -> Any:
+    return nn.ELU(activation.alpha)
+
+
+@torch_activation.register
+def _(activation: g.CELU) -> Any:
+    return nn.CELU(activation.alpha)
+
+
+@torch_activation.register
+def _(activation: g.GELU) -> Any:
+    return nn.GELU("tanh" if activation.approximate else "none")
+
+
+@torch_activation.register
+def _(activation: g.Softplus) -> Any:
+    return nn.Softplus(threshold=_SOFTPLUS_IS_Z)
+
+
+@torch_activation.register
+def _(activation: g.Softmax) -> Any:
+    return nn.Softmax(dim=1)

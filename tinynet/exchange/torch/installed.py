@@ -1,0 +1,9 @@
+"""PyTorch itself, if it is installed, and otherwise the error that says how to get it."""
+
+from tinynet.exchange.library import library
+
+if library("torch", extra="torch"):
+    import torch
+    from torch import nn
+
+__all__ = ["nn", "torch"]
