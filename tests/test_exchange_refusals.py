@@ -4,11 +4,11 @@ import attrs
 import numpy as np
 import pytest
 from messages import raises
-from test_exchange_modules import IMAGES, Scale, expect_same
+from test_exchange_modules import IMAGES, Scale, drawn, expect_same
 
 import tinynet as tn
 from tinynet import Dense, Sequential
-from tinynet.errors import ConversionError, NotBuiltError, ShapeError
+from tinynet.errors import ConversionError, NonFiniteError, NotBuiltError, ShapeError
 
 torch = pytest.importorskip("torch", reason="an extra is not installed")
 nn = torch.nn
@@ -71,7 +71,7 @@ def linear():
     return nn.Linear(4, 3)
 
 
-LSTM_HERE = ["sequences as (m, T, n), expected (m, n, T)", "LSTM"]
+LAST = "has the features of sequences last, expected (m, n, T)"
 REFUSED = {  # a module, the shape of an example, words, and what comes of the remedy, or None
     "custom": (lambda: nn.Sequential(Net()), 4, [
         "Module 0 (Net): What forward of Net computes cannot be read, expected an nn.Sequential",
@@ -172,9 +172,11 @@ REFUSED = {  # a module, the shape of an example, words, and what comes of the r
         "It gets (m, 4, 5), expected 4 axes"], lambda: nn.BatchNorm1d(4)),
     "dropout of other axes": (lambda: nn.Dropout1d(), 4, ["It gets (m, 4), expected 3 axes"],
         lambda: nn.Dropout()),
-    "lstm": (lambda: nn.Sequential(nn.LSTM(3, 2)), (3, 5), LSTM_HERE, None),
-    "embedding": (lambda: nn.Embedding(3, 2), 5, ["sequences as (m, T, n)", "Embedding"], None),
-    "attention": (lambda: nn.MultiheadAttention(4, 2), (4, 5), ["SelfAttention"], None),
+    "lstm": (lambda: nn.Sequential(nn.LSTM(3, 2)), (3, 5), [
+        "Module 0 (LSTM): nn.LSTM has the features of sequences last", "with LSTM(2)"], None),
+    "embedding": (lambda: nn.Embedding(3, 2), 5, [
+        f"nn.Embedding {LAST}", "with Embedding(3, 2)"], None),
+    "attention": (lambda: nn.MultiheadAttention(4, 2), (4, 5), [LAST, "SelfAttention(2)"], None),
     "other features": (lambda: nn.Linear(4, 3), 5, [
         "weight has shape (3, 4), expected (3, 5)", "inputs="], None),
     "deep": (lambda: nn.Sequential(nn.Sequential(nn.Sequential(linear(), nn.GLU()))), 4, [
@@ -203,7 +205,7 @@ def test_other_things():
     """What is no module or no model is refused, and the remedy fits it."""
     with raises(TypeError, "module is int, expected a torch.nn.Module"):
         tn.exchange.from_torch(3)
-    with raises(TypeError, "module is OrderedDict, expected", "tn.exchange.load_state_dict"):
+    with raises(TypeError, "module is OrderedDict, expected", "load_state_dict(model, module)"):
         tn.exchange.from_torch(linear().state_dict())
     with raises(TypeError, "model is Linear, expected a tinynet model", "from_torch(module)"):
         tn.exchange.to_torch(linear())
@@ -211,6 +213,47 @@ def test_other_things():
         tn.exchange.to_torch(Dense(3))
     with raises(NotBuiltError, "no parameters yet"):
         tn.exchange.to_torch(Sequential([Dense(3)]))
+
+
+SEQUENCES = {  # a module of PyTorch, the layer, and the shape of an example
+    "rnn": (lambda: nn.RNN(3, 2, batch_first=True), tn.SimpleRNN(2, sequences=True), (3, 5)),
+    "lstm": (lambda: nn.LSTM(3, 2, batch_first=True), tn.LSTM(2, sequences=True), (3, 5)),
+    "gru": (lambda: nn.GRU(3, 2, batch_first=True), tn.GRU(2, sequences=True), (3, 5)),
+    "embedding": (lambda: nn.Embedding(7, 2), tn.Embedding(7, 2), (5,)),
+    "attention": (
+        lambda: nn.MultiheadAttention(4, 2, batch_first=True), tn.SelfAttention(2), (4, 5)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_sequences_as_pytorch_has_them(name):
+    """A module that has its features last is refused, and the model of the remedy is the same."""
+    make, layer, inputs = SEQUENCES[name]
+    module = nn.Sequential(drawn(make))
+    with raises(ConversionError, "Module 0", LAST, "load_state_dict(model, module.state_dict())"):
+        from_torch(module, inputs)
+    model = Sequential([layer], inputs=inputs)
+    tn.exchange.load_state_dict(model, module.state_dict())
+    rng = np.random.default_rng(1)
+    X = rng.integers(7, size=(5, 4)) if name == "embedding" else rng.normal(size=(*inputs, 4))
+    last = torch.from_numpy(X.T.copy())  # (m, T, n), or indices (m, T)
+    last = last if name == "embedding" else last.float()
+    A = module[0](last, last, last) if name == "attention" else module[0](last)
+    A = (A[0] if isinstance(A, tuple) else A).detach().numpy()
+    np.testing.assert_allclose(model.predict(X), A.T, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_numbers_that_no_model_has(number):
+    """NaN, infinity and a variance below 0 are refused by name."""
+    module = nn.Sequential(linear(), nn.BatchNorm1d(3))
+    module[0].weight.data[1, 2] = number
+    with raises(NonFiniteError, f"Module 0 (Linear): W[1, 2] is {number}", "finite"):
+        from_torch(module)
+    module[0].weight.data[1, 2] = 1
+    module[1].running_var[0] = -1
+    with raises(ValueError, "Module 1 (BatchNorm1d): running_variance has the number -1"):
+        from_torch(module)
 
 
 def test_shapes_that_do_not_fit():

@@ -16,8 +16,8 @@ if _TYPE_CHECKING:
     from tinynet.exchange.torch.activations import torch_activation
     from tinynet.exchange.torch.into import from_torch
     from tinynet.exchange.torch.layers import torch_layer
+    from tinynet.exchange.torch.ours import torch_module
     from tinynet.exchange.torch.out import to_torch
-    from tinynet.exchange.torch.plain import torch_module
 
 __all__ = [
     "from_sklearn", "from_torch", "load_safetensors", "load_state_dict", "save_safetensors",
@@ -32,7 +32,7 @@ _BY_MODULE = {
     "torch.into": ["from_torch"],
     "torch.layers": ["torch_layer"],
     "torch.out": ["to_torch"],
-    "torch.plain": ["torch_module"],
+    "torch.ours": ["torch_module"],
 }
 
 __getattr__, __dir__ = _later(__name__, __all__, **_BY_MODULE)

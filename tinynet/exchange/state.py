@@ -114,7 +114,7 @@ def load_state_dict(model: Network, arrays: Mapping[str, Any], naming: str = "to
             array = np.empty_like(view)
             write(array, ours[key], key)
             checks.check_finite(key, array)
-            _expect_least(key, array, placed.declared[name].least)
+            expect_least(key, array, placed.declared[name].least)
             checked.append((view, array))
     for view, array in checked:
         view[...] = array
@@ -204,7 +204,8 @@ def _expect_shape(
         raise ShapeError(f"{found}. {remedy}.")
 
 
-def _expect_least(key: str, array: Array, least: float) -> None:
+def expect_least(key: str, array: Array, least: float) -> None:
+    """Refuse an array with numbers that a layer cannot have, such as a variance below 0."""
     if (array < least).any():
         found = f"{key} has the number {array.min():g}, expected at least {least:g}"
         raise ValueError(f"{found}. Pass the arrays of a trained model.")

@@ -8,17 +8,18 @@ from typing import Any
 
 import attrs
 
-from tinynet._support.arrays import Shape
-from tinynet._support.checks import example_shape
+from tinynet._support import checks
+from tinynet._support.arrays import Array, Shape
 from tinynet.activations import Activation, Identity
-from tinynet.errors import ConversionError, ShapeError
+from tinynet.errors import ConversionError, NonFiniteError, ShapeError
 from tinynet.exchange.assemble import Part, assembled, joined
 from tinynet.exchange.converters import converter, naming
+from tinynet.exchange.state import expect_least
 from tinynet.exchange.torch import modules
 from tinynet.exchange.torch.accepted import expect_unchanged
 from tinynet.exchange.torch.arrays import arrays_of, dtype_of
 from tinynet.exchange.torch.installed import nn
-from tinynet.exchange.torch.plain import torch_module
+from tinynet.exchange.torch.ours import torch_module
 from tinynet.exchange.torch.shapes import expect_examples
 from tinynet.layers import (
     Activate,
@@ -70,6 +71,8 @@ def from_torch(
         `torch_module`.
     ShapeError
         If `inputs` do not follow from the first module, or do not fit.
+    NonFiniteError
+        For NaN or infinity among the numbers of the module.
     ImportError
         Without PyTorch: ``pip install "tinynet[torch]"``.
 
@@ -85,10 +88,10 @@ def from_torch(
     if not isinstance(module, nn.Module):
         found = f"module is {type(module).__name__}, expected a torch.nn.Module"
         is_state = isinstance(module, Mapping)
-        remedy = ' Use tn.exchange.load_state_dict(model, arrays, naming="torch").'
+        remedy = " Use tn.exchange.load_state_dict(model, module)."
         raise TypeError(f"{found}.{remedy if is_state else ''}")
     steps = _steps({"": module})
-    shape = _inputs(steps) if inputs is None else example_shape(inputs)
+    shape = _inputs(steps) if inputs is None else checks.example_shape(inputs)
     return assembled(_parts(steps, shape), loss, shape, dtype_of(module))
 
 
@@ -211,24 +214,27 @@ def _parts(steps: Sequence[_Step], shape: Shape) -> tuple[Part, ...]:
 
 def _part(step: _Step, layer: Layer, shape: Shape) -> tuple[Part, Shape]:
     """Return a layer with its arrays, and the shape of what it returns."""
-    with _naming_shapes(step.title):
+    arrays: dict[str, Array] = {}
+    with _naming(step.title):
         declared = layer.parameters(shape) | layer.state(shape)
+        if step.module is not None:
+            arrays = arrays_of(step.module, layer, {name: p.shape for name, p in declared.items()})
+        for name, array in arrays.items():
+            checks.check_finite(name, array)
+            expect_least(name, array, declared[name].least)
         inner = layer.chain_input_shape(shape) if step.chains else ()
-    arrays = {}
-    if step.module is not None:
-        arrays = arrays_of(step.module, layer, {name: p.shape for name, p in declared.items()})
     chains = tuple([_parts(chain, inner) for chain in step.chains])
-    with _naming_shapes(step.title):
+    with _naming(step.title):
         return Part(layer, arrays, chains, step.title), tuple(layer.output_shape(shape))
 
 
 @contextlib.contextmanager
-def _naming_shapes(title: str) -> Iterator[None]:
-    """Have a `ShapeError` begin with the module that it is about."""
+def _naming(title: str) -> Iterator[None]:
+    """Have an error about shapes or numbers begin with the module that it is about."""
     try:
         yield
-    except ShapeError as error:
-        raise ShapeError(f"{title}: {error}") from error
+    except (ValueError, NonFiniteError) as error:
+        raise type(error)(f"{title}: {error}") from error
 
 
 def _inputs(steps: Sequence[_Step]) -> Shape:

@@ -1,4 +1,4 @@
-"""Modules of PyTorch as layers and activations: plain ones, and those that `to_torch` makes."""
+"""Plain modules of PyTorch as layers and activations."""
 
 from __future__ import annotations
 
@@ -10,20 +10,14 @@ from tinynet import activations as g
 from tinynet.activations import Activation
 from tinynet.errors import ConversionError
 from tinynet.exchange.converters import no_counterpart
-from tinynet.exchange.torch import modules
 from tinynet.exchange.torch.installed import nn
 from tinynet.layers import (
-    GRU,
-    LSTM,
     AveragePool2D,
     BatchNorm,
-    Bidirectional,
-    Branches,
     Conv1D,
     Conv2D,
     Dense,
     Dropout,
-    Embedding,
     Flatten,
     GlobalAveragePool,
     Layer,
@@ -31,9 +25,6 @@ from tinynet.layers import (
     MaxPool2D,
     PReLU,
     Reshape,
-    Residual,
-    SelfAttention,
-    SimpleRNN,
 )
 
 Chains = Sequence[tuple[Layer, ...]]
@@ -78,12 +69,12 @@ def torch_module(module: Any, chains: Chains) -> Any:
     raise ConversionError(
         f"What forward of {kind} computes cannot be read, expected an nn.Sequential. Put its "
         "modules into one; or build the model here, and fill it with "
-        'tn.exchange.load_state_dict(model, arrays, naming="torch"); or register a converter: '
+        "tn.exchange.load_state_dict(model, arrays); or register a converter: "
         f"@tn.exchange.torch_module.register above def convert(module: {kind}, chains)."
     )
 
 
-def _expect(module: Any, **settings: Any) -> None:
+def expect_settings(module: Any, **settings: Any) -> None:
     """Refuse a module with other settings than these."""
     for name, expected in settings.items():
         value = getattr(module, name)
@@ -132,13 +123,13 @@ def _(module: nn.GELU, chains: Chains) -> Activation:
 
 @torch_module.register
 def _(module: nn.Hardtanh, chains: Chains) -> Activation:
-    _expect(module, min_val=0, max_val=6)
+    expect_settings(module, min_val=0, max_val=6)
     return g.ReLU6()
 
 
 @torch_module.register
 def _(module: nn.Softplus, chains: Chains) -> Activation:
-    _expect(module, beta=1)
+    expect_settings(module, beta=1)
     if module.threshold < 20:  # beyond it, A is Z: from 20 on that is A to 2e-9
         raise ConversionError(
             f"threshold is {module.threshold}, expected at least 20, from where on softplus is Z. "
@@ -170,16 +161,17 @@ def _(module: nn.Linear, chains: Chains) -> Layer:
     return Dense(len(module.weight))
 
 
-def _convolution(module: Any, kind: Any, padding: Any) -> Any:
-    _expect(module, padding_mode="zeros")
+def convolution(module: Any, kind: Any, padding: Any) -> Any:
+    """Return a convolution of a class with the settings of a module, but for the padding."""
+    expect_settings(module, padding_mode="zeros")
     units, _, *kernel = module.weight.shape
     return kind(
-        units, _number(kernel), stride=_number(module.stride), padding=padding,
-        dilation=_number(module.dilation), groups=module.groups,
+        units, one_number(kernel), stride=one_number(module.stride), padding=padding,
+        dilation=one_number(module.dilation), groups=module.groups,
     )  # fmt: skip
 
 
-def _number(value: Any) -> Any:
+def one_number(value: Any) -> Any:
     """Return the number of an axis, or of all axes if they have the same."""
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     return numbers[0] if len({*numbers}) == 1 else numbers
@@ -187,43 +179,45 @@ def _number(value: Any) -> Any:
 
 def _padding(module: Any) -> Any:
     """Return the padding of a convolution or pooling: "valid" where there is none."""
-    return module.padding if isinstance(module.padding, str) else _number(module.padding) or "valid"
+    padding = module.padding
+    return padding if isinstance(padding, str) else one_number(padding) or "valid"
 
 
 @torch_module.register
 def _(module: nn.Conv1d, chains: Chains) -> Layer:
-    return _convolution(module, Conv1D, _padding(module))
+    return convolution(module, Conv1D, _padding(module))
 
 
 @torch_module.register
 def _(module: nn.Conv2d, chains: Chains) -> Layer:
-    return _convolution(module, Conv2D, _padding(module))
+    return convolution(module, Conv2D, _padding(module))
 
 
-def _pooling(module: Any, kind: Any, padding: Any) -> Any:
-    size, stride = _number(module.kernel_size), _number(module.stride)
+def pooling(module: Any, kind: Any, padding: Any) -> Any:
+    """Return a pooling of a class with the settings of a module, but for the padding."""
+    size, stride = one_number(module.kernel_size), one_number(module.stride)
     return kind(size, None if stride == size else stride, padding)
 
 
 @torch_module.register
 def _(module: nn.MaxPool2d, chains: Chains) -> Layer:
-    _expect(module, ceil_mode=False, return_indices=False)
-    if _number(module.dilation) != 1:
-        _expect(module, dilation=1)
-    return _pooling(module, MaxPool2D, _padding(module))
+    expect_settings(module, ceil_mode=False, return_indices=False)
+    if one_number(module.dilation) != 1:
+        expect_settings(module, dilation=1)
+    return pooling(module, MaxPool2D, _padding(module))
 
 
 @torch_module.register
 def _(module: nn.AvgPool2d, chains: Chains) -> Layer:
-    _expect(module, ceil_mode=False, divisor_override=None)
+    expect_settings(module, ceil_mode=False, divisor_override=None)
     if _padding(module) != "valid":  # which is averaged, or not
-        _expect(module, count_include_pad=False)
-    return _pooling(module, AveragePool2D, _padding(module))
+        expect_settings(module, count_include_pad=False)
+    return pooling(module, AveragePool2D, _padding(module))
 
 
 def _global_average(axes: int, module: Any, chains: Chains) -> tuple[Layer, ...]:
-    if _number(module.output_size) != 1:
-        _expect(module, output_size=1)
+    if one_number(module.output_size) != 1:
+        expect_settings(module, output_size=1)
     return GlobalAveragePool(), Reshape((-1, *(1,) * axes))
 
 
@@ -267,7 +261,7 @@ for _kind in (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d):
 
 @torch_module.register
 def _(module: nn.Flatten, chains: Chains) -> Layer:
-    _expect(module, start_dim=1, end_dim=-1)
+    expect_settings(module, start_dim=1, end_dim=-1)
     return Flatten()
 
 
@@ -281,112 +275,20 @@ def _(module: nn.PReLU, chains: Chains) -> Layer:
     return PReLU()
 
 
-# Modules whose sequences are (m, T, n), and which return more than A.
+# Modules whose sequences are (m, T, n), and most of which return more than A.
 
 
 def _of_other_sequences(layer: str, module: Any, chains: Chains) -> Layer:
-    kind = type(module).__name__
     raise ConversionError(
-        f"nn.{kind} has sequences as (m, T, n), expected (m, n, T). Build the model here with "
-        f'{layer}, and fill it: tn.exchange.load_state_dict(model, arrays, naming="torch"), where '
-        'arrays have the names of tn.exchange.state_dict(model, naming="torch").'
+        f"nn.{type(module).__name__} has the features of sequences last, expected (m, n, T). Build "
+        f"the model here, with {layer.format(module)} in its place, and fill it: "
+        "tn.exchange.load_state_dict(model, module.state_dict())."
     )
 
 
 for _kind, _layer in {
-    nn.RNN: "SimpleRNN", nn.LSTM: "LSTM", nn.GRU: "GRU", nn.Embedding: "Embedding",
-    nn.MultiheadAttention: "SelfAttention",
+    nn.RNN: "SimpleRNN({0.hidden_size})", nn.LSTM: "LSTM({0.hidden_size})",
+    nn.GRU: "GRU({0.hidden_size})", nn.MultiheadAttention: "SelfAttention({0.num_heads})",
+    nn.Embedding: "Embedding({0.num_embeddings}, {0.embedding_dim})",
 }.items():  # fmt: skip
     torch_module.register(_kind, functools.partial(_of_other_sequences, _layer))
-
-
-# Modules that `to_torch` makes.
-
-
-@torch_module.register
-def _(module: modules.LinearOfPositions, chains: Chains) -> Layer:
-    return Dense(len(module.weight))
-
-
-@torch_module.register
-def _(module: modules.SameConv1d, chains: Chains) -> Layer:
-    return _convolution(module, Conv1D, "same")
-
-
-@torch_module.register
-def _(module: modules.SameConv2d, chains: Chains) -> Layer:
-    return _convolution(module, Conv2D, "same")
-
-
-@torch_module.register
-def _(module: modules.PaddedMaxPool2d, chains: Chains) -> Layer:
-    return _pooling(module, MaxPool2D, _number(module.border))
-
-
-@torch_module.register
-def _(module: modules.PaddedAvgPool2d, chains: Chains) -> Layer:
-    return _pooling(module, AveragePool2D, _number(module.border))
-
-
-@torch_module.register
-def _(module: modules.GlobalAveragePool, chains: Chains) -> Layer:
-    return GlobalAveragePool()
-
-
-@torch_module.register
-def _(module: modules.LayerNormOfPositions, chains: Chains) -> Layer:
-    return LayerNorm(epsilon=module.eps)
-
-
-@torch_module.register
-def _(module: modules.Reshape, chains: Chains) -> Layer:
-    return Reshape(module.shape)
-
-
-@torch_module.register
-def _(module: modules.EmbeddingOfPositions, chains: Chains) -> Layer:
-    _expect(module, max_norm=None)
-    return Embedding(module.num_embeddings, module.embedding_dim)
-
-
-@torch_module.register
-def _(module: modules.SimpleRNN, chains: Chains) -> Layer:
-    return SimpleRNN(module.hidden_size, module.sequences)
-
-
-@torch_module.register
-def _(module: modules.LSTM, chains: Chains) -> Layer:
-    return LSTM(module.hidden_size, module.sequences)
-
-
-@torch_module.register
-def _(module: modules.GRU, chains: Chains) -> Layer:
-    return GRU(module.hidden_size, module.sequences)
-
-
-@torch_module.register
-def _(module: modules.SelfAttention, chains: Chains) -> Layer:
-    return SelfAttention(module.num_heads, module.causal)
-
-
-@torch_module.register
-def _(module: modules.Residual, chains: Chains) -> Layer:
-    return Residual(chains[0])
-
-
-@torch_module.register
-def _(module: modules.OneBranch, chains: Chains) -> Layer:
-    return Branches(chains)
-
-
-@torch_module.register
-def _(module: modules.Branches, chains: Chains) -> Layer:
-    return Branches(chains, module.join)
-
-
-@torch_module.register
-def _(module: modules.Bidirectional, chains: Chains) -> Layer:
-    one, other = chains
-    if one != other or len(one) > 1:
-        raise ConversionError(f"Its chains are {chains}, expected one layer and the same again.")
-    return Bidirectional(one[0])
