@@ -1,4 +1,4 @@
-"""What the page "Coming from Keras, PyTorch or scikit-learn" says of PyTorch and scikit-learn."""
+"""What the pages "Coming from PyTorch" and "Coming from scikit-learn" say of losses and steps."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ YES, COUNTS = RNG.integers(0, 2, (N, M)) * 1.0, RNG.integers(0, 5, (N, M)) * 1.0
 LOSSES = {
     "mean_squared_error": ("identity", NUMBERS, lambda F, A, Y: F.mse_loss(A, Y), N / 2),
     "mean_absolute_error": ("identity", NUMBERS, lambda F, A, Y: F.l1_loss(A, Y), N),
-    "huber": ("identity", NUMBERS, lambda F, A, Y: F.smooth_l1_loss(A, Y), N),
+    "huber": ("identity", NUMBERS, lambda F, A, Y: F.huber_loss(A, Y), N),
     "binary_crossentropy": (
         "sigmoid", YES, lambda F, A, Y: F.binary_cross_entropy_with_logits(A, Y), N),
     "categorical_crossentropy": (
@@ -52,6 +52,14 @@ def test_losses_of_pytorch(name):
     np.testing.assert_allclose(factor * M * logits.grad.numpy(), model.dA[0], rtol=1e-9, atol=1e-12)
 
 
+def test_smooth_l1_of_pytorch():
+    """SmoothL1Loss is Huber / delta."""
+    torch, model = pytest.importorskip("torch"), network(tn.losses.Huber(delta=0.5), "identity")
+    model.forward(Z)
+    J = torch.nn.functional.smooth_l1_loss(torch.tensor(Z), torch.tensor(NUMBERS), beta=0.5)
+    assert N * J.item() == pytest.approx(model.cost(NUMBERS) / 0.5)
+
+
 def test_weights_of_examples():
     """The loss of `evaluate` is the weighted mean, as with PyTorch's class weights."""
     torch = pytest.importorskip("torch")
@@ -80,22 +88,48 @@ def test_log_loss_of_scikit_learn(name, activation):
     np.testing.assert_allclose(expected, model.evaluate(Z, Y, sample_weight=W)["loss"], rtol=1e-9)
 
 
-def test_penalty_of_scikit_learn():
-    """alpha of MLPRegressor is l2 times the examples of the batch, which its loss divides by."""
+@pytest.fixture
+def regressor():
+    """Return a function for an MLPRegressor that has begun, without momentum, and its model."""
     neural_network = pytest.importorskip("sklearn.neural_network")
-    X, y, alpha = NUMBERS, PREDICTED[0], 0.3
-    mlp = neural_network.MLPRegressor(
-        hidden_layer_sizes=(4,), activation="tanh", solver="sgd", alpha=alpha, batch_size=M,
-        momentum=0.0, max_iter=1, learning_rate_init=0.1, random_state=1, shuffle=False,
-    )  # fmt: skip
-    mlp.partial_fit(X.T, y)
-    before = [coefficients.copy() for coefficients in (*mlp.coefs_, *mlp.intercepts_)]
-    mlp.partial_fit(X.T, y)
-    layers = [tn.Dense(4, "tanh", l2=alpha / M), tn.Dense(1, l2=alpha / M)]
-    model = tn.Sequential(layers, "mean_squared_error", inputs=N, dtype="float64")
-    for l in (1, 2):
-        model.W[l], model.b[l] = before[l - 1].T, before[l + 1][:, np.newaxis]
-    model.fit(X, y, tn.SGD(0.1), batch_size=None)
+
+    def begun(Y, l2=0.0, **settings):
+        mlp = neural_network.MLPRegressor(
+            hidden_layer_sizes=(4,), activation="tanh", solver="sgd", alpha=l2 * M, batch_size=M,
+            max_iter=1, learning_rate_init=0.1, random_state=1, shuffle=False, **settings,
+        )  # fmt: skip
+        mlp.partial_fit(NUMBERS.T, Y.T)
+        mlp._optimizer.velocities = [0 * v for v in mlp._optimizer.velocities]
+        layers = [tn.Dense(4, "tanh", l2=l2), tn.Dense(Y.size // M, l2=l2)]
+        model = tn.Sequential(layers, "mean_squared_error", inputs=N, dtype="float64")
+        for l in (1, 2):
+            model.W[l], model.b[l] = mlp.coefs_[l - 1].T, mlp.intercepts_[l - 1][:, np.newaxis]
+        return mlp, model
+
+    return begun
+
+
+def expect_equal_parameters(mlp, model):
+    """Expect that an MLPRegressor has the parameters of a model."""
     for l in (1, 2):
         np.testing.assert_allclose(mlp.coefs_[l - 1].T, model.W[l], rtol=1e-9)
         np.testing.assert_allclose(mlp.intercepts_[l - 1], model.b[l][:, 0], rtol=1e-9)
+
+
+def test_penalty_of_scikit_learn(regressor):
+    """alpha of MLPRegressor is l2 times the examples of the batch, which its loss divides by."""
+    mlp, model = regressor(PREDICTED[0], l2=0.04, momentum=0.0)
+    mlp.partial_fit(NUMBERS.T, PREDICTED[0])
+    model.fit(NUMBERS, PREDICTED[0], tn.SGD(0.1), batch_size=None)
+    expect_equal_parameters(mlp, model)
+
+
+def test_squared_error_of_scikit_learn(regressor):
+    """With n outputs the loss is n times that of MLPRegressor, and the steps are the same."""
+    mlp, model = regressor(PREDICTED)
+    optimizer = tn.SGD(0.1, momentum=0.9, nesterov=True)  # the defaults of MLPRegressor
+    for _ in range(3):
+        mlp.partial_fit(NUMBERS.T, PREDICTED.T)
+        history = model.fit(NUMBERS, PREDICTED, optimizer, batch_size=None)
+        assert N * mlp.loss_ == pytest.approx(history["loss"][0])
+    expect_equal_parameters(mlp, model)

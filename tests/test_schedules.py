@@ -73,6 +73,7 @@ def test_every_schedule_has_rates_here():
     (Step(0.3, 0.7, 6), lambda o, lr: lr.StepLR(o, 6, gamma=0.7)),
     (Exponential(0.3, 0.95), lambda o, lr: lr.ExponentialLR(o, 0.95)),
     (Polynomial(0.3, 0, 20, 2.0), lambda o, lr: lr.PolynomialLR(o, 20, power=2.0)),
+    (Cosine(0.3, 30, restart=False), lambda o, lr: lr.CosineAnnealingLR(o, 30)),
     (Cosine(0.3, 20, 0.01), lambda o, lr: lr.CosineAnnealingWarmRestarts(o, 20, eta_min=0.01)),
     (Cosine(0.3, 3, growth=2), lambda o, lr: lr.CosineAnnealingWarmRestarts(o, 3, T_mult=2)),
     (OneCycle(0.3, 31), lambda o, lr: lr.OneCycleLR(o, 0.3, 31, cycle_momentum=False)),
