@@ -130,10 +130,15 @@ class NoSlope(TypeError):
     @property
     def line(self) -> str:
         """Return the line of the formula, if its source can be read."""
-        frames = traceback.extract_tb(self.__traceback__)
-        outside = (f for f in reversed(frames) if not f.filename.startswith(_NOT_FORMULAS))
-        last = next(outside, None)
-        return f" in line {last.lineno}, `{last.line}`" if last and last.line else ""
+        return line_of_formula(self)
+
+
+def line_of_formula(error: Exception) -> str:
+    """Return the line in which a formula raised an error, to end a sentence with, or nothing."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = (f for f in reversed(frames) if not f.filename.startswith(_NOT_FORMULAS))
+    last = next(outside, None)
+    return f" in line {last.lineno}, `{last.line}`" if last and last.line else ""
 
 
 def _value(x: Any) -> Any:

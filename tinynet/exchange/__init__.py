@@ -11,6 +11,9 @@ from tinynet._support.later import later as _later
 
 if _TYPE_CHECKING:
     from tinynet.exchange.mlp import from_sklearn
+    from tinynet.exchange.onnx.activations import onnx_activation
+    from tinynet.exchange.onnx.layers import onnx_layer
+    from tinynet.exchange.onnx.out import to_onnx
     from tinynet.exchange.safetensors import load_safetensors, save_safetensors
     from tinynet.exchange.state import load_state_dict, state_dict
     from tinynet.exchange.torch.activations import torch_activation
@@ -20,12 +23,16 @@ if _TYPE_CHECKING:
     from tinynet.exchange.torch.out import to_torch
 
 __all__ = [
-    "from_sklearn", "from_torch", "load_safetensors", "load_state_dict", "save_safetensors",
-    "state_dict", "to_torch", "torch_activation", "torch_layer", "torch_module",
+    "from_sklearn", "from_torch", "load_safetensors", "load_state_dict", "onnx_activation",
+    "onnx_layer", "save_safetensors", "state_dict", "to_onnx", "to_torch", "torch_activation",
+    "torch_layer", "torch_module",
 ]  # fmt: skip
 
 _BY_MODULE = {
     "mlp": ["from_sklearn"],
+    "onnx.activations": ["onnx_activation"],
+    "onnx.layers": ["onnx_layer"],
+    "onnx.out": ["to_onnx"],
     "safetensors": ["load_safetensors", "save_safetensors"],
     "state": ["load_state_dict", "state_dict"],
     "torch.activations": ["torch_activation"],
