@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,16 +42,29 @@ class Graph:
         self._write_layer, self._write_activation = write_layer, write_activation
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Add an operator, and return the name of its (first) output."""
+        """Add an operator, and return the name of its output."""
         for name in inputs:
             if not isinstance(name, str):
                 found = f"graph.op({kind!r}) got the input {name!r}, expected the name of an output"
                 raise TypeError(f"{found}. For a number or an array, use graph.constant(...).")
         key = (kind, inputs, repr(sorted(attributes.items())))
         if key not in self._known:
-            name = self._known[key] = self._new_name(kind)
-            self.nodes.append(onnx.helper.make_node(kind, inputs, [name], name, **attributes))
+            (self._known[key],) = self.outputs(1, kind, *inputs, **attributes)
         return self._known[key]
+
+    def outputs(self, n: int, kind: str, *inputs: str, **attributes: Any) -> list[str]:
+        """Add an operator that has n outputs, and return their names."""
+        names = [self.new_name(kind) for _ in range(n)]
+        self.nodes.append(onnx.helper.make_node(kind, inputs, names, names[0], **attributes))
+        return names
+
+    @contextlib.contextmanager
+    def inner(self) -> Iterator[list[onnx.NodeProto]]:
+        """Have the operators of the block in a list of their own, as those of a loop."""
+        nodes, known = self.nodes, self._known
+        self.nodes, self._known = [], known.copy()
+        yield self.nodes
+        self.nodes, self._known = nodes, known
 
     def constant(self, value: Any, dtype: Any = None) -> str:
         """Add a number or an array, in the dtype of the model or in another; return its name."""
@@ -58,7 +72,7 @@ class Graph:
             array = np.array(value, self.dtype if dtype is None else dtype, order="C")
         key = ("", array.dtype, array.shape, array.tobytes())
         if key not in self._known:
-            name = self._known[key] = self._new_name("constant")
+            name = self._known[key] = self.new_name("constant")
             self.initializers[name] = array
         return self._known[key]
 
@@ -100,7 +114,8 @@ class Graph:
             raise TypeError(f"{found}, expected the name of an output: return graph.op(...).")
         return name
 
-    def _new_name(self, kind: str) -> str:
+    def new_name(self, kind: str) -> str:
+        """Return a name that nothing in the graph has."""
         number = len(self._taken) - 1
         while f"{kind}_{number}" in self._taken:
             number += 1
