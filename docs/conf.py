@@ -19,6 +19,7 @@ for library, page in {"sklearn": "estimators", "torch": "exchange_torch"}.items(
     if not find_spec(library):  # the extra whose classes this page shows
         exclude_patterns.append(f"reference/{page}.rst")
         suppress_warnings = ["toc.excluded"]
+autodoc_mock_imports = [] if find_spec("onnx") else ["onnx"]  # it is only called, not shown
 html_theme = "furo"
 html_title = f"tinynet {version}"
 

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 
 from tinynet._support.arrays import Array
 from tinynet.exchange.converters import converter, naming
 from tinynet.exchange.entries import entries_of, written
+from tinynet.exchange.library import library
 from tinynet.exchange.onnx.names import ONNX
 from tinynet.model.place import PlacedLayer
+
+onnx: Any = library("onnx")
 
 
 class Graph:

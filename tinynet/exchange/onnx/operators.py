@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import onnx
 
+from tinynet.exchange.library import library
 from tinynet.exchange.onnx.graph import Graph
 from tinynet.exchange.trace import Untraceable
+
+onnx: Any = library("onnx")
 
 _OPERATORS: dict[np.ufunc, str] = {
     np.negative: "Neg", np.absolute: "Abs", np.sign: "Sign",

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 
+from tinynet.exchange.library import library
 from tinynet.exchange.onnx.graph import Graph
 from tinynet.exchange.onnx.shapes import integers, part, reshaped, transposed
 from tinynet.layers import LSTM
 from tinynet.layers.recurrent import Recurrent
+
+onnx: Any = library("onnx")
 
 # The states after a step, h first, from what its input and h give, and from the states before.
 Step = Callable[..., Sequence[str]]
@@ -61,8 +63,8 @@ def _body(graph: Graph, nodes: Any, inputs: Any, outputs: Any) -> Any:
     """Return a graph within the graph; inputs and outputs are names with shapes."""
     kind = onnx.helper.np_dtype_to_tensor_dtype(graph.dtype)
     make = onnx.helper.make_tensor_value_info
-    values = [[make(name, kind, shape) for name, shape in each] for each in (inputs, outputs)]
-    return onnx.helper.make_graph(nodes, "step", *values)
+    given, made = [[make(name, kind, shape) for name, shape in each] for each in (inputs, outputs)]
+    return onnx.helper.make_graph(nodes, "step", given, made)
 
 
 def _blocks(graph: Graph, A: str, n: int, n_gates: int) -> list[str]:
