@@ -1,9 +1,11 @@
 """Models as ONNX: what onnxruntime computes is what `predict` does."""
 
+import copy
 import io
 import math
 import os
 import tracemalloc
+import types
 
 import attrs
 import numpy as np
@@ -251,6 +253,9 @@ FORMULAS_OF_USERS = {
     "logical": lambda Z: np.logical_and(Z, Z > -3) * 1.0 + np.logical_xor(Z > 0, Z > 1),
     "pieces": in_pieces,
     "in place": in_place,
+    "masks by masks": lambda Z: np.where(np.where(Z > 0, Z > 1, True), Z, np.float64(2) * Z),
+    "a mask like": lambda Z: np.where(np.zeros_like(Z, bool) | (Z > 0), Z, np.zeros_like(Z > 0)),
+    "copies": lambda Z: np.add(copy.deepcopy(Z), 1, out=copy.copy(Z)) + Z,
     "like": lambda Z: np.ones_like(Z) + np.full_like(Z, 2.5) * np.copy(Z),
     "constant": lambda Z: np.zeros_like(Z),
     "limits": lambda Z: np.minimum(Z, np.finfo(Z.dtype).max) * np.float64(0.1),
@@ -341,6 +346,11 @@ REFUSED = {
     "text": (lambda Z: np.add(Z, None), "a NoneType"),
     "a number as result": (lambda Z: 1.0, "a float as its result", "shape of Z"),
     "a part as result": (lambda Z: Z[Z > 0], "the numbers at a mask as its result"),
+    "an error of its own": (
+        lambda Z: int(Z),
+        "what raises TypeError: int() argument … in line … `lambda Z: int(Z)",
+    ),
+    "a choice of places": (lambda Z: np.where(Z > 0)[0], "what raises TypeError", "in line"),
     "two masks": (lambda Z: Z[Z > 0] + Z[Z > 1], "numbers at a mask together with those at"),
     "another mask": (lambda Z: set_at(Z, Z[Z > 1]), "not taken at this mask"),
     "numbers in a mask": (lambda Z: np.add(Z, 1, out=Z > 0), "numbers that are written into"),
@@ -409,6 +419,27 @@ def test_registered_layer(dtype):
     assert_same(model, examples(model, 5))
     back = origin.original(tn.exchange.to_onnx(model))
     np.testing.assert_array_equal(model.values, back.values)
+
+
+def test_subclass_with_another_array():
+    """A subclass has the arrays of its parent as in ONNX, and its own as they are."""
+
+    class Scaled(tn.Dense):
+        def parameters(self, input_shape):
+            scale = tn.Parameter((1, 1), tn.initializers.Constant(3.0))
+            return super().parameters(input_shape) | {"scale": scale}
+
+        def forward(self, A_prev, cache):
+            return cache.scale * (cache.W @ A_prev + cache.b)
+
+    @tn.exchange.onnx_layer.register(Scaled)
+    def _(layer, graph, A_prev, placed):
+        W, b, scale = map(graph.parameter, ("W", "b", "scale"))
+        return graph.op("Mul", graph.op("Gemm", A_prev, W, b, transB=1), scale)
+
+    model = filled([Scaled(2, "tanh")], 3)
+    assert_same(model, examples(model, 4))
+    np.testing.assert_array_equal(model.values, origin.original(tn.exchange.to_onnx(model)).values)
 
 
 def test_array_that_a_layer_has_not():
@@ -619,6 +650,9 @@ REFUSALS = {
     "infinity": (non_finite, {}, tn.errors.NonFiniteError, "b1 has the number inf … Nothing is"),
     "no inputs": (lambda: tn.Sequential([tn.Dense(2)]), {}, tn.errors.NotBuiltError, "inputs"),
     "no model": (lambda: "net", {}, TypeError, "model is str, expected a Sequential."),
+    "an estimator": (
+        lambda: types.SimpleNamespace(model_=1), {}, TypeError, "Pass the estimator's model_.",
+    ),
 }  # fmt: skip
 
 

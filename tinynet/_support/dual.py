@@ -133,7 +133,7 @@ class NoSlope(TypeError):
         return line_of_formula(self)
 
 
-def line_of_formula(error: Exception) -> str:
+def line_of_formula(error: BaseException) -> str:
     """Return the line in which a formula raised an error, to end a sentence with, or nothing."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = (f for f in reversed(frames) if not f.filename.startswith(_NOT_FORMULAS))

@@ -123,7 +123,7 @@ def _round(x: Any, decimals: int = 0) -> Any:
 # NumPy's functions that are no ufuncs.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.clip: _clip, np.select: _select, np.piecewise: _piecewise, np.sinc: _sinc, np.round: _round,
-    np.zeros_like: lambda x, *_, **__: np.full_like(x, 0),
-    np.ones_like: lambda x, *_, **__: np.full_like(x, 1),
-    np.empty_like: lambda x, *_, **__: np.full_like(x, 0),
+    np.zeros_like: lambda x, dtype=None, **_: np.full_like(x, 0, dtype),
+    np.ones_like: lambda x, dtype=None, **_: np.full_like(x, 1, dtype),
+    np.empty_like: lambda x, dtype=None, **_: np.full_like(x, 0, dtype),
 }  # fmt: skip

@@ -39,18 +39,23 @@ class Target(Protocol):
 
 
 class Untraceable(TypeError):
-    """What a formula uses that cannot be traced."""
+    """What a formula uses that cannot be traced; its cause is another error that it raised."""
 
     @property
     def line(self) -> str:
         """Return the line of the formula, if its source can be read."""
-        return line_of_formula(self)
+        return line_of_formula(self.__cause__ or self)
 
 
 def traced(forward: Callable[[Any], Any], Z: Any, target: Target) -> Any:
     """Return the handle of what a formula computes from the handle of Z."""
-    with np.errstate(all="ignore"):
-        A = forward(Traced(Z, target))
+    try:
+        with np.errstate(all="ignore"):
+            A = forward(Traced(Z, target))
+    except Untraceable:
+        raise
+    except Exception as error:  # of what expects an array with numbers in it
+        raise Untraceable(f"what raises {type(error).__name__}: {error},") from error
     if not isinstance(A, Traced) or A.at is not None:
         kind = "the numbers at a mask" if isinstance(A, Traced) else f"a {type(A).__name__}"
         raise Untraceable(f"{kind} as its result, which does not have the shape of Z")
@@ -93,6 +98,12 @@ class Traced(NDArrayOperatorsMixin):
 
     def copy(self) -> Traced:
         return self.new(self.handle, self.is_mask)
+
+    def __copy__(self) -> Traced:
+        return self.copy()
+
+    def __deepcopy__(self, _: Any) -> Traced:
+        return self.copy()
 
     def fill(self, number: float) -> None:
         self[...] = number
@@ -138,7 +149,9 @@ class Traced(NDArrayOperatorsMixin):
         raise Untraceable("a loop over Z")
 
     def __bool__(self) -> bool:
-        raise Untraceable("`if`, min or max on numbers of Z (np.where, np.minimum and np.maximum)")
+        raise Untraceable(
+            "`if`, min or max on numbers of Z, in place of np.where, np.minimum or np.maximum,"
+        )
 
     def __float__(self) -> float:
         raise Untraceable("a function of a single number (math.exp, float)")
@@ -230,13 +243,16 @@ def _where(condition: Any, x: Any, y: Any) -> Traced:
     arrays = [array for array in (condition, x, y) if isinstance(array, Traced)]
     at, (first, *_) = _common_mask(arrays), arrays
     condition = condition if _is_mask(condition) else np.not_equal(condition, 0)
-    are_masks = _is_mask(x) and _is_mask(y)
-    handles = [first._handle(condition, True), *[first._handle(z, are_masks) for z in (x, y)]]
-    return Traced(first.target.where(*handles), first.target, are_masks, at)
+    if _is_mask(x) and _is_mask(y):
+        chosen: Traced = (condition & x) | (~condition & y)
+        return chosen
+    handles = [first._handle(condition, as_mask=True), first._handle(x), first._handle(y)]
+    return Traced(first.target.where(*handles), first.target, at=at)
 
 
-def _full_like(x: Traced, number: Any, **_: Any) -> Traced:
-    return x.new(x.target.filled(x.handle, x._handle(number)))
+def _full_like(x: Traced, number: Any, dtype: Any = None, **_: Any) -> Traced:
+    array = x.new(x.target.filled(x.handle, x._handle(number)))
+    return array.astype(x.dtype if dtype is None else dtype)
 
 
 class _Shape:

@@ -78,7 +78,7 @@ def onnx_activation(activation: Activation, graph: Any, Z: str) -> str:
             "NumPy's elementwise functions and operators, or register a converter: "
             f"@tn.exchange.onnx_activation.register above def convert(activation: {name}, graph, "
             "Z)."
-        ) from None
+        ) from found.__cause__
 
 
 @onnx_activation.register

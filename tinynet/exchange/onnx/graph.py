@@ -36,9 +36,9 @@ class Graph:
         write_activation: Callable[..., Any],
     ) -> None:
         self.dtype, self.opset = dtype, opset
-        self.nodes: list[onnx.NodeProto] = []
+        self.nodes: list[Any] = []
         self.initializers: dict[str, Array] = {}
-        self.placed: PlacedLayer
+        self.placed: Any = None
         self._taken = {"X", "A", *names}
         self._known: dict[Any, str] = {}
         self._write_layer, self._write_activation = write_layer, write_activation
@@ -61,7 +61,7 @@ class Graph:
         return names
 
     @contextlib.contextmanager
-    def inner(self) -> Iterator[list[onnx.NodeProto]]:
+    def inner(self) -> Iterator[list[Any]]:
         """Have the operators of the block in a list of their own, as those of a loop."""
         nodes, known = self.nodes, self._known
         self.nodes, self._known = [], known.copy()
@@ -101,12 +101,13 @@ class Graph:
     def chain(self, layers: Sequence[PlacedLayer], A_prev: str) -> str:
         """Add layers one after the other, each with its activation; return the name of A."""
         A = A_prev
+        outer = self.placed  # which may be a layer that is made of these
         for placed in layers:
-            outer, self.placed = getattr(self, "placed", placed), placed
+            self.placed = placed
             with naming(placed.title):
                 Z = self._convert(self._write_layer, placed.layer, A, placed)
                 A = self._convert(self._write_activation, placed.layer.activation, Z)
-            self.placed = outer
+        self.placed = outer
         return A
 
     def _convert(self, converters: Callable[..., Any], thing: Any, *arguments: Any) -> str:

@@ -90,7 +90,8 @@ def to_onnx(model: Network, path: Source | None = None, opset: int = 17) -> Any:
 def _checked(model: Any, path: Any, opset: Any) -> int:
     """Return the opset, if all arguments are right."""
     if not isinstance(model, Network):
-        raise TypeError(f"model is {type(model).__name__}, expected a Sequential.")
+        hint = " Pass the estimator's model_." if hasattr(model, "model_") else ""
+        raise TypeError(f"model is {type(model).__name__}, expected a Sequential.{hint}")
     if path is not None:
         expect_source(path, "write")
     version, newest = integer("opset", opset), min(_NEWEST, onnx.defs.onnx_opset_version())
