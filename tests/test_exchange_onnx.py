@@ -237,7 +237,18 @@ def in_place(Z):
     return B
 
 
+def with_masks(Z):
+    """Compute with masks in place."""
+    mask, low = Z > 1, np.zeros_like(Z, dtype=bool)
+    mask |= Z < -1
+    np.copyto(low, Z < -2)
+    low[Z < -3] = False
+    np.logical_not(mask, out=mask)
+    return np.where(mask, Z, 0.5) + low + mask.astype(bool) * np.logical_or(mask, Z)
+
+
 FORMULAS_OF_USERS = {
+    "masks in place": with_masks,
     "swish": lambda Z: Z / (1 + np.exp(-Z)),
     "numbers": lambda Z: 3 - 2 * Z + 0.25 * Z**2,
     "mish with logaddexp": lambda Z: Z * np.tanh(np.logaddexp(0, Z)),
@@ -409,8 +420,8 @@ def test_registered_layer(dtype):
     """A converter of a custom layer is one function; its arrays are as they are in the layer."""
     Scale = scale_class()
 
-    @tn.exchange.onnx_layer.register(Scale)
-    def _(layer, graph, A_prev, placed):
+    @tn.exchange.onnx_layer.register
+    def _(layer: Scale, graph, A_prev, placed):
         n = graph.constant(placed.input_shape, dtype="int64")
         return graph.op("Mul", A_prev, graph.op("Reshape", graph.parameter("scale"), n))
 
@@ -473,8 +484,8 @@ def test_registered_activation():
         def forward(self, Z):
             return Z / (1 + np.exp(-Z))
 
-    @tn.exchange.onnx_activation.register(Soft)
-    def _(activation, graph, Z):
+    @tn.exchange.onnx_activation.register
+    def _(activation: Soft, graph, Z):
         return graph.op("Mul", Z, graph.op("Sigmoid", Z))
 
     model = tn.Sequential([tn.Dense(3, Soft())], inputs=3, seed=1)

@@ -244,7 +244,8 @@ def _where(condition: Any, x: Any, y: Any) -> Traced:
     at, (first, *_) = _common_mask(arrays), arrays
     condition = condition if _is_mask(condition) else np.not_equal(condition, 0)
     if _is_mask(x) and _is_mask(y):
-        chosen: Traced = (condition & x) | (~condition & y)
+        otherwise = np.logical_and(np.logical_not(condition), y)
+        chosen: Traced = np.logical_or(np.logical_and(condition, x), otherwise)
         return chosen
     handles = [first._handle(condition, as_mask=True), first._handle(x), first._handle(y)]
     return Traced(first.target.where(*handles), first.target, at=at)
