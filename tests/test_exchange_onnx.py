@@ -275,6 +275,7 @@ FORMULAS_OF_USERS = {
     "logarithms": lambda Z: np.log1p(Z**2) + np.log2(np.abs(Z) + 1) - np.log10(Z * Z + 2),
     "near zero": lambda Z: np.expm1(-np.abs(Z)) + np.log1p(np.exp(-np.abs(Z))),
     "angles": lambda Z: np.arctan(Z) + np.arctan2(Z, 1 - Z) + np.sin(Z / 9) * np.cos(Z / 9),
+    "quadrants": lambda Z: np.arctan2(np.sign(Z), -np.round(Z)) + np.arctan2(0.0 * Z, -1.0),
     "arcs": lambda Z: np.arcsin(np.clip(Z, -1, 1)) - np.arccos(np.tanh(Z) / 2) + np.tan(np.tanh(Z)),
     "hyperbolic": lambda Z: np.sinh(np.tanh(Z)) + 1 / np.cosh(Z) + np.arcsinh(Z),
     "of hyperbolic": lambda Z: np.arccosh(1 + np.abs(Z)) + np.arctanh(np.tanh(Z) / 2),
@@ -645,10 +646,27 @@ def non_finite():
     return model
 
 
+def halved_class():
+    """Return the class of an activation whose field is another than it is made from."""
+
+    @attrs.frozen(slots=False)
+    class Halved(tn.Activation):
+        n: float = attrs.field(converter=lambda n: n / 2)
+
+        def forward(self, Z):
+            return self.n * Z
+
+    return Halved
+
+
 REFUSALS = {
     "a layer": (
         lambda: tn.Sequential([tn.Activate(formula(lambda Z: Z.T))], inputs=2), {},
         tn.errors.ConversionError, "Layer 1 (Activate): Formula.forward … Z.T",
+    ),
+    "a layer that could not be read again": (
+        lambda: tn.Sequential([tn.Activate(halved_class()(4))], inputs=2), {},
+        tn.errors.FileFormatError, "it could not be read again … Nothing is written",
     ),
     "an old opset": (
         lambda: filled([tn.Dense(2)], 3), {"opset": 9},

@@ -36,10 +36,9 @@ def _arctan(x: Any) -> Any:
 
 
 def _arctan2(y: Any, x: Any) -> Any:
-    angle = np.arctan(y / x)
+    angle = np.arctan(np.where(np.equal(y, 0), y, y / x))
     half_turn = math.pi * np.where(np.signbit(y), -1.0, 1.0)
-    angle = np.where(x < 0, angle + half_turn, angle)
-    return np.where(np.equal(x, 0), np.sign(y) * (math.pi / 2), angle)
+    return np.where(np.signbit(x), angle + half_turn, angle)
 
 
 def _remainder(x: Any, y: Any) -> Any:

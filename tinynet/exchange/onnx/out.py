@@ -50,6 +50,8 @@ def to_onnx(model: Network, path: Source | None = None, opset: int = 17) -> Any:
     ConversionError
         For a layer or an activation that has no counterpart in ONNX; the message says which and
         why. Register a converter with `onnx_layer` or `onnx_activation`.
+    FileFormatError
+        For a custom class that could not be made again from its fields.
     NonFiniteError
         If a parameter is not finite.
     NotBuiltError
