@@ -2,5 +2,8 @@
 
 from importlib.util import find_spec
 
-_NEEDED = {"sklearn": "tinynet/sklearn", "torch": "tinynet/exchange/torch"}
+_NEEDED = {
+    "onnx": "tinynet/exchange/onnx", "sklearn": "tinynet/sklearn",
+    "torch": "tinynet/exchange/torch",
+}  # fmt: skip
 collect_ignore = [folder for library, folder in _NEEDED.items() if not find_spec(library)]

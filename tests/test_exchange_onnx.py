@@ -24,6 +24,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="an extra is not install
 
 from tinynet.exchange.onnx import origin, out, recurrent, windows  # noqa: E402  they need onnx
 
+pytestmark = pytest.mark.usefixtures("library_alone")
 DTYPES = ("float32", "float64")
 TOLERANCE = {"float32": 1e-6, "float64": 1e-7}  # epsilon of normalizations is float32
 
