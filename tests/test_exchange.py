@@ -1,10 +1,14 @@
 """Networks from and to other libraries: what needs none of them, and scikit-learn's MLPs."""
 
+import functools
+
 import numpy as np
 import pytest
+from helpers import output_of
 from messages import raises
 
 import tinynet as tn
+from tinynet.exchange.converters import converter
 from tinynet.exchange.entries import entries_of, read, written
 from tinynet.exchange.library import library
 from tinynet.exchange.onnx.names import ONNX
@@ -58,6 +62,57 @@ def test_two_biases_of_torch_are_one():
     """Two biases of i, f, g and o in PyTorch are one bias of i, f, o and g here."""
     assert two_biases(tn.LSTM)["b"].ravel().tolist() == [11, 13, 15, 17, 23, 25, 19, 21]
     assert two_biases(tn.SimpleRNN)["b"].ravel().tolist() == [11, 13]
+
+
+def test_without_pytorch():
+    """Without PyTorch an error says what to install, and the rest of the exchange works."""
+    code = """
+import sys
+sys.modules["torch"] = None
+import tinynet as tn
+tn.exchange.state_dict(tn.Sequential([tn.Dense(1)], inputs=2))
+try:
+    tn.exchange.to_torch
+except ImportError as error:
+    print(error)
+"""
+    message = output_of("-c", code)
+    assert "needs the library torch" in message
+    assert 'pip install "tinynet[torch]"' in message
+
+
+def test_a_converter_of_a_parent():
+    """A subclass has the converter of its parent if what it defines changes no result."""
+
+    @functools.singledispatch
+    def name(layer):
+        return "none"
+
+    name.register(tn.Dense, lambda layer: "dense")
+    name.register(tn.Activation, lambda activation: "activation")
+    pass_through = tn.activations.Identity
+
+    class Same(tn.Dense, name="same_dense"):
+        """Nothing else."""
+
+    class SameWithPenalty(tn.Dense, name="dense_with_penalty"):
+        """Another cost, and the same result."""
+
+        def penalty(self, cache):
+            return 1.0
+
+    class Other(tn.Dense, name="other_dense"):
+        """Another result."""
+
+        def bind_forward(self, cache):
+            return super().bind_forward(cache)
+
+    class OtherInTurn(Other, name="other_in_turn"):
+        """The result of its parent, which is another one."""
+
+    things = [tn.Dense(1), Same(1), SameWithPenalty(1), Other(1), OtherInTurn(1), pass_through()]
+    found = [converter(name, thing)(thing) for thing in things]
+    assert found == ["dense", "dense", "dense", "none", "none", "none"]
 
 
 # scikit-learn

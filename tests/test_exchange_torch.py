@@ -196,7 +196,7 @@ def random_layer(rng, shape):
         tn.Bidirectional(recurrent(units, sequences=True)), tn.SelfAttention(heads, stride > 1),
         tn.Dropout(0.5, per="channel"), tn.GlobalAveragePool(), tn.Reshape((-1, 1, n)),
     ]  # fmt: skip
-    padding = padding if kernel == 3 and min(positions, default=0) > 1 else "same"
+    padding = padding if kernel == 3 and min(positions, default=0) > 2 else "same"
     of_images = [
         Conv2D(units, kernel, **window | {"padding": padding}), tn.GlobalAveragePool(),
         tn.MaxPool2D(kernel, stride, "same"), tn.AveragePool2D(kernel, stride, "same"),

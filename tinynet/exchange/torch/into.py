@@ -175,14 +175,14 @@ def _converted(module: Any, convert: Any, chains: tuple[tuple[Layer, ...], ...])
 
 def _without_ones(steps: Sequence[_Step]) -> tuple[_Step, ...]:
     """Leave out a reshape of the averages of channels to (C, 1, 1) that a Flatten undoes."""
-    kept: list[_Step] = []
+    left: list[_Step] = []
     for step in steps:
-        is_undone = [type(each.found) for each in kept[-2:]] == [GlobalAveragePool, Reshape]
+        is_undone = [type(before.found) for before in left[-2:]] == [GlobalAveragePool, Reshape]
         if type(step.found) is Flatten and is_undone:
-            kept.pop()
+            left.pop()
         else:
-            kept.append(step)
-    return tuple(kept)
+            left.append(step)
+    return tuple(left)
 
 
 def _layers(steps: Sequence[_Step]) -> tuple[Layer, ...]:

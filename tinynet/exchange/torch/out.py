@@ -39,7 +39,7 @@ def to_torch(model: Network) -> Any:
     -------
     torch.nn.Sequential
         A module in evaluation mode, with copies of all arrays in the model's dtype. After
-        ``module.train()`` its training can go on there.
+        ``module.train()`` its training can continue there.
 
     Raises
     ------
