@@ -4,6 +4,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from sphinx.util import inspect
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import tinynet
@@ -35,6 +37,10 @@ napoleon_custom_sections = [("Attributes", "params_style")]  # its types are wor
 # also be an argument.
 default_role = "py:obj"
 nitpick_ignore_regex = [("py:obj", ".*")]
+
+
+# The signature of a converter is shown once, and not again for each class that it knows.
+inspect.is_singledispatch_function = lambda _: False
 
 
 def prepare(*event):
