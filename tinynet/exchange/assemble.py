@@ -8,11 +8,13 @@ from typing import Any
 import attrs
 
 from tinynet._support.arrays import Array, Shape
+from tinynet._support.checks import example_shape
 from tinynet.activations import Activation, Identity
 from tinynet.errors import ShapeError
 from tinynet.layers import Activate, Dense, Dropout, Flatten, Reshape
 from tinynet.layers.base import Layer
 from tinynet.losses import Loss
+from tinynet.model.place import place
 from tinynet.sequential import Sequential
 
 _WITHOUT_ACTIVATION = (Activate, Dropout, Reshape)  # they get an Activate behind them
@@ -66,7 +68,8 @@ def assembled(
     `inputs` do not follow.
     """
     inputs = _inputs(chain) if inputs is None else inputs
-    model = Sequential([part.layer for part in chain], loss, inputs, dtype)
+    model = Sequential([part.layer for part in chain], loss, dtype=dtype)
+    model.build(place(model.layers, example_shape(inputs)), None)  # nothing is drawn
     for part, placed in zip(_depth_first(chain), model.storage.placed, strict=True):
         for name, view in placed.arrays.items():
             array = part.arrays[name]
