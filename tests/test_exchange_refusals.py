@@ -81,7 +81,16 @@ REFUSED = {  # a module, the shape of an example, words, and what comes of the r
         "@tn.exchange.torch_module.register above def convert(module: GLU"], None),
     "alone": (lambda: nn.Bilinear(4, 4, 3), 4, ["The module (Bilinear): Bilinear("], None),
     "wrapped": (lambda: nn.Sequential(nn.DataParallel(linear())), 4, [
-        "DataParallel wraps another module", "module.module"], linear),
+        "It calls another module", 'module.get_submodule("0").module in its place'],
+        lambda module: setattr(module, "0", module.get_submodule("0").module)),
+    "compiled": (lambda: torch.compile(linear()), 4, [
+        "The module (OptimizedModule)", "Use module._orig_mod"], linear),
+    "quantized": (lambda: nn.Sequential(torch.ao.nn.quantized.Linear(4, 3)), 4, [
+        "Module 0 (Linear): It is quantized"], lambda: nn.Sequential(linear())),
+    "none": (lambda: then(nn.Sequential(), lambda module: module.add_module("x", None)), 4, [
+        "Module x (NoneType): It is None, expected a torch.nn.Module", "Leave it out"], linear),
+    "eighths": (lambda: linear().to(torch.float8_e4m3fn), 4, [
+        "weight has dtype float8_e4m3fn", "module.float()"], lambda module: module.float()),
     "another forward": (lambda: nn.Sequential(Halved(4, 3)), 4, [
         "Module 0 (Halved): Halved(", "no counterpart"], None),
     "another call": (lambda: Called(4, 3), 4, ["defines __call__, expected forward"], None),
@@ -98,7 +107,7 @@ REFUSED = {  # a module, the shape of an example, words, and what comes of the r
         module.register_forward_pre_hook(lambda *_: None))), 4, [
         "The module (Sequential): It has a forward hook"], None),
     "weight_norm": (lambda: nn.Sequential(utils.parametrizations.weight_norm(linear())), 4, [
-        "Module 0", "its weight is computed by a parametrization",
+        "Module 0 (Linear): its weight is computed by a parametrization",
         'torch.nn.utils.parametrize.remove_parametrizations(module.get_submodule("0"), \'weight\')',
     ], lambda module: utils.parametrize.remove_parametrizations(
         module.get_submodule("0"), "weight")),

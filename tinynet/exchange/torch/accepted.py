@@ -13,6 +13,10 @@ _FOLDING = {
     "WeightNorm": "torch.nn.utils.remove_weight_norm({module}, {name!r})",
     "SpectralNorm": "torch.nn.utils.remove_spectral_norm({module}, {name!r})",
 }
+# Classes of modules that call another one, and the name under which they have it.
+_WRAPPERS = {
+    "DataParallel": "module", "DistributedDataParallel": "module", "OptimizedModule": "_orig_mod",
+}  # fmt: skip
 _PRUNING = "torch.nn.utils.prune.remove({module}, {name!r})"
 
 
@@ -28,6 +32,13 @@ def expect_unchanged(module: Any, path: str) -> None:
 
 def _findings(module: Any, here: str) -> Iterator[str]:
     """Yield what is wrong with a module, and what to do."""
+    kind = type(module)
+    if not isinstance(module, nn.Module):
+        yield f"It is {module!r}, expected a torch.nn.Module. Leave it out."
+    if kind.__name__ in _WRAPPERS:
+        yield f"It calls another module. Use {here}.{_WRAPPERS[kind.__name__]} in its place."
+    if "quantized" in kind.__module__:
+        yield "It is quantized. Use the module that it was made of."
     if isinstance(module, torch.jit.ScriptModule):
         yield "It is compiled by TorchScript. Pass the module that it was made of."
     arrays = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
@@ -42,7 +53,7 @@ def _findings(module: Any, here: str) -> Iterator[str]:
     yield from map(_about_hook, _hooks(module), [here] * len(_hooks(module)))
     if "forward" in vars(module):
         yield f"Its forward was replaced. Restore that of its class: del {here}.forward."
-    if type(module).__call__ is not nn.Module.__call__:
+    if kind.__call__ is not nn.Module.__call__:
         yield "Its class defines __call__, expected forward in its place. Rename it."
 
 

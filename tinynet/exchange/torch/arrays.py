@@ -46,8 +46,9 @@ def arrays_of(module: Any, layer: Layer, shapes: Mapping[str, Shape]) -> dict[st
         raise ConversionError(
             f"{has}: {layer!r} has no other arrays. Remove what it does not need."
         )
-    for name in arrays.keys() - constants:
-        arrays[name] = _array(module, name, theirs.get(name), arrays[name].shape)
+    for name, like in arrays.items():
+        if name not in constants:
+            arrays[name] = _array(module, name, theirs.get(name), like.shape)
     return read(entries, arrays, shapes)
 
 
@@ -66,9 +67,10 @@ def _array(module: Any, name: str, tensor: Any, shape: Shape) -> Array:
         raise ConversionError(f"It has no {name}, expected an array of shape {shape}. Register it.")
     if tensor.dtype not in _DTYPES:
         found = f"{name} has dtype {str(tensor.dtype).removeprefix('torch.')}"
-        raise ConversionError(f"{found}, expected float32 or float64. Use real numbers.")
+        remedy = "module.float()" if tensor.is_floating_point() else "a module of real numbers"
+        raise ConversionError(f"{found}, expected float32 or float64. Pass {remedy}.")
     dtype = getattr(torch, _DTYPES[tensor.dtype])
-    array: Array = tensor.detach().to("cpu", dtype).numpy()
+    array: Array = tensor.detach().to_dense().to("cpu", dtype).numpy()
     if isinstance(module, nn.PReLU) and array.size == 1:  # one slope for all
         array = np.broadcast_to(array, shape)
     if array.shape != shape:

@@ -121,7 +121,7 @@ def _steps(named: Mapping[str, Any]) -> tuple[_Step, ...]:
 
 def _steps_of(path: str, module: Any) -> Sequence[_Step]:
     """Return the steps of a module, which may be a chain of modules."""
-    kind = type(module).__name__
+    kind = nn.utils.parametrize.type_before_parametrizations(module).__name__
     title = f"Module {path} ({kind})" if path else f"The module ({kind})"
     with naming(title):
         expect_unchanged(module, path)

@@ -63,9 +63,6 @@ def torch_module(module: Any, chains: Chains) -> Any:
     if not any(True for _ in module.children()):
         raise no_counterpart(module, "tinynet", torch_module)
     kind = type(module).__name__
-    inner = next((name for name in ("module", "_orig_mod") if hasattr(module, name)), None)
-    if inner is not None:  # nn.DataParallel, torch.compile
-        raise ConversionError(f"{kind} wraps another module. Pass that: module.{inner}.")
     raise ConversionError(
         f"What forward of {kind} computes cannot be read, expected an nn.Sequential. Put its "
         "modules into one; or build the model here, and fill it with "
