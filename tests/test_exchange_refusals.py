@@ -107,7 +107,7 @@ REFUSED = {  # a module, the shape of an example, words, and what comes of the r
         module.register_forward_pre_hook(lambda *_: None))), 4, [
         "The module (Sequential): It has a forward hook"], None),
     "weight_norm": (lambda: nn.Sequential(utils.parametrizations.weight_norm(linear())), 4, [
-        "Module 0 (Linear): its weight is computed by a parametrization",
+        "Module 0 (Linear): Its weight is computed by a parametrization",
         'torch.nn.utils.parametrize.remove_parametrizations(module.get_submodule("0"), \'weight\')',
     ], lambda module: utils.parametrize.remove_parametrizations(
         module.get_submodule("0"), "weight")),

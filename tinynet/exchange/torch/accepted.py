@@ -37,7 +37,7 @@ def _findings(module: Any, here: str) -> Iterator[str]:
         yield f"It is {module!r}, expected a torch.nn.Module. Leave it out."
     if kind.__name__ in _WRAPPERS:
         yield f"It calls another module. Use {here}.{_WRAPPERS[kind.__name__]} in its place."
-    if "quantized" in kind.__module__:
+    if kind.__module__.startswith("torch.") and "quantized" in kind.__module__:
         yield "It is quantized. Use the module that it was made of."
     if isinstance(module, torch.jit.ScriptModule):
         yield "It is compiled by TorchScript. Pass the module that it was made of."
