@@ -6,6 +6,7 @@ from collections import OrderedDict
 import attrs
 import numpy as np
 import pytest
+from formulas import FORMULAS_OF_USERS, formula
 from messages import raises
 
 import tinynet as tn
@@ -426,18 +427,60 @@ def test_custom_classes():
     np.testing.assert_array_equal(back.predict(X), model.predict(X))
 
 
-def test_an_activation_without_a_converter():
-    """A custom activation is refused, and the remedy works."""
+def test_a_custom_activation():
+    """A custom activation is applied to tensors, unless it has a converter, and comes back."""
     model = Sequential([Dense(2), Dense(1, OwnSwish())], inputs=3, seed=1)
-    words = ["Layer 2 (Dense): OwnSwish() has no counterpart in PyTorch"]
-    words += ["@tn.exchange.torch_activation.register above def convert(activation: OwnSwish"]
-    with raises(ConversionError, *words):
-        tn.exchange.to_torch(model)
+    X = np.ones((3, 1), np.float32)
+    assert repr(tn.exchange.to_torch(model)[2]) == "Formula(OwnSwish())"
+    assert tn.exchange.from_torch(tn.exchange.to_torch(model)).layers == model.layers
 
     @tn.exchange.torch_activation.register
     def convert(activation: OwnSwish):
         return nn.SiLU()
 
-    X = np.ones((3, 1), np.float32)
-    A = tn.exchange.to_torch(model)(torch.from_numpy(X.T)).item()
-    assert A == pytest.approx(model.predict(X).item(), abs=1e-6)
+    module = tn.exchange.to_torch(model)
+    assert repr(module[2]) == "SiLU()"
+    assert module(torch.from_numpy(X.T)).item() == pytest.approx(model.predict(X).item(), abs=1e-6)
+
+
+Z = np.concatenate([np.linspace(-30, 30, 601), np.linspace(-3, 3, 301), [0.0, -0.0, 1e-7]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", FORMULAS_OF_USERS)
+def test_formulas(name, dtype):
+    """What a forward does to arrays, a module does to tensors."""
+    layer = tn.Activate(formula(FORMULAS_OF_USERS[name]))
+    model = Sequential([layer], inputs=3, dtype=dtype)
+    X = np.stack([Z, Z[::-1], Z / 7]).astype(dtype)
+    A = tn.exchange.to_torch(model)(torch.from_numpy(X.T.copy())).numpy().T
+    assert A.dtype == X.dtype
+    tolerance = 2e-6 if dtype == "float32" else 1e-12
+    np.testing.assert_allclose(A, model.predict(X), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["swish", "mish with logaddexp", "where", "logarithms", "angles"])
+def test_slopes_of_formulas(name):
+    """PyTorch differentiates the module as dual numbers differentiate the formula."""
+    activation = formula(FORMULAS_OF_USERS[name])
+    X = torch.linspace(-2.9, 3, 60, dtype=torch.float64)[:, None].requires_grad_()
+    tn.exchange.to_torch(Sequential([tn.Activate(activation)], inputs=1, dtype="float64"))(
+        X
+    ).sum().backward()
+    Z = X.detach().numpy().T
+    dZ = activation.back(np.ones_like(Z), Z, activation.forward(Z))
+    np.testing.assert_allclose(X.grad.numpy().T, dZ, rtol=0, atol=1e-12)
+
+
+def test_what_cannot_be_applied_to_tensors():
+    """A forward that mixes units is refused with its line, and the remedy works."""
+
+    class Centered(tn.Activation):
+        def forward(self, Z):
+            return Z - Z.mean(axis=0)
+
+    model = Sequential([Dense(2), Dense(3, Centered())], inputs=3, seed=1)
+    words = ["Layer 2 (Dense): Centered() has no counterpart", "its forward uses Z.mean", "in line"]
+    words += ["@tn.exchange.torch_activation.register above def convert(activation: Centered)"]
+    with raises(ConversionError, *words):
+        tn.exchange.to_torch(model)

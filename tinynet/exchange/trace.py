@@ -47,6 +47,18 @@ class Untraceable(TypeError):
         return line_of_formula(self.__cause__ or self)
 
 
+def of_examples_first(value: Any, ndim: int) -> Any:
+    """Return a constant of a formula for arrays of `ndim` axes, of which the first is the examples.
+
+    It is a number, or an array that is the same for each example, such as (n, 1).
+    """
+    if value.size == 1:
+        return value.reshape(())
+    if value.ndim > ndim or value.shape[-1] != 1:
+        raise Untraceable(f"an array of shape {value.shape} that does not come from Z")
+    return np.moveaxis(value.reshape((1,) * (ndim - value.ndim) + value.shape), -1, 0)
+
+
 def traced(forward: Callable[[Any], Any], Z: Any, target: Target) -> Any:
     """Return the handle of what a formula computes from the handle of Z."""
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet.exchange.library import library
 from tinynet.exchange.onnx.graph import Graph
-from tinynet.exchange.trace import Untraceable
+from tinynet.exchange.trace import of_examples_first
 
 onnx: Any = library("onnx")
 
@@ -45,13 +45,8 @@ class Operators:
 
     def constant(self, value: Any) -> str:
         """Return a number, or an array that is the same for each example, as (n, 1)."""
-        if value.size == 1:
-            return self._graph.constant(value.reshape(()), value.dtype)
         ndim = 1 + len(self._graph.placed.output_shape)
-        if value.ndim > ndim or value.shape[-1] != 1:
-            raise Untraceable(f"an array of shape {value.shape} that does not come from Z")
-        array = value.reshape((1,) * (ndim - value.ndim) + value.shape)
-        return self._graph.constant(np.moveaxis(array, -1, 0), value.dtype)
+        return self._graph.constant(of_examples_first(value, ndim), value.dtype)
 
     def where(self, mask: str, x: str, y: str) -> str:
         return self._graph.op("Where", mask, x, y)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinynet import activations as g
 from tinynet.activations import Activation
-from tinynet.exchange.converters import no_counterpart
+from tinynet.exchange.torch.formula import formula
 from tinynet.exchange.torch.installed import nn
 
 # Beyond it, PyTorch's softplus returns Z. That is the same number to the last digit of float64.
@@ -18,7 +18,9 @@ _SOFTPLUS_IS_Z = 40.0
 def torch_activation(activation: Activation) -> Any:
     """Return the module of PyTorch that computes an activation; axis 1 is that of the units.
 
-    Register a converter for a custom activation, found by the annotation, before `to_torch`::
+    What has no converter of its own is traced: its `forward` is applied to tensors, with PyTorch's
+    functions in place of NumPy's elementwise ones. A converter for a custom activation is found by
+    the annotation. Register it before `to_torch`::
 
         @tn.exchange.torch_activation.register
         def convert(activation: Swish):
@@ -27,9 +29,9 @@ def torch_activation(activation: Activation) -> Any:
     Raises
     ------
     ConversionError
-        For an activation without a converter.
+        For a `forward` that cannot be traced; the message names what it uses.
     """
-    raise no_counterpart(activation, "PyTorch", torch_activation)
+    return formula(activation)
 
 
 def _register_those_without_settings() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tinynet.activations import Activation
 from tinynet.errors import ConversionError
 from tinynet.exchange.torch import modules
+from tinynet.exchange.torch.formula import Formula
 from tinynet.exchange.torch.plain import (
     Chains,
     convolution,
@@ -33,6 +35,11 @@ from tinynet.layers import (
 )
 
 __all__ = ["torch_module"]  # with the converters of all modules
+
+
+@torch_module.register
+def _(module: Formula, chains: Chains) -> Activation:
+    return module.activation
 
 
 @torch_module.register
