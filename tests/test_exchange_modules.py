@@ -484,3 +484,43 @@ def test_what_cannot_be_applied_to_tensors():
     words += ["@tn.exchange.torch_activation.register above def convert(activation: Centered)"]
     with raises(ConversionError, *words):
         tn.exchange.to_torch(model)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 2), (5, 2, 3)])
+def test_a_formula_with_a_number_for_each_unit(shape):
+    """An array in a formula fits the units of the layer, also where examples have positions."""
+    slopes = np.arange(5.0).reshape(5, *[1] * len(shape))
+    activation = formula(lambda Z: np.maximum(Z, slopes * Z))
+    model = Sequential([tn.Activate(activation)], inputs=shape, dtype="float64")
+    X = np.random.default_rng(1).standard_normal((*shape, 4))
+    A = tn.exchange.to_torch(model)(torch.from_numpy(np.moveaxis(X, -1, 0).copy()))
+    np.testing.assert_allclose(np.moveaxis(A.numpy(), 0, -1), model.predict(X), atol=1e-12)
+
+
+def test_a_formula_that_looks_at_the_kind_of_its_input():
+    """A planted fault: a formula whose result is another one for tensors is refused."""
+    activation = formula(lambda Z: Z if type(Z) is np.ndarray else 2 * Z)
+    model = Sequential([Dense(1, activation)], inputs=2)
+    with raises(ConversionError, "Layer 1 (Dense)", "gives other numbers with tensors"):
+        tn.exchange.to_torch(model)
+
+
+def test_a_formula_of_no_array():
+    """The line that is shown for a formula is never one of PyTorch."""
+    model = Sequential([Dense(1, formula(lambda Z: 2.0))], inputs=2)
+    with raises(ConversionError, "which does not have the shape of Z") as caught:
+        tn.exchange.to_torch(model)
+    assert "forward_call" not in str(caught.value)
+
+
+def test_the_input_of_a_formula_stays():
+    """A formula that writes into its input does not write into the tensor of a user."""
+
+    def clipped(Z):
+        Z[Z < 0] = 0
+        return Z
+
+    model = Sequential([tn.Activate(formula(clipped))], inputs=2)
+    X = torch.tensor([[-1.0, 2.0]])
+    assert tn.exchange.to_torch(model)(X).tolist() == [[0, 2]]
+    assert X.tolist() == [[-1, 2]]

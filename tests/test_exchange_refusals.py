@@ -338,8 +338,6 @@ class Negated(tn.Residual):
 
 OTHERWISE = {
     "forward": ([Doubled(3)], 2, "Layer 1 (Doubled)"), "bind": ([Bound(3)], 2, "Bound("),
-    "activation": ([Dense(3, Shifted())], 2, "Layer 1 (Dense): Shifted()"),
-    "identity": ([Dense(3, Twice())], 2, "Layer 1 (Dense): Twice()"),
     "normalize": ([tn.Dense(2), Centered()], 2, "Layer 2 (Centered)"),
     "step": ([Leaking(3)], (2, 4), "Layer 1 (Leaking)"),
     "activate": ([Noisy("relu")], 2, "Layer 1 (Noisy)"),
@@ -355,6 +353,15 @@ def test_subclasses_that_compute_otherwise(name):
     model = Sequential(layers, inputs=inputs, seed=1)
     with raises(ConversionError, words, "no counterpart in PyTorch", "Register a converter"):
         tn.exchange.to_torch(model)
+
+
+@pytest.mark.parametrize("activation", [Shifted(), Twice()], ids=repr)
+def test_activations_that_compute_otherwise(activation):
+    """An activation with another forward leaves as what that computes, and not as its parent."""
+    model = Sequential([Dense(3, activation)], inputs=2, seed=1)
+    X = np.random.default_rng(1).standard_normal((2, 5)).astype(np.float32)
+    A = tn.exchange.to_torch(model)(torch.from_numpy(X.T)).detach().numpy().T
+    np.testing.assert_allclose(A, model.predict(X), rtol=0, atol=1e-6)
 
 
 class Plain(Dense):

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinynet import activations as g
 from tinynet.activations import Activation
-from tinynet.exchange.torch.formula import formula
+from tinynet.exchange.torch.formula import Formula
 from tinynet.exchange.torch.installed import nn
 
 # Beyond it, PyTorch's softplus returns Z. That is the same number to the last digit of float64.
@@ -29,9 +29,9 @@ def torch_activation(activation: Activation) -> Any:
     Raises
     ------
     ConversionError
-        For a `forward` that cannot be traced; the message names what it uses.
+        By `to_torch`, for a `forward` that cannot be traced; the message names what it uses.
     """
-    return formula(activation)
+    return Formula(activation)
 
 
 def _register_those_without_settings() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet._support.arrays import Shape
 from tinynet.activations import Activation
 from tinynet.errors import ConversionError
 from tinynet.exchange.torch.installed import nn, torch
@@ -93,16 +94,26 @@ class Tensors:
         return self._applied(torch.Tensor.expand_as, number, like)
 
 
-def formula(activation: Activation) -> Any:
-    """Return the module of a custom activation, if its `forward` can be applied to tensors."""
-    module = Formula(activation)
+def expect_same(module: Formula, shape: Shape) -> None:
+    """Refuse a formula that cannot be applied to tensors, for examples of a shape, or gives others.
+
+    A formula may have an array for each unit, so the shape is that of the layer.
+    """
+    activation = module.activation
+    Z = np.random.default_rng(1).uniform(-4, 4, (*shape, 2))
     try:
-        module(torch.zeros(2, 3, dtype=torch.float64))
-    except Untraceable as found:
-        raise ConversionError(
-            f"{activation!r} has no counterpart in PyTorch, because its forward uses "
-            f"{found}{found.line}. Use NumPy's elementwise functions, or register a converter: "
-            "@tn.exchange.torch_activation.register above "
-            f"def convert(activation: {type(activation).__name__})."
-        ) from found.__cause__
-    return module
+        found = module.forward(torch.from_numpy(np.moveaxis(Z, -1, 0).copy()))
+    except Untraceable as error:
+        raise _refused(activation, f"uses {error}{error.line}") from error.__cause__
+    with np.errstate(all="ignore"):
+        expected = np.moveaxis(activation.forward(Z), -1, 0)
+    if not np.allclose(found.numpy(), expected, rtol=1e-12, atol=1e-12, equal_nan=True):
+        raise _refused(activation, "gives other numbers with tensors in place of arrays")
+
+
+def _refused(activation: Activation, why: str) -> ConversionError:
+    return ConversionError(
+        f"{activation!r} has no counterpart in PyTorch, because its forward {why}. Use NumPy's "
+        "elementwise functions, or register a converter: @tn.exchange.torch_activation.register "
+        f"above def convert(activation: {type(activation).__name__})."
+    )

@@ -10,6 +10,7 @@ from tinynet.errors import ConversionError
 from tinynet.exchange.converters import converter, naming
 from tinynet.exchange.entries import entries_of, written
 from tinynet.exchange.torch.activations import torch_activation
+from tinynet.exchange.torch.formula import Formula, expect_same
 from tinynet.exchange.torch.installed import nn, torch
 from tinynet.exchange.torch.layers import torch_layer
 from tinynet.exchange.torch.names import TORCH, has_module
@@ -83,6 +84,8 @@ def _sequential(chain: Sequence[PlacedLayer], dtype: Any) -> Any:
             if has_module(activation):
                 module = converter(torch_activation, activation)(activation)
                 found.append(_as_module(module, torch_activation))
+                if isinstance(module, Formula):
+                    expect_same(module, placed.output_shape)
     return nn.Sequential(*found).to(dtype)
 
 
