@@ -8,6 +8,7 @@ import footprint
 import measures
 import memory
 import parts
+import scoring
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,5 +87,10 @@ TABLES = {
     ),
     "recurrent": Table(
         "One pass of recurrent layers, forward and back", measures.recurrent, threads=SINGLE
+    ),
+    "scoring": Table("One prediction of a saved model", scoring.predictions, threads=SINGLE),
+    "requests": Table(
+        "One request to threads that share a model, if each has many to do",
+        scoring.requests, base="1 thread", threads=ONCE,
     ),
 }  # fmt: skip

@@ -15,6 +15,7 @@ LIBRARIES = {
     "torch": "torch",
     "jax": "jax",
     "sklearn": "scikit-learn",
+    "onnxruntime": "onnxruntime",
     "numpy": "numpy",
 }
 

@@ -184,6 +184,7 @@ INFERENCE = (
     Network(_MNIST, 1),
     Network(_MNIST, 10_000),
 )
+SCORING = (Network(_MNIST, 1), Network(_MNIST, 1000))
 _LENET = Images("LeNet-5", (6, 16), ("same", "valid"), (120, 84), 32)
 _WIDE = Images("20-50-500-10", (20, 50), ("valid", "valid"), (500,), 32)
 IMAGES = tuple(

@@ -82,6 +82,8 @@ def test_text(results):
     ("image_prediction", "", {"tinynet"}),
     ("image_memory", "", {"data", "tinynet"}),
     ("recurrent", "LSTM", {"tinynet"}),
+    ("scoring", "", {"tinynet", "NumPy"}),
+    ("requests", "m=1000", {"1 thread", "2 threads"}),
 ])  # fmt: skip
 def test_other_tables(name, match, columns, tmp_path):
     """What is measured in parts of the library has a value for each column."""
@@ -131,6 +133,13 @@ def test_other_steps_are_refused(benchmark):
     }
     with pytest.raises(AssertionError, match="torch"):
         measures.expect_equal_steps(network, functions)
+
+
+def test_predictions_from_a_file(benchmark):
+    """What is timed as NumPy alone predicts what the model predicts."""
+    scoring, network = benchmark("scoring"), benchmark("networks").Network((8, 6, 5, 4), 20)
+    model, X = scoring._model(network), network.batch()[0].T
+    np.testing.assert_allclose(model.predict(X), scoring._with_numpy(model)(X), rtol=1e-5)
 
 
 def test_contended_fits(benchmark, monkeypatch):

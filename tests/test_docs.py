@@ -23,9 +23,9 @@ FILES_OF_CLASSES = rf"\btinynet\.(?:{PACKAGES})\.[a-z]\w*\.\w+"
 PRIVATE = re.compile(rf"{INSIDE}|{FILES_OF_CLASSES}|\w\._(?!_)\w+")
 PAGES = (
     "index", "notation", "layers", "optimizers", "metrics", "training", "data", "extending",
-    "coming_from_sklearn", "coming_from_keras", "coming_from_pytorch", "design", "testing",
-    "contributing", "changelog", "reference/index", "reference/model", "reference/layers",
-    "reference/optimizers", "reference/callbacks",
+    "coming_from_sklearn", "coming_from_keras", "coming_from_pytorch", "scoring", "design",
+    "testing", "contributing", "changelog", "reference/index", "reference/model",
+    "reference/layers", "reference/optimizers", "reference/callbacks",
 )  # fmt: skip
 
 
