@@ -12,6 +12,7 @@ from tinynet._support.later import later as _later
 if _TYPE_CHECKING:
     from tinynet.exchange.mlp import from_sklearn
     from tinynet.exchange.onnx.activations import onnx_activation
+    from tinynet.exchange.onnx.into import from_onnx
     from tinynet.exchange.onnx.layers import onnx_layer
     from tinynet.exchange.onnx.out import to_onnx
     from tinynet.exchange.safetensors import load_safetensors, save_safetensors
@@ -23,14 +24,15 @@ if _TYPE_CHECKING:
     from tinynet.exchange.torch.out import to_torch
 
 __all__ = [
-    "from_sklearn", "from_torch", "load_safetensors", "load_state_dict", "onnx_activation",
-    "onnx_layer", "save_safetensors", "state_dict", "to_onnx", "to_torch", "torch_activation",
-    "torch_layer", "torch_module",
+    "from_onnx", "from_sklearn", "from_torch", "load_safetensors", "load_state_dict",
+    "onnx_activation", "onnx_layer", "save_safetensors", "state_dict", "to_onnx", "to_torch",
+    "torch_activation", "torch_layer", "torch_module",
 ]  # fmt: skip
 
 _BY_MODULE = {
     "mlp": ["from_sklearn"],
     "onnx.activations": ["onnx_activation"],
+    "onnx.into": ["from_onnx"],
     "onnx.layers": ["onnx_layer"],
     "onnx.out": ["to_onnx"],
     "safetensors": ["load_safetensors", "save_safetensors"],

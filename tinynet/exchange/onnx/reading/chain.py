@@ -1,0 +1,181 @@
+"""The layers of a graph, read from its input to its output."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+
+import attrs
+import numpy as np
+
+from tinynet._support.arrays import Array, Shape
+from tinynet._support.checks import shown
+from tinynet.activations import Activation
+from tinynet.errors import ConversionError, FileFormatError
+from tinynet.exchange.assemble import Part
+from tinynet.exchange.converters import naming
+from tinynet.exchange.onnx.reading.affine import affine
+from tinynet.exchange.onnx.reading.elementwise import OPERATORS
+from tinynet.exchange.onnx.reading.examples import LARGEST_EXAMPLE, example_of
+from tinynet.exchange.onnx.reading.graph import Graph
+from tinynet.exchange.onnx.reading.layers import WITH_WEIGHTS, scaled
+from tinynet.exchange.onnx.reading.recognition import MOST_REGIONS, Recognizer, recognizer
+from tinynet.exchange.onnx.reading.regions import Region, regions_of
+from tinynet.exchange.onnx.reading.shapes import SHAPES, computed_reshape, reshaping
+from tinynet.exchange.onnx.reading.step import Result, Step
+from tinynet.exchange.onnx.reading.windows import WINDOWS
+from tinynet.layers import Reshape
+
+# What a file of some kilobytes could ask for, and a network does not.
+_MOST_LAYERS = 2_000
+_LEAST_WEIGHTS = 1 << 24  # bytes that layers may hold together, however few the file has
+_READERS = {**WITH_WEIGHTS, **WINDOWS, **SHAPES}
+_NEED_AXIS = {**WITH_WEIGHTS, **WINDOWS}.keys() - {"Identity", "Dropout"}
+_READ = "Gemm, MatMul, Conv, normalizations, poolings, reshapes and activations"
+
+
+@attrs.define
+class Chain:
+    """What has been read so far, and the shapes of an example: in the model, and in the graph."""
+
+    graph: Graph
+    shape: Shape
+    graph_shape: Shape
+    items: list[Part | Activation] = attrs.field(factory=list)
+    takes_bias: bool = False  # the last item has weights, and no bias yet
+    is_scale: bool = False  # the last item is an operand of Mul or Add
+    _before: Shape = ()  # the shape before the last item
+    _n_bytes: int = 0
+
+    def add(self, item: Part | Activation | Shape) -> None:
+        """Add a layer or activation; a Reshape behind another takes its place."""
+        self.takes_bias = self.is_scale = False
+        if isinstance(item, tuple):
+            self.graph_shape = item
+        elif isinstance(item, Activation):
+            self.items.append(item)
+        elif isinstance(item.layer, Reshape) and self._ends_with_reshape():
+            after = item.layer.output_shape(self.shape)
+            self.items.pop()
+            self.shape = self.graph_shape = self._before
+            for each in reshaping(self._before, after):
+                self.add(each)
+        else:
+            self._append(item)
+
+    def add_affine(self, scale: Array, shift: Array) -> None:
+        """Add a scale and a shift: a bias of the last layer, or a BatchNorm that computes them."""
+        last = self.items[-1] if self.takes_bias or self.is_scale else None
+        if self.takes_bias and isinstance(last, Part) and (scale == 1).all():
+            self.items[-1] = attrs.evolve(last, arrays={**last.arrays, "b": shift})
+            self.takes_bias = False
+            return
+        mean = np.broadcast_to(np.zeros((), scale.dtype), scale.shape)
+        if self.is_scale and isinstance(last, Part):
+            self.items.pop()
+            scale, shift = last.arrays["gamma"] * scale, last.arrays["beta"] * scale + shift
+        self.add(scaled(scale, shift, mean))
+        self.is_scale = True
+
+    def _ends_with_reshape(self) -> bool:
+        last = self.items[-1] if self.items else None
+        return isinstance(last, Part) and isinstance(last.layer, Reshape)
+
+    def _append(self, part: Part) -> None:
+        _check_arrays(part, self.shape)
+        self._before, self.shape = self.shape, part.layer.output_shape(self.shape)
+        self.graph_shape = self.shape
+        self.items.append(part)
+        self._n_bytes += sum(array.nbytes for array in part.arrays.values())
+        most = _LEAST_WEIGHTS + 2 * sum(c.nbytes for c in self.graph.constants.values())
+        if math.prod(self.shape) > LARGEST_EXAMPLE:
+            found = f"It makes examples of shape {self.shape}, over {LARGEST_EXAMPLE} numbers"
+            raise ConversionError(f"{found}. The network is too large.")
+        if len(self.items) > _MOST_LAYERS or self._n_bytes > most:
+            found = f"{len(self.items)} layers with {self._n_bytes} bytes of weights"
+            raise ConversionError(f"There are {found} up to here, which the file does not hold.")
+
+
+def _check_arrays(part: Part, shape: Shape) -> None:
+    """Refuse arrays that do not fit, before a model with places for others is made."""
+    expected = {**part.layer.parameters(shape), **part.layer.state(shape)}
+    for name, array in part.arrays.items():
+        if array.shape != expected[name].shape:
+            found = f"Its {name} has shape {array.shape}, expected {expected[name].shape}"
+            raise ConversionError(f"{found} for examples of shape {shape}.")
+        if not np.isfinite(array).all():
+            raise ConversionError(f"Its {name} has NaN or infinity. Train the network again.")
+
+
+def _read(chain: Chain, recognizes: Recognizer, regions: Sequence[Region]) -> int:
+    """Read the first of some regions, or several that are one activation; return how many."""
+    region, graph = regions[0], chain.graph
+    node = region.node
+    if node and node.op in _READERS:
+        step = Step(node, graph, chain.graph_shape)
+        if not step.shape and node.op in _NEED_AXIS:
+            raise ConversionError("Its input has no axis but the examples.")
+        _add_all(chain, _READERS[node.op](step))
+        node.expect_no_more()
+        chain.takes_bias = _is_without_bias(step)
+        return 1
+    reshaped = computed_reshape(region, graph, chain.graph_shape)
+    if reshaped is not None:
+        _add_all(chain, reshaped)
+        return 1
+    found = recognizes.first(regions, 1 + len(chain.graph_shape))
+    if found is not None:
+        chain.add(found[0])
+        return found[1]
+    operands = affine(region, graph, chain.graph_shape)
+    if operands is None:
+        raise _not_read(region)
+    chain.add_affine(*operands)
+    return 1
+
+
+def _add_all(chain: Chain, items: Result) -> None:
+    for item in items:
+        chain.add(item)
+
+
+def _is_without_bias(step: Step) -> bool:
+    op = step.node.op
+    return op == "MatMul" or (op in ("Gemm", "Conv") and step.optional(2) is None)
+
+
+@contextlib.contextmanager
+def _as_conversion() -> Iterator[None]:
+    """Turn what a layer says of its settings or its input into an error about the node."""
+    try:
+        yield
+    except FileFormatError:
+        raise
+    except ValueError as error:
+        raise ConversionError(str(error)) from error
+
+
+def _not_read(region: Region) -> ConversionError:
+    """Return the error for nodes that are no layer, and no activation."""
+    if all(node.op in OPERATORS for node in region.nodes):
+        remedy = "Register a class with this forward before: class Custom(tn.Activation)"
+        return ConversionError(f"It computes no activation that is known here. {remedy}.")
+    if region.node:
+        return ConversionError(f"It is not read. from_onnx reads chains of {_READ}.")
+    found = f"From the value {shown(region.begin)}, several ways lead to {shown(region.end)}"
+    return ConversionError(f"{found}. from_onnx reads chains of {_READ}, without branches.")
+
+
+def items_of(graph: Graph, inputs: Shape | None) -> tuple[Shape, list[Part | Activation]]:
+    """Return the shape of an example, and layers and activations in order.
+
+    Raises `ConversionError` for what is no layer or activation here.
+    """
+    regions = regions_of(graph)
+    shape = example_of(graph, regions, inputs)
+    chain, recognizes, at = Chain(graph, shape, shape), recognizer(graph), 0
+    while at < len(regions):
+        with naming(regions[at].title), _as_conversion():
+            at += _read(chain, recognizes, regions[at : at + MOST_REGIONS])
+    return shape, chain.items

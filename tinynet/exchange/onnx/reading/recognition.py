@@ -1,0 +1,137 @@
+"""Which activation some nodes compute, whatever operators they are written with.
+
+Their results on a table of numbers are compared with those of every registered activation.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+import numpy as np
+
+from tinynet._support.arrays import Array
+from tinynet.activations import CELU, ELU, GELU, Activation, LeakyReLU
+from tinynet.exchange.converters import naming
+from tinynet.exchange.onnx.reading.elementwise import OPERATORS, computed
+from tinynet.exchange.onnx.reading.graph import Graph
+from tinynet.exchange.onnx.reading.node import setting
+from tinynet.exchange.onnx.reading.regions import Region
+
+# Regions that are looked at for one activation; gelu with tanh, in single operators, has ten.
+MOST_REGIONS = 32
+# Numbers on which activations differ: near 0 and their corners, between, and far away.
+_CORNERS = (-6.0, -3.0, -1e-3, -1e-6, 0.0, 1e-6, 1e-3, 3.0, 6.0)
+_NEAR = np.concatenate([np.linspace(-9.1, 9.3, 137), _CORNERS])
+_FAR = np.array([-1e5, -1e3, -300.0, -80.0, -30.0, 30.0, 80.0, 300.0, 1e3, 1e5])
+TABLE = np.concatenate([_NEAR, _FAR])
+_MINUS_3 = len(_NEAR) - len(_CORNERS) + 1
+_LEFTMOST = len(_NEAR)
+# A constant in float32, or written with seven digits, changes a result by some 1e-7 of it.
+# Activations differ by 5e-4 and more.
+_RELATIVE, _ABSOLUTE = 3e-6, 1e-6
+
+# Activations with a setting, and what it is if a result is theirs.
+_FITTED: tuple[tuple[Callable[[float], Activation], Callable[[Array], float]], ...] = (
+    (LeakyReLU, lambda A: float(A[_MINUS_3] / -3)),
+    (ELU, lambda A: -float(A[_LEFTMOST])),
+    (CELU, lambda A: -float(A[_LEFTMOST])),
+)
+_SETTABLE = (LeakyReLU, ELU, CELU)
+
+
+@attrs.frozen
+class Recognizer:
+    """Recognizes the activations of a graph: those of the library, and `custom` ones."""
+
+    graph: Graph
+    known: Sequence[Activation]
+    custom: Sequence[Activation]
+
+    def first(self, regions: Sequence[Region], rank: int) -> tuple[Activation, int] | None:
+        """Return the activation that the first regions compute, as many as possible, and how many.
+
+        `rank` is the number of axes of what they get.
+        """
+        found, A = None, TABLE
+        for k, region in enumerate(regions, 1):
+            scalars = _scalars(region, self.graph.constants, rank)
+            if scalars is None:
+                break
+            with naming(region.title):
+                A = computed(region, scalars, A)
+            activation = self._with_result(A)
+            found = found if activation is None else (activation, k)
+        return found
+
+    def _with_result(self, A: Array) -> Activation | None:
+        for group in (self.known, self._fitted(A), self.custom):
+            results = np.array([_result(activation) for activation in group])
+            results = results.reshape(-1, len(TABLE))
+            with np.errstate(invalid="ignore"):
+                is_close = np.abs(results - A) <= _ABSOLUTE + _RELATIVE * np.abs(results)
+            is_close[:, _LEFTMOST:] |= ~np.isfinite(A[_LEFTMOST:])  # the graph's formula overflows
+            for i in np.flatnonzero(is_close.all(axis=1))[:1]:
+                return group[i]
+        return None
+
+    def _fitted(self, A: Array) -> list[Activation]:
+        """Return the activations with a setting whose results may be A."""
+        settings = [(kind, float(f"{fit(A):.15g}")) for kind, fit in _FITTED]
+        return [
+            kind(setting(value, self.graph.dtype))
+            for kind, value in settings
+            if np.isfinite(value) and (kind is not CELU or value > 0)
+        ]
+
+
+def recognizer(graph: Graph) -> Recognizer:
+    """Return what recognizes the activations of a graph."""
+    registered = [_with_defaults(name) for name in Activation.names()]
+    found = [each for each in registered if each is not None and _result(each) is not None]
+    known = [each for each in found if _is_of_library(each) and not isinstance(each, _SETTABLE)]
+    custom = [each for each in found if not _is_of_library(each)]
+    return Recognizer(graph, [*known, GELU(approximate=True)], custom)
+
+
+def _is_of_library(activation: Activation) -> bool:
+    return type(activation).__module__.startswith("tinynet.activations.")
+
+
+def _with_defaults(name: str) -> Activation | None:
+    """Return an activation by its name, unless it has a setting without a default."""
+    try:
+        return Activation.get(name)
+    except TypeError:
+        return None
+
+
+@functools.lru_cache(maxsize=256)
+def _result(activation: Activation) -> Array | None:
+    """Return A for the table, or None if a custom activation is not for a column of such numbers.
+
+    As a column, because what is no activation of single numbers then differs from them.
+    """
+    Z = TABLE[:, np.newaxis].copy()
+    try:
+        with np.errstate(all="ignore"):
+            A = np.asarray(activation.forward(Z), np.float64)
+    except Exception:  # whatever it raises, it computes nothing to compare with
+        return None
+    return A[:, 0] if A.shape == Z.shape else None
+
+
+def _scalars(region: Region, constants: Mapping[str, Array], rank: int) -> dict[str, Array] | None:
+    """Return the constants of a region as single numbers, if all its nodes are elementwise."""
+    scalars = {}
+    for node in region.nodes:
+        if node.op not in OPERATORS:
+            return None
+        for name in filter(constants.__contains__, node.inputs):
+            array = constants[name]
+            if array.size != 1 or array.ndim > rank:
+                return None
+            is_float = array.dtype.kind == "f"
+            scalars[name] = array.reshape(()).astype(np.float64 if is_float else array.dtype)
+    return scalars

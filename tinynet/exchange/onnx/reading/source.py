@@ -1,0 +1,85 @@
+"""An ONNX model from a path, an open file, bytes or a ModelProto, and what is wrong with a file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from tinynet._support.checks import file_path, shown
+from tinynet.errors import ConversionError, FileFormatError
+from tinynet.exchange.onnx.reading.wire import check_items
+
+_LARGEST_FILE = (1 << 31) - 1  # bytes, of a message of protobuf
+_PATHS, _BYTES = (str, os.PathLike), (bytes, bytearray, memoryview)
+_WRITERS = "torch.onnx.export, skl2onnx, tn.exchange.to_onnx or another exporter"
+
+
+def check_source(source: Any) -> None:
+    """Refuse what is no path, file, bytes or ModelProto."""
+    if isinstance(source, io.TextIOBase):
+        raise TypeError('The file is open as text, expected a binary file. Use open(path, "rb").')
+    if not (isinstance(source, (*_PATHS, *_BYTES, onnx.ModelProto)) or hasattr(source, "read")):
+        expected = "a path, an open binary file, bytes or an onnx.ModelProto"
+        found = f"path is {shown(source)}, expected {expected}"
+        raise TypeError(f'{found}. Use from_onnx("net.onnx").')
+    if isinstance(source, _PATHS):
+        file_path("path", source, "net.onnx")
+
+
+def model_of(source: Any) -> tuple[Any, Path | None]:
+    """Return the parsed model, and the folder of its file if it has one."""
+    if isinstance(source, onnx.ModelProto):
+        return source, None
+    if isinstance(source, _BYTES):
+        return _parsed(bytes(source)), None
+    if isinstance(source, _PATHS):
+        path = Path(file_path("path", source, "net.onnx"))
+        return _parsed(_content(path)), path.parent
+    return _parsed(source.read(_LARGEST_FILE + 1)), None
+
+
+def _content(path: Path) -> bytes:
+    with open(path, "rb", opener=_without_waiting) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise FileFormatError("it is no regular file")
+        if found.st_size > _LARGEST_FILE:
+            raise FileFormatError(f"it has {found.st_size} bytes, over {_LARGEST_FILE}")
+        return file.read(_LARGEST_FILE + 1)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a named pipe would wait for somebody who writes into it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _parsed(data: bytes) -> Any:
+    if not isinstance(data, bytes):
+        raise FileFormatError(f"it reads {type(data).__name__}, expected bytes")
+    if len(data) > _LARGEST_FILE:
+        raise FileFormatError(f"it has over {_LARGEST_FILE} bytes")
+    if data.startswith(b"PK"):
+        raise FileFormatError("it is a zip archive. tn.load reads those that model.save wrote")
+    check_items(data, onnx.ModelProto.DESCRIPTOR)
+    return onnx.ModelProto.FromString(data)
+
+
+@contextlib.contextmanager
+def refusing(source: Any) -> Iterator[None]:
+    """Turn what goes wrong with the content of a file into a `FileFormatError`."""
+    try:
+        yield
+    except (ConversionError, ImportError, MemoryError, OSError):
+        raise
+    except Exception as error:  # a damaged file shows itself in every kind of error
+        is_path = isinstance(source, _PATHS)
+        name = shown(os.fspath(source)) if is_path else "The model"
+        found = f"{name} is not a whole ONNX file: {str(error).rstrip('.') or error!r}"
+        raise FileFormatError(f"{found}. Pass a file that {_WRITERS} wrote.") from error

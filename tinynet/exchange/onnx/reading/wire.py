@@ -1,0 +1,67 @@
+"""How many items a protobuf message holds, counted before it is parsed.
+
+An item of two bytes becomes an object of a hundred: a small file could fill the memory. The count
+reads the wire format, whose description is
+https://protobuf.dev/programming-guides/encoding, and skips all payloads.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from tinynet.errors import FileFormatError
+
+# A network of a thousand layers has some ten thousand nodes, with a dozen items each. So many are
+# counted in half a second, and take 50 MB when they are parsed.
+MOST_ITEMS = 300_000
+_LONGEST_VARINT = 10  # bytes: a number of 64 bits
+_VARINT, _EIGHT_BYTES, _WITH_LENGTH, _FOUR_BYTES = 0, 1, 2, 5
+
+
+def check_items(data: bytes, descriptor: Any) -> None:
+    """Refuse data with too many items, or which is no message at all."""
+    left, todo = MOST_ITEMS, [(0, len(data), descriptor)]
+    while todo:
+        at, end, message = todo.pop()
+        inner = _inner_messages(message)
+        while at < end:
+            left -= 1
+            if left < 0:
+                found = f"it has over {MOST_ITEMS} nodes, attributes and other items"
+                raise FileFormatError(f"{found}, more than a network of layers has")
+            tag, at = _varint(data, at)
+            at, start = _behind(data, at, tag & 7)
+            if at > end:
+                raise FileFormatError("it is truncated, or its lengths are wrong")
+            if start and tag >> 3 in inner:
+                todo.append((start, at, inner[tag >> 3]))
+
+
+@functools.cache
+def _inner_messages(descriptor: Any) -> dict[int, Any]:
+    """Return the messages that a message may hold, by the number of their field."""
+    fields = descriptor.fields
+    return {field.number: field.message_type for field in fields if field.message_type}
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the number of variable length at a place, and the place behind it."""
+    number = 0
+    for k, byte in enumerate(data[at : at + _LONGEST_VARINT]):
+        number |= (byte & 127) << 7 * k
+        if byte < 128:
+            return number, at + k + 1
+    raise FileFormatError("it is truncated, or no message of protobuf")
+
+
+def _behind(data: bytes, at: int, kind: int) -> tuple[int, int]:
+    """Return the place behind a value, and where its payload begins if it has a length."""
+    if kind == _VARINT:
+        return _varint(data, at)[1], 0
+    if kind == _WITH_LENGTH:
+        length, start = _varint(data, at)
+        return start + length, start
+    if kind in (_EIGHT_BYTES, _FOUR_BYTES):
+        return at + (8 if kind == _EIGHT_BYTES else 4), 0
+    raise FileFormatError("it is no message of protobuf")
