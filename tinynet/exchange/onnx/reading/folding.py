@@ -93,7 +93,7 @@ def _with(function: Callable[[Array, Array], Array]) -> Callable[..., Array]:
     def compute(_: Node, a: Array, b: Array) -> Array:
         if _few(a).dtype.kind not in "iu" or _few(b).dtype.kind not in "iu":
             raise ConversionError("It computes a constant that is no shape.")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", divide="ignore"):
             return function(a, b)
 
     return compute
@@ -104,4 +104,5 @@ _FOLDED: dict[str, Callable[..., Array]] = {
     "Squeeze": _squeeze, "Unsqueeze": _unsqueeze, "Transpose": _transpose, "Reshape": _reshape,
     "Gather": _gather, "Slice": _slice, "Concat": _concat, "Cast": _cast,
     "Add": _with(np.add), "Sub": _with(np.subtract), "Mul": _with(np.multiply),
+    "Mod": _with(np.mod),
 }  # fmt: skip
