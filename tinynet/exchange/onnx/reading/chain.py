@@ -22,7 +22,7 @@ from tinynet.exchange.onnx.reading.graph import Graph
 from tinynet.exchange.onnx.reading.layers import WITH_WEIGHTS, scaled
 from tinynet.exchange.onnx.reading.recognition import MOST_REGIONS, Recognizer, recognizer
 from tinynet.exchange.onnx.reading.regions import Region, regions_of
-from tinynet.exchange.onnx.reading.shapes import SHAPES, computed_reshape, reshaping
+from tinynet.exchange.onnx.reading.shapes import SHAPES, reshaping
 from tinynet.exchange.onnx.reading.step import Result, Step
 from tinynet.exchange.onnx.reading.windows import WINDOWS
 from tinynet.layers import Reshape
@@ -32,6 +32,12 @@ _MOST_LAYERS = 2_000
 _LEAST_WEIGHTS = 1 << 24  # bytes that layers may hold together, however few the file has
 _READERS = {**WITH_WEIGHTS, **WINDOWS, **SHAPES}
 _NEED_AXIS = {**WITH_WEIGHTS, **WINDOWS}.keys() - {"Identity", "Dropout"}
+_QUANTIZED = " Export the network before it is quantized."
+_REMEDIES = {
+    "LogSoftmax": " Export the network with softmax: the losses here take the logarithm.",
+    "QuantizeLinear": _QUANTIZED, "DequantizeLinear": _QUANTIZED, "QLinearConv": _QUANTIZED,
+    "DynamicQuantizeLinear": _QUANTIZED, "QLinearMatMul": _QUANTIZED,
+}  # fmt: skip
 _READ = "Gemm, MatMul, Conv, normalizations, poolings, reshapes and activations"
 
 
@@ -42,6 +48,7 @@ class Chain:
     graph: Graph
     shape: Shape
     graph_shape: Shape
+    shapes: dict[str, Shape] = attrs.field(factory=dict)  # in the graph, by the name of a value
     items: list[Part | Activation] = attrs.field(factory=list)
     takes_bias: bool = False  # the last item has weights, and no bias yet
     is_scale: bool = False  # the last item is an operand of Mul or Add
@@ -113,16 +120,12 @@ def _read(chain: Chain, recognizes: Recognizer, regions: Sequence[Region]) -> in
     region, graph = regions[0], chain.graph
     node = region.node
     if node and node.op in _READERS:
-        step = Step(node, graph, chain.graph_shape)
+        step = Step(node, graph, chain.graph_shape, chain.shapes)
         if not step.shape and node.op in _NEED_AXIS:
             raise ConversionError("Its input has no axis but the examples.")
         _add_all(chain, _READERS[node.op](step))
         node.expect_no_more()
         chain.takes_bias = _is_without_bias(step)
-        return 1
-    reshaped = computed_reshape(region, graph, chain.graph_shape)
-    if reshaped is not None:
-        _add_all(chain, reshaped)
         return 1
     found = recognizes.first(regions, 1 + len(chain.graph_shape))
     if found is not None:
@@ -162,7 +165,8 @@ def _not_read(region: Region) -> ConversionError:
         remedy = "Register a class with this forward before: class Custom(tn.Activation)"
         return ConversionError(f"It computes no activation that is known here. {remedy}.")
     if region.node:
-        return ConversionError(f"It is not read. from_onnx reads chains of {_READ}.")
+        hint = _REMEDIES.get(region.node.op, "")
+        return ConversionError(f"It is not read.{hint} from_onnx reads chains of {_READ}.")
     found = f"From the value {shown(region.begin)}, several ways lead to {shown(region.end)}"
     return ConversionError(f"{found}. from_onnx reads chains of {_READ}, without branches.")
 
@@ -174,8 +178,10 @@ def items_of(graph: Graph, inputs: Shape | None) -> tuple[Shape, list[Part | Act
     """
     regions = regions_of(graph)
     shape = example_of(graph, regions, inputs)
-    chain, recognizes, at = Chain(graph, shape, shape), recognizer(graph), 0
-    while at < len(regions):
-        with naming(regions[at].title), _as_conversion():
-            at += _read(chain, recognizes, regions[at : at + MOST_REGIONS])
+    chain, recognizes = Chain(graph, shape, shape, {graph.input: shape}), recognizer(graph)
+    while regions:
+        with naming(regions[0].title), _as_conversion():
+            n = _read(chain, recognizes, regions[:MOST_REGIONS])
+        chain.shapes.update((region.end, chain.graph_shape) for region in regions[:n])
+        del regions[:n]
     return shape, chain.items

@@ -28,12 +28,14 @@ class Graph:
     """Nodes that compute the output from the input, and the constants that they use.
 
     `declared` is the shape of the input, in which None is any number, or None if nothing is said.
+    `sizing` are nodes that compute with shapes of arrays, and not with their numbers.
     """
 
     input: str
     declared: tuple[int | None, ...] | None
     output: str
     nodes: Sequence[Node]
+    sizing: Sequence[Node]
     constants: Mapping[str, Array]
     dtype: np.dtype[Any]
 
@@ -52,7 +54,7 @@ def graph_of(model: Any, folder: Path | None) -> Graph:
     entry = given[0].name
     producers = _producers(nodes, [entry], tensors)
     output = _output([value.name for value in proto.output], producers, entry, tensors)
-    needed = _leading_to(output, nodes)
+    needed = leading_to(output, nodes)
     varying = _depending_on(entry, needed)
     if output == entry or not varying:
         raise ConversionError("The output of the graph does not depend on its input.")
@@ -61,8 +63,9 @@ def graph_of(model: Any, folder: Path | None) -> Graph:
     constants = constants_of(needed, fixed, tensors, folder)
     declared, kind = _declared(given[0])
     dtype = _dtype(constants, kind)
-    _check_casts(varying, dtype)
-    return Graph(entry, declared, output, varying, constants, dtype)
+    nodes, sizing = _apart(entry, varying)
+    _check_casts(nodes, dtype)
+    return Graph(entry, declared, output, nodes, sizing, constants, dtype)
 
 
 def _opset(model: Any) -> int:
@@ -111,7 +114,7 @@ def _output(names: list[str], producers: Mapping[str, Node], entry: str, tensors
     return found[0]
 
 
-def _leading_to(output: str, nodes: Sequence[Node]) -> list[Node]:
+def leading_to(output: str, nodes: Sequence[Node]) -> list[Node]:
     """Return the nodes that the output is computed from, in order."""
     wanted, needed = {output}, []
     for node in reversed(nodes):
@@ -128,6 +131,18 @@ def _depending_on(entry: str, nodes: Iterable[Node]) -> list[Node]:
             found.append(node)
             values.update(filter(None, node.outputs))
     return found
+
+
+def _apart(entry: str, varying: Iterable[Node]) -> tuple[list[Node], list[Node]]:
+    """Return nodes that compute with numbers, and those that compute with shapes only."""
+    values, nodes, sizing = {entry}, list[Node](), list[Node]()
+    for node in varying:
+        if node.op == "Shape" or values.isdisjoint(node.inputs):
+            sizing.append(node)
+        else:
+            nodes.append(node)
+            values.update(filter(None, node.outputs))
+    return nodes, sizing
 
 
 def _declared(value: Any) -> tuple[tuple[int | None, ...] | None, int]:

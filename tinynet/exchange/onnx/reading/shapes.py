@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import ChainMap
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,14 +14,15 @@ from tinynet.errors import ConversionError, FileFormatError
 from tinynet.exchange.assemble import Part
 from tinynet.exchange.converters import naming
 from tinynet.exchange.onnx.reading.folding import axes_of, folded
-from tinynet.exchange.onnx.reading.graph import Graph
-from tinynet.exchange.onnx.reading.regions import Region
+from tinynet.exchange.onnx.reading.graph import leading_to
+from tinynet.exchange.onnx.reading.node import Node
 from tinynet.exchange.onnx.reading.step import Reader, Result, Step
 from tinynet.layers import Flatten, Reshape
 
 # Numbers of examples for which a computed shape is looked at: what follows from m differs.
 _SOME_M = (7_919, 6_133)
 _NO_SIZE = -2  # stands for m where no number does
+_MOST_NODES = 64  # that compute one shape; x.view(x.size(0), -1) has three
 
 
 def reshaping(before: Shape, after: Shape) -> list[Part | Shape]:
@@ -47,9 +48,14 @@ def _flatten(step: Step) -> Result:
 
 def _reshape(step: Step) -> Result:
     step.expect_inputs(2, 2)
-    declared = step.graph.declared
-    # A graph that is exported for one number of examples has this number in place of -1.
-    return _reshaped(step, step.constant(1), (declared or (None,))[0] or _NO_SIZE)
+    if step.node.inputs[1] in step.graph.constants:
+        declared = step.graph.declared
+        # A graph that is exported for one number of examples has this number in place of -1.
+        return _reshaped(step, step.constant(1), (declared or (None,))[0] or _NO_SIZE)
+    found, other = [_reshaped(step, _target(step, m), m) for m in _SOME_M]
+    if found != other:
+        raise ConversionError("It makes examples of a shape that depends on their number.")
+    return found
 
 
 def _reshaped(step: Step, target: Array, m: int) -> list[Part | Shape]:
@@ -113,40 +119,28 @@ def _transpose(step: Step) -> Result:
     return reshaping(step.shape, tuple([step.shape[axis - 1] for axis in order[1:]]))
 
 
-def computed_reshape(region: Region, graph: Graph, shape: Shape) -> list[Part | Shape] | None:
-    """Return the layers for a Reshape whose shape the other nodes of a region compute.
-
-    None is for a region that is something else. x.view(x.size(0), -1) in PyTorch is such a one.
-    """
-    *before, last = region.nodes
-    if last.op != "Reshape" or last.inputs[:1] != (region.begin,) or len(last.inputs) != 2:
-        return None
-    step = Step(last, graph, shape)
-    targets = [_target(before, region, graph, (m, *shape)) for m in _SOME_M]
-    found = [_reshaped(step, target, m) for target, m in zip(targets, _SOME_M, strict=True)]
-    if found[0] != found[1]:
-        raise ConversionError("It makes examples of a shape that depends on their number.")
-    last.expect_no_more()
-    return found[0]
-
-
-def _target(nodes: Sequence[Any], region: Region, graph: Graph, shape: Shape) -> Array:
-    """Return the shape that nodes compute, if the input of the region has this one."""
-    known: dict[str, Array] = {**graph.constants}
+def _target(step: Step, m: int) -> Array:
+    """Return the shape that nodes compute for a Reshape, if there are m examples."""
+    name = step.node.inputs[1]
+    nodes = leading_to(name, step.graph.sizing)
+    if len(nodes) > _MOST_NODES:
+        raise ConversionError(f"Its shape is computed by {len(nodes)} nodes, over {_MOST_NODES}.")
+    known: ChainMap[str, Array] = ChainMap({}, dict(step.graph.constants))
     for node in nodes:
         with naming(node.title):
-            known[node.outputs[0]] = _whole(node, known, region.begin, shape)
-    return known[region.nodes[-1].inputs[1]]
+            if node.op == "Shape":
+                known[node.outputs[0]] = _shape(node, m, step.shapes)
+            else:
+                known[node.outputs[0]] = folded(node, [known.get(each) for each in node.inputs])
+    return known[name]
 
 
-def _whole(node: Any, known: Mapping[str, Array], begin: str, shape: Shape) -> Array:
-    if node.op == "Shape" and node.inputs == (begin,):
-        part = slice(node.integer("start", 0), node.integer("end", len(shape)))
-        value = np.array(shape[part], np.int64)
-    else:
-        value = folded(node, [known.get(name) for name in node.inputs])
-    node.expect_no_more()
-    return value
+def _shape(node: Node, m: int, shapes: Mapping[str, Shape]) -> Array:
+    if node.inputs[0] not in shapes:
+        raise ConversionError("It takes the shape of a value within an activation.")
+    shape = (m, *shapes[node.inputs[0]])
+    part = slice(node.integer("start", 0), node.integer("end", len(shape)))
+    return np.array(shape[part], np.int64)
 
 
 SHAPES: dict[str, Reader] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -17,11 +17,15 @@ from tinynet.exchange.onnx.reading.node import Node
 
 @attrs.frozen
 class Step:
-    """A node whose first input is what comes before it; `shape` is that of an example of this."""
+    """A node whose first input is what comes before it; `shape` is that of an example of this.
+
+    `shapes` are those of values before it, by name.
+    """
 
     node: Node
     graph: Graph
     shape: Shape
+    shapes: Mapping[str, Shape]
 
     @property
     def rank(self) -> int:
