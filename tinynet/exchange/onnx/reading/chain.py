@@ -20,10 +20,12 @@ from tinynet.exchange.onnx.reading.elementwise import OPERATORS
 from tinynet.exchange.onnx.reading.examples import LARGEST_EXAMPLE, example_of
 from tinynet.exchange.onnx.reading.graph import Graph
 from tinynet.exchange.onnx.reading.layers import WITH_WEIGHTS, scaled
+from tinynet.exchange.onnx.reading.layout import Layout, read_in, transposed
+from tinynet.exchange.onnx.reading.node import Node
 from tinynet.exchange.onnx.reading.recognition import MOST_REGIONS, Recognizer, recognizer
 from tinynet.exchange.onnx.reading.regions import Region, regions_of
 from tinynet.exchange.onnx.reading.shapes import SHAPES, reshaping
-from tinynet.exchange.onnx.reading.step import Result, Step
+from tinynet.exchange.onnx.reading.step import Step
 from tinynet.exchange.onnx.reading.windows import WINDOWS
 from tinynet.layers import Reshape
 
@@ -31,7 +33,7 @@ from tinynet.layers import Reshape
 _MOST_LAYERS = 2_000
 _LEAST_WEIGHTS = 1 << 24  # bytes that layers may hold together, however few the file has
 _READERS = {**WITH_WEIGHTS, **WINDOWS, **SHAPES}
-_NEED_AXIS = {**WITH_WEIGHTS, **WINDOWS}.keys() - {"Identity", "Dropout"}
+_NEED_AXIS = {"Transpose", *WITH_WEIGHTS, *WINDOWS} - {"Identity", "Dropout"}
 _QUANTIZED = " Export the network before it is quantized."
 _REMEDIES = {
     "LogSoftmax": " Export the network with softmax: the losses here take the logarithm.",
@@ -52,6 +54,7 @@ class Chain:
     items: list[Part | Activation] = attrs.field(factory=list)
     takes_bias: bool = False  # the last item has weights, and no bias yet
     is_scale: bool = False  # the last item is an operand of Mul or Add
+    layout: Layout | None = None
     _before: Shape = ()  # the shape before the last item
     _n_bytes: int = 0
 
@@ -118,29 +121,41 @@ def _check_arrays(part: Part, shape: Shape) -> None:
 def _read(chain: Chain, recognizes: Recognizer, regions: Sequence[Region]) -> int:
     """Read the first of some regions, or several that are one activation; return how many."""
     region, graph = regions[0], chain.graph
-    node = region.node
-    if node and node.op in _READERS:
-        step = Step(node, graph, chain.graph_shape, chain.shapes)
-        if not step.shape and node.op in _NEED_AXIS:
-            raise ConversionError("Its input has no axis but the examples.")
-        _add_all(chain, _READERS[node.op](step))
-        node.expect_no_more()
-        chain.takes_bias = _is_without_bias(step)
+    if region.node and _read_node(chain, region.node):
         return 1
     found = recognizes.first(regions, 1 + len(chain.graph_shape))
     if found is not None:
         chain.add(found[0])
         return found[1]
-    operands = affine(region, graph, chain.graph_shape)
+    operands = None if chain.layout else affine(region, graph, chain.graph_shape)
     if operands is None:
         raise _not_read(region)
     chain.add_affine(*operands)
     return 1
 
 
-def _add_all(chain: Chain, items: Result) -> None:
+def _read_node(chain: Chain, node: Node) -> bool:
+    """Read a node that is layers by itself; return whether it is."""
+    step = Step(node, chain.graph, chain.graph_shape, chain.shapes)
+    if not step.shape and node.op in _NEED_AXIS:
+        raise ConversionError("Its input has no axis but the examples.")
+    if node.op == "Transpose":
+        layout, items = transposed(step, chain.layout, chain.shape)
+    elif node.op not in _READERS:
+        return False
+    elif chain.layout is not None:
+        layout, items = read_in(chain.layout, step)
+    else:
+        layout, items = None, _READERS[node.op](step)
     for item in items:
         chain.add(item)
+    node.expect_no_more()
+    if layout is not None and not layout.is_flat:
+        chain.graph_shape = layout.graph_shape
+    elif chain.layout is not None:
+        chain.graph_shape = chain.shape
+    chain.layout, chain.takes_bias = layout, _is_without_bias(step)
+    return True
 
 
 def _is_without_bias(step: Step) -> bool:
@@ -184,4 +199,6 @@ def items_of(graph: Graph, inputs: Shape | None) -> tuple[Shape, list[Part | Act
             n = _read(chain, recognizes, regions[:MOST_REGIONS])
         chain.shapes.update((region.end, chain.graph_shape) for region in regions[:n])
         del regions[:n]
+    if chain.layout is not None:
+        raise ConversionError(f"The output is transposed, to the axes {chain.layout.order}.")
     return shape, chain.items

@@ -54,14 +54,24 @@ def _gemm(step: Step) -> Sequence[Part]:
 
 
 def _matmul(step: Step) -> Sequence[Part]:
+    if len(step.node.inputs) == 2 and step.node.inputs[0] in step.graph.constants:
+        return _left_product(step)
     step.expect_inputs(2, 2)
     _expect_columns(step)
     W = _matrix(step).T
     return [_dense(W, _zeros(W))]
 
 
-def _matrix(step: Step) -> Array:
-    W = step.floats(1)
+def _left_product(step: Step) -> Sequence[Part]:
+    """Return W A_prev for examples (n, positions), a Dense over each position."""
+    if len(step.shape) != 2:
+        raise ConversionError(f"It has examples of shape {step.shape}, expected (n, positions).")
+    W = _matrix(step, 0)
+    return [_dense(W, _zeros(W))]
+
+
+def _matrix(step: Step, k: int = 1) -> Array:
+    W = step.floats(k)
     if W.ndim != 2:
         raise ConversionError(f"Its weights have shape {W.shape}, expected a matrix.")
     return W

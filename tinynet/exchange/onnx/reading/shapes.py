@@ -104,21 +104,6 @@ def _unsqueeze(step: Step) -> Result:
     return reshaping(step.shape, tuple(1 if k in added else next(old) for k in range(1, rank)))
 
 
-def _transpose(step: Step) -> Result:
-    """Return a Reshape, if only axes of length 1 move."""
-    step.expect_inputs(1, 1)
-    order = step.node.integers("perm", tuple(range(step.rank))[::-1])
-    if sorted(order) != list(range(step.rank)):
-        raise FileFormatError(f"{step.node.title} has perm={order} for {step.rank} axes")
-    long = [axis for axis in order if axis == 0 or step.shape[axis - 1] > 1]
-    if order[0] != 0 or long != sorted(long):
-        remedy = (
-            'Export the network with channels first, in Keras with data_format="channels_first"'
-        )
-        raise ConversionError(f"It moves axes, {order}: nothing here does. {remedy}.")
-    return reshaping(step.shape, tuple([step.shape[axis - 1] for axis in order[1:]]))
-
-
 def _target(step: Step, m: int) -> Array:
     """Return the shape that nodes compute for a Reshape, if there are m examples."""
     name = step.node.inputs[1]
@@ -145,5 +130,4 @@ def _shape(node: Node, m: int, shapes: Mapping[str, Shape]) -> Array:
 
 SHAPES: dict[str, Reader] = {
     "Flatten": _flatten, "Reshape": _reshape, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze,
-    "Transpose": _transpose,
 }  # fmt: skip
