@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import attrs
 import numpy as np
@@ -22,7 +24,7 @@ from tinynet.exchange.onnx.reading.graph import Graph
 from tinynet.exchange.onnx.reading.layers import WITH_WEIGHTS, scaled
 from tinynet.exchange.onnx.reading.layout import Layout, read_in, transposed
 from tinynet.exchange.onnx.reading.node import Node
-from tinynet.exchange.onnx.reading.recognition import MOST_REGIONS, Recognizer, recognizer
+from tinynet.exchange.onnx.reading.recognition import Recognizer, recognizer
 from tinynet.exchange.onnx.reading.regions import Region, regions_of
 from tinynet.exchange.onnx.reading.shapes import SHAPES, reshaping
 from tinynet.exchange.onnx.reading.step import Step
@@ -30,7 +32,8 @@ from tinynet.exchange.onnx.reading.windows import WINDOWS
 from tinynet.layers import Reshape
 
 # What a file of some kilobytes could ask for, and a network does not.
-_MOST_LAYERS = 2_000
+_MOST_LAYERS = 1_000
+_MOST_REGIONS = 32  # that are looked at for one activation; gelu with tanh has ten
 _LEAST_WEIGHTS = 1 << 24  # bytes that layers may hold together, however few the file has
 _READERS = {**WITH_WEIGHTS, **WINDOWS, **SHAPES}
 _NEED_AXIS = {"Transpose", *WITH_WEIGHTS, *WINDOWS} - {"Identity", "Dropout"}
@@ -194,11 +197,12 @@ def items_of(graph: Graph, inputs: Shape | None) -> tuple[Shape, list[Part | Act
     regions = regions_of(graph)
     shape = example_of(graph, regions, inputs)
     chain, recognizes = Chain(graph, shape, shape, {graph.input: shape}), recognizer(graph)
-    while regions:
-        with naming(regions[0].title), _as_conversion():
-            n = _read(chain, recognizes, regions[:MOST_REGIONS])
-        chain.shapes.update((region.end, chain.graph_shape) for region in regions[:n])
-        del regions[:n]
+    left = deque(regions)
+    while left:
+        with naming(left[0].title), _as_conversion():
+            n = _read(chain, recognizes, list(islice(left, _MOST_REGIONS)))
+        for _ in range(n):
+            chain.shapes[left.popleft().end] = chain.graph_shape
     if chain.layout is not None:
         raise ConversionError(f"The output is transposed, to the axes {chain.layout.order}.")
     return shape, chain.items

@@ -20,6 +20,7 @@ from tinynet.exchange.onnx.reading.tensors import FLOATS, type_name, unread_type
 
 # Before 7, operators broadcast by attributes. 26 is the newest whose operators were compared.
 OPSETS = range(7, 27)
+_MOST_NODES = 10_000  # a chain of a thousand layers has no more
 _MOST_OUTPUTS = 4  # a classifier has probabilities and labels
 
 
@@ -43,6 +44,9 @@ class Graph:
 def graph_of(model: Any, folder: Path | None) -> Graph:
     """Return what leads from the input of a model to its output."""
     opset, proto = _opset(model), model.graph
+    if len(proto.node) > _MOST_NODES:
+        found = f"The graph has {len(proto.node)} nodes"
+        raise ConversionError(f"{found}, expected at most {_MOST_NODES}. It is no chain of layers.")
     nodes = [node_of(each, opset) for each in proto.node]
     tensors = {tensor.name: tensor for tensor in proto.initializer}
     if len(tensors) != len(proto.initializer):

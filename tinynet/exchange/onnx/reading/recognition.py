@@ -5,22 +5,22 @@ Their results on a table of numbers are compared with those of every registered 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
 from tinynet.activations import CELU, ELU, GELU, Activation, LeakyReLU
+from tinynet.errors import ConversionError
 from tinynet.exchange.converters import naming
 from tinynet.exchange.onnx.reading.elementwise import OPERATORS, computed
 from tinynet.exchange.onnx.reading.graph import Graph
 from tinynet.exchange.onnx.reading.node import setting
 from tinynet.exchange.onnx.reading.regions import Region
 
-# Regions that are looked at for one activation; gelu with tanh, in single operators, has ten.
-MOST_REGIONS = 32
+_MOST_COMPARED = 10_000  # results for one graph, which takes half a second
 # Numbers on which activations differ: near 0 and their corners, between, and far away.
 _CORNERS = (-6.0, -3.0, -1e-3, -1e-6, 0.0, 1e-6, 1e-3, 3.0, 6.0)
 _NEAR = np.concatenate([np.linspace(-9.1, 9.3, 137), _CORNERS])
@@ -28,6 +28,7 @@ _FAR = np.array([-1e5, -1e3, -300.0, -80.0, -30.0, 30.0, 80.0, 300.0, 1e3, 1e5])
 TABLE = np.concatenate([_NEAR, _FAR])
 _MINUS_3 = len(_NEAR) - len(_CORNERS) + 1
 _LEFTMOST = len(_NEAR)
+_ABOVE = np.flatnonzero((TABLE > 0) & (np.abs(TABLE) < 100))
 # A constant in float32, or written with seven digits, changes a result by some 1e-7 of it.
 # Activations differ by 5e-4 and more.
 _RELATIVE, _ABSOLUTE = 3e-6, 1e-6
@@ -41,13 +42,14 @@ _FITTED: tuple[tuple[Callable[[float], Activation], Callable[[Array], float]], .
 _SETTABLE = (LeakyReLU, ELU, CELU)
 
 
-@attrs.frozen
+@attrs.define
 class Recognizer:
     """Recognizes the activations of a graph: those of the library, and `custom` ones."""
 
     graph: Graph
-    known: Sequence[Activation]
-    custom: Sequence[Activation]
+    known: Candidates
+    custom: Candidates
+    n_compared: int = 0
 
     def first(self, regions: Sequence[Region], rank: int) -> tuple[Activation, int] | None:
         """Return the activation that the first regions compute, as many as possible, and how many.
@@ -61,38 +63,60 @@ class Recognizer:
                 break
             with naming(region.title):
                 A = computed(region, scalars, A)
-            activation = self._with_result(A)
+                activation = self._with_result(A)
             found = found if activation is None else (activation, k)
         return found
 
     def _with_result(self, A: Array) -> Activation | None:
-        for group in (self.known, self._fitted(A), self.custom):
-            results = np.array([_result(activation) for activation in group])
-            results = results.reshape(-1, len(TABLE))
-            with np.errstate(invalid="ignore"):
-                is_close = np.abs(results - A) <= _ABSOLUTE + _RELATIVE * np.abs(results)
-            is_close[:, _LEFTMOST:] |= ~np.isfinite(A[_LEFTMOST:])  # the graph's formula overflows
-            for i in np.flatnonzero(is_close.all(axis=1))[:1]:
-                return group[i]
-        return None
+        self.n_compared += 1
+        if self.n_compared > _MOST_COMPARED:
+            raise ConversionError("The activations up to here consist of too many operators.")
+        fitted = _fitted(A, self.graph.dtype)
+        return self.known.first(A) or candidates(fitted).first(A) or self.custom.first(A)
 
-    def _fitted(self, A: Array) -> list[Activation]:
-        """Return the activations with a setting whose results may be A."""
-        settings = [(kind, float(f"{fit(A):.15g}")) for kind, fit in _FITTED]
-        return [
-            kind(setting(value, self.graph.dtype))
-            for kind, value in settings
-            if np.isfinite(value) and (kind is not CELU or value > 0)
-        ]
+
+@attrs.frozen
+class Candidates:
+    """Activations and their results, a row each."""
+
+    activations: Sequence[Activation]
+    results: Array
+
+    def first(self, A: Array) -> Activation | None:
+        """Return the first activation with the result A."""
+        with np.errstate(invalid="ignore"):
+            is_close = np.abs(self.results - A) <= _ABSOLUTE + _RELATIVE * np.abs(self.results)
+        is_close[:, _LEFTMOST:] |= ~np.isfinite(A[_LEFTMOST:])  # the graph's formula overflows
+        at = np.flatnonzero(is_close.all(axis=1))
+        return self.activations[at[0]] if at.size else None
+
+
+def candidates(activations: Iterable[Activation]) -> Candidates:
+    """Return those activations that compute a number for each of the table."""
+    results = {activation: _result(activation) for activation in activations}
+    found = {activation: A for activation, A in results.items() if A is not None}
+    return Candidates(list(found), np.array(list(found.values())).reshape(-1, len(TABLE)))
 
 
 def recognizer(graph: Graph) -> Recognizer:
     """Return what recognizes the activations of a graph."""
-    registered = [_with_defaults(name) for name in Activation.names()]
-    found = [each for each in registered if each is not None and _result(each) is not None]
-    known = [each for each in found if _is_of_library(each) and not isinstance(each, _SETTABLE)]
-    custom = [each for each in found if not _is_of_library(each)]
-    return Recognizer(graph, [*known, GELU(approximate=True)], custom)
+    registered = [each for name in Activation.names() if (each := _with_defaults(name))]
+    known = [each for each in registered if _is_of_library(each)]
+    plain = [each for each in known if not isinstance(each, _SETTABLE)]
+    custom = [each for each in registered if each not in known]
+    return Recognizer(graph, candidates([*plain, GELU(approximate=True)]), candidates(custom))
+
+
+def _fitted(A: Array, dtype: np.dtype[Any]) -> list[Activation]:
+    """Return the activations with a setting whose results may be A; all are Z above 0."""
+    if not np.allclose(A[_ABOVE], TABLE[_ABOVE], rtol=_RELATIVE, atol=_ABSOLUTE):
+        return []
+    settings = [(kind, float(f"{fit(A):.15g}")) for kind, fit in _FITTED]
+    return [
+        kind(setting(value, dtype))
+        for kind, value in settings
+        if np.isfinite(value) and (kind is not CELU or value > 0)
+    ]
 
 
 def _is_of_library(activation: Activation) -> bool:
@@ -107,7 +131,6 @@ def _with_defaults(name: str) -> Activation | None:
         return None
 
 
-@functools.lru_cache(maxsize=256)
 def _result(activation: Activation) -> Array | None:
     """Return A for the table, or None if a custom activation is not for a column of such numbers.
 

@@ -121,7 +121,12 @@ def _part(path: Path, offset: int, size: int, in_all: int, title: str) -> bytes:
 
     All that is read of it is no more than its size, or tensors of a small file would overlap.
     """
-    if not stat.S_ISREG(os.lstat(path).st_mode):
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError as error:
+        found = f"{title} is in {shown(path.name)}, which is not beside the model"
+        raise FileFormatError(f"{found}: copy both into one folder") from error
+    if not stat.S_ISREG(mode):
         raise FileFormatError(f"{shown(path.name)}, the file of {title}, is no regular file")
     with open(path, "rb") as file:
         has = os.fstat(file.fileno()).st_size
