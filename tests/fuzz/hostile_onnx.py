@@ -132,7 +132,8 @@ TEXTS = (
     "Add", "Mul", "Max", "Where", "ConstantOfShape", "Constant", "Identity", "Transpose", "Reshape",
     "Cast", "Flatten", "Squeeze", "Sum", "Softmax", "LayerNormalization", "Elu", "Sigmoid", "Tanh",
     "GlobalAveragePool", "ReduceMean", "ai.onnx", "ai.onnx.ml", "Scaler", "ZipMap",
-    "com.microsoft", "axis", "alpha", "perm", "pads", "strides", "to", "SAME_LOWER", "VALID", "\x1b[31m",
+    "com.microsoft", "axis", "alpha", "perm", "pads", "strides", "to", "SAME_LOWER", "VALID",
+    "\x1b[31m",
     "x" * 10**5,
 )  # fmt: skip
 
