@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinynet._support.arrays import Shape
 from tinynet._support.checks import example_shape
-from tinynet.exchange.assemble import assembled, joined
+from tinynet.errors import ConversionError
+from tinynet.exchange.assemble import Part, assembled, joined
+from tinynet.exchange.onnx.origin import original
 from tinynet.exchange.onnx.reading.chain import items_of
 from tinynet.exchange.onnx.reading.graph import graph_of
-from tinynet.exchange.onnx.reading.source import check_source, model_of, refusing
+from tinynet.exchange.onnx.reading.source import PATHS, check_source, model_of, refusing
+from tinynet.layers import Activate
 from tinynet.losses import Loss
 from tinynet.sequential import Sequential
 
@@ -18,13 +22,15 @@ def from_onnx(
 ) -> Sequential:
     """Return the model of an ONNX graph: an MLP or a convolutional network without branches.
 
+    A file of `to_onnx` gives the model that it was written from, of any layers.
+
     Parameters
     ----------
     path : path, binary file, bytes or onnx.ModelProto
         An ONNX file, as PyTorch, scikit-learn's skl2onnx, Keras or `to_onnx` write it. Weights
         in a second file beside it are read, too; that needs its path.
     loss : str, Loss or None
-        The loss of the model, which a graph does not have.
+        The loss of the model. A graph has none, unless `to_onnx` wrote it.
     inputs : int, tuple of int or None
         The shape of an example, where the graph leaves it open: (3, 32, 32) for images.
 
@@ -54,7 +60,7 @@ def from_onnx(
     The model of a classifier of scikit-learn ends with the probabilities. For two classes, a graph
     has the columns 1 - p and p; the model has p.
 
-    Nothing in a file is run, and no file but the weights beside it is opened.
+    Nothing in a file is run, and no other file is opened but the one with weights beside it.
 
     Examples
     --------
@@ -66,6 +72,23 @@ def from_onnx(
     example = None if inputs is None else example_shape(inputs)
     check_source(path)
     with refusing(path):
-        graph = graph_of(*model_of(path))
+        proto, folder = model_of(path)
+    model = original(proto, path if isinstance(path, PATHS) else proto)
+    if model is not None:
+        return _as_asked(model, loss, example)
+    with refusing(path):
+        graph = graph_of(proto, folder)
         shape, items = items_of(graph, example)
-        return assembled(joined(items), loss, shape, graph.dtype)
+        parts = joined(items) or [Part(Activate("identity"))]
+        return assembled(parts, loss, shape, graph.dtype)
+
+
+def _as_asked(model: Sequential, loss: str | Loss | None, inputs: Shape | None) -> Sequential:
+    """Return a model that tinynet wrote with another loss, if one is given."""
+    if inputs not in (None, model.inputs):
+        raise ConversionError(f"inputs is {inputs}, expected {model.inputs}. Leave inputs out.")
+    if loss is None:
+        return model
+    other = Sequential(model.layers, loss, model.inputs, model.dtype)
+    other.values[...] = model.values
+    return other

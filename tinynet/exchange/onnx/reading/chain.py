@@ -34,7 +34,9 @@ from tinynet.layers import Reshape
 # What a file of some kilobytes could ask for, and a network does not.
 _MOST_LAYERS = 1_000
 _MOST_REGIONS = 32  # that are looked at for one activation; gelu with tanh has ten
-_LEAST_WEIGHTS = 1 << 24  # bytes that layers may hold together, however few the file has
+_LEAST_WEIGHTS = (
+    1 << 24
+)  # bytes that layers may hold, however few the file has; beyond, twice as many
 _READERS = {**WITH_WEIGHTS, **WINDOWS, **SHAPES}
 _NEED_AXIS = {"Transpose", *WITH_WEIGHTS, *WINDOWS} - {"Identity", "Dropout"}
 _QUANTIZED = " Export the network before it is quantized."
@@ -53,7 +55,8 @@ class Chain:
     graph: Graph
     shape: Shape
     graph_shape: Shape
-    shapes: dict[str, Shape] = attrs.field(factory=dict)  # in the graph, by the name of a value
+    shapes: dict[str, Shape]  # in the graph, by the name of a value
+    most_bytes: int
     items: list[Part | Activation] = attrs.field(factory=list)
     takes_bias: bool = False  # the last item has weights, and no bias yet
     is_scale: bool = False  # the last item is an operand of Mul or Add
@@ -101,11 +104,13 @@ class Chain:
         self.graph_shape = self.shape
         self.items.append(part)
         self._n_bytes += sum(array.nbytes for array in part.arrays.values())
-        most = _LEAST_WEIGHTS + 2 * sum(c.nbytes for c in self.graph.constants.values())
         if math.prod(self.shape) > LARGEST_EXAMPLE:
             found = f"It makes examples of shape {self.shape}, over {LARGEST_EXAMPLE} numbers"
             raise ConversionError(f"{found}. The network is too large.")
-        if len(self.items) > _MOST_LAYERS or self._n_bytes > most:
+
+    def check_size(self) -> None:
+        """Refuse more layers than a network has, or more weights than the file."""
+        if len(self.items) > _MOST_LAYERS or self._n_bytes > self.most_bytes:
             found = f"{len(self.items)} layers with {self._n_bytes} bytes of weights"
             raise ConversionError(f"There are {found} up to here, which the file does not hold.")
 
@@ -196,11 +201,13 @@ def items_of(graph: Graph, inputs: Shape | None) -> tuple[Shape, list[Part | Act
     """
     regions = regions_of(graph)
     shape = example_of(graph, regions, inputs)
-    chain, recognizes = Chain(graph, shape, shape, {graph.input: shape}), recognizer(graph)
-    left = deque(regions)
+    most_bytes = _LEAST_WEIGHTS + 2 * sum(array.nbytes for array in graph.constants.values())
+    chain = Chain(graph, shape, shape, {graph.input: shape}, most_bytes)
+    recognizes, left = recognizer(graph), deque(regions)
     while left:
         with naming(left[0].title), _as_conversion():
             n = _read(chain, recognizes, list(islice(left, _MOST_REGIONS)))
+            chain.check_size()
         for _ in range(n):
             chain.shapes[left.popleft().end] = chain.graph_shape
     if chain.layout is not None:

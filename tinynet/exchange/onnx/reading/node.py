@@ -6,10 +6,12 @@ from typing import Any
 
 import attrs
 import numpy as np
-from onnx import AttributeProto
 
 from tinynet._support.checks import shown
 from tinynet.errors import ConversionError, FileFormatError
+from tinynet.exchange.library import library
+
+AttributeProto: Any = library("onnx").AttributeProto
 
 _STANDARD = ("", "ai.onnx")  # both are the domain of ONNX's own operators
 

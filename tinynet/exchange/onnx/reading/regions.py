@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import attrs
 
+from tinynet._support.checks import shown
+from tinynet.errors import ConversionError
 from tinynet.exchange.onnx.reading.graph import Graph
 from tinynet.exchange.onnx.reading.node import Node
 
@@ -53,4 +55,7 @@ def regions_of(graph: Graph) -> list[Region]:
             (end,) = computed
             regions.append(Region(begin, tuple(nodes), end))
             begin, nodes = end, []
+    if begin != graph.output:
+        found = f"The output {shown(graph.output)} does not depend on the numbers of the input"
+        raise ConversionError(f"{found}, or only on some that are computed from them.")
     return regions

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from tinynet._support.checks import file_path, shown
 from tinynet.errors import ConversionError, FileFormatError
+from tinynet.exchange.library import library
 from tinynet.exchange.onnx.reading.wire import check_items
+from tinynet.files.source import cause, fault
+
+onnx: Any = library("onnx")
 
 _LARGEST_FILE = (1 << 31) - 1  # bytes, of a message of protobuf
-_PATHS, _BYTES = (str, os.PathLike), (bytes, bytearray, memoryview)
+PATHS, _BYTES = (str, os.PathLike), (bytes, bytearray, memoryview)
 _WRITERS = "torch.onnx.export, skl2onnx, tn.exchange.to_onnx or another exporter"
 
 
@@ -25,11 +27,11 @@ def check_source(source: Any) -> None:
     """Refuse what is no path, file, bytes or ModelProto."""
     if isinstance(source, io.TextIOBase):
         raise TypeError('The file is open as text, expected a binary file. Use open(path, "rb").')
-    if not (isinstance(source, (*_PATHS, *_BYTES, onnx.ModelProto)) or hasattr(source, "read")):
+    if not (isinstance(source, (*PATHS, *_BYTES, onnx.ModelProto)) or hasattr(source, "read")):
         expected = "a path, an open binary file, bytes or an onnx.ModelProto"
         found = f"path is {shown(source)}, expected {expected}"
         raise TypeError(f'{found}. Use from_onnx("net.onnx").')
-    if isinstance(source, _PATHS):
+    if isinstance(source, PATHS):
         file_path("path", source, "net.onnx")
 
 
@@ -39,7 +41,7 @@ def model_of(source: Any) -> tuple[Any, Path | None]:
         return source, None
     if isinstance(source, _BYTES):
         return _parsed(bytes(source)), None
-    if isinstance(source, _PATHS):
+    if isinstance(source, PATHS):
         path = Path(file_path("path", source, "net.onnx"))
         return _parsed(_content(path)), path.parent
     return _parsed(source.read(_LARGEST_FILE + 1)), None
@@ -79,7 +81,7 @@ def refusing(source: Any) -> Iterator[None]:
     except (ConversionError, ImportError, MemoryError, OSError):
         raise
     except Exception as error:  # a damaged file shows itself in every kind of error
-        is_path = isinstance(source, _PATHS)
+        is_path = isinstance(source, PATHS)
         name = shown(os.fspath(source)) if is_path else "The model"
-        found = f"{name} is not a whole ONNX file: {str(error).rstrip('.') or error!r}"
-        raise FileFormatError(f"{found}. Pass a file that {_WRITERS} wrote.") from error
+        found = f"{name} is not a whole ONNX file: {fault(error)}"
+        raise FileFormatError(f"{found}. Pass a file that {_WRITERS} wrote.") from cause(error)

@@ -11,11 +11,13 @@ from typing import Any
 
 import attrs
 import numpy as np
-from onnx import TensorProto
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import shown
 from tinynet.errors import ConversionError, FileFormatError
+from tinynet.exchange.library import library
+
+TensorProto: Any = library("onnx").TensorProto
 
 _MOST_DIMENSIONS = 8  # a kernel of Conv has 4
 # What holds the numbers if raw_data does not, and the dtype, which is little-endian in raw_data.
@@ -92,7 +94,7 @@ def _shape(tensor: Any, title: str) -> Shape:
     shape = tuple(tensor.dims)
     if len(shape) > _MOST_DIMENSIONS or any(n < 1 for n in shape):
         expected = f"at most {_MOST_DIMENSIONS} numbers of at least 1"
-        raise FileFormatError(f"{title} has shape {shown(shape)}, expected {expected}")
+        raise FileFormatError(f"{title} has shape {shown(shape[:9])}, expected {expected}")
     if tensor.HasField("segment"):
         raise FileFormatError(f"{title} is a segment of a tensor, expected a whole one")
     return shape
@@ -112,7 +114,9 @@ def _is_plain(name: str) -> bool:
 def _whole(said: Mapping[str, str], key: str, title: str) -> int:
     text = said.get(key, "0")
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise FileFormatError(f"The {key} of {title} is {shown(text)}, expected a whole number")
+        raise FileFormatError(
+            f"the {key} of {title} is {shown(text[:40])}, expected a whole number"
+        )
     return int(text)
 
 
