@@ -34,9 +34,7 @@ from tinynet.layers import Reshape
 # What a file of some kilobytes could ask for, and a network does not.
 _MOST_LAYERS = 1_000
 _MOST_REGIONS = 32  # that are looked at for one activation; gelu with tanh has ten
-_LEAST_WEIGHTS = (
-    1 << 24
-)  # bytes that layers may hold, however few the file has; beyond, twice as many
+_LEAST_WEIGHTS = 1 << 24  # bytes that layers may hold, beyond twice what the file has
 _READERS = {**WITH_WEIGHTS, **WINDOWS, **SHAPES}
 _NEED_AXIS = {"Transpose", *WITH_WEIGHTS, *WINDOWS} - {"Identity", "Dropout"}
 _QUANTIZED = " Export the network before it is quantized."
@@ -129,7 +127,7 @@ def _check_arrays(part: Part, shape: Shape) -> None:
 def _read(chain: Chain, recognizes: Recognizer, regions: Sequence[Region]) -> int:
     """Read the first of some regions, or several that are one activation; return how many."""
     region, graph = regions[0], chain.graph
-    if region.node and _read_node(chain, region.node):
+    if region.node and _read_node(chain, region.node, region.begin):
         return 1
     found = recognizes.first(regions, 1 + len(chain.graph_shape))
     if found is not None:
@@ -142,15 +140,17 @@ def _read(chain: Chain, recognizes: Recognizer, regions: Sequence[Region]) -> in
     return 1
 
 
-def _read_node(chain: Chain, node: Node) -> bool:
+def _read_node(chain: Chain, node: Node, begin: str) -> bool:
     """Read a node that is layers by itself; return whether it is."""
+    if node.op != "Transpose" and node.op not in _READERS:
+        return False
     step = Step(node, chain.graph, chain.graph_shape, chain.shapes)
+    if begin not in node.inputs[: 2 if node.op == "MatMul" else 1]:
+        raise ConversionError(f"It takes {shown(begin)} in another place than as its first input.")
     if not step.shape and node.op in _NEED_AXIS:
         raise ConversionError("Its input has no axis but the examples.")
     if node.op == "Transpose":
         layout, items = transposed(step, chain.layout, chain.shape)
-    elif node.op not in _READERS:
-        return False
     elif chain.layout is not None:
         layout, items = read_in(chain.layout, step)
     else:
@@ -197,7 +197,7 @@ def _not_read(region: Region) -> ConversionError:
 def items_of(graph: Graph, inputs: Shape | None) -> tuple[Shape, list[Part | Activation]]:
     """Return the shape of an example, and layers and activations in order.
 
-    Raises `ConversionError` for what is no layer or activation here.
+    Raises `ConversionError` for what is not a layer or activation here.
     """
     regions = regions_of(graph)
     shape = example_of(graph, regions, inputs)

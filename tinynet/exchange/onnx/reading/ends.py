@@ -18,7 +18,7 @@ _OF_LABELS = {"Cast", "Identity", "Reshape", "Squeeze"}
 
 
 def before_labels(name: str, producers: Mapping[str, Node], tensors: Mapping[str, Any]) -> str:
-    """Return the value that labels are made of, or the name as it is if it is no label.
+    """Return the value that labels are made of, or the name as it is if labels are not made of it.
 
     Of the two columns 1 - p and p, which exporters write for two classes, it is p.
     """

@@ -166,7 +166,7 @@ def _dropout(step: Step) -> Sequence[Part]:
     node = step.node
     node.number("ratio", 0.5)
     node.integer("seed", 0)
-    training = step.optional(2)
+    _, training = step.optional(1), step.optional(2)
     if training is not None and training.any():
         raise ConversionError("It drops at prediction, too. Export the network for inference.")
     return []

@@ -19,7 +19,7 @@ from tinynet.exchange.onnx.reading.node import Node
 from tinynet.exchange.onnx.reading.step import Reader, Result, Step
 from tinynet.layers import Flatten, Reshape
 
-# Numbers of examples for which a computed shape is looked at: what follows from m differs.
+# A computed shape is looked at for two numbers of examples: what follows from m differs.
 _SOME_M = (7_919, 6_133)
 _NO_SIZE = -2  # stands for m where no number does
 _MOST_NODES = 64  # that compute one shape; x.view(x.size(0), -1) has three

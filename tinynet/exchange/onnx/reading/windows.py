@@ -17,7 +17,7 @@ from tinynet.exchange.onnx.reading.step import Reader, Step
 from tinynet.layers import AveragePool2D, Conv1D, Conv2D, GlobalAveragePool, MaxPool2D, Reshape
 from tinynet.layers.windows import Axis, padded_axis
 
-_MOST_ENTRIES = 1 << 16  # of a window of a pooling, for which a file holds no numbers
+_MOST_ENTRIES = 1 << 16  # of a window of a pooling; a file holds no numbers for it
 
 
 def _conv(step: Step) -> Sequence[Part]:
