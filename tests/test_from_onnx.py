@@ -103,6 +103,15 @@ GRAPHS = {
         [("Transpose", "X", "T", {"perm": [0, 2, 3, 1]}), ("LayerNormalization", "T gamma", "N"),
          ("Relu", "N", "R"), ("Transpose", "R", "A", {"perm": [0, 3, 1, 2]})],
         (3, 2, 4), vectors(gamma=(3,)), "LayerNorm:ReLU"),
+    "layer norm, written out": (
+        [("ReduceMean", "X", "m", {"axes": [-1]}), ("Sub", "X m", "C"), ("Pow", "C two", "S"),
+         ("ReduceMean", "S", "v", {"axes": [-1]}), ("Add", "v eps", "w"), ("Sqrt", "w", "r"),
+         ("Div", "C r", "N"), ("Mul", "N gamma", "G"), ("Add", "G beta", "B"), ("Relu", "B", "A")],
+        (3,), {**vectors(gamma=(3,), beta=(3,)), "two": 2, "eps": 1e-3}, "LayerNorm:ReLU"),
+    "there and back by Transpose": (
+        [("Transpose", "X", "T", {"perm": [0, 2, 3, 1]}), ("Relu", "T", "R"),
+         ("Transpose", "R", "S", {"perm": [0, 3, 1, 2]}), ("Reshape", "S shape", "A")],
+        (3, 2, 4), {"shape": np.array([-1, 3, 8])}, "Activate:ReLU Reshape"),
     "prelu": ([("PRelu", "X slope", "A")], (3, 2), vectors(slope=(3, 1)), "PReLU"),
     "one slope": ([("PRelu", "X slope", "A")], (3,), {"slope": 0.2}, "PReLU"),
     "pools": (
@@ -160,6 +169,13 @@ GRAPHS = {
          ("Elu", "F", "E"), ("MatMul", "E V", "A")],
         (4, 3, 1), {"K": normal(2, 1, 2, 2), "V": normal(12, 3)},
         "Reshape Conv2D:ReLU Flatten Activate:ELU Dense"),
+    "Keras's convolutions": (
+        [("Transpose", "X", "T", {"perm": [0, 3, 1, 2]}), ("Conv", "T K", "C"),
+         ("Transpose", "C", "S", {"perm": [0, 2, 3, 1]}), ("Cast", "S", "D", {"to": 1}),
+         ("Add", "D b", "B"), ("Relu", "B", "R"), ("Sub", "R mean", "M"), ("Mul", "M gamma", "N"),
+         ("ReduceMean", "N", "A", {"axes": [1, 2], "keepdims": 0})],
+        (4, 3, 1), {"K": normal(3, 1, 2, 2), "b": normal(1, 1, 1, 3), **OF_3},
+        "Reshape Conv2D:ReLU BatchNorm GlobalAveragePool"),
     "gelu, twice": (
         [("Gemm", "X W", "Z"),
          *[(op, i.format("Z", "G"), o.format("Z", "G")) for op, i, o in GELU_OPERATORS],
@@ -359,6 +375,8 @@ REFUSED = {
     "alpha": (([("Gemm", "X W", "A", {"alpha": 2.0})], (4,), {"W": W}), ["alpha=2.0", "1.0"]),
     "transA": (([("Gemm", "X W", "A", {"transA": 1})], (4,), {"W": W}), ["transA=1, expected 0"]),
     "an unknown attribute": (conv(beta=1), ["Node 'node0' (Conv)", "attribute 'beta'"]),
+    "an input in another place": (
+        ([("Dropout", "r X", "A")], (3,), {"r": 0.5}), ["takes 'X' in another place"]),
     "W is computed": (([("Relu", "X", "R"), ("MatMul", "X R", "A")], (4,), {}), ["several ways"]),
     "a bias for each position": (
         ([("MatMul", "X W", "Z"), ("Add", "Z b", "A")], (4,), {"W": W, "b": normal(5, 1)}),
@@ -384,7 +402,11 @@ REFUSED = {
     "pooling of sequences": (
         ([("MaxPool", "X", "A", {"kernel_shape": [2]})], (1, 5), {}), ["only images are pooled"]),
     "a mean over channels": (
-        ([("ReduceMean", "X", "A", {"axes": [1]})], (3, 4, 4), {}), ["the mean over axes (1,)"]),
+        ([("ReduceMean", "X", "A", {"axes": [1]})], (3, 4, 4), {}), ["the mean over axes [1]"]),
+    "a mean that is not the same": (
+        ([("ReduceMean", "X", "m", {"axes": [-1]}), ("Sub", "X m", "C"), ("Pow", "C three", "S"),
+          ("ReduceMean", "S", "v", {"axes": [-1]}), ("Add", "v one", "w"), ("Sqrt", "w", "r"),
+          ("Div", "C r", "A")], (3,), {"three": 3, "one": 1}), ["several ways"]),
     "softmax over positions": (([("Softmax", "X", "A")], (3, 4), {}), ["axis 2, expected 1"]),
     "training": (
         ([("BatchNormalization", "X gamma beta mean variance", "A", {"training_mode": 1})], (3,),

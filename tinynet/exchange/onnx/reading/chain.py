@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import shown
-from tinynet.activations import Activation
+from tinynet.activations import Activation, Identity
 from tinynet.errors import ConversionError, FileFormatError
 from tinynet.exchange.assemble import Part
 from tinynet.exchange.converters import naming
@@ -29,6 +29,7 @@ from tinynet.exchange.onnx.reading.regions import Region, regions_of
 from tinynet.exchange.onnx.reading.shapes import SHAPES, reshaping
 from tinynet.exchange.onnx.reading.step import Step
 from tinynet.exchange.onnx.reading.windows import WINDOWS
+from tinynet.exchange.onnx.reading.written_out import layer_norm
 from tinynet.layers import Reshape
 
 # What a file of some kilobytes could ask for, and a network does not.
@@ -57,7 +58,7 @@ class Chain:
     most_bytes: int
     items: list[Part | Activation] = attrs.field(factory=list)
     takes_bias: bool = False  # the last item has weights, and no bias yet
-    is_scale: bool = False  # the last item is an operand of Mul or Add
+    is_scale: bool = False  # the last item is a normalization, and a Mul and Add may follow
     layout: Layout | None = None
     _before: Shape = ()  # the shape before the last item
     _n_bytes: int = 0
@@ -85,11 +86,17 @@ class Chain:
             self.items[-1] = attrs.evolve(last, arrays={**last.arrays, "b": shift})
             self.takes_bias = False
             return
-        mean = np.broadcast_to(np.zeros((), scale.dtype), scale.shape)
         if self.is_scale and isinstance(last, Part):
-            self.items.pop()
-            scale, shift = last.arrays["gamma"] * scale, last.arrays["beta"] * scale + shift
-        self.add(scaled(scale, shift, mean))
+            gamma, beta = last.arrays["gamma"] * scale, last.arrays["beta"] * scale + shift
+            arrays = {**last.arrays, "gamma": gamma, "beta": beta}
+            self.items[-1] = attrs.evolve(last, arrays=arrays)
+            return
+        mean = np.broadcast_to(np.zeros((), scale.dtype), scale.shape)
+        self.add_scalable(scaled(scale, shift, mean))
+
+    def add_scalable(self, part: Part) -> None:
+        """Add a normalization whose gamma and beta take in a scale and a shift behind it."""
+        self.add(part)
         self.is_scale = True
 
     def _ends_with_reshape(self) -> bool:
@@ -131,12 +138,22 @@ def _read(chain: Chain, recognizes: Recognizer, regions: Sequence[Region]) -> in
         return 1
     found = recognizes.first(regions, 1 + len(chain.graph_shape))
     if found is not None:
-        chain.add(found[0])
-        return found[1]
-    operands = None if chain.layout else affine(region, graph, chain.graph_shape)
+        activation, n = found
+        if not isinstance(activation, Identity):
+            chain.add(activation)
+        return n
+    layout, operands = chain.layout, None
+    norm = None if layout else layer_norm(regions, graph, chain.graph_shape)
+    if norm is not None:
+        chain.add_scalable(norm)
+        return 2
+    if layout is None or layout.has_units_last:
+        operands = affine(region, graph, chain.graph_shape, layout is not None)
     if operands is None:
         raise _not_read(region)
     chain.add_affine(*operands)
+    if layout is not None:
+        chain.graph_shape = layout.graph_shape
     return 1
 
 
@@ -162,7 +179,8 @@ def _read_node(chain: Chain, node: Node, begin: str) -> bool:
         chain.graph_shape = layout.graph_shape
     elif chain.layout is not None:
         chain.graph_shape = chain.shape
-    chain.layout, chain.takes_bias = layout, _is_without_bias(step)
+    chain.layout = layout
+    chain.takes_bias = _is_without_bias(step) or (chain.takes_bias and not items)
     return True
 
 

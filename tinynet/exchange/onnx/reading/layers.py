@@ -18,15 +18,16 @@ _COLUMNS = "an input of two axes, (m, n)"
 _ML = "ai.onnx.ml."
 
 
-def column(array: Array, n: int, shape_of_one: tuple[int, ...] = ()) -> Array:
+def column(array: Array, n: int, ones: int = 0, rank: int = 0) -> Array:
     """Return a vector of n numbers as (n, 1); one number stands for n.
 
-    As an operand it may have more axes, each of length 1; `shape_of_one` are those behind the n.
+    The array is an operand that has `ones` axes of length 1 behind the n, and may have some before
+    it, but no more axes than `rank`; that is by default one before.
     """
-    wide = (n, *shape_of_one)
-    fits = array.size == 1 or (array.shape[-len(wide) :] == wide and array.size == n)
-    if not fits or array.ndim > 1 + len(wide):
-        expected = f"{wide} or one number"
+    shape = (n, *(1,) * ones)
+    fits = array.size == 1 or (array.size == n and array.shape[-len(shape) :] == shape)
+    if not fits or array.ndim > (rank or 1 + len(shape)):
+        expected = f"{shape} or one number"
         raise ConversionError(f"It has a constant of shape {array.shape}, expected {expected}.")
     return np.broadcast_to(array.reshape(-1, 1), (n, 1))
 
@@ -128,7 +129,7 @@ def _of_example(step: Step, k: int) -> Array:
 
 def _prelu(step: Step) -> Sequence[Part]:
     step.expect_inputs(2, 2)
-    slope = column(step.floats(1), step.shape[0], (1,) * (len(step.shape) - 1))
+    slope = column(step.floats(1), step.shape[0], len(step.shape) - 1)
     return [Part(PReLU(), {"slope": slope})]
 
 

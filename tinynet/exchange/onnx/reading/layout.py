@@ -1,8 +1,9 @@
 """Axes that a graph has in another order than the model, from a Transpose on.
 
 Keras's convolutional networks have the channels last between two operators. The model keeps the
-axes as they were. What may stand before the next Transpose is an activation, a normalization over
-the units if they are last, or a flattening: the W behind it gets its columns in another order.
+axes as they were. What may stand before the next Transpose is an activation, a bias, a
+normalization of the units if they are last, or the end of the images: their mean, or a flattening,
+and the W behind it gets its columns in another order.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from tinynet.exchange.assemble import Part
 from tinynet.exchange.onnx.reading.layers import WITH_WEIGHTS
 from tinynet.exchange.onnx.reading.shapes import SHAPES, reshaping
 from tinynet.exchange.onnx.reading.step import Result, Step
-from tinynet.layers import Flatten
+from tinynet.exchange.onnx.reading.windows import mean_axes
+from tinynet.layers import Flatten, GlobalAveragePool
 
 _HINT = 'Export it with channels first, in Keras with data_format="channels_first"'
 
@@ -28,6 +30,10 @@ class Layout:
     shape: Shape
     order: tuple[int, ...]
     is_flat: bool = False
+
+    @property
+    def has_units_last(self) -> bool:
+        return self.order[-1] == 1 and not self.is_flat
 
     @property
     def graph_shape(self) -> Shape:
@@ -63,9 +69,12 @@ def read_in(layout: Layout, step: Step) -> tuple[Layout | None, Result]:
     if not layout.is_flat and node.op in ("Flatten", "Reshape"):
         if list(SHAPES[node.op](step)) == [Part(Flatten())]:
             return attrs.evolve(layout, is_flat=True), [Part(Flatten())]
-    elif layout.order[-1] == 1 and node.op == "LayerNormalization":
+    elif layout.has_units_last and node.op == "LayerNormalization":
         of_units = attrs.evolve(step, shape=step.shape[-1:])
         return layout, WITH_WEIGHTS[node.op](of_units)
+    elif layout.has_units_last and node.op == "ReduceMean":
+        if mean_axes(step) == list(range(1, step.rank - 1)) and not node.integer("keepdims", 1):
+            return None, [Part(GlobalAveragePool())]
     elif node.op in ("Identity", "Dropout"):
         return layout, WITH_WEIGHTS[node.op](step)
     found = f"Its input has been transposed, to the axes {layout.order}"

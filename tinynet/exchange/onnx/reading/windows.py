@@ -148,14 +148,17 @@ def _global_max(step: Step) -> Sequence[Part]:
     return [Part(MaxPool2D(step.shape[1:]))]
 
 
-def _reduce_mean(step: Step) -> Sequence[Part]:
+def mean_axes(step: Step) -> list[int]:
+    """Return the axes that a ReduceMean is over, in order."""
     step.expect_inputs(1, 2)
-    node = step.node
-    axes = axes_of(node, 18, step.optional(1)) or ()
-    node.expect("noop_with_empty_axes", 0)
-    keeps = node.integer("keepdims", 1)
-    positions = list(range(2, step.rank))
-    if not positions or sorted(map(step.axis, axes)) != positions:
+    step.node.expect("noop_with_empty_axes", 0)
+    return sorted(map(step.axis, axes_of(step.node, 18, step.optional(1)) or ()))
+
+
+def _reduce_mean(step: Step) -> Sequence[Part]:
+    axes, positions = mean_axes(step), list(range(2, step.rank))
+    keeps = step.node.integer("keepdims", 1)
+    if axes != positions or not positions:
         found = f"It is the mean over axes {axes}"
         raise ConversionError(f"{found}, expected all positions of images or sequences.")
     return [Part(GlobalAveragePool()), *(_kept(step) if keeps else [])]
