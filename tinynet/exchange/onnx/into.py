@@ -45,6 +45,8 @@ def from_onnx(
     ------
     FileFormatError
         A file that is damaged, truncated, or was never an ONNX file.
+    FileNotFoundError
+        There is no such file.
     ConversionError
         A graph that has no counterpart here. The message names the node and its operator.
 
@@ -54,8 +56,9 @@ def from_onnx(
     MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, ReduceMean, Flatten, Reshape, Squeeze
     and Unsqueeze. What stands between them is an activation, however it is written: its results
     on a table of numbers are those of a registered activation, also of a custom class. A scale and
-    a shift of each unit, such as that of a StandardScaler, is a `BatchNorm`. Dropout does nothing
-    at prediction and is left out.
+    a shift of each unit, such as those of a StandardScaler, are read as a `BatchNorm`. Dropout does
+    nothing at prediction and is left out. A Transpose between two layers is followed. One before
+    the first layer is not: of Keras, images must have one channel, or the channels first.
 
     The model of a classifier of scikit-learn ends with the probabilities. For two classes, a graph
     has the columns 1 - p and p; the model has p.
