@@ -502,7 +502,7 @@ UNREADABLE = {
     "a future opset": (opset(999), ["opset 999, expected 7 to 26", "opset_version=17"]),
     "an old opset": (opset(6), ["opset 6"]),
     "operators anew": (own_relu, ["defines operators of ONNX anew"]),
-    "a sequence": (a_sequence, ["Input 'X'", "It is no tensor"]),
+    "a sequence": (a_sequence, ["Input 'X'", "It is not a tensor"]),
 }
 
 
@@ -658,8 +658,8 @@ PLACES = {
     **{name: ("plain name", {"location": name}) for name in (
         "../net.data", "/etc/passwd", "../../../etc/passwd", "/dev/zero", "a/net.data",
         "a\\net.data", "C:net.data", "", ".", "..", "net.data\0")},
-    "link": ("no regular file", {"location": "link"}),
-    "folder": ("no regular file", {"location": "folder"}),
+    "link": ("not a regular file", {"location": "link"}),
+    "folder": ("not a regular file", {"location": "folder"}),
     "absent": ("not beside the model", {"location": "absent"}),
     "offset": ("which has 60", {"offset": "16"}),
     "far": ("which has 60", {"offset": "9" * 15}),
@@ -767,7 +767,7 @@ HOSTILE = {
     "a circle": (damaged(circle), "unsorted or in a circle"),
     "two nodes": (damaged(twice), "'A' stands for two values"),
     "two initializers": (damaged(shared_name), "two initializers of one name"),
-    "another kind": (damaged(wrong_kind), "transB of node 'node0' (Gemm) is no INT"),
+    "another kind": (damaged(wrong_kind), "transB of node 'node0' (Gemm) is not an INT"),
     "no output": (damaged(lambda m: setattr(m.graph.output[0], "name", "B")), "output 'B'"),
     "escapes": (damaged(first_input("\x1b[31m")), "\\x1b[31m"),
 }  # fmt: skip
@@ -811,7 +811,7 @@ def test_hostile_files_within_limits():
 def test_a_pipe_is_no_file(tmp_path):
     """A named pipe, which nobody writes into, is refused and not waited for."""
     os.mkfifo(tmp_path / "net.onnx")
-    with raises(FileFormatError, "no regular file"):
+    with raises(FileFormatError, "not a regular file"):
         from_onnx(tmp_path / "net.onnx")
 
 

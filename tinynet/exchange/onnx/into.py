@@ -46,7 +46,7 @@ def from_onnx(
     FileFormatError
         A file that is damaged, truncated, or was never an ONNX file.
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     ConversionError
         A graph that has no counterpart here. The message names the node and its operator.
 

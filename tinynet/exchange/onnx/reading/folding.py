@@ -92,7 +92,7 @@ def _with(function: Callable[[Array, Array], Array]) -> Callable[..., Array]:
 
     def compute(_: Node, a: Array, b: Array) -> Array:
         if _few(a).dtype.kind not in "iu" or _few(b).dtype.kind not in "iu":
-            raise ConversionError("It computes a constant that is no shape.")
+            raise ConversionError("It computes a constant that is not a shape.")
         with np.errstate(over="ignore", divide="ignore"):
             return function(a, b)
 

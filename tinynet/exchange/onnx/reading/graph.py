@@ -46,7 +46,7 @@ def graph_of(model: Any, folder: Path | None) -> Graph:
     opset, proto = _opset(model), model.graph
     if len(proto.node) > _MOST_NODES:
         found = f"The graph has {len(proto.node)} nodes"
-        raise ConversionError(f"{found}, expected at most {_MOST_NODES}. It is no chain of layers.")
+        raise ConversionError(f"{found}, expected at most {_MOST_NODES}: a chain of layers.")
     nodes = [node_of(each, opset) for each in proto.node]
     tensors = {tensor.name: tensor for tensor in proto.initializer}
     if len(tensors) != len(proto.initializer):
@@ -153,7 +153,7 @@ def _declared(value: Any) -> tuple[tuple[int | None, ...] | None, int]:
     """Return the shape and the type of numbers that are declared for the input."""
     with naming(f"input {shown(value.name)}"):
         if value.type.WhichOneof("value") not in ("tensor_type", None):
-            raise ConversionError("It is no tensor.")
+            raise ConversionError("It is not a tensor.")
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None, tensor.elem_type

@@ -73,7 +73,7 @@ class Node:
         attribute = self._attributes[name]
         if attribute.type != kind or attribute.ref_attr_name:
             expected = AttributeProto.AttributeType.Name(kind)
-            raise FileFormatError(f"The attribute {name} of {self.title} is no {expected}")
+            raise FileFormatError(f"The attribute {name} of {self.title} is not an {expected}")
         self._unread.discard(name)
         return getattr(attribute, field)
 

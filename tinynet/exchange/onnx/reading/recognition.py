@@ -135,7 +135,7 @@ def _with_defaults(name: str) -> Activation | None:
 def _result(activation: Activation) -> Array | None:
     """Return A for the table, or None if a custom activation is not for a column of such numbers.
 
-    As a column, because what is no activation of single numbers then differs from them.
+    As a column, because an activation of all units differs then from one of single numbers.
     """
     Z = TABLE[:, np.newaxis].copy()
     try:

@@ -24,7 +24,7 @@ _WRITERS = "torch.onnx.export, skl2onnx, tn.exchange.to_onnx or another exporter
 
 
 def check_source(source: Any) -> None:
-    """Refuse what is no path, file, bytes or ModelProto."""
+    """Refuse what is not a path, file, bytes or ModelProto."""
     if isinstance(source, io.TextIOBase):
         raise TypeError('The file is open as text, expected a binary file. Use open(path, "rb").')
     if not (isinstance(source, (*PATHS, *_BYTES, onnx.ModelProto)) or hasattr(source, "read")):
@@ -51,7 +51,7 @@ def _content(path: Path) -> bytes:
     with open(path, "rb", opener=_without_waiting) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise FileFormatError("it is no regular file")
+            raise FileFormatError("it is not a regular file")
         if found.st_size > _LARGEST_FILE:
             raise FileFormatError(f"it has {found.st_size} bytes, over {_LARGEST_FILE}")
         return file.read(_LARGEST_FILE + 1)

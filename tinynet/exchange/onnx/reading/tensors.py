@@ -123,7 +123,7 @@ def _whole(said: Mapping[str, str], key: str, title: str) -> int:
 def _part(path: Path, offset: int, size: int, in_all: int, title: str) -> bytes:
     """Return some bytes of a file, which must be regular: a link could lead anywhere.
 
-    All that is read of it is no more than its size, or tensors of a small file would overlap.
+    Not more is read of it in all than its size, or tensors of a small file would overlap.
     """
     try:
         mode = os.lstat(path).st_mode
@@ -131,7 +131,7 @@ def _part(path: Path, offset: int, size: int, in_all: int, title: str) -> bytes:
         found = f"{title} is in {shown(path.name)}, which is not beside the model"
         raise FileFormatError(f"{found}: copy both into one folder") from error
     if not stat.S_ISREG(mode):
-        raise FileFormatError(f"{shown(path.name)}, the file of {title}, is no regular file")
+        raise FileFormatError(f"{shown(path.name)}, the file of {title}, is not a regular file")
     with open(path, "rb") as file:
         has = os.fstat(file.fileno()).st_size
         if max(offset + size, in_all) > has:

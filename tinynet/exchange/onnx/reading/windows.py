@@ -54,7 +54,7 @@ def _one_or_pair(values: tuple[int, ...]) -> Any:
 
 
 def _settings(step: Step, kernel: Shape, dilation: Shape) -> dict[str, Any]:
-    """Return stride and padding, for which the zeros at each side must be those of the node."""
+    """Return stride and padding, if they give the zeros of the node at each side."""
     stride = _per_axis(step, "strides", len(kernel))
     if min(*kernel, *dilation, *stride) < 1:
         raise FileFormatError(f"{step.node.title} has a kernel, stride or dilation below 1")

@@ -21,7 +21,7 @@ _SIZES = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 
 
 def check_items(data: bytes, descriptor: Any) -> None:
-    """Refuse data with too many items, or which is no message at all."""
+    """Refuse data with too many items, or which is not a message at all."""
     left, todo = MOST_ITEMS, [(0, len(data), descriptor)]
     while todo:
         at, end, message = todo.pop()
@@ -62,4 +62,4 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         number |= (byte & 127) << 7 * k
         if byte < 128:
             return number, at + k + 1
-    raise FileFormatError("it is truncated, or no message of protobuf")
+    raise FileFormatError("it is truncated, or not a message of protobuf")
