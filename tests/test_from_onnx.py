@@ -155,6 +155,19 @@ GRAPHS = {
         {"W": normal(4, 1)}, "Dense:Sigmoid"),
     "nothing": ([("Identity", "X", "I"), ("Dropout", "I", "D"), ("Cast", "D", "C", {"to": 1}),
                  ("Gemm", "C W", "A")], (4,), {"W": W}, "Dense"),
+    "constants by nodes": (
+        [("Constant", "", "m", {"value": onnx.numpy_helper.from_array(np.array([-1]))}),
+         ("Constant", "", "n", {"value_ints": [4]}), ("Concat", "m n", "s", {"axis": 0}),
+         ("Reshape", "X s", "R"), ("Constant", "", "k", {"value_int": 1}),
+         ("Unsqueeze", "R k", "U"), ("Squeeze", "U k", "V"), ("Gemm", "V W", "A")],
+        (2, 2), {"W": W}, "Flatten Dense"),
+    "constants that are computed": (
+        [("Identity", "W", "W1"), ("Reshape", "W1 keep", "W2"), ("Squeeze", "W2 zero1", "W3"),
+         ("Cast", "zero", "z", {"to": 6}), ("Cast", "z", "y", {"to": 7}), ("Add", "y one", "o"),
+         ("Mod", "o two", "p"), ("Gather", "W4 p", "row"), ("Unsqueeze", "W3 p", "W5"),
+         ("Squeeze", "W5 p", "W6"), ("Gemm", "X W6", "A")],
+        (4,), {"W": W[np.newaxis], "keep": np.array([0, -1, 3]), "zero1": np.array([0]),
+               "two": np.array([2]), "W4": np.arange(3)}, "Dense"),
     "a scaler": ([("Sub", "X mean", "S"), ("Div", "S variance", "D"), ("Gemm", "D W b", "A",
                    {"transB": 1})], (3,), {**OF_3, "W": W, "b": b}, "BatchNorm Dense"),
     "pixels": ([("Div", "X most", "D"), ("Sub", "D mean", "S"), ("Conv", "S K", "A")], (3, 4, 4),
@@ -203,6 +216,18 @@ def test_graphs(name, dtype):
     assert (shape, dtype) == (model.inputs, model.dtype.name)
     # The reference computes some operators of float64 with attributes in float32.
     assert_same(model, proto, tolerance=2e-6 if dtype == "float32" else 1e-7)
+
+
+def test_constants_of_numbers():
+    """A constant may be a list of numbers, or one; it is in float32."""
+    numbers = {"value_float": 0.5, "value_floats": [0.5]}
+    for name, value in numbers.items():
+        proto = graph([("Constant", "", "c", {name: value}), ("Mul", "X c", "A")], (3,), {})
+        assert_same(from_onnx(proto), proto)
+    with raises(ConversionError, "Node 'node0' (Constant): It holds no numbers"):
+        from_onnx(
+            graph([("Constant", "", "c", {"value_string": "a"}), ("Mul", "X c", "A")], (3,), {})
+        )
 
 
 OPSETS = {  # of operators that were written otherwise before
@@ -445,6 +470,30 @@ REFUSED = {
     "a scale of a giant example": (
         ([("Mul", "X two", "A")], (10**7,), {"two": 2}), ["which the file does not hold"]),
     "a giant example": (([("Relu", "X", "A")], (10**5,) * 3, {}), ["expected 1 to 16777216"]),
+    "a large shape": (
+        ([("Concat", "s s", "t", {"axis": 0}), ("Reshape", "X t", "A")], (3,),
+         {"s": np.ones(65, int)}), ["array of shape (65,), expected 64 numbers"]),
+    "a constant in another dtype": (
+        ([("Cast", "W", "V", {"to": 11}), ("Gemm", "X V", "A")], (4,), {"W": W}),
+        ["Node 'node0' (Cast)", "Export it in that dtype"]),
+    "a sum of weights": (
+        ([("Add", "W W", "V"), ("Gemm", "X V", "A")], (4,), {"W": W}),
+        ["computes a constant that is not a shape"]),
+    "a shape within an activation": (
+        ([("Sigmoid", "X", "S"), ("Shape", "S", "s"), ("Mul", "X S", "M"), ("Reshape", "M s",
+           "A")], (3,), {}), ["the shape of a value within an activation"]),
+    "a shape that depends on m": (
+        ([("Shape", "X", "s"), ("Slice", "s zero one", "m"), ("Concat", "minus m", "t", {"axis":
+           0}), ("Reshape", "X t", "A")], (3,),
+         {"zero": np.array([0]), "one": np.array([1]), "minus": np.array([-1])}),
+        ["makes examples of shape (7919,)"]),
+    "weights of three axes": (
+        ([("Gemm", "X W", "A")], (4,), {"W": normal(4, 3, 1)}), ["shape (4, 3, 1), expected a"]),
+    "statistics of others": (
+        (NORM, (4,), OF_3), ["Its input 1 has shape (3,), expected (4,)"]),
+    "images of four axes": (
+        ([("MatMul", "W X", "A")], (3, 2, 2), {"W": W}), ["expected (n, positions)"]),
+    "two operands": (([("Div", "c X", "A")], (3,), {"c": [1, 2, 3]}), ["no activation"]),
     "axes that are too few": (([("Relu", "X", "A")], (), {}), ["has 1 axes"]),
 }  # fmt: skip
 
@@ -486,6 +535,14 @@ def opset(version):
     return lambda model: setattr(model.opset_import[0], "version", version)
 
 
+def fewer_digits(model):
+    for tensor, array in zip(model.graph.initializer, (W, b), strict=True):
+        tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    model.graph.node[0].output[0] = "Z"
+    model.graph.node.add(op_type="Cast", input=["Z"], output=["A"]).attribute.append(
+        onnx.helper.make_attribute("to", 1))  # fmt: skip
+
+
 def own_relu(model):
     model.functions.add(name="Relu", domain="")
 
@@ -501,6 +558,7 @@ UNREADABLE = {
     "two dtypes": (mixed, ["float32 and float64", "in one dtype"]),
     "a future opset": (opset(999), ["opset 999, expected 7 to 26", "opset_version=17"]),
     "an old opset": (opset(6), ["opset 6"]),
+    "fewer digits": (fewer_digits, ["casts float64 to FLOAT", "in one dtype"]),
     "operators anew": (own_relu, ["defines operators of ONNX anew"]),
     "a sequence": (a_sequence, ["Input 'X'", "It is not a tensor"]),
 }
@@ -535,6 +593,18 @@ def test_inputs():
         from_onnx(dynamic(3), inputs=4)
     with raises(TypeError, "inputs is 'a', expected a whole number"):
         from_onnx(dynamic(3), inputs="a")
+
+
+def test_inputs_of_a_first_matrix():
+    """Numbers and activations may stand before the first matrix, and nothing else."""
+    nodes = [("Relu", "X", "R"), ("MatMul", "R W", "A")]
+    assert (4,) == from_onnx(graph(nodes, ("n",), {"W": W})).inputs
+    with raises(ConversionError, "have the shape (...), expected numbers"):
+        from_onnx(graph(nodes, None, {"W": W}))
+    with raises(ConversionError, "have the shape (?), expected numbers"):
+        from_onnx(graph([("Softmax", "X", "S"), ("MatMul", "S W", "A")], ("n",), {"W": W}))
+    with raises(ConversionError, "have the shape (?), expected numbers"):
+        from_onnx(graph([("Relu", "X", "A")], ("n",), {}))
 
 
 def test_one_number_of_examples():
@@ -736,6 +806,11 @@ def wrong_kind(model):
     attribute.CopyFrom(onnx.helper.make_attribute("transB", "one"))
 
 
+def doubled(model):
+    attributes = model.graph.node[0].attribute
+    attributes.append(attributes[0])
+
+
 def segment(model):
     model.graph.initializer[0].segment.begin = 1
 
@@ -763,6 +838,7 @@ HOSTILE = {
     "no numbers": (damaged(lambda m: m.graph.initializer[0].ClearField("raw_data")),
                    "0 numbers, expected 12"),
     "a segment": (damaged(segment), "expected a whole one"),
+    "two attributes": (damaged(doubled), "has an attribute twice"),
     "an unknown input": (damaged(first_input("Y")), "'Y' of node 'node0' (Gemm)"),
     "a circle": (damaged(circle), "unsorted or in a circle"),
     "two nodes": (damaged(twice), "'A' stands for two values"),

@@ -309,7 +309,7 @@ def outcome(path, call=tn.exchange.from_onnx):
     """Return what comes of reading a file, and the model."""
     try:
         return "read", call(path)
-    except (FileFormatError, ConversionError) as error:
+    except (FileFormatError, ConversionError, UnknownNameError) as error:
         text = str(error)
         is_right = len(text) < 2000 and text.isprintable()
         return type(error).__name__ if is_right else f"wrong: {text[:99]!r}", None
