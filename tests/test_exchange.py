@@ -156,10 +156,25 @@ def test_from_sklearn(kind, activation, dtype):
 def test_what_is_no_mlp():
     """What is not an MLP, or is not fitted, is refused."""
     neural_network = pytest.importorskip("sklearn.neural_network", reason="an extra")
-    with raises(TypeError, "mlp is dict, expected MLPClassifier", "pipeline[-1]"):
+    with raises(TypeError, "mlp is dict, expected a fitted MLPClassifier"):
         tn.exchange.from_sklearn({})
     with raises(TypeError, "MLPRegressor is not fitted", "mlp.fit(X, y)"):
         tn.exchange.from_sklearn(neural_network.MLPRegressor())
+
+
+@pytest.mark.filterwarnings("ignore")  # three iterations do not converge
+def test_an_mlp_within_another_estimator():
+    """Of a pipeline and a search, the message says where the MLP is."""
+    mlp, X = fitted("number", "relu", "float64")
+    pipeline = pytest.importorskip("sklearn.pipeline").make_pipeline(mlp)
+    with raises(TypeError, "mlp is Pipeline", "mlp[-1]"):
+        tn.exchange.from_sklearn(pipeline)
+    search = pytest.importorskip("sklearn.model_selection").GridSearchCV(mlp, {"alpha": [1.0]})
+    search.fit(X, X[:, 0])
+    with raises(TypeError, "mlp is GridSearchCV", "mlp.best_estimator_"):
+        tn.exchange.from_sklearn(search)
+    assert tn.exchange.from_sklearn(pipeline[-1]).inputs == (5,)
+    assert tn.exchange.from_sklearn(search.best_estimator_).inputs == (5,)
 
 
 def test_a_library_that_is_missing():

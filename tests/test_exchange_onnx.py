@@ -4,7 +4,6 @@ import io
 import math
 import os
 import tracemalloc
-import types
 
 import attrs
 import numpy as np
@@ -596,10 +595,7 @@ REFUSALS = {
     "a fraction": (lambda: filled([tn.Dense(2)], 3), {"opset": 17.5}, TypeError, "opset is 17.5"),
     "infinity": (non_finite, {}, tn.errors.NonFiniteError, "b1 has the number inf … Nothing is"),
     "no inputs": (lambda: tn.Sequential([tn.Dense(2)]), {}, tn.errors.NotBuiltError, "inputs"),
-    "no model": (lambda: "net", {}, TypeError, "model is str, expected a Sequential."),
-    "an estimator": (
-        lambda: types.SimpleNamespace(model_=1), {}, TypeError, "Pass the estimator's model_.",
-    ),
+    "no model": (lambda: "net", {}, TypeError, "model is str, expected a model of tinynet."),
 }  # fmt: skip
 
 

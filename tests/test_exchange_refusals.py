@@ -216,9 +216,9 @@ def test_other_things():
         tn.exchange.from_torch(3)
     with raises(TypeError, "module is OrderedDict, expected", "load_state_dict(model, module)"):
         tn.exchange.from_torch(linear().state_dict())
-    with raises(TypeError, "model is Linear, expected a tinynet model", "from_torch(module)"):
+    with raises(TypeError, "model is Linear, expected a model of tinynet", "from_torch(model)"):
         tn.exchange.to_torch(linear())
-    with raises(TypeError, "model is Dense, expected a tinynet model"):
+    with raises(TypeError, "model is Dense, expected a model of tinynet"):
         tn.exchange.to_torch(Dense(3))
     with raises(NotBuiltError, "no parameters yet"):
         tn.exchange.to_torch(Sequential([Dense(3)]))

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import types
 
 import numpy as np
 import pytest
@@ -170,6 +171,37 @@ def test_numbers_of_keras(names, expected):
 
 # Bad input
 
+NO_MODELS = {  # what is handed over, and what to do
+    "an estimator": (lambda: types.SimpleNamespace(model_=1), "Pass … model.model_."),
+    "a module": (lambda: types.SimpleNamespace(load_state_dict=1), "Use … from_torch(model)."),
+    "a layer": (lambda: tn.Dense(3), "Pass a tn.Sequential([...])."),
+}
+
+
+@pytest.mark.parametrize("kind", NO_MODELS)
+def test_what_is_no_model(kind):
+    """Every function that takes a model says how to get one."""
+    make, remedy = NO_MODELS[kind]
+    for function in (
+        tn.exchange.state_dict,
+        lambda model: tn.exchange.load_state_dict(model, {}),
+        lambda model: tn.exchange.save_safetensors(model, io.BytesIO()),
+    ):
+        with raises(TypeError, "model is … expected a model of tinynet", remedy):
+            function(make())
+
+
+def test_what_is_no_dictionary():
+    """In place of arrays by name, a model or a module is refused, and the remedy works."""
+    model, other = blocks(), blocks()
+    with raises(TypeError, "arrays is Sequential", "tn.exchange.state_dict(arrays, naming)"):
+        tn.exchange.load_state_dict(other, model)
+    module = types.SimpleNamespace(state_dict=lambda: tn.exchange.state_dict(model))
+    with raises(TypeError, "arrays is SimpleNamespace", "Pass arrays.state_dict()."):
+        tn.exchange.load_state_dict(other, module)
+    tn.exchange.load_state_dict(other, module.state_dict())
+    np.testing.assert_array_equal(model.values, other.values)
+
 
 def test_other_names():
     """Other names are refused, and the remedy for names in the same order works."""
@@ -200,7 +232,7 @@ def without(arrays, name):
     (lambda a: a | {"0.bias": ["x"] * 4}, TypeError, "0.bias"),
     (lambda a: a | {"3.0.1.running_var": -a["3.0.1.running_var"]}, ValueError,
      "running_variance3.1.2 has the number -0. … expected at least 0"),
-    (lambda a: list(a.values()), TypeError, "arrays is list, expected a dictionary"),
+    (lambda a: list(a.values()), TypeError, "arrays is list, expected … load_file(path)"),
 ])  # fmt: skip
 def test_wrong_arrays(change, error, words):
     """Arrays that are missing, of another shape or no numbers are refused, before any change."""
@@ -213,9 +245,11 @@ def test_wrong_arrays(change, error, words):
 
 def test_batches_tracked_may_be_missing():
     """PyTorch's count of batches says nothing about a model here."""
-    model = blocks()
+    model, other = blocks(), blocks()
+    other.values[:] = 0
     arrays = without(tn.exchange.state_dict(model), "3.0.1.num_batches_tracked")
-    tn.exchange.load_state_dict(model, arrays)
+    tn.exchange.load_state_dict(other, arrays)
+    np.testing.assert_array_equal(model.values, other.values)
 
 
 @pytest.mark.parametrize(("layers", "inputs", "words"), [

@@ -49,8 +49,8 @@ def from_sklearn(mlp: Any) -> Sequential:
         labels = mlp.classes_[model.predict_labels(X.T)]
     """
     if not hasattr(mlp, "hidden_layer_sizes"):
-        found = f"mlp is {type(mlp).__name__}, expected MLPClassifier or MLPRegressor"
-        raise TypeError(f"{found}. Of a pipeline, pass its last step: pipeline[-1].")
+        found = f"mlp is {type(mlp).__name__}, expected a fitted MLPClassifier or MLPRegressor"
+        raise TypeError(f"{found}.{_remedy(mlp)}")
     if not hasattr(mlp, "coefs_"):
         raise TypeError(f"{type(mlp).__name__} is not fitted. Call mlp.fit(X, y) first.")
     n_hidden = len(mlp.coefs_) - 1
@@ -61,3 +61,11 @@ def from_sklearn(mlp: Any) -> Sequential:
     ]
     loss = "binary_log_loss" if mlp.out_activation_ == "logistic" else mlp.loss
     return assembled(parts, _LOSSES[loss], None, mlp.coefs_[0].dtype)
+
+
+def _remedy(estimator: Any) -> str:
+    """Return where an estimator has the one within it, if it has one."""
+    if hasattr(estimator, "steps"):
+        return " Pass the last step of the pipeline: mlp[-1]."
+    within = [name for name in ("best_estimator_", "model_") if hasattr(estimator, name)]
+    return f" Use mlp.{within[0]}." if within else ""

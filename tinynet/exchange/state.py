@@ -11,6 +11,7 @@ from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape, write
 from tinynet.errors import ShapeError
 from tinynet.exchange.entries import Entry, entries_of, read, same
+from tinynet.exchange.given import expect_model
 from tinynet.exchange.keras.names import KerasNames, with_new_numbers
 from tinynet.exchange.torch.names import TORCH, prefixes
 from tinynet.model.network import Network
@@ -60,6 +61,7 @@ def state_dict(model: Network, naming: str = "torch") -> dict[str, Array]:
     >>> {name: array.shape for name, array in tn.exchange.state_dict(model, "keras").items()}
     {'dense/kernel': (2, 3), 'dense/bias': (3,), 'dense_1/kernel': (3, 1), 'dense_1/bias': (1,)}
     """
+    expect_model(model)
     arrays: dict[str, Array] = {}
     for placed, entries in located(model.storage.layers, naming):
         ours = placed.arrays
@@ -92,6 +94,8 @@ def load_state_dict(model: Network, arrays: Mapping[str, Any], naming: str = "to
         For a name that is missing or unknown.
     ShapeError
         For an array of another shape.
+    TypeError
+        For what is no model, or no dictionary of arrays.
     NonFiniteError
         For NaN or infinity. No error changes the model.
 
@@ -103,8 +107,8 @@ def load_state_dict(model: Network, arrays: Mapping[str, Any], naming: str = "to
     >>> bool((one.params == other.params).all())
     True
     """
-    if not isinstance(arrays, Mapping):
-        raise TypeError(f"arrays is {type(arrays).__name__}, expected a dictionary of arrays.")
+    expect_model(model)
+    _expect_mapping(arrays)
     theirs = {name: checks.numbers(_on_cpu(array), name) for name, array in arrays.items()}
     ours = read_state(model.storage.layers, theirs, naming)
     checked = []
@@ -157,6 +161,17 @@ def located(layers: Sequence[PlacedLayer], naming: str) -> Iterator[Located]:
     else:
         for placed in depth_first(layers):
             yield placed, {f"{name}{placed.label}": same(name, name) for name in placed.declared}
+
+
+def _expect_mapping(arrays: Any) -> None:
+    if isinstance(arrays, Mapping):
+        return
+    remedy = "Use safetensors.numpy.load_file(path) for a file of safetensors."
+    if hasattr(arrays, "state_dict"):
+        remedy = "Pass arrays.state_dict()."
+    elif isinstance(arrays, Network):
+        remedy = "Pass tn.exchange.state_dict(arrays, naming)."
+    raise TypeError(f"arrays is {type(arrays).__name__}, expected a dictionary of arrays. {remedy}")
 
 
 def _on_cpu(array: Any) -> Any:

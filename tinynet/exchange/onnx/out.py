@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet._support.arrays import Shape
 from tinynet._support.checks import integer
+from tinynet.exchange.given import expect_model
 from tinynet.exchange.library import library
 from tinynet.exchange.onnx.activations import onnx_activation
 from tinynet.exchange.onnx.graph import Graph
@@ -91,9 +92,7 @@ def to_onnx(model: Network, path: Source | None = None, opset: int = 17) -> Any:
 
 def _checked(model: Any, path: Any, opset: Any) -> int:
     """Return the opset, if all arguments are right."""
-    if not isinstance(model, Network):
-        hint = " Pass the estimator's model_." if hasattr(model, "model_") else ""
-        raise TypeError(f"model is {type(model).__name__}, expected a Sequential.{hint}")
+    expect_model(model)
     if path is not None:
         expect_source(path, "write")
     version, newest = integer("opset", opset), min(_NEWEST, onnx.defs.onnx_opset_version())

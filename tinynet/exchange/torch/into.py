@@ -87,9 +87,10 @@ def from_torch(
     """
     if not isinstance(module, nn.Module):
         found = f"module is {type(module).__name__}, expected a torch.nn.Module"
-        is_state = isinstance(module, Mapping)
-        remedy = " Use tn.exchange.load_state_dict(model, module)."
-        raise TypeError(f"{found}.{remedy if is_state else ''}")
+        remedy = "Pass a module, such as an nn.Sequential"
+        if isinstance(module, Mapping):
+            remedy = "Use tn.exchange.load_state_dict(model, module)"
+        raise TypeError(f"{found}. {remedy}.")
     steps = _steps({"": module})
     shape = _inputs(steps) if inputs is None else checks.example_shape(inputs)
     return assembled(_parts(steps, shape), loss, shape, dtype_of(module))

@@ -9,6 +9,7 @@ from tinynet._support.arrays import Array
 from tinynet.errors import ConversionError
 from tinynet.exchange.converters import converter, naming
 from tinynet.exchange.entries import entries_of, written
+from tinynet.exchange.given import expect_model
 from tinynet.exchange.torch.activations import torch_activation
 from tinynet.exchange.torch.formula import Formula, expect_same
 from tinynet.exchange.torch.installed import nn, torch
@@ -64,10 +65,7 @@ def to_torch(model: Network) -> Any:
         #   (2): Linear(in_features=3, out_features=1, bias=True)
         # )
     """
-    if not isinstance(model, Network):
-        found = f"model is {type(model).__name__}, expected a tinynet model"
-        is_module = isinstance(model, nn.Module)
-        raise TypeError(f"{found}.{' Use from_torch(module).' if is_module else ''}")
+    expect_model(model)
     chain, dtype = model.storage.layers, getattr(torch, model.dtype.name)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):  # a module draws its parameters
         return _sequential(chain, dtype).eval()
