@@ -455,6 +455,18 @@ def test_every_byte_counts(tmp_path):
 
 
 @pytest.mark.usefixtures("safetensors")
+def test_a_path_in_the_home_folder(tmp_path, monkeypatch):
+    """A file is read from where it was written, also with "~" for the folder of the user."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    model = blocks()
+    tn.exchange.save_safetensors(model, "~/net.safetensors")
+    assert os.listdir(tmp_path) == ["net.safetensors"]
+    back = tn.exchange.load_safetensors("~/net.safetensors")
+    np.testing.assert_array_equal(model.values, back.values)
+
+
+@pytest.mark.usefixtures("safetensors")
 def test_no_file(tmp_path):
     """A path without a file, and what is no path, are refused as by `open`."""
     with pytest.raises(FileNotFoundError):

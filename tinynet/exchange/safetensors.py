@@ -8,6 +8,7 @@ import math
 from typing import Any, BinaryIO
 
 from tinynet._support.arrays import Array
+from tinynet._support.checks import file_path
 from tinynet.exchange.library import library
 from tinynet.exchange.state import read_state, state_dict
 from tinynet.files import model as model_file
@@ -25,8 +26,13 @@ from tinynet.sequential import Sequential
 
 _DESCRIPTION, _NAMING = "tinynet", "naming"  # keys in the metadata of a file
 _LARGEST_HEADER = 1 << 22  # bytes; JSON takes up to 20 times as much memory
+_EXAMPLE = "net.safetensors"
 _WRITER = "tn.exchange.save_safetensors"
 _KIND = "a whole file of safetensors with a tinynet model"
+_INSTEAD = (
+    "For arrays of another library, build the model and use tn.exchange.load_state_dict(model, "
+    "safetensors.numpy.load_file(path), naming)"
+)
 
 
 def save_safetensors(model: Network, path: Source, naming: str = "tinynet") -> None:
@@ -68,7 +74,7 @@ def save_safetensors(model: Network, path: Source, naming: str = "tinynet") -> N
         model_file.check(Contents(parse_description(text), ours))
     form = "pt" if naming == "torch" else "np"
     data = save(arrays, {"format": form, _DESCRIPTION: text, _NAMING: naming})
-    write_whole(path, lambda file: file.write(data), "net.safetensors")
+    write_whole(path, lambda file: file.write(data), _EXAMPLE)
 
 
 def load_safetensors(path: Source) -> Sequential:
@@ -98,7 +104,7 @@ def load_safetensors(path: Source) -> Sequential:
     library("safetensors.numpy")  # or an error that says how to install it
     expect_source(path, "seek")
     if isinstance(path, PATH):
-        with open(path, "rb") as file:
+        with open(file_path("path", path, _EXAMPLE), "rb") as file:
             return _load(path, file)
     return _load(path, path)
 
@@ -116,12 +122,6 @@ def _load(source: Source, file: BinaryIO) -> Sequential:
         theirs = library("safetensors.numpy").load(file.read())
         arrays = _arrays(placed, theirs, metadata.get(_NAMING))
         return model_file.read(Contents(description, arrays), Sequential)
-
-
-_INSTEAD = (
-    "For arrays of another library, build the model and use tn.exchange.load_state_dict(model, "
-    "safetensors.numpy.load_file(path), naming)"
-)
 
 
 def _arrays(placed: list[PlacedLayer], theirs: dict[str, Array], naming: Any) -> dict[str, Array]:

@@ -18,11 +18,15 @@ WRITERS = "model.save, or fit(..., checkpoint=...),"
 
 
 def expect_source(source: Source, method: str) -> None:
-    """Refuse what is neither a path nor a binary file that has a method, "write" or "seek"."""
+    """Refuse what is neither a path nor a binary file that has a method.
+
+    That is "write", "read", or "seek" for a file that is read here and there.
+    """
     if not isinstance(source, PATH) and not hasattr(source, method):
         raise TypeError(f"The path is {shown(source)}, expected a path or an open binary file.")
-    if method == "write" and isinstance(source, io.TextIOBase):
-        raise TypeError('The file is open as text, expected a binary file. Use open(path, "wb").')
+    if isinstance(source, io.TextIOBase):
+        remedy = 'Use open(path, "wb")' if method == "write" else 'Use open(path, "rb")'
+        raise TypeError(f"The file is open as text, expected a binary file. {remedy}.")
     if method == "seek" and getattr(source, "closed", False):
         raise ValueError("The file is closed, expected an open one. Open it again.")
     if method == "seek" and isinstance(source, io.IOBase) and not source.seekable():
@@ -47,15 +51,20 @@ def write_whole(target: Source, write: Callable[[BinaryIO], Any], example: str) 
 
 @contextlib.contextmanager
 def refusing(
-    source: Source, writers: str = WRITERS, kind: str = "a whole tinynet file"
+    source: Any,
+    writers: str = WRITERS,
+    kind: str = "a whole tinynet file",
+    other_errors: tuple[type[Exception], ...] = (UnknownNameError,),
 ) -> Iterator[None]:
     """Turn what goes wrong with the content of a file into a `FileFormatError`.
 
-    The message says what the file should be, and what writes such files.
+    The message says what the file should be, and what writes such files. `other_errors` are no
+    fault of the file, and stay as they are.
     """
+    no_faults: tuple[type[Exception], ...] = (*other_errors, ImportError, MemoryError)
     try:
         yield
-    except (UnknownNameError, ImportError, MemoryError):
+    except no_faults:
         raise
     except Exception as error:  # a damaged archive shows itself in every kind of error
         name = repr(os.fspath(source)) if isinstance(source, PATH) else "The file"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from tinynet._support.checks import file_path, shown
 from tinynet.errors import ConversionError, FileFormatError
 from tinynet.exchange.library import library
 from tinynet.exchange.onnx.reading.wire import check_items
-from tinynet.files.source import cause, fault
+from tinynet.files import source as files
 
 onnx: Any = library("onnx")
 
@@ -25,14 +23,14 @@ _WRITERS = "torch.onnx.export, skl2onnx, tn.exchange.to_onnx or another exporter
 
 def check_source(source: Any) -> None:
     """Refuse what is not a path, file, bytes or ModelProto."""
-    if isinstance(source, io.TextIOBase):
-        raise TypeError('The file is open as text, expected a binary file. Use open(path, "rb").')
     if not (isinstance(source, (*PATHS, *_BYTES, onnx.ModelProto)) or hasattr(source, "read")):
         expected = "a path, an open binary file, bytes or an onnx.ModelProto"
         found = f"path is {shown(source)}, expected {expected}"
         raise TypeError(f'{found}. Use from_onnx("net.onnx").')
     if isinstance(source, PATHS):
         file_path("path", source, "net.onnx")
+    elif hasattr(source, "read"):
+        files.expect_source(source, "read")
 
 
 def model_of(source: Any) -> tuple[Any, Path | None]:
@@ -73,15 +71,7 @@ def _parsed(data: bytes) -> Any:
     return onnx.ModelProto.FromString(data)
 
 
-@contextlib.contextmanager
-def refusing(source: Any) -> Iterator[None]:
+def refusing(source: Any) -> contextlib.AbstractContextManager[None]:
     """Turn what goes wrong with the content of a file into a `FileFormatError`."""
-    try:
-        yield
-    except (ConversionError, ImportError, MemoryError, OSError):
-        raise
-    except Exception as error:  # a damaged file shows itself in every kind of error
-        is_path = isinstance(source, PATHS)
-        name = shown(os.fspath(source)) if is_path else "The model"
-        found = f"{name} is not a whole ONNX file: {fault(error)}"
-        raise FileFormatError(f"{found}. Pass a file that {_WRITERS} wrote.") from cause(error)
+    place = source if isinstance(source, PATHS) else None  # bytes are the content
+    return files.refusing(place, _WRITERS, "a whole ONNX file", (ConversionError, OSError))
