@@ -11,7 +11,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import example_shape
 from tinynet.activations import Activation, Identity
 from tinynet.errors import ShapeError
-from tinynet.layers import Activate, Dense, Dropout, Flatten, Reshape
+from tinynet.layers import Activate, Dropout, Reshape
 from tinynet.layers.base import Layer
 from tinynet.losses import Loss
 from tinynet.model.place import place
@@ -36,8 +36,10 @@ class Part:
 def joined(parts: Sequence[Part | Activation]) -> tuple[Part, ...]:
     """Return the parts of a chain, in which an activation belongs to the layer before it.
 
+    A chain is never empty: what does nothing is one layer.
+
     >>> import tinynet as tn
-    >>> parts = joined([Part(Dense(3)), tn.activations.ReLU(), tn.activations.Tanh()])
+    >>> parts = joined([Part(tn.Dense(3)), tn.activations.ReLU(), tn.activations.Tanh()])
     >>> [part.layer for part in parts]  # doctest: +NORMALIZE_WHITESPACE
     [Dense(units=3, activation=ReLU(), init='auto', l2=0.0),
      Activate(activation=Tanh())]
@@ -51,7 +53,7 @@ def joined(parts: Sequence[Part | Activation]) -> tuple[Part, ...]:
             chain[-1] = attrs.evolve(chain[-1], layer=layer)
         elif not isinstance(part, Identity):
             chain.append(Part(Activate(part)))
-    return tuple(chain)
+    return tuple(chain) or (Part(Activate(Identity())),)
 
 
 def _takes_activation(layer: Layer) -> bool:
@@ -60,14 +62,12 @@ def _takes_activation(layer: Layer) -> bool:
 
 
 def assembled(
-    chain: Sequence[Part], loss: str | Loss | None, inputs: int | tuple[int, ...] | None, dtype: Any
+    chain: Sequence[Part], loss: str | Loss | None, inputs: int | Shape, dtype: Any
 ) -> Sequential:
     """Return a model of these layers, with these arrays.
 
-    Raises `ShapeError` for an array whose shape does not fit, and for a first layer from which
-    `inputs` do not follow.
+    Raises `ShapeError` for an array whose shape does not fit.
     """
-    inputs = _inputs(chain) if inputs is None else inputs
     model = Sequential([part.layer for part in chain], loss, dtype=dtype)
     model.build(place(model.layers, example_shape(inputs)), None)  # nothing is drawn
     for part, placed in zip(_depth_first(chain), model.storage.placed, strict=True):
@@ -86,19 +86,3 @@ def _depth_first(chain: Sequence[Part]) -> Iterator[Part]:
         yield part
         for inner in part.chains:
             yield from _depth_first(inner)
-
-
-def _inputs(chain: Sequence[Part]) -> Shape:
-    """Return the shape of an example, if it follows from the first layer with arrays."""
-    for part in chain:
-        if isinstance(part.layer, Dense):
-            return (part.arrays["W"].shape[1],)
-        if "gamma" in part.arrays and part.arrays["gamma"].ndim == 2:
-            return (len(part.arrays["gamma"]),)
-        if not isinstance(part.layer, (Activate, Dropout, Flatten)):
-            break
-    first = chain[0].layer if chain else None
-    raise ShapeError(
-        f"The shape of an example does not follow from the first layer, {first!r}. Pass it without "
-        "the examples, such as inputs=(3, 32, 32) for images."
-    )

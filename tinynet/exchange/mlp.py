@@ -60,7 +60,7 @@ def from_sklearn(mlp: Any) -> Sequential:
         for W, b, name in zip(mlp.coefs_, mlp.intercepts_, names, strict=True)
     ]
     loss = "binary_log_loss" if mlp.out_activation_ == "logistic" else mlp.loss
-    return assembled(parts, _LOSSES[loss], None, mlp.coefs_[0].dtype)
+    return assembled(parts, _LOSSES[loss], mlp.n_features_in_, mlp.coefs_[0].dtype)
 
 
 def _remedy(estimator: Any) -> str:

@@ -7,12 +7,11 @@ from typing import Any
 from tinynet._support.arrays import Shape
 from tinynet._support.checks import example_shape
 from tinynet.errors import ConversionError
-from tinynet.exchange.assemble import Part, assembled, joined
+from tinynet.exchange.assemble import assembled, joined
 from tinynet.exchange.onnx.origin import original
 from tinynet.exchange.onnx.reading.chain import items_of
 from tinynet.exchange.onnx.reading.graph import graph_of
 from tinynet.exchange.onnx.reading.source import PATHS, check_source, model_of, refusing
-from tinynet.layers import Activate
 from tinynet.losses import Loss
 from tinynet.sequential import Sequential
 
@@ -82,8 +81,7 @@ def from_onnx(
     with refusing(path):
         graph = graph_of(proto, folder)
         shape, items = items_of(graph, example)
-        parts = joined(items) or [Part(Activate("identity"))]
-        return assembled(parts, loss, shape, graph.dtype)
+        return assembled(joined(items), loss, shape, graph.dtype)
 
 
 def _as_asked(model: Sequential, loss: str | Loss | None, inputs: Shape | None) -> Sequential:

@@ -10,7 +10,7 @@ import attrs
 
 from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape
-from tinynet.activations import Activation, Identity
+from tinynet.activations import Activation
 from tinynet.errors import ConversionError, NonFiniteError, ShapeError
 from tinynet.exchange.assemble import Part, assembled, joined
 from tinynet.exchange.converters import converter, naming
@@ -189,11 +189,7 @@ def _without_ones(steps: Sequence[_Step]) -> tuple[_Step, ...]:
 def _layers(steps: Sequence[_Step]) -> tuple[Layer, ...]:
     """Return steps as the layers of a chain."""
     parts = [s.found if isinstance(s.found, Activation) else Part(s.found) for s in steps]
-    return tuple([part.layer for part in _never_empty(joined(parts))])
-
-
-def _never_empty(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    return parts or (Part(Activate(Identity())),)
+    return tuple([part.layer for part in joined(parts)])
 
 
 # Then, with the shape of an example at each place, the arrays.
@@ -210,7 +206,7 @@ def _parts(steps: Sequence[_Step], shape: Shape) -> tuple[Part, ...]:
                 continue
             part, shape = _part(step, step.found, shape)
             parts.append(part)
-    return _never_empty(joined(parts))
+    return joined(parts)
 
 
 def _part(step: _Step, layer: Layer, shape: Shape) -> tuple[Part, Shape]:
