@@ -26,7 +26,8 @@ def expect_unchanged(module: Any, path: str) -> None:
     `path` is the place of the module in the one that came in.
     """
     here = f'module.get_submodule("{path}")' if path else "module"
-    for found in _findings(module, here):
+    found = next(_findings(module, here), None)
+    if found is not None:
         raise ConversionError(found)
 
 
@@ -50,15 +51,12 @@ def _findings(module: Any, here: str) -> Iterator[str]:
         name = next(iter(module.parametrizations))
         remedy = f"torch.nn.utils.parametrize.remove_parametrizations({here}, {name!r})"
         yield f"Its {name} is computed by a parametrization. Replace it by its value: {remedy}."
-    yield from map(_about_hook, _hooks(module), [here] * len(_hooks(module)))
+    for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
+        yield _about_hook(hook, here)
     if "forward" in vars(module):
         yield f"Its forward was replaced. Restore that of its class: del {here}.forward."
     if kind.__call__ is not nn.Module.__call__:
         yield "Its class defines __call__, expected forward in its place. Rename it."
-
-
-def _hooks(module: Any) -> list[Any]:
-    return [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
 
 
 def _about_hook(hook: Any, here: str) -> str:

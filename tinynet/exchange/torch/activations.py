@@ -34,20 +34,19 @@ def torch_activation(activation: Activation) -> Any:
     return Formula(activation)
 
 
-def _register_those_without_settings() -> None:
-    for kind, module in {
-        g.Identity: nn.Identity, g.Sigmoid: nn.Sigmoid, g.Tanh: nn.Tanh, g.ReLU: nn.ReLU,
-        g.SELU: nn.SELU, g.SiLU: nn.SiLU, g.Mish: nn.Mish, g.HardSigmoid: nn.Hardsigmoid,
-        g.HardSiLU: nn.Hardswish, g.ReLU6: nn.ReLU6, g.Softsign: nn.Softsign,
-    }.items():  # fmt: skip
-        torch_activation.register(kind, functools.partial(_made, module))
+WITHOUT_SETTINGS: dict[type[Activation], Any] = {
+    g.Identity: nn.Identity, g.Sigmoid: nn.Sigmoid, g.Tanh: nn.Tanh, g.ReLU: nn.ReLU,
+    g.SELU: nn.SELU, g.SiLU: nn.SiLU, g.Mish: nn.Mish, g.HardSigmoid: nn.Hardsigmoid,
+    g.HardSiLU: nn.Hardswish, g.ReLU6: nn.ReLU6, g.Softsign: nn.Softsign,
+}  # fmt: skip
 
 
 def _made(module: Any, _: Activation) -> Any:
     return module()
 
 
-_register_those_without_settings()
+for _kind, _module in WITHOUT_SETTINGS.items():
+    torch_activation.register(_kind, functools.partial(_made, _module))
 
 
 @torch_activation.register

@@ -2,7 +2,7 @@
 
 from tinynet.exchange.library import library
 
-if library("torch", extra="torch"):
+if library("torch", extra="torch"):  # imported by name, too, because annotations need types
     import torch
     from torch import nn
 

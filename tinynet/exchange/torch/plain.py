@@ -10,6 +10,7 @@ from tinynet import activations as g
 from tinynet.activations import Activation
 from tinynet.errors import ConversionError
 from tinynet.exchange.converters import no_counterpart
+from tinynet.exchange.torch.activations import WITHOUT_SETTINGS
 from tinynet.exchange.torch.installed import nn
 from tinynet.layers import (
     AveragePool2D,
@@ -85,17 +86,22 @@ def expect_settings(module: Any, **settings: Any) -> None:
 # Activations.
 
 
-def _always(found: Any, module: Any, chains: Chains) -> Any:
-    return found
+def _made(activation: type[Activation], module: Any, chains: Chains) -> Activation:
+    return activation()
 
 
-for _kind, _activation in {
-    nn.Identity: None, nn.Sigmoid: g.Sigmoid(), nn.Tanh: g.Tanh(), nn.ReLU: g.ReLU(),
-    nn.SELU: g.SELU(), nn.SiLU: g.SiLU(), nn.Mish: g.Mish(), nn.Hardsigmoid: g.HardSigmoid(),
-    nn.Hardswish: g.HardSiLU(), nn.ReLU6: g.ReLU6(), nn.Softsign: g.Softsign(),
-    nn.Softmax2d: g.Softmax(),
-}.items():  # fmt: skip
-    torch_module.register(_kind, functools.partial(_always, _activation))
+for _activation, _kind in WITHOUT_SETTINGS.items():
+    torch_module.register(_kind, functools.partial(_made, _activation))
+
+
+@torch_module.register
+def _(module: nn.Identity, chains: Chains) -> None:
+    return None
+
+
+@torch_module.register
+def _(module: nn.Softmax2d, chains: Chains) -> Activation:
+    return g.Softmax()
 
 
 @torch_module.register
