@@ -10,10 +10,11 @@ import numpy as np
 from tinynet._support.arrays import Array
 from tinynet.errors import ConversionError, FileFormatError
 from tinynet.exchange.onnx.reading.node import Node
-from tinynet.exchange.onnx.reading.tensors import FLOATS
+from tinynet.exchange.onnx.reading.tensors import FLOATS, TensorProto
 
 # An array that is not a view is a shape, or a part of one. A file cannot ask for a larger one.
 _MOST_NUMBERS = 64
+_INTEGERS = {TensorProto.INT32: np.int32, TensorProto.INT64: np.int64}
 
 
 def folded(node: Node, arrays: Sequence[Array | None]) -> Array:
@@ -81,9 +82,8 @@ def _cast(node: Node, array: Array) -> Array:
     node.integer("saturate", 1)  # it is about numbers of 8 bits
     if to in FLOATS and array.dtype == FLOATS[to]:
         return array
-    whole = {6: np.int32, 7: np.int64}
-    if array.dtype.kind in "iu" and to in whole:
-        return _few(array).astype(whole[to])
+    if array.dtype.kind in "iu" and to in _INTEGERS:
+        return _few(array).astype(_INTEGERS[to])
     raise ConversionError("It casts a constant to another dtype. Export it in that dtype.")
 
 

@@ -62,7 +62,8 @@ class Node:
 
     def expect_no_more(self) -> None:
         """Refuse attributes that nothing has read: they might change the result."""
-        for name in sorted(self._unread):
+        if self._unread:
+            name = min(self._unread)
             raise ConversionError(f"It has an attribute {shown(name)}, which is not read here.")
 
     def _value(self, name: str, kind: int, field: str, default: Any) -> Any:

@@ -34,12 +34,11 @@ _ABOVE = np.flatnonzero((TABLE > 0) & (np.abs(TABLE) < 100))
 _RELATIVE, _ABSOLUTE = 3e-6, 1e-6
 
 # Activations with a setting, and what it is if a result is theirs.
-_FITTED: tuple[tuple[Callable[[float], Activation], Callable[[Array], float]], ...] = (
-    (LeakyReLU, lambda A: float(A[_MINUS_3] / -3)),
-    (ELU, lambda A: -float(A[_LEFTMOST])),
-    (CELU, lambda A: -float(A[_LEFTMOST])),
-)
-_SETTABLE = (LeakyReLU, ELU, CELU)
+_FITTED: dict[Any, Callable[[Array], float]] = {
+    LeakyReLU: lambda A: float(A[_MINUS_3] / -3),
+    ELU: lambda A: -float(A[_LEFTMOST]),
+    CELU: lambda A: -float(A[_LEFTMOST]),
+}
 
 
 @attrs.define
@@ -102,7 +101,7 @@ def recognizer(graph: Graph) -> Recognizer:
     """Return what recognizes the activations of a graph."""
     registered = [each for name in Activation.names() if (each := _with_defaults(name))]
     known = [each for each in registered if _is_of_library(each)]
-    plain = [each for each in known if not isinstance(each, _SETTABLE)]
+    plain = [each for each in known if type(each) not in _FITTED]
     custom = [each for each in registered if each not in known]
     return Recognizer(graph, candidates([*plain, GELU(approximate=True)]), candidates(custom))
 
@@ -112,7 +111,7 @@ def _fitted(A: Array, dtype: np.dtype[Any]) -> list[Activation]:
     with np.errstate(invalid="ignore"):
         if not (np.abs(A[_ABOVE] - TABLE[_ABOVE]) <= _RELATIVE * TABLE[_ABOVE]).all():
             return []
-    settings = [(kind, float(f"{fit(A):.15g}")) for kind, fit in _FITTED]
+    settings = [(kind, float(f"{fit(A):.15g}")) for kind, fit in _FITTED.items()]
     return [
         kind(setting(value, dtype))
         for kind, value in settings
