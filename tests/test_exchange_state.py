@@ -253,7 +253,7 @@ def test_batches_tracked_may_be_missing():
 
 
 @pytest.mark.parametrize(("layers", "inputs", "words"), [
-    ([tn.Conv2D(2, 2), tn.Reshape((8, 2)), tn.Conv1D(1, 1)], (1, 3, 5), "Layer 2 (Reshape) makes"),
+    ([tn.Conv2D(2, 2), tn.Reshape((8, 2)), tn.Conv1D(1, 1)], (1, 3, 5), "Layer 2 (Reshape): It"),
     ([tn.Reshape((2, 2, 2)), tn.Conv2D(1, 1)], (8,), "channels last"),
     ([tn.Flatten(), tn.Residual([tn.Dense(8)])], (2, 2, 2), "flattened examples"),
     ([tn.Branches([[tn.Flatten()], [tn.Flatten()]]), tn.Dense(1)], (2, 2, 2), "another order"),

@@ -15,6 +15,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet.errors import ConversionError
+from tinynet.exchange.converters import naming
 from tinynet.exchange.entries import Entry, reordered
 from tinynet.exchange.keras.arrays import KERAS
 from tinynet.layers import (
@@ -45,6 +46,7 @@ _KINDS = {
 }  # fmt: skip
 # These do the same to each feature, or have an array with a number for each.
 _KEEPS_ORDER = (Activate, BatchNorm, Dropout, LayerNorm, PReLU)
+_OTHER_NAMINGS = 'Use naming="tinynet" or naming="torch".'
 
 
 class KerasNames:
@@ -63,12 +65,13 @@ class KerasNames:
         """
         for placed in chain:
             prefix = self._prefix(placed.layer) if before is None else before
-            yield placed, self._entries(placed, prefix, order)
+            with naming(placed.title):
+                entries, order = self._entries(placed, prefix, order), _order_behind(placed, order)
+                if order is not None and placed is chain[-1] and len(placed.path) > 1:
+                    raise _flattened()
+            yield placed, entries
             if placed.chains:
                 yield from self._inner(placed, prefix)
-            order = _order_behind(placed, order)
-        if order is not None and len(chain[-1].path) > 1:
-            raise _flattened(chain[-1])
 
     def _prefix(self, layer: Layer) -> str:
         """Return the name of a layer, which has a number from the second of its kind on."""
@@ -83,10 +86,7 @@ class KerasNames:
             return {}
         entries_of = next((KERAS[k] for k in type(placed.layer).__mro__ if k in KERAS), None)
         if entries_of is None:
-            raise ConversionError(
-                f"{_title(placed)} has arrays, and no counterpart in Keras. "
-                'Use naming="tinynet" or naming="torch".'
-            )
+            raise ConversionError(f"It has arrays, and no counterpart in Keras. {_OTHER_NAMINGS}")
         entries = entries_of(placed)
         if order is not None:
             n = 1 if isinstance(placed.layer, Dense) else len(entries)  # only the kernel has inputs
@@ -105,10 +105,6 @@ class KerasNames:
             yield from self.of_chain(inner)
 
 
-def _title(placed: PlacedLayer) -> str:
-    return placed.title[0].upper() + placed.title[1:]
-
-
 def _kind(layer: Layer) -> str | None:
     return next((_KINDS[kind] for kind in type(layer).__mro__ if kind in _KINDS), None)
 
@@ -122,14 +118,14 @@ def _order_behind(placed: PlacedLayer, order: Array | None) -> Array | None:
         if before == after or (order is None and _is_same_order(before, after)):
             return None
         raise ConversionError(
-            f"{_title(placed)} makes {after} of {before}, and Keras, which has channels last, "
-            'would put the numbers elsewhere. Use naming="tinynet" or naming="torch".'
+            f"It makes {after} of {before}, and Keras, which has channels last, would put the "
+            f"numbers elsewhere. {_OTHER_NAMINGS}"
         )
     if order is None or isinstance(layer, _KEEPS_ORDER):
         return order
     if isinstance(layer, Dense):
         return None
-    raise _flattened(placed)
+    raise _flattened()
 
 
 def _is_same_order(before: Shape, after: Shape) -> bool:
@@ -145,11 +141,9 @@ def _last_axis_first(shape: Shape) -> Array:
     return np.moveaxis(places, 0, -1).ravel()
 
 
-def _flattened(placed: PlacedLayer) -> ConversionError:
-    return ConversionError(
-        f"{_title(placed)} gets flattened examples, whose numbers Keras has in another order, "
-        'and no layer before it could reorder them. Use naming="tinynet" or naming="torch".'
-    )
+def _flattened() -> ConversionError:
+    found = "It gets flattened examples, whose numbers Keras has in another order"
+    return ConversionError(f"{found}, and no layer before it could reorder them. {_OTHER_NAMINGS}")
 
 
 _LAYER = re.compile(rf"({'|'.join(sorted(_KINDS.values(), key=len, reverse=True))})(?:_(\d+))?")
@@ -158,7 +152,7 @@ _LAYER = re.compile(rf"({'|'.join(sorted(_KINDS.values(), key=len, reverse=True)
 def with_new_numbers(names: Iterable[str]) -> dict[str, str]:
     """Return names of Keras as a new model would have them, for names of any model.
 
-    Keras goes on counting from model to model, and has the name of the model before all others.
+    Keras counts on from model to model, and has the name of the model before all others.
 
     >>> with_new_numbers(["sequential_3/dense_7/kernel", "sequential_3/dense_12/kernel"])
     ... # doctest: +NORMALIZE_WHITESPACE

@@ -212,7 +212,7 @@ def _parts(steps: Sequence[_Step], shape: Shape) -> tuple[Part, ...]:
 def _part(step: _Step, layer: Layer, shape: Shape) -> tuple[Part, Shape]:
     """Return a layer with its arrays, and the shape of what it returns."""
     arrays: dict[str, Array] = {}
-    with _naming(step.title):
+    with _about_numbers_of(step.title):
         declared = layer.parameters(shape) | layer.state(shape)
         if step.module is not None:
             arrays = arrays_of(step.module, layer, {name: p.shape for name, p in declared.items()})
@@ -221,12 +221,12 @@ def _part(step: _Step, layer: Layer, shape: Shape) -> tuple[Part, Shape]:
             expect_least(name, array, declared[name].least)
         inner = layer.chain_input_shape(shape) if step.chains else ()
     chains = tuple([_parts(chain, inner) for chain in step.chains])
-    with _naming(step.title):
+    with _about_numbers_of(step.title):
         return Part(layer, arrays, chains, step.title), tuple(layer.output_shape(shape))
 
 
 @contextlib.contextmanager
-def _naming(title: str) -> Iterator[None]:
+def _about_numbers_of(title: str) -> Iterator[None]:
     """Have an error about shapes or numbers begin with the module that it is about."""
     try:
         yield
