@@ -723,14 +723,17 @@ def work(numbers, of_runs=False):
     return counts, wrong, slowest, largest
 
 
-def run(count, workers, first=0, of_runs=False):
-    """Share the files among processes, print what came of them, and return what is wrong."""
+def run(work, count, workers, first, option):
+    """Share the files among processes, print what came of them, and return what is wrong.
+
+    `work` reads the files of some numbers, with an option, and returns what `run` sums up.
+    """
     one = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX"
     os.environ |= dict.fromkeys(one, "1")
     shares = [range(first + i, first + count, workers) for i in range(workers)]
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool:
-        parts = list(pool.map(work, shares, [of_runs] * workers))
+        parts = list(pool.map(work, shares, [option] * workers))
     all_counts, wrong, slowest, largest = zip(*parts, strict=True)
     counts = sum(all_counts, collections.Counter())
     outcomes = [*sorted({kind for _, kind in counts} - {"wrong"}), "wrong"]
@@ -755,7 +758,7 @@ def main():
         made = hostile(options.show, *((RUN_MUTATIONS, runs) if options.runs else ()))
         sys.stdout.buffer.write(made[2])
         return None
-    wrong = run(options.count, options.workers, options.first, options.runs)
+    wrong = run(work, options.count, options.workers, options.first, options.runs)
     print(*wrong[:20], sep="\n")
     return f"{len(wrong)} wrong" if wrong else None
 

@@ -9,12 +9,8 @@ A file follows from its number alone.
 
 import argparse
 import collections
-import concurrent.futures
 import contextlib
 import functools
-import itertools
-import multiprocessing
-import os
 import random
 import resource
 import sys
@@ -27,7 +23,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from fuzz.hostile_files import ADDRESSES, Watch, flipped, overwritten, truncated
+from fuzz.hostile_files import ADDRESSES, Watch, flipped, overwritten, run, truncated
 
 import tinynet as tn
 from tinynet.errors import ConversionError, FileFormatError, UnknownNameError
@@ -378,25 +374,6 @@ def work(numbers, compares=False):
     return counts, wrong, slowest, largest
 
 
-def run(count, workers, first=0, compares=False):
-    """Share the files among processes, print what came of them, and return what is wrong."""
-    one = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX"
-    os.environ |= dict.fromkeys(one, "1")
-    shares = [range(first + i, first + count, workers) for i in range(workers)]
-    spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool:
-        parts = list(pool.map(work, shares, [compares] * workers))
-    all_counts, wrong, slowest, largest = zip(*parts, strict=True)
-    counts = sum(all_counts, collections.Counter())
-    outcomes = [*sorted({kind for _, kind in counts} - {"wrong"}), "wrong"]
-    print(f"{'':18}" + "".join(f"{kind:>18}" for kind in outcomes))
-    for name in [*sorted({name for name, _ in counts} - {"all"}), "all"]:
-        print(f"{name:18}" + "".join(f"{counts[name, kind]:18,}" for kind in outcomes))
-    print("slowest: {:.3f} s (file {})".format(*max(slowest)))
-    print("largest: {:,} bytes in all (file {})".format(*max(largest)))
-    return list(itertools.chain.from_iterable(wrong))
-
-
 def main():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -409,7 +386,7 @@ def main():
     if options.show is not None:
         sys.stdout.buffer.write(hostile(options.show)[2])
         return None
-    wrong = run(options.count, options.workers, options.first, options.compare)
+    wrong = run(work, options.count, options.workers, options.first, options.compare)
     print(*wrong[:20], sep="\n")
     return f"{len(wrong)} wrong" if wrong else None
 
