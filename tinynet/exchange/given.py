@@ -1,4 +1,4 @@
-"""The model that is handed to the exchange: other libraries have things of the same name."""
+"""The model that the exchange is given: other libraries have things of the same name."""
 
 from __future__ import annotations
 

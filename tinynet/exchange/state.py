@@ -95,7 +95,7 @@ def load_state_dict(model: Network, arrays: Mapping[str, Any], naming: str = "to
     ShapeError
         For an array of another shape.
     TypeError
-        For what is no model, or no dictionary of arrays.
+        For anything but a model and a dictionary of arrays.
     NonFiniteError
         For NaN or infinity. No error changes the model.
 

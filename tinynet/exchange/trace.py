@@ -268,15 +268,11 @@ def _full_like(x: Traced, number: Any, dtype: Any = None, **_: Any) -> Traced:
     return array.astype(x.dtype if dtype is None else dtype)
 
 
-class _Shape:
-    """The shape of every traced array: one is as good as another."""
-
-
 def _copyto(to: Traced, value: Any, casting: str = "same_kind", where: Any = True) -> None:
     to.become(_where(where, value, to))
 
 
-_SHAPE = _Shape()
+_SHAPE = object()  # of every traced array: formulas may compare shapes, and use them no further
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **FUNCTIONS, np.where: _where, np.full_like: _full_like, np.copyto: _copyto,
     np.copy: lambda x, **_: x.copy(), np.shape: lambda x: _SHAPE,
