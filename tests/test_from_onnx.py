@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
+from exchanged import filled
 from helpers import output_of
 from messages import raises
 
@@ -893,14 +894,6 @@ def test_a_pipe_is_no_file(tmp_path):
 # Graphs of tinynet and other exporters
 
 
-def filled(layers, inputs, dtype="float32"):
-    """Return a model with numbers in all its arrays."""
-    model = tn.Sequential(layers, "mean_squared_error", inputs, dtype, seed=1)
-    model.params[...] = normal(model.params.size)
-    model.state[...] = np.abs(normal(model.state.size)) + 0.1
-    return model
-
-
 MODELS = {
     **{name: ([tn.Dense(4, name), tn.Dense(3, name)], (5,)) for name in tn.Activation.names()
        if type(tn.Activation.get(name)).__module__.startswith("tinynet")},
@@ -921,7 +914,7 @@ MODELS = {
 def test_graphs_of_tinynet(name, dtype):
     """A graph of `to_onnx` is the same model, and computes the same without its description."""
     layers, inputs = MODELS[name]
-    model = filled(layers, inputs, dtype)
+    model = filled(layers, inputs, dtype, "mean_squared_error")
     proto = tn.exchange.to_onnx(model)
     back = from_onnx(proto)
     assert (model.layers, model.loss) == (back.layers, back.loss)
@@ -938,7 +931,7 @@ def test_graphs_of_tinynet(name, dtype):
 
 def test_a_graph_of_tinynet_with_another_loss():
     """A graph that tinynet wrote has its loss, or the one that is passed."""
-    model = filled([tn.Dense(3), L.Residual([tn.Dense(3)])], (2,))
+    model = filled([tn.Dense(3), L.Residual([tn.Dense(3)])], 2, loss="mean_squared_error")
     proto = tn.exchange.to_onnx(model)
     other = from_onnx(proto, loss="huber", inputs=2)
     assert tn.Loss.get("huber") == other.loss
