@@ -12,13 +12,7 @@ from tinynet._support.checks import file_path
 from tinynet.exchange.library import library
 from tinynet.exchange.state import read_state, state_dict
 from tinynet.files import model as model_file
-from tinynet.files.archive import (
-    Contents,
-    description_text,
-    expect,
-    parse_description,
-    refusing_to_write,
-)
+from tinynet.files.archive import Contents, expect, parse_description
 from tinynet.files.source import PATH, Source, expect_source, refusing, write_whole
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer, depth_first
@@ -67,13 +61,8 @@ def save_safetensors(model: Network, path: Source, naming: str = "tinynet") -> N
     """
     save = library("safetensors.numpy").save
     arrays = state_dict(model, naming)
-    description = model_file.description(model)
-    ours = model_file.named_arrays(model)
-    text = description_text(description)
-    with refusing_to_write():
-        model_file.check(Contents(parse_description(text), ours))
-    form = "pt" if naming == "torch" else "np"
-    data = save(arrays, {"format": form, _DESCRIPTION: text, _NAMING: naming})
+    metadata = {_DESCRIPTION: model_file.checked_text(model), _NAMING: naming}
+    data = save(arrays, {"format": "pt" if naming == "torch" else "np", **metadata})
     write_whole(path, lambda file: file.write(data), _EXAMPLE)
 
 

@@ -10,7 +10,15 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import example_shape, shown
 from tinynet.errors import NonFiniteError, UnknownNameError
-from tinynet.files.archive import Contents, expect, expect_same, write_file
+from tinynet.files.archive import (
+    Contents,
+    description_text,
+    expect,
+    expect_same,
+    parse_description,
+    refusing_to_write,
+    write_file,
+)
 from tinynet.files.source import Source
 from tinynet.layers import Layer
 from tinynet.model.network import DTYPES, Network
@@ -42,6 +50,17 @@ def named_arrays(network: Network) -> dict[str, Array]:
 def description(network: Network) -> dict[str, Any]:
     """Return what a file holds of a network beside its arrays, as plain data."""
     return _describe(network, network.inputs)
+
+
+def checked_text(network: Network) -> str:
+    """Return the description as text, for a file of another library, which holds the arrays.
+
+    Raises `FileFormatError` if the model could not be read again, and `NonFiniteError`.
+    """
+    text, arrays = description_text(description(network)), named_arrays(network)
+    with refusing_to_write():
+        check(Contents(parse_description(text), arrays))
+    return text
 
 
 def _describe(network: Network, inputs: Shape) -> dict[str, Any]:

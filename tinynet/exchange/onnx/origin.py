@@ -17,13 +17,7 @@ from tinynet.exchange.library import library
 from tinynet.exchange.onnx.graph import Graph
 from tinynet.exchange.onnx.names import ONNX
 from tinynet.files import model as model_file
-from tinynet.files.archive import (
-    Contents,
-    description_text,
-    expect,
-    parse_description,
-    refusing_to_write,
-)
+from tinynet.files.archive import Contents, expect, parse_description
 from tinynet.files.source import refusing
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer, depth_first
@@ -41,10 +35,8 @@ def add_origin(proto: Any, model: Network, graph: Graph) -> None:
     that could not be read again.
     """
     if all(name in graph.initializers for at in model.storage.placed for name in _names(at)):
-        text = description_text(model_file.description(model))
-        with refusing_to_write():
-            model_file.check(Contents(parse_description(text), model.storage.named()))
-        onnx.helper.set_model_props(proto, {_DESCRIPTION: text, _DIGEST: _digest(proto)})
+        metadata = {_DESCRIPTION: model_file.checked_text(model), _DIGEST: _digest(proto)}
+        onnx.helper.set_model_props(proto, metadata)
 
 
 def original(proto: Any, source: Any = "model.onnx") -> Sequential | None:

@@ -22,7 +22,7 @@ from tinynet.exchange.onnx.reading.elementwise import OPERATORS
 from tinynet.exchange.onnx.reading.examples import LARGEST_EXAMPLE, example_of
 from tinynet.exchange.onnx.reading.graph import Graph
 from tinynet.exchange.onnx.reading.layers import WITH_WEIGHTS, scaled
-from tinynet.exchange.onnx.reading.layout import Layout, read_in, transposed
+from tinynet.exchange.onnx.reading.layout import CHANNELS_FIRST, Layout, read_in, transposed
 from tinynet.exchange.onnx.reading.node import Node
 from tinynet.exchange.onnx.reading.recognition import Recognizer, recognizer
 from tinynet.exchange.onnx.reading.regions import Region, regions_of
@@ -229,5 +229,6 @@ def items_of(graph: Graph, inputs: Shape | None) -> tuple[Shape, list[Part | Act
         for _ in range(n):
             chain.shapes[left.popleft().end] = chain.graph_shape
     if chain.layout is not None:
-        raise ConversionError(f"The output is transposed, to the axes {chain.layout.order}.")
+        found = f"The output is transposed, to the axes {chain.layout.order}"
+        raise ConversionError(f"{found}, expected the order of the layers. {CHANNELS_FIRST}.")
     return shape, chain.items

@@ -20,7 +20,7 @@ from tinynet.exchange.onnx.reading.step import Result, Step
 from tinynet.exchange.onnx.reading.windows import mean_axes
 from tinynet.layers import Flatten, GlobalAveragePool
 
-_HINT = 'Export it with channels first, in Keras with data_format="channels_first"'
+CHANNELS_FIRST = 'Export it with channels first, in Keras with data_format="channels_first"'
 
 
 @attrs.frozen
@@ -78,7 +78,7 @@ def read_in(layout: Layout, step: Step) -> tuple[Layout | None, Result]:
     elif node.op in ("Identity", "Dropout"):
         return layout, WITH_WEIGHTS[node.op](step)
     found = f"Its input has been transposed, to the axes {layout.order}"
-    raise ConversionError(f"{found}, and no layer here takes that. {_HINT}.")
+    raise ConversionError(f"{found}, and no layer here takes that. {CHANNELS_FIRST}.")
 
 
 def _with_columns_of(layout: Layout, part: Part) -> Part:
