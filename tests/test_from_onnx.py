@@ -984,19 +984,55 @@ def torch_module(nn, name):
     return nn.Sequential(*modules).eval(), shape
 
 
+def expect_read(module, shape):
+    """Expect that what PyTorch exports of a module is read, and computes the same."""
+    torch = pytest.importorskip("torch", reason="an extra is not installed")
+    X, file = torch.randn(3, *shape), io.BytesIO()
+    torch.onnx.export(module, (X,), file, dynamo=False, input_names=["X"],
+                      dynamic_axes={"X": {0: "m"}})  # fmt: skip
+    model = from_onnx(file.getvalue())
+    A = np.moveaxis(model.predict(np.moveaxis(X.numpy(), 0, -1)), -1, 0)
+    np.testing.assert_allclose(A, module(X).detach().numpy(), rtol=0, atol=2e-6)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["lenet", "vgg", "mlp"])
 def test_pytorch(name):
     """What PyTorch exports is read, and computes the same."""
     torch = pytest.importorskip("torch", reason="an extra is not installed")
     torch.manual_seed(1)
-    module, shape = torch_module(torch.nn, name)
-    X, file = torch.randn(3, *shape), io.BytesIO()
-    torch.onnx.export(module, (X,), file, dynamo=False, input_names=["X"],
-                      dynamic_axes={"X": {0: "m"}})  # fmt: skip
-    model = from_onnx(file.getvalue())
-    A = model.predict(np.moveaxis(X.numpy(), 0, -1))
-    np.testing.assert_allclose(A.T, module(X).detach().numpy(), rtol=0, atol=2e-6)
+    expect_read(*torch_module(torch.nn, name))
+
+
+REMEDIES = {  # a module, the shape of an example, what to do, and that
+    "dilation": (
+        lambda nn: nn.MaxPool2d(2, dilation=2), (2, 7, 7), "Export it with dilation=1.",
+        lambda nn: nn.MaxPool2d(2, dilation=1),
+    ),
+    "ceil_mode": (
+        lambda nn: nn.MaxPool2d(2, ceil_mode=True), (2, 7, 7), "Export it with ceil_mode=False.",
+        lambda nn: nn.MaxPool2d(2, ceil_mode=False),
+    ),
+    "layer norm": (
+        lambda nn: nn.LayerNorm(5), (4, 5), "Export it with nn.LayerNorm((4, 5)) in PyTorch.",
+        lambda nn: nn.LayerNorm((4, 5)),
+    ),
+    "softmax": (
+        lambda nn: nn.Softmax(dim=2), (4, 5), "Export it with nn.Softmax(dim=1) in PyTorch",
+        lambda nn: nn.Softmax(dim=1),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", REMEDIES)
+def test_remedies(name):
+    """What the message on a module of PyTorch says to do works."""
+    nn = pytest.importorskip("torch", reason="an extra is not installed").nn
+    make, shape, remedy, other = REMEDIES[name]
+    with raises(ConversionError, remedy):
+        expect_read(make(nn), shape)
+    expect_read(other(nn), shape)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -54,7 +54,8 @@ def graph_of(model: Any, folder: Path | None) -> Graph:
     given = [value for value in proto.input if value.name not in tensors]
     if len(given) != 1:
         names = ", ".join(shown(value.name) for value in given[:9]) or "none"
-        raise ConversionError(f"The graph has the inputs {names}, expected one.")
+        found = f"The graph has the inputs {names}, expected one"
+        raise ConversionError(f"{found}. Export the part of the network between two values.")
     entry = given[0].name
     producers = _producers(nodes, [entry], tensors)
     output = _output([value.name for value in proto.output], producers, entry, tensors)
@@ -114,7 +115,8 @@ def _output(names: list[str], producers: Mapping[str, Node], entry: str, tensors
     if len(found) != 1 or len(names) > len(few):
         several = ", ".join(map(shown, few)) or "none"
         expected = "expected one, or probabilities and labels that are made of them"
-        raise ConversionError(f"The graph has the outputs {several}, {expected}.")
+        remedy = "Export the network with one of them"
+        raise ConversionError(f"The graph has the outputs {several}, {expected}. {remedy}.")
     return found[0]
 
 

@@ -111,7 +111,8 @@ def _layer_norm(step: Step) -> Sequence[Part]:
     step.expect_inputs(2, 3)
     node = step.node
     if step.axis(node.integer("axis", -1)) != 1:
-        raise ConversionError("It normalizes over some axes, expected all behind the examples.")
+        found = "It normalizes over some axes, expected all behind the examples"
+        raise ConversionError(f"{found}. Export it with nn.LayerNorm({step.shape}) in PyTorch.")
     node.expect("stash_type", 1)
     over = "features" if len(step.shape) == 1 else "example"
     epsilon = setting(node.number("epsilon", 1e-5), step.graph.dtype)
@@ -138,7 +139,9 @@ def _softmax(step: Step) -> Sequence[Activation]:
     since_13 = step.node.opset >= 13
     axis = step.axis(step.node.integer("axis", -1 if since_13 else 1))
     if axis != 1 or (len(step.shape) > 1 and not since_13):
-        raise ConversionError(f"It is over axis {axis}, expected 1: the units of each example.")
+        found = f"It is over axis {axis}, expected 1: the units of each example"
+        remedy = "Export it with nn.Softmax(dim=1) in PyTorch, and opset_version=17"
+        raise ConversionError(f"{found}. {remedy}.")
     return [Softmax()]
 
 

@@ -42,7 +42,8 @@ def reshaping(before: Shape, after: Shape) -> list[Part | Shape]:
 def _flatten(step: Step) -> Result:
     step.expect_inputs(1, 1)
     if step.node.integer("axis", 1) not in (1, 1 - step.rank):
-        raise ConversionError("It has an axis that is not 1: that would mix the examples.")
+        found = "It has an axis that is not 1: that would mix the examples"
+        raise ConversionError(f"{found}. Export it with nn.Flatten() in PyTorch.")
     return reshaping(step.shape, (math.prod(step.shape),))
 
 

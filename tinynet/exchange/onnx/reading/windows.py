@@ -96,11 +96,13 @@ def _pool(step: Step) -> dict[str, Any]:
     kernel = step.node.integers("kernel_shape")
     if len(kernel) != 2:
         found = f"It has a window of {len(kernel)} axes"
-        raise ConversionError(f"{found}, expected 2: only images are pooled.")
+        remedy = "Export it over images with one row: (C, 1, T)"
+        raise ConversionError(f"{found}, expected 2: only images are pooled. {remedy}.")
     if math.prod(kernel) > _MOST_ENTRIES:
         raise ConversionError(f"It has a window of {kernel}, over {_MOST_ENTRIES} entries.")
     if any(d != 1 for d in _per_axis(step, "dilations", 2)):
-        raise ConversionError("It has dilations, expected a window without gaps.")
+        found = "It has dilations, expected a window without gaps"
+        raise ConversionError(f"{found}. Export it with dilation=1.")
     settings = _settings(step, kernel, (1, 1))
     _expect_floor(step, kernel)
     return {"size": kernel, **settings}
@@ -114,7 +116,8 @@ def _expect_floor(step: Step, kernel: Shape) -> None:
     axes = tuple(zip((H, W), kernel, stride, (1, 1), strict=True))
     for (n, size, apart, _), (before, after) in zip(axes, _zeros(step, axes), strict=True):
         if (n + before + after - size) % apart:
-            raise ConversionError("It has ceil_mode=1, expected 0: windows within the image.")
+            found = "It has ceil_mode=1, expected 0: windows within the image"
+            raise ConversionError(f"{found}. Export it with ceil_mode=False.")
 
 
 def _max_pool(step: Step) -> Sequence[Part]:
