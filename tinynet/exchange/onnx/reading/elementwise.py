@@ -35,9 +35,8 @@ def computed(region: Region, values: Mapping[str, Array], Z: Array) -> Array:
     return A
 
 
-def _plain(function: Any) -> Callable[..., Array]:
-    """Return the operator that a function is; with one input more, NumPy would write into it."""
-    n = function.nin if isinstance(function, np.ufunc) else function.__code__.co_argcount
+def _plain(function: Any, n: int) -> Callable[..., Array]:
+    """Return a function as an operator of n inputs; into one more, NumPy would write."""
 
     def compute(node: Node, *inputs: Array) -> Array:
         if len(inputs) != n or any(each is None for each in inputs):
@@ -128,7 +127,7 @@ def _hard_swish(Z: Array) -> Array:
     return Z * np.clip(Z / 6 + 0.5, 0, 1)
 
 
-_OF_NUMPY = {
+_OF_NUMPY: dict[str, np.ufunc] = {
     "Abs": np.abs, "Neg": np.negative, "Reciprocal": np.reciprocal, "Sqrt": np.sqrt,
     "Exp": np.exp, "Log": np.log, "Tanh": np.tanh, "Sin": np.sin, "Cos": np.cos, "Tan": np.tan,
     "Sinh": np.sinh, "Cosh": np.cosh, "Asin": np.arcsin, "Acos": np.arccos, "Atan": np.arctan,
@@ -138,13 +137,16 @@ _OF_NUMPY = {
     "Greater": np.greater, "GreaterOrEqual": np.greater_equal, "Less": np.less,
     "LessOrEqual": np.less_equal, "Equal": np.equal,
     "And": np.logical_and, "Or": np.logical_or, "Not": np.logical_not,
-    "Where": lambda where, a, b: np.where(where, a, b),
+}  # fmt: skip
+_OF_ONE_INPUT: dict[str, Callable[[Array], Array]] = {
     "Erf": _erf, "Sigmoid": _sigmoid, "Softplus": _softplus, "HardSwish": _hard_swish,
     "Relu": lambda Z: np.maximum(Z, 0), "Softsign": lambda Z: Z / (1 + np.abs(Z)),
     "Mish": lambda Z: Z * np.tanh(_softplus(Z)),
 }  # fmt: skip
 OPERATORS: dict[str, Callable[..., Array]] = {
-    **{name: _plain(function) for name, function in _OF_NUMPY.items()},
+    **{name: _plain(function, function.nin) for name, function in _OF_NUMPY.items()},
+    **{name: _plain(function, 1) for name, function in _OF_ONE_INPUT.items()},
+    "Where": _plain(np.where, 3),
     "Identity": lambda _, Z: Z,
     "Max": _folded(np.maximum), "Min": _folded(np.minimum), "Sum": _folded(np.add),
     "Elu": _elu, "Selu": _selu, "Celu": _celu, "LeakyRelu": _leaky_relu, "Gelu": _gelu,
