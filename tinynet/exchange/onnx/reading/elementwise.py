@@ -9,6 +9,18 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array
+from tinynet.activations import (
+    CELU,
+    ELU,
+    GELU,
+    HardSiLU,
+    LeakyReLU,
+    Mish,
+    ReLU,
+    Sigmoid,
+    Softplus,
+    Softsign,
+)
 from tinynet.errors import ConversionError, FileFormatError
 from tinynet.exchange.onnx.reading.node import Node
 from tinynet.exchange.onnx.reading.regions import Region
@@ -60,22 +72,21 @@ def _folded(function: Callable[[Array, Array], Array]) -> Callable[..., Array]:
 
 
 def _elu(node: Node, Z: Array) -> Array:
-    return np.where(Z > 0, Z, node.number("alpha", 1.0) * np.expm1(np.minimum(Z, 0)))
+    return ELU(node.number("alpha", 1.0)).forward(Z)
 
 
 def _selu(node: Node, Z: Array) -> Array:
     alpha = node.number("alpha", 1.67326319217681884765625)
     gamma = node.number("gamma", 1.05070102214813232421875)
-    return gamma * np.where(Z > 0, Z, alpha * np.expm1(np.minimum(Z, 0)))
+    return gamma * ELU(alpha).forward(Z)
 
 
 def _celu(node: Node, Z: Array) -> Array:
-    alpha = node.number("alpha", 1.0)
-    return np.maximum(Z, 0) + np.minimum(0, alpha * np.expm1(np.minimum(Z, 0) / alpha))
+    return CELU(node.number("alpha", 1.0)).forward(Z)
 
 
 def _leaky_relu(node: Node, Z: Array) -> Array:
-    return np.where(Z < 0, node.number("alpha", 0.01) * Z, Z)
+    return LeakyReLU(node.number("alpha", 0.01)).forward(Z)
 
 
 def _hard_sigmoid(node: Node, Z: Array) -> Array:
@@ -87,14 +98,12 @@ def _thresholded_relu(node: Node, Z: Array) -> Array:
 
 
 def _swish(node: Node, Z: Array) -> Array:
-    return Z * _sigmoid(node.number("alpha", 1.0) * Z)
+    return Z * Sigmoid().forward(node.number("alpha", 1.0) * Z)
 
 
 def _gelu(node: Node, Z: Array) -> Array:
-    if node.text("approximate", "none") == "tanh":
-        return Z * (1 + np.tanh(math.sqrt(2 / math.pi) * (Z + 0.044715 * Z**3))) / 2
-    node.expect("approximate", "none")
-    return Z * (1 + _erf(Z / math.sqrt(2))) / 2
+    node.expect("approximate", "none", "tanh")
+    return GELU(approximate=node.text("approximate", "none") == "tanh").forward(Z)
 
 
 def _clip(node: Node, Z: Array, least: Any = None, most: Any = None) -> Array:
@@ -115,18 +124,6 @@ def _erf(Z: Array) -> Array:
     return np.asarray(_ERF(Z), np.float64)
 
 
-def _sigmoid(Z: Array) -> Array:
-    return 1 / (1 + np.exp(-Z))
-
-
-def _softplus(Z: Array) -> Array:
-    return np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
-
-
-def _hard_swish(Z: Array) -> Array:
-    return Z * np.clip(Z / 6 + 0.5, 0, 1)
-
-
 _OF_NUMPY: dict[str, np.ufunc] = {
     "Abs": np.abs, "Neg": np.negative, "Reciprocal": np.reciprocal, "Sqrt": np.sqrt,
     "Exp": np.exp, "Log": np.log, "Tanh": np.tanh, "Sin": np.sin, "Cos": np.cos, "Tan": np.tan,
@@ -139,9 +136,9 @@ _OF_NUMPY: dict[str, np.ufunc] = {
     "And": np.logical_and, "Or": np.logical_or, "Not": np.logical_not,
 }  # fmt: skip
 _OF_ONE_INPUT: dict[str, Callable[[Array], Array]] = {
-    "Erf": _erf, "Sigmoid": _sigmoid, "Softplus": _softplus, "HardSwish": _hard_swish,
-    "Relu": lambda Z: np.maximum(Z, 0), "Softsign": lambda Z: Z / (1 + np.abs(Z)),
-    "Mish": lambda Z: Z * np.tanh(_softplus(Z)),
+    "Erf": _erf, "Sigmoid": Sigmoid().forward, "Softplus": Softplus().forward,
+    "HardSwish": HardSiLU().forward, "Relu": ReLU().forward, "Softsign": Softsign().forward,
+    "Mish": Mish().forward,
 }  # fmt: skip
 OPERATORS: dict[str, Callable[..., Array]] = {
     **{name: _plain(function, function.nin) for name, function in _OF_NUMPY.items()},
