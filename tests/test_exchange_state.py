@@ -218,6 +218,60 @@ def test_other_names():
     np.testing.assert_array_equal(model.values, other.values)
 
 
+@pytest.mark.parametrize(("names", "naming", "words"), [
+    (["s/conv2d/kernel", "s/conv2d/bias"], "torch", "like those of naming='keras': pass that"),
+    (["fc.weight", "fc.bias"], "keras", "like those of naming='torch': pass that"),
+    (["W1", "b1"], "torch", "like those of naming='tinynet': pass that"),
+    (["W3.0.1", "b1"], "torch", "like those of naming='tinynet': pass that"),
+    (["kernel"], "keras", "Pass {w.path: w.numpy() for w in keras_model.weights}."),
+    (["fc.weight", "fc.bias", "fc.scale"], "torch", "Build the model with the layers that"),
+    (["fc.bias", "fc.weight"], "torch", "sorted by name, as those of a file, and not in the order"),
+    (["fc/kernel", "fc/bias"], "keras", "state_dict(model, 'keras'), arrays.values()))"),
+])  # fmt: skip
+def test_names_of_another_naming(names, naming, words):
+    """Names of another library say so: in order, kernels would be taken for transposed ones."""
+    model = built([tn.Dense(2)], 2)
+    with raises(KeyError, words):
+        tn.exchange.load_state_dict(model, {name: np.zeros(2) for name in names}, naming)
+
+
+def test_names_of_keras_that_are_one():
+    """Layers with one name, in models within a model, are not taken for each other."""
+    names = ["a/dense/kernel", "a/dense/bias", "b/dense/kernel", "b/dense/bias"]
+    arrays = dict(zip(names, [np.eye(2), np.ones(2), 2 * np.eye(2), np.zeros(2)], strict=True))
+    model = built([tn.Dense(2), tn.Dense(2)], 2)
+    for each in (model, built([tn.Dense(2)], 2)):
+        with raises(KeyError, "'a/dense/kernel' and 'b/dense/kernel' are both 'dense/kernel' here",
+                    "dict(zip(tn.exchange.state_dict(model, 'keras'), arrays."):  # fmt: skip
+            tn.exchange.load_state_dict(each, arrays, "keras")
+    arrays = dict(zip(tn.exchange.state_dict(model, "keras"), arrays.values(), strict=True))
+    tn.exchange.load_state_dict(model, arrays, "keras")
+    assert [W[0, 0] for W in model.W.values()] == [1, 2]
+
+
+@pytest.mark.parametrize("order", [
+    lambda names: sorted(names),
+    lambda names: [n for n in names if "moving" not in n] + [n for n in names if "moving" in n],
+])  # fmt: skip
+def test_names_of_keras_in_another_order(order):
+    """Names that are sorted, 10 before 2, or with the state behind all parameters are known."""
+    layers = [layer for _ in range(12) for layer in (tn.Dense(2), tn.BatchNorm())]
+    model, other = built(layers, 2), built(layers, 2)
+    other.values[:] = 1
+    arrays = tn.exchange.state_dict(model, "keras")
+    tn.exchange.load_state_dict(other, {name: arrays[name] for name in order(arrays)}, "keras")
+    np.testing.assert_array_equal(model.values, other.values)
+
+
+def test_bfloat16():
+    """Tensors in a dtype that NumPy lacks are read as those in float32."""
+    torch = pytest.importorskip("torch", reason="an extra is not installed")
+    model = built([tn.Dense(2)], 2)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2)).bfloat16()
+    tn.exchange.load_state_dict(model, module.state_dict())
+    np.testing.assert_array_equal(module[0].weight.detach().float(), model.W[1])
+
+
 def without(arrays, name):
     """Return arrays without one of them."""
     return {key: array for key, array in arrays.items() if key != name}

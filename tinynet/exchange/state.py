@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from tinynet._support.arrays import Array, Shape, write
 from tinynet.errors import ShapeError
 from tinynet.exchange.entries import Entry, entries_of, read, same
 from tinynet.exchange.given import expect_model
-from tinynet.exchange.keras.names import KerasNames, with_new_numbers
+from tinynet.exchange.keras.names import KerasNames, expect_different, with_new_numbers
 from tinynet.exchange.torch.names import TORCH, prefixes
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer, depth_first
@@ -81,7 +82,8 @@ def load_state_dict(model: Network, arrays: Mapping[str, Any], naming: str = "to
         All arrays by name, as `state_dict` returns them: from ``module.state_dict()`` of PyTorch,
         ``{w.path: w.numpy() for w in keras_model.weights}`` of Keras, or a file of safetensors.
     naming : {"torch", "keras", "tinynet"}
-        Whose names and layouts they have. Keras's names may have other numbers, in the same order.
+        Whose names and layouts they have. Keras's names may have other numbers, in the same order:
+        layers are numbered as they were made, not as they were connected.
 
     Returns
     -------
@@ -91,7 +93,7 @@ def load_state_dict(model: Network, arrays: Mapping[str, Any], naming: str = "to
     Raises
     ------
     KeyError
-        For a name that is missing or unknown.
+        For a name that is missing or unknown, and for two names of Keras that are one here.
     ShapeError
         For an array of another shape.
     TypeError
@@ -132,6 +134,7 @@ def read_state(
     places = list(located(layers, naming))
     if naming == "keras":
         renamed = with_new_numbers(theirs)
+        expect_different(renamed)
         theirs = {renamed[name]: array for name, array in theirs.items()}
     wanted = {name: entry for _, entries in places for name, entry in entries.items()}
     _expect_names(wanted, theirs, naming)
@@ -175,8 +178,11 @@ def _expect_mapping(arrays: Any) -> None:
 
 
 def _on_cpu(array: Any) -> Any:
-    """Return an array, also of a tensor that needs a gradient or is on another device."""
-    return array.detach().cpu() if hasattr(array, "detach") else array
+    """Return an array NumPy can read, also of a tensor that is on another device or bfloat16."""
+    if not hasattr(array, "detach"):
+        return array
+    tensor = array.detach().cpu()  # needs no gradient
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
 
 
 def _expect_names(entries: Mapping[str, Entry], theirs: Mapping[str, Array], naming: str) -> None:
@@ -190,11 +196,38 @@ def _expect_names(entries: Mapping[str, Entry], theirs: Mapping[str, Array], nam
         found.append(f"have no {_listed(missing)}")
     if unknown:
         found.append(f"have {_listed(unknown)}, which the model has not")
-    raise KeyError(
-        f"The arrays {' and '.join(found)}, expected {_listed(entries)}. If they are all there in "
-        f"this order under other names, pass "
-        f"dict(zip(tn.exchange.state_dict(model, {naming!r}), arrays.values()))."
-    )
+    remedy = _remedy(entries, theirs, naming)
+    raise KeyError(f"The arrays {' and '.join(found)}, expected {_listed(entries)}. {remedy}.")
+
+
+def _remedy(entries: Mapping[str, Entry], theirs: Mapping[str, Array], naming: str) -> str:
+    """Return what to do about arrays under other names."""
+    likely = {_likely_naming(name) for name in theirs}
+    if len(likely) == 1 and naming not in likely and None not in likely:
+        return f"They look like those of naming={likely.pop()!r}: pass that"
+    if naming == "keras" and likely != {"keras"}:
+        return "Pass {w.path: w.numpy() for w in keras_model.weights}"
+    if list(theirs) == sorted(theirs) and list(entries) != sorted(entries):
+        first = next(iter(entries))
+        return (
+            "They are sorted by name, as those of a file, and not in the order of the layers. "
+            f"Rename each: {{{first!r}: arrays[...], ...}}"
+        )
+    if len(theirs) == len(entries):
+        return (
+            "If they are all there in this order under other names, pass "
+            f"dict(zip(tn.exchange.state_dict(model, {naming!r}), arrays.values()))"
+        )
+    return "Build the model with the layers that the arrays are of"
+
+
+def _likely_naming(name: str) -> str | None:
+    """Return the naming that a name looks like: "dense/kernel", "W1" or "0.weight"."""
+    if "/" in name:
+        return "keras"
+    if re.fullmatch(r"[A-Za-z_]+\d+(\.\d+)*", name):
+        return "tinynet"
+    return "torch" if "." in name else None
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -172,6 +172,19 @@ def with_new_numbers(names: Iterable[str]) -> dict[str, str]:
         n = sorted(numbers[kind]).index(number)
         renamed[name] = f"{kind}_{n}/{rest}" if n else f"{kind}/{rest}"
     return renamed
+
+
+def expect_different(renamed: Mapping[str, str]) -> None:
+    """Refuse two names that are one name in a new model, as of models within a model."""
+    first: dict[str, str] = {}
+    for name, new in renamed.items():
+        if new in first:
+            raise KeyError(
+                f"{first[new]!r} and {name!r} are both {new!r} here, expected a number for each "
+                f"layer. If the arrays are in the order of the layers, pass "
+                f"dict(zip(tn.exchange.state_dict(model, 'keras'), arrays.values()))."
+            )
+        first[new] = name
 
 
 def _parsed(name: str) -> tuple[str, int, str] | None:
