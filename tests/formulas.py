@@ -44,6 +44,15 @@ def with_masks(Z):
     return np.where(mask, Z, 0.5) + low + mask.astype(bool) * np.logical_or(mask, Z)
 
 
+def another_name(Z):
+    """Write into an array under another name, which astype may or may not give."""
+    A = Z.copy()
+    same, copied = A.astype(A.dtype, copy=False), A.astype(A.dtype)
+    same += 1
+    copied *= 2
+    return A * copied
+
+
 FORMULAS_OF_USERS = {
     "masks in place": with_masks,
     "swish": lambda Z: Z / (1 + np.exp(-Z)),
@@ -61,6 +70,7 @@ FORMULAS_OF_USERS = {
     "logical": lambda Z: np.logical_and(Z, Z > -3) * 1.0 + np.logical_xor(Z > 0, Z > 1),
     "pieces": in_pieces,
     "in place": in_place,
+    "another name": another_name,
     "masks by masks": lambda Z: np.where(np.where(Z > 0, Z > 1, True), Z, np.float64(2) * Z),
     "a mask like": lambda Z: np.where(np.zeros_like(Z, bool) | (Z > 0), Z, np.zeros_like(Z > 0)),
     "copies": lambda Z: np.add(copy.deepcopy(Z), 1, out=copy.copy(Z)) + Z,

@@ -1,6 +1,7 @@
 """Models as ONNX: what onnxruntime computes is what `predict` does."""
 
 import io
+import itertools
 import math
 import os
 import tracemalloc
@@ -184,6 +185,15 @@ def decided(Z):
     return Z if Z > 0 else -Z
 
 
+def truncated(Z):
+    """Write numbers into an array of integers."""
+    A = np.where(Z > 0, 1, 0)
+    A[Z > 0] = Z[Z > 0]
+    return A
+
+
+CALLS = itertools.count()
+
 REFUSED = {
     "a sum": (lambda Z: Z / Z.sum(), "Z.sum in line"),
     "a mean": (lambda Z: Z - np.mean(Z), "np.mean in line"),
@@ -213,6 +223,11 @@ REFUSED = {
     "another mask": (lambda Z: set_at(Z, Z[Z > 1]), "not taken at this mask"),
     "numbers in a mask": (lambda Z: np.add(Z, 1, out=Z > 0), "numbers that are written into"),
     "a bit": (lambda Z: np.bitwise_and(Z, 1), "np.bitwise_and"),
+    "random numbers": (lambda Z: Z + np.random.default_rng().random(), "gives other numbers"),
+    "a count": (lambda Z: Z + next(CALLS), "gives other numbers"),
+    "a class": (lambda Z: Z * (1 + isinstance(Z, np.ndarray)), "gives other numbers"),
+    "integers": (truncated, "gives other numbers"),
+    "integers divided": (lambda Z: (Z > 0) * 5 // ((Z > 1) * 1), "gives other numbers"),
 }
 
 
@@ -688,7 +703,8 @@ def test_planted_faults(name, monkeypatch):
     monkeypatch.setitem(table, key, fault)
     layer, inputs = LAYERS.get(layer) or (tn.Activate(layer), (3,))
     models = [filled([layer], inputs, dtype) for dtype in DTYPES]
-    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+    errors = AssertionError, tn.errors.ConversionError
+    with pytest.raises(errors, match=r"Not equal to tolerance|gives other numbers"):
         _ = [assert_same(model, examples(model, 7)) for model in models]
 
 

@@ -123,9 +123,11 @@ class Traced(NDArrayOperatorsMixin):
     def clip(self, *limits: Any, **named: Any) -> Any:
         return np.clip(self, *limits, **named)
 
-    def astype(self, dtype: Any, **_: Any) -> Traced:
+    def astype(self, dtype: Any, *, copy: bool = True, **_: Any) -> Traced:
         """Return numbers for a dtype of numbers: there is one such dtype, that of the model."""
         dtype = np.dtype(dtype)
+        if not copy and dtype == self.dtype:
+            return self
         if dtype.kind == "b":
             return self.copy() if self.is_mask else self._applied(np.not_equal, (self, 0))
         if dtype.kind == "f" and dtype.itemsize >= 4:

@@ -27,6 +27,7 @@ from tinynet.activations import (
     Tanh,
 )
 from tinynet.errors import ConversionError
+from tinynet.exchange.computed import computes_same
 from tinynet.exchange.onnx.graph import Graph
 from tinynet.exchange.onnx.operators import Operators
 from tinynet.exchange.trace import Untraceable, traced
@@ -69,16 +70,25 @@ def onnx_activation(activation: Activation, graph: Any, Z: str) -> str:
         def _(activation: Swish, graph, Z):
             return graph.op("Mul", Z, graph.op("Sigmoid", Z))
     """
+    target = Operators(graph)
     try:
-        return str(traced(activation.forward, Z, Operators(graph)))
+        A = str(traced(activation.forward, Z, target))
+        shape = graph.placed.output_shape
+        is_same = computes_same(activation.forward, shape, graph.dtype, target.functions)
     except Untraceable as found:
-        name = type(activation).__name__
-        raise ConversionError(
-            f"{name}.forward cannot be written in ONNX, because it uses {found}{found.line}. Use "
-            "NumPy's elementwise functions and operators, or register a converter: "
-            f"@tn.exchange.onnx_activation.register above def convert(activation: {name}, graph, "
-            "Z)."
-        ) from found.__cause__
+        raise _refused(activation, f"uses {found}{found.line}") from found.__cause__
+    if not is_same:
+        raise _refused(activation, "gives other numbers with what stands for Z than with arrays")
+    return A
+
+
+def _refused(activation: Activation, why: str) -> ConversionError:
+    name = type(activation).__name__
+    return ConversionError(
+        f"{name}.forward cannot be written in ONNX, because it {why}. Use NumPy's elementwise "
+        "functions and operators, or register a converter: "
+        f"@tn.exchange.onnx_activation.register above def convert(activation: {name}, graph, Z)."
+    )
 
 
 @onnx_activation.register
