@@ -53,7 +53,8 @@ def from_torch(
         An nn.Sequential, with others within it too, or one module, such as an nn.Linear. It stays
         as it is. A module that is used twice becomes two layers.
     loss : str, Loss or config, optional
-        The loss of the model, to train it further.
+        The loss of the model, to train it further. A module that ends with logits, the input of
+        nn.CrossEntropyLoss, needs its softmax: ``nn.Sequential(*module, nn.Softmax(dim=1))``.
     inputs : int or tuple of int, optional
         The shape of an example without the examples, such as (3, 32, 32) for images. If the first
         module is an nn.Linear, it follows from that.
