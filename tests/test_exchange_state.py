@@ -320,6 +320,23 @@ def test_what_keras_cannot_have(layers, inputs, words):
     assert tn.exchange.state_dict(model, "torch")
 
 
+@pytest.mark.parametrize(("before", "after"), [
+    ((4,), (1, 2, 2)), ((4,), (4, 1, 1)), ((4,), (2, 2)), ((2, 2, 3), (2, 6)), ((2, 6), (2, 3, 2)),
+    ((2, 6), (4, 3)), ((1, 4), (4, 1)), ((1, 4), (2, 2)), ((2, 2), (4, 1)), ((6, 1), (1, 2, 3)),
+    ((6, 2), (2, 6)), ((2, 3, 2), (3, 2, 2)),
+])  # fmt: skip
+def test_shapes_that_keras_can_have(before, after):
+    """A reshape is given if Keras, which has channels last, puts the numbers in the same places."""
+    model = built([tn.Reshape(after), tn.LayerNorm()], before)
+    X = np.arange(np.prod(before)).reshape(before)
+    theirs = np.moveaxis(X, 0, -1).reshape(*after[1:], after[0])
+    if np.array_equal(np.moveaxis(theirs, -1, 0), X.reshape(after)):
+        assert tn.exchange.state_dict(model, "keras")
+    else:
+        with raises(ConversionError, "channels last"):
+            tn.exchange.state_dict(model, "keras")
+
+
 def test_custom_layer():
     """Arrays of a custom layer have their own names, except in Keras, which has no such layer."""
 
@@ -408,7 +425,11 @@ def file_of(model, naming="tinynet"):
     """Return a file of safetensors as bytes, in two parts: the header and the data."""
     file = io.BytesIO()
     tn.exchange.save_safetensors(model, file, naming)
-    data = file.getvalue()
+    return split(file.getvalue())
+
+
+def split(data):
+    """Return the header and the data of a file."""
     stop = 8 + int.from_bytes(data[:8], "little")
     return json.loads(data[8:stop]), data[stop:]
 
@@ -471,6 +492,9 @@ HOSTILE = {
     "another naming": (with_metadata(naming="jax"), "naming is 'jax'"),
     "huge layers": (with_description(**huge(tn.Dense(1 << 40))), "its layers have"),
     "huge gates": (with_description(**huge(tn.Dense(1 << 20))), "its layers have"),
+    "a huge shape": (lambda header, data: with_metadata(naming="keras")(
+        *split(with_description(layers=[tn.Flatten().config()], inputs=[1 << 40, 1 << 40])(
+            header, data))), "W1"),
     "no layers": (with_description(layers=[]), "layers is empty"),
     "another format": (with_description(format=99), "newer than"),
     "a code": (with_description(dtype="O"), "dtype"),

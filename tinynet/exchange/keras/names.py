@@ -7,6 +7,7 @@ that order.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,18 +57,18 @@ class KerasNames:
         self._counts = Counter[str]()
 
     def of_chain(
-        self, chain: Sequence[PlacedLayer], order: Array | None = None, before: str | None = None
+        self, chain: Sequence[PlacedLayer], flat: Shape | None = None, before: str | None = None
     ) -> Iterator[tuple[PlacedLayer, dict[str, Entry]]]:
         """Yield layers, those within layers too, each with its entries by name.
 
-        `order` says which of our features is first, second and so on in Keras, and None that they
-        are in one order. `before` takes the place of a layer's own name.
+        `flat` is the shape that was flattened, so that features have another order in Keras, or
+        None. `before` takes the place of a layer's own name.
         """
         for placed in chain:
             prefix = self._prefix(placed.layer) if before is None else before
             with naming(placed.title):
-                entries, order = self._entries(placed, prefix, order), _order_behind(placed, order)
-                if order is not None and placed is chain[-1] and len(placed.path) > 1:
+                entries, flat = self._entries(placed, prefix, flat), _flat_behind(placed, flat)
+                if flat is not None and placed is chain[-1] and len(placed.path) > 1:
                     raise _flattened()
             yield placed, entries
             if placed.chains:
@@ -81,14 +82,15 @@ class KerasNames:
         n, self._counts[kind] = self._counts[kind], self._counts[kind] + 1
         return f"{kind}_{n}" if n else kind
 
-    def _entries(self, placed: PlacedLayer, prefix: str, order: Array | None) -> dict[str, Entry]:
+    def _entries(self, placed: PlacedLayer, prefix: str, flat: Shape | None) -> dict[str, Entry]:
         if not placed.declared:
             return {}
         entries_of = next((KERAS[k] for k in type(placed.layer).__mro__ if k in KERAS), None)
         if entries_of is None:
             raise ConversionError(f"It has arrays, and no counterpart in Keras. {_OTHER_NAMINGS}")
         entries = entries_of(placed)
-        if order is not None:
+        if flat is not None:
+            order = _last_axis_first(flat)
             n = 1 if isinstance(placed.layer, Dense) else len(entries)  # only the kernel has inputs
             entries[:n] = [reordered(entry, order) for entry in entries[:n]]
         return {f"{prefix}/{entry.name}": entry for entry in entries}
@@ -109,30 +111,28 @@ def _kind(layer: Layer) -> str | None:
     return next((_KINDS[kind] for kind in type(layer).__mro__ if kind in _KINDS), None)
 
 
-def _order_behind(placed: PlacedLayer, order: Array | None) -> Array | None:
-    """Return the order of features behind a layer, or refuse one that Keras cannot have."""
+def _flat_behind(placed: PlacedLayer, flat: Shape | None) -> Shape | None:
+    """Return the shape that is flat behind a layer, or refuse an order that Keras cannot have."""
     layer, before, after = placed.layer, placed.input_shape, placed.output_shape
     if isinstance(layer, Reshape):
         if len(after) == 1:
-            return order if len(before) == 1 else _last_axis_first(before)
-        if before == after or (order is None and _is_same_order(before, after)):
+            return flat if len(before) == 1 else before
+        if before == after or (flat is None and _step(before) == _step(after)):
             return None
         raise ConversionError(
             f"It makes {after} of {before}, and Keras, which has channels last, would put the "
             f"numbers elsewhere. {_OTHER_NAMINGS}"
         )
-    if order is None or isinstance(layer, _KEEPS_ORDER):
-        return order
+    if flat is None or isinstance(layer, _KEEPS_ORDER):
+        return flat
     if isinstance(layer, Dense):
         return None
     raise _flattened()
 
 
-def _is_same_order(before: Shape, after: Shape) -> bool:
-    """Return whether Keras reshapes to the same numbers at the same places."""
-    theirs = _last_axis_first(after)
-    ours = _last_axis_first(before) if len(before) > 1 else np.arange(theirs.size)
-    return np.array_equal(theirs, ours)
+def _step(shape: Shape) -> int:
+    """Return how far apart neighbours of theirs, (H, W, C), are in ours: 1 if nothing moves."""
+    return math.prod(shape[1:]) if shape[0] > 1 else 1
 
 
 def _last_axis_first(shape: Shape) -> Array:
