@@ -224,6 +224,8 @@ def test_other_names():
     (["W1", "b1"], "torch", "like those of naming='tinynet': pass that"),
     (["W3.0.1", "b1"], "torch", "like those of naming='tinynet': pass that"),
     (["kernel"], "keras", "Pass {w.path: w.numpy() for w in keras_model.weights}."),
+    (["0.weight"], "torch", "For a layer without a bias, add zeros, beside the name"),
+    (["s/dense_7/kernel"], "keras", "For a layer without a bias, add zeros, beside the name"),
     (["fc.weight", "fc.bias", "fc.scale"], "torch", "Build the model with the layers that"),
     (["fc.bias", "fc.weight"], "torch", "sorted by name, as those of a file, and not in the order"),
     (["fc/kernel", "fc/bias"], "keras", "state_dict(model, 'keras'), arrays.values()))"),

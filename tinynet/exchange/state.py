@@ -202,6 +202,11 @@ def _expect_names(entries: Mapping[str, Entry], theirs: Mapping[str, Array], nam
 
 def _remedy(entries: Mapping[str, Entry], theirs: Mapping[str, Array], naming: str) -> str:
     """Return what to do about arrays under other names."""
+    missing = [name for name in entries if name not in theirs]
+    if all(name.endswith("bias") for name in missing) and len(theirs) + len(missing) == len(
+        entries
+    ):
+        return "For a layer without a bias, add zeros, beside the name of its weights"
     likely = {_likely_naming(name) for name in theirs}
     if len(likely) == 1 and naming not in likely and None not in likely:
         return f"They look like those of naming={likely.pop()!r}: pass that"
