@@ -210,6 +210,22 @@ def test_refused_modules(name):
         expect_same(remedied, shape, shape, 1e-6, dtype)
 
 
+@pytest.mark.parametrize("layer", [
+    tn.Residual([tn.Activate("relu"), Dense(3)]),
+    tn.Branches([[Dense(3)], [tn.Activate("relu"), Dense(3)]], join="add"),
+], ids=["residual", "branches"])  # fmt: skip
+def test_modules_that_write_into_x(layer):
+    """A module that changes X is refused where X is used again, and taken behind an nn.Linear."""
+    module = tn.exchange.to_torch(Sequential([layer], inputs=3, seed=1))
+    chain = module[0] if isinstance(layer, tn.Residual) else module[0][1]
+    chain[0] = nn.ReLU(inplace=True)
+    with raises(ConversionError, "Module 0", "ReLU(inplace=True) within it writes into X"):
+        from_torch(module, 3)
+    chain[0] = nn.ReLU(inplace=False)
+    chain.append(nn.ReLU(inplace=True))
+    expect_same(module, (3,), inputs=3)
+
+
 def test_other_things():
     """What is no module or no model is refused, and the remedy fits it."""
     with raises(TypeError, "module is int, expected a torch.nn.Module"):

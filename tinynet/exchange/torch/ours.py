@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from tinynet.activations import Activation
 from tinynet.errors import ConversionError
 from tinynet.exchange.torch import modules
@@ -110,6 +113,7 @@ def _(module: modules.SelfAttention, chains: Chains) -> Layer:
 
 @torch_module.register
 def _(module: modules.Residual, chains: Chains) -> Layer:
+    _expect_x_unchanged([module])
     return Residual(chains[0])
 
 
@@ -120,6 +124,7 @@ def _(module: modules.OneBranch, chains: Chains) -> Layer:
 
 @torch_module.register
 def _(module: modules.Branches, chains: Chains) -> Layer:
+    _expect_x_unchanged(module)
     return Branches(chains, module.join)
 
 
@@ -129,3 +134,15 @@ def _(module: modules.Bidirectional, chains: Chains) -> Layer:
     if one != other or len(one) > 1:
         raise ConversionError(f"Its chains are {chains}, expected one layer and the same again.")
     return Bidirectional(one[0])
+
+
+def _expect_x_unchanged(chains: Iterable[Any]) -> None:
+    """Refuse chains that write into X, which is used again behind them."""
+    for chain in chains:
+        for module in chain.modules():
+            if any(True for _ in module.parameters(recurse=False)):
+                break  # it has made another array of X
+            if getattr(module, "inplace", False):
+                raise ConversionError(
+                    f"{module} within it writes into X, which is used again. Use inplace=False."
+                )
