@@ -313,6 +313,7 @@ UNKNOWN = {
     "another slope of gelu": [("Mul", "X c1", "U"), ("Sigmoid", "U", "S"), ("Mul", "X S", "A")],
     "Keras's hard sigmoid": [("HardSigmoid", "X", "A")],
     "a limit far away": [("Clip", "X zero c2", "A")],
+    "a limit farther away": [("Clip", "X zero c4", "A")],
     "shrinking": [("ThresholdedRelu", "X", "A", {"alpha": 0.25})],
     "another SELU": [("Selu", "X", "A", {"alpha": 1.68})],
     "gelu with another root": [
@@ -325,7 +326,7 @@ UNKNOWN = {
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_unknown_activations(name):
     """What is only almost an activation is refused, with the names of its nodes."""
-    numbers = {"c1": 1.702, "c2": 200, "c3": -1, "root": 1.415, "unit": 1, **NUMBERS}
+    numbers = {"c1": 1.702, "c2": 200, "c3": -1, "c4": 1e6, "root": 1.415, "unit": 1, **NUMBERS}
     numbers["root"] = 1.415
     names = {word for node in UNKNOWN[name] for word in node[1].split()}
     used = {key: value for key, value in numbers.items() if key in names}
