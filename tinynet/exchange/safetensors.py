@@ -59,8 +59,8 @@ def save_safetensors(model: Network, path: Source, naming: str = "tinynet") -> N
         tn.exchange.save_safetensors(model, "net.safetensors", naming="torch")
         model = tn.exchange.load_safetensors("net.safetensors")
     """
-    save = library("safetensors.numpy").save
     arrays = state_dict(model, naming)
+    save = library("safetensors.numpy").save
     metadata = {_DESCRIPTION: model_file.checked_text(model), _NAMING: naming}
     data = save(arrays, {"format": "pt" if naming == "torch" else "np", **metadata})
     write_whole(path, lambda file: file.write(data), _EXAMPLE)
