@@ -302,3 +302,7 @@ class Sequential(Network):
 
     def __repr__(self) -> str:
         return one_line(self)
+
+    def _repr_html_(self) -> str | None:
+        """Return the table of `summary` for a notebook; None of a model that is not built."""
+        return summary(self)._repr_html_() if self.is_built else None

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from tinynet._support.checks import written
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer, depth_first
 
+_HEADER = ("l", "layer", "activation", "Z, A", "parameters")
+
 
 class Summary(str):
-    """A table as a string, whose repr is the table too."""
+    """A table as a string, whose repr is the table too; in a notebook it is one in HTML."""
 
-    __slots__ = ()
+    heading: str
+    rows: Sequence[Sequence[str]]
+
+    def __new__(cls, heading: str, rows: Sequence[Sequence[str]]) -> Summary:
+        """Return the table of a heading and rows."""
+        widths = [max(map(len, column)) for column in zip(_HEADER, *rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (_HEADER, *rows)]
+        table = super().__new__(cls, "\n".join([heading, *lines]))
+        table.heading, table.rows = heading, rows
+        return table
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return Summary, (self.heading, self.rows)
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        from tinynet._support import html  # only a notebook needs it
+
+        nbsp = [(*row[:1], row[1].replace("  ", "\u2003"), *row[2:]) for row in self.rows]
+        return html.table(self.heading, _HEADER, nbsp)
 
 
 def one_line(network: Network) -> str:
@@ -37,10 +58,7 @@ def summary(network: Network) -> Summary:
 
     Layers within a layer are below it, and indented.
     """
-    rows = [("l", "layer", "activation", "Z, A", "parameters"), *_rows(network.storage.layers)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return Summary("\n".join([one_line(network)[1:-1], *table]))
+    return Summary(one_line(network)[1:-1], list(_rows(network.storage.layers)))
 
 
 def _rows(layers: Iterable[PlacedLayer], indent: str = "") -> Iterator[tuple[str, ...]]:

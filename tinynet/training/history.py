@@ -52,6 +52,24 @@ class History(dict[str, list[float]]):
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join([f"History of {self.epochs} epochs", *lines])
 
+    def _repr_html_(self) -> str:
+        from tinynet._support import html  # only a notebook needs it
+
+        rows = []
+        for name, values in self.items():
+            if not values or (name.startswith("val_") and name[4:] in self):
+                continue
+            val = self.get(f"val_{name}", [])
+            ends = [*_ends(values), *(_ends(val) if val else ("", ""))]
+            rows.append([html.code(name), *ends, html.sparkline(values, val)])
+        heading = f"History of {self.epochs} epochs"
+        heading += f"; stopped: {self.stopped}" if self.stopped else ""
+        return html.table(heading, ["", "first", "last", "val_ first", "val_ last", ""], rows)
+
+
+def _ends(values: Sequence[float]) -> tuple[str, str]:
+    return f"{values[0]:.4g}", f"{values[-1]:.4g}"
+
 
 def plot(values: Sequence[float], width: int = 40) -> str:
     """Return a line of at most `width` bars, the higher the larger, and "?" for NaN or infinity.
