@@ -15,7 +15,10 @@ author = "The tinynet developers"
 copyright = "The tinynet developers, MIT licence"
 version = release = tinynet.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton",
+    "sphinx_design", "sphinx_gallery.gen_gallery", "sphinx-mathjax-offline",
+]  # fmt: skip
 exclude_patterns = ["_build"]
 for library, page in {"sklearn": "estimators", "torch": "exchange_torch"}.items():
     if not find_spec(library):  # the extra whose classes this page shows
@@ -24,6 +27,23 @@ for library, page in {"sklearn": "estimators", "torch": "exchange_torch"}.items(
 autodoc_mock_imports = [] if find_spec("onnx") else ["onnx"]  # it is only called, not shown
 html_theme = "furo"
 html_title = f"tinynet {version}"
+html_show_sourcelink = False
+
+# The prompts and the output of an example are not copied with it.
+copybutton_exclude = ".linenos, .gp, .go"
+
+# The gallery: programs that are run while the pages are built.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "plot_",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 1e9,
+    "write_computation_times": False,
+    "plot_gallery": "True",
+}
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "none"  # the docstrings have types and shapes together
