@@ -121,7 +121,7 @@ def test_lines_of_code_exist(page):
         assert caption.split(": ")[0] in ("", path.strip().removeprefix("../../")), caption
 
 
-@pytest.mark.parametrize("name", ["backpropagation", "network-2-2-1"])
+@pytest.mark.parametrize("name", ["backpropagation", "network-2-2-1", "unrolled"])
 def test_diagrams(name):
     """A diagram has a description for people who do not see it, and the colors of the page."""
     svg = (ROOT / "docs" / "_static" / f"{name}.svg").read_text("utf-8")
