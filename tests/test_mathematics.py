@@ -16,7 +16,7 @@ PAGES = {path.stem: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.rs
 MATH = re.compile(r"^\.\. math::\n(?:   :label: .*\n)?\n((?:(?:   .*)?\n)+)", re.MULTILINE)
 PAGE_OF = {
     "activation": "activations", "loss": "losses", "optimizer": "optimizers",
-    "schedule": "optimizers",
+    "schedule": "optimizers", "initializer": "initializers",
 }  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def test_nothing_is_left_out(family):
 @pytest.mark.parametrize(("page", "dictionary", "family"), [
     ("activations", "formulas", "activation"),
     ("losses", "formulas", "loss"),
+    ("initializers", "variances", "initializer"),
     ("optimizers", "rules", "schedule"),
     ("optimizers", "steps", "optimizer"),
 ])  # fmt: skip
