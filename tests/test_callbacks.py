@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import sys
 import types
@@ -18,6 +19,7 @@ import tinynet as tn
 from tinynet import SGD, Callback, CSVLogger, Dense, EarlyStopping, History, ModelCheckpoint
 from tinynet.errors import NonFiniteError, ShapeError, UnknownNameError
 from tinynet.schedules import Step
+from tinynet.training import progress
 from tinynet.training.history import plot
 
 X, Y = tn.datasets.make_moons(60, seed=1)
@@ -340,17 +342,63 @@ def test_verbose_without_a_terminal(capsys):
 def test_a_bar_in_a_terminal(monkeypatch, capsys):
     """With tqdm and a terminal a bar goes through the steps of each epoch, and is closed."""
     tqdm, called = mock.Mock(), mock.call()
+    bar = tqdm.return_value
+    bar.update.side_effect = [True, False, False] * 2  # it is drawn a few times a second
     monkeypatch.setitem(sys.modules, "tqdm", types.ModuleType("tqdm"))
     monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=tqdm))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     network().fit(X, Y, epochs=2, batch_size=20, verbose=True)
-    made = [mock.call(total=3, initial=0, leave=False, desc=f"epoch {epoch}") for epoch in (1, 2)]
-    steps = [*[called.update()] * 3, called.close()]
-    assert tqdm.mock_calls == [made[0], *steps, made[1], *steps]
+    expected = [mock.call(total=3, initial=0, leave=False, unit=" batches")]
+    losses = iter([call.args[0] for call in bar.set_postfix_str.mock_calls])
+    for epoch in (1, 2):
+        expected += [called.reset(), called.set_description(f"epoch {epoch}/2"), called.update()]
+        expected += [called.set_postfix_str(next(losses)), called.update(), called.update()]
+        expected += [called.clear()]
+    assert tqdm.mock_calls == [*expected, called.close()]
+    assert all(re.fullmatch(r"loss \d\.\d{4}", call.args[0])
+               for call in bar.set_postfix_str.mock_calls)  # fmt: skip
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)  # as if it were not installed
     network().fit(X, Y, epochs=1, verbose=True)
-    assert tqdm.call_count == 2
+    assert tqdm.call_count == 1
     assert capsys.readouterr().out.count("epoch ") == 3
+
+
+def test_a_bar_of_a_resumed_run(monkeypatch, tmp_path):
+    """It begins at the step at which the run was interrupted, and its next epoch at 0."""
+    tqdm, path = mock.Mock(), tmp_path / "run.npz"
+    monkeypatch.setitem(sys.modules, "tqdm", types.ModuleType("tqdm"))
+    monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=tqdm))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+
+    def stop(self, batch, logs):
+        if batch == 1:
+            self.run.interrupt()
+
+    network().fit(X, Y, epochs=2, batch_size=20, checkpoint=path,
+                  callbacks=[callback(batch_end=stop)])  # fmt: skip
+    tn.resume(path, X, Y, callbacks=[callback()], verbose=True)
+    tqdm.assert_called_once_with(total=3, initial=2, leave=False, unit=" batches")
+    assert tqdm.return_value.reset.call_count == 1
+
+
+@pytest.mark.parametrize(("value", "shown"), [
+    (0.0, "0.0000"), (0.65432, "0.6543"), (-12.5, "-12.5000"), (0.00123456, "0.001235"),
+    (3e-7, "3e-07"), (123456.0, "1.235e+05"), (float("nan"), "nan"), (float("-inf"), "-inf"),
+])  # fmt: skip
+def test_numbers_on_the_screen(value, shown):
+    """Small and large numbers are readable too."""
+    assert shown == progress._number(value)
+
+
+def test_the_rate_and_the_seconds(capsys):
+    """The line of an epoch has the rate of its last step, and how long it took."""
+    rate = tn.schedules.Step(0.1, drop=0.001, every=1, by="epoch")
+    network().fit(X, Y, SGD(rate), epochs=2, verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert ["0.1000", "0.0001"] == [
+        re.search(r"  learning_rate (\S+)  ", line)[1] for line in lines
+    ]
+    assert all(re.search(r"  \d+\.\d\d s$", line) for line in lines)
 
 
 def test_nothing_beside_the_steps_changes_them(tmp_path):

@@ -3,44 +3,68 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from tinynet.training.callbacks.base import Callback, numbers_of
+from tinynet.training.callbacks.base import numbers_of
+from tinynet.training.callbacks.logs import SeesRate
 
 
-class ProgressBar(Callback):
+class ProgressBar(SeesRate):
     """Write a line with the numbers of each epoch; ``fit(verbose=True)`` adds this callback.
 
-    In a terminal or a notebook, tqdm (``pip install "tinynet[progress]"``) adds a bar for the
-    current epoch.
+    The line has the loss, the metrics, the learning rate of the last step and the seconds. In a
+    terminal or a notebook, tqdm (``pip install "tinynet[progress]"``) adds a bar for the current
+    epoch, with the seconds so far, those that are left, and the loss up to now.
     """
 
     bar: Any = None
 
+    def on_train_begin(self, logs: Mapping[str, Any]) -> None:
+        self.rate = None
+        self.bar = _bar(self.run.steps, self.run.step)
+
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        self.bar = _bar(epoch, self.run.steps, self.run.step)
+        self.began = time.perf_counter()
+        if self.bar is None:
+            return
+        if not self.run.step:  # a resumed run may begin within an epoch
+            self.bar.initial = 0
+            self.bar.reset()
+        self.bar.set_description(f"epoch {epoch + 1}/{self.run.settings.epochs}")
 
     def on_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        if self.bar is not None:
-            self.bar.update()
+        if self.bar is not None and self.bar.update():  # it draws a few times a second
+            tally = self.run.tally
+            self.bar.set_postfix_str(f"loss {_number(tally.cost_sum / tally.examples)}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        self._close()
-        epochs = self.run.settings.epochs
-        numbers = "  ".join(f"{name} {value:.4f}" for name, value in numbers_of(logs).items())
-        write_line(sys.stdout, f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}  {numbers}")
+        epochs, numbers = self.run.settings.epochs, numbers_of(logs)
+        if self.rate is not None:
+            numbers.setdefault("learning_rate", self.rate)
+        parts = [f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}"]
+        parts += [f"{name} {_number(value)}" for name, value in numbers.items()]
+        parts.append(f"{time.perf_counter() - self.began:.2f} s")
+        if self.bar is not None:
+            self.bar.clear()  # a terminal shows the bar where the line begins
+        write_line(sys.stdout, "  ".join(parts))
 
     def on_train_end(self, logs: Mapping[str, Any]) -> None:
-        self._close()
-        if self.run.stopped:
-            write_line(sys.stdout, f"stopped: {self.run.stopped}")
-
-    def _close(self) -> None:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+        if self.run.stopped:
+            write_line(sys.stdout, f"stopped: {self.run.stopped}")
+
+    def state(self) -> Mapping[str, Any]:
+        return {}  # a checkpoint does not depend on what the screen shows
+
+
+def _number(value: float) -> str:
+    """Return a number with four decimals, or with four digits if that would not show it."""
+    return f"{value:.4f}" if value == 0 or 1e-2 <= abs(value) < 1e5 else f"{value:.4g}"
 
 
 def write_line(stream: TextIO | None, line: str) -> None:
@@ -57,7 +81,7 @@ def write_line(stream: TextIO | None, line: str) -> None:
         flush()  # a log may be read during the training, or after it is killed
 
 
-def _bar(epoch: int, steps: int | None, first: int) -> Any:
+def _bar(steps: int | None, first: int) -> Any:
     """Return a tqdm bar that begins at step `first`; None without tqdm, terminal and notebook."""
     if getattr(sys.stderr, "closed", sys.stderr is None):
         return None
@@ -70,7 +94,7 @@ def _bar(epoch: int, steps: int | None, first: int) -> Any:
             from tqdm.auto import tqdm  # an extra, and slow to import
         except ImportError:
             return None
-        return tqdm(total=steps, initial=first, leave=False, desc=f"epoch {epoch + 1}")
+        return tqdm(total=steps, initial=first, leave=False, unit=" batches")
 
 
 def _in_notebook() -> bool:

@@ -20,7 +20,7 @@ _SYNC_SECONDS = 1.0  # epochs may be shorter than it takes to make a file surviv
 _OWN = ("epoch", "learning_rate", "time")  # columns of a log, beside what the history has
 
 
-class _SeesRate(Callback):
+class SeesRate(Callback):
     """Base of callbacks that need the learning rate of an epoch's last step, as ``self.rate``.
 
     It is taken in the step: at the end of the epoch another callback may have changed it.
@@ -41,7 +41,7 @@ class _SeesRate(Callback):
 
 
 @attrs.define(slots=False, eq=False)
-class LearningRateLogger(_SeesRate):
+class LearningRateLogger(SeesRate):
     """Record the learning rate of each epoch's last step in the history, as "learning_rate"."""
 
     measures = ("learning_rate",)
@@ -56,7 +56,7 @@ class LearningRateLogger(_SeesRate):
 
 
 @attrs.define(slots=False, eq=False)
-class CSVLogger(_SeesRate):
+class CSVLogger(SeesRate):
     """Write a line for each epoch to a file of comma-separated values, below a line of names.
 
     The columns are "epoch", from 1; what the epoch measured, and what other callbacks put into
