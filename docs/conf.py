@@ -16,7 +16,7 @@ copyright = "The tinynet developers, MIT licence"
 version = release = tinynet.__version__
 
 extensions = [
-    "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton",
+    "matplotlib.sphinxext.plot_directive", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton",
     "sphinx_design", "sphinx_gallery.gen_gallery", "sphinx-mathjax-offline",
 ]  # fmt: skip
 exclude_patterns = ["_build"]
@@ -31,6 +31,12 @@ html_show_sourcelink = False
 
 # The prompts and the output of an example are not copied with it.
 copybutton_exclude = ".linenos, .gp, .go"
+
+# Pictures of the pages, drawn while these are built.
+plot_include_source = False
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_formats = [("png", 144)]
 
 # The gallery: programs that are run while the pages are built.
 sphinx_gallery_conf = {
