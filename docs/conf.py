@@ -6,9 +6,12 @@ from pathlib import Path
 
 from sphinx.util import inspect
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE / "ext")]
 
-import tinynet
+from gallery_pages import SECTIONS  # noqa: E402
+
+import tinynet  # noqa: E402  from here
 
 project = "tinynet"
 author = "The tinynet developers"
@@ -18,6 +21,8 @@ version = release = tinynet.__version__
 extensions = [
     "matplotlib.sphinxext.plot_directive", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton",
     "sphinx_design", "sphinx_gallery.gen_gallery", "sphinx-mathjax-offline",
+    # in ext/
+    "gallery_pages",
 ]  # fmt: skip
 exclude_patterns = ["_build"]
 for library, page in {"sklearn": "estimators", "torch": "exchange_torch"}.items():
@@ -27,6 +32,7 @@ for library, page in {"sklearn": "estimators", "torch": "exchange_torch"}.items(
 autodoc_mock_imports = [] if find_spec("onnx") else ["onnx"]  # it is only called, not shown
 html_theme = "furo"
 html_title = f"tinynet {version}"
+html_static_path = ["_static"]
 html_show_sourcelink = False
 
 # The prompts and the output of an example are not copied with it.
@@ -42,7 +48,11 @@ plot_formats = [("png", 144)]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
+    "subsection_order": [f"../examples/gallery/{section}" for section in SECTIONS],
+    "within_subsection_order": "gallery_pages.Order",
+    "nested_sections": False,
     "filename_pattern": "plot_",
+    "image_srcset": ["2x"],
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

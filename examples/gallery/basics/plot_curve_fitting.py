@@ -23,7 +23,8 @@ for units, ax in zip([2, 5, 10, 50], axes.flat, strict=True):
     model = tn.Sequential(layers, loss="mean_squared_error", inputs=1, seed=1)
     first_corners = np.linspace(-3, 3, units).reshape(-1, 1)
     model.b[1] = -model.W[1] * first_corners
-    model.fit(x, y, tn.Adam(0.05), epochs=400, batch_size=50)
+    rate = tn.schedules.Cosine(0.05, period=600, restart=False, by="epoch")
+    model.fit(x, y, tn.Adam(rate), epochs=600, batch_size=50)
     ax.plot(x[0], y[0], color="C1", linewidth=5, alpha=0.6, label="curve")
     ax.plot(x[0], model.predict(x)[0], color="C0", label="network")
     for corner in -model.b[1] / model.W[1]:

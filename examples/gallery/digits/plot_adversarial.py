@@ -3,9 +3,8 @@ Adversarial examples
 ====================
 
 The gradient of the loss at the input says how to change each pixel so that the loss rises most.
-A small step along its sign (Goodfellow and others 2015) changes no pixel by more than a tenth to
-a quarter of black, and a person still reads the same digit. The network reads another one, and is
-sure of it.
+A step along its sign (Goodfellow and others 2015) changes no pixel by more than a fifth of black,
+and a person still reads the same digit. The network reads another one, and is sure of it.
 """
 
 import numpy as np

@@ -7,7 +7,6 @@ all that the second half knows of a digit, so digits that look alike come to lie
 The network has never seen a label: they are drawn in afterwards.
 """
 
-import numpy as np
 from matplotlib import pyplot as plt
 
 import tinynet as tn
@@ -16,11 +15,11 @@ plt.style.use("tableau-colorblind10")
 
 X, y = tn.load_digits()
 layers = [
-    tn.Dense(64, "silu"), tn.Dense(32, "silu"), tn.Dense(2),  # 64 pixels to 2 numbers
+    tn.Dense(64, "silu"), tn.Dense(32, "silu"), tn.Dense(2, "tanh"),  # 64 pixels to 2 numbers
     tn.Dense(32, "silu"), tn.Dense(64, "silu"), tn.Dense(64, "sigmoid"),  # and back
 ]  # fmt: skip
 model = tn.Sequential(layers, loss="mean_squared_error", inputs=64, seed=1)
-model.fit(X, X, tn.Adam(0.003), epochs=60)
+model.fit(X, X, tn.Adam(0.005), epochs=40)
 
 model.forward(X)
 code, output = model.A[3], model.A[6]

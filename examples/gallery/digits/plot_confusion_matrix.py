@@ -14,7 +14,7 @@ import tinynet as tn
 digits = tn.load_digits()
 layers = [tn.Dense(16, "relu"), tn.Dense(10, "softmax")]
 model = tn.Sequential(layers, loss="categorical_crossentropy", inputs=64, seed=1)
-model.fit(digits.X_train, digits.y_train, tn.Adam(0.01), epochs=5)
+model.fit(digits.X_train, digits.y_train, tn.Adam(0.01), epochs=3)
 
 figure, ax = plt.subplots(figsize=(6, 6), layout="constrained")
 tn.plot.confusion_matrix(digits.y_test, model.predict(digits.X_test), ax=ax)

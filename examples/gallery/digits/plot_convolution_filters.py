@@ -22,7 +22,7 @@ layers = [
 model = tn.Sequential(layers, loss="categorical_crossentropy", inputs=(1, 8, 8), seed=1)
 model.fit(images, digits.y_train, tn.Adam(0.003), epochs=10)
 
-shown = [0, 1, 4, 7]
+shown = [0, 3, 4, 17]
 model.forward(images[..., shown])
 filters, maps = model.W[1], model.A[1]  # (8, 1, 3, 3) and (8, 8, 8, 4)
 

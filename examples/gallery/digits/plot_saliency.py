@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 import tinynet as tn
 
 digits = tn.load_digits()
-layers = [tn.Dense(64, "relu", l2=0.002), tn.Dense(10, "softmax")]
+layers = [tn.Dense(64, "relu", l2=0.01), tn.Dense(10, "softmax")]
 model = tn.Sequential(layers, loss="categorical_crossentropy", inputs=64, seed=1)
 model.fit(digits.X_train, digits.y_train, tn.Adam(0.003), epochs=30)
 

@@ -18,19 +18,18 @@ plt.style.use("tableau-colorblind10")
 
 Z = np.linspace(-4, 4, 201).reshape(1, -1)
 sigmoid = tn.Activation.get("sigmoid").forward(Z)
-styles = ["-", "--", "-.", ":"]
+styles = ["C0-", "C1--", "C3-.", "k:"]
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.6), layout="constrained")
 for name, style in zip(
     ["mean_squared_error", "mean_absolute_error", "huber", "log_cosh"], styles, strict=True
 ):
     left.plot(Z[0], tn.Loss.get(name).each(Z, 0 * Z).ravel(), style, label=name)
-left.set(title="numbers: the target is 0", xlabel="prediction A", ylabel="loss", ylim=(0, 5))
+left.set(title="numbers: the target is 0", xlabel="prediction A", ylabel="loss", ylim=(0, 9))
 left.legend(frameon=False)
 
-for name, A, style in [
-    ("binary_crossentropy", sigmoid, "-"), ("mean_squared_error", sigmoid, "--"), ("hinge", Z, "-.")
-]:  # fmt: skip
+outputs = {"binary_crossentropy": sigmoid, "mean_squared_error": sigmoid, "hinge": Z}
+for (name, A), style in zip(outputs.items(), styles, strict=False):
     right.plot(Z[0], tn.Loss.get(name).each(A, np.ones_like(A)).ravel(), style, label=name)
 right.set(title="classes: the target is 1", xlabel="Z of the output", ylim=(0, 5))
 right.legend(frameon=False)

@@ -1,11 +1,11 @@
 """
-Vanishing gradients through time: RNN, LSTM, GRU
-================================================
+Vanishing gradients through time: RNN and LSTM
+==============================================
 
 A recurrent layer reads 60 steps, and the loss depends on its last output alone. The curves show
-how much of the gradient arrives at each earlier step: so much can be learned about it. In a plain
-recurrent layer it shrinks by the same factor at each step. LSTM and GRU carry a state from step to
-step, and a gate decides how much of it stays.
+how much of the gradient arrives at each earlier step. In a plain recurrent layer it shrinks at
+every step, so what came first can hardly be learned. An LSTM has a forget gate that decides how
+much of its memory stays. The larger the bias of the gate, the further back the gradient reaches.
 """
 
 import numpy as np
@@ -15,18 +15,28 @@ import tinynet as tn
 
 plt.style.use("tableau-colorblind10")
 
-T = 60
+n, T = 32, 60
 rng = np.random.default_rng(1)
 X, Y = rng.standard_normal((4, T, 50)), rng.standard_normal((1, 50))
 
-figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-layers = {"SimpleRNN": tn.SimpleRNN(32), "GRU": tn.GRU(32), "LSTM": tn.LSTM(32)}
-for (name, layer), style in zip(layers.items(), ["-", "--", "-."], strict=True):
-    model = tn.Sequential([layer, tn.Dense(1)], loss="mean_squared_error", dtype="float64", seed=1)
+
+def sizes(layer, forget_bias=None):
+    """Return the size of the gradient of the loss at each step of the input."""
+    model = tn.Sequential(
+        [layer, tn.Dense(1)], loss="mean_squared_error", inputs=(4, T), dtype="float64", seed=1
+    )
+    if forget_bias is not None:
+        model.b[1][n : 2 * n] = forget_bias
     model.forward(X)
     model.back(Y, input_gradient=True)
-    size = np.sqrt(np.mean(model.dA[0] ** 2, axis=(0, 2)))
-    ax.plot(range(1, T + 1), size / size[-1], style, label=name)
+    return np.sqrt(np.mean(model.dA[0] ** 2, axis=(0, 2)))
+
+
+steps = range(1, T + 1)
+figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+ax.plot(steps, sizes(tn.SimpleRNN(n)), "C1-", label="SimpleRNN")
+for bias, style in ((0, "C0:"), (1, "C0--"), (4, "C0-")):
+    ax.plot(steps, sizes(tn.LSTM(n), bias), style, label=f"LSTM, forget bias {bias}")
 ax.set(xlabel="step", ylabel="size of the gradient", yscale="log")
 ax.legend(frameon=False)
-figure.suptitle("The further back a step, the less gradient arrives")
+figure.suptitle("An LSTM that forgets little carries the gradient far back")

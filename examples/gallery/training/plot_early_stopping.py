@@ -34,10 +34,10 @@ figure, axes = plt.subplot_mosaic(
 overfitted, history = train(150)
 tn.plot.history(history, "loss", ax=axes["loss"])
 tn.plot.decision_boundary(overfitted, X, Y, ax=axes["long"])
-axes["long"].set(title=f"after 150 epochs: validation loss {history['val_loss'][-1]:.2f}")
+axes["long"].set(title=f"after 150 epochs: val_loss {history['val_loss'][-1]:.2f}")
 
 stopped, history = train(150, [tn.EarlyStopping(patience=10)])
 loss = stopped.evaluate(*validation)["loss"]
 tn.plot.decision_boundary(stopped, X, Y, ax=axes["early"])
-axes["early"].set(title=f"stopped early: validation loss {loss:.2f}")
+axes["early"].set(title=f"stopped early: val_loss {loss:.2f}")
 figure.suptitle("The validation loss rises while the training loss falls")

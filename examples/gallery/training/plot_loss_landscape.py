@@ -4,8 +4,8 @@ Loss landscape, and the path of gradient descent
 
 All parameters of a network together are one point in a space of many dimensions. Here is a plane
 through that space, in the two directions in which training moved most. The color is the loss at
-each point of the plane, and the line is the way of the parameters from epoch to epoch. Gradient
-descent goes down into a long valley, and then along it.
+each point of the plane, and the line is the way of the parameters from epoch to epoch. They cross
+a plateau, where little changes for some epochs, and then go down into a valley.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ last = points[-1].copy()
 directions = np.linalg.svd(points - last, full_matrices=False)[2][:2]
 path = (points - last) @ directions.T
 margin = 0.3 * np.ptp(path, axis=0)
-x, y = (np.linspace(*ends, 50) for ends in zip(path.min(0) - margin, path.max(0) + margin, strict=True))
+x, y = np.linspace(path.min(axis=0) - margin, path.max(axis=0) + margin, 50).T
 losses = np.empty((50, 50))
 for (row, column), _ in np.ndenumerate(losses):
     model.params[:] = last + x[column] * directions[0] + y[row] * directions[1]
@@ -43,4 +43,4 @@ ax.plot(*path[0], "o", color="white", label="start")
 ax.plot(*path[-1], "*", color="white", markersize=14, label="end")
 figure.colorbar(drawn, label="loss", format="%.2g")
 ax.set(xlabel="first direction", ylabel="second direction")
-figure.suptitle("Training goes down into a valley of the loss, and along it")
+figure.suptitle("The parameters cross a plateau, then go down into a valley")

@@ -39,19 +39,20 @@ def path(optimizer, steps=150):
 optimizers = {
     "SGD": tn.SGD(0.005),
     "SGD, momentum": tn.SGD(0.005, momentum=0.9),
-    "RMSprop": tn.RMSprop(0.03),
-    "Adam": tn.Adam(0.1),
+    "RMSprop": tn.RMSprop(0.05),
+    "Adam": tn.Adam(0.2),
     "Lion": tn.Lion(0.03),
 }
 x, y = np.meshgrid(np.linspace(-2, 2, 200), np.linspace(-1, 2.5, 200))
-figure, axes = plt.subplots(2, 3, figsize=(7.5, 5.5), layout="constrained")
-for (name, optimizer), ax in zip(optimizers.items(), axes.flat, strict=False):
+styles = ["C0:", "C1-", "C5--", "k-", "C4-."]
+figure, axes = plt.subplots(2, 3, figsize=(7.5, 6), layout="constrained")
+for (name, optimizer), style, ax in zip(optimizers.items(), styles, axes.flat, strict=False):
     points = path(optimizer)
     ax.contourf(x, y, np.log10(height(x, y) + 0.1), levels=20, cmap="Greys_r")
     ax.plot(*points, ".-", color="C1", linewidth=1, markersize=3)
-    ax.plot(1, 1, "*", color="C0", markersize=12)
+    ax.plot(1, 1, "*", color="C0", markeredgecolor="white", markersize=14)
     ax.set(title=name, xticks=[], yticks=[])
-    axes[1, 2].semilogy(height(*points), label=name)
-axes[1, 2].legend(frameon=False, fontsize="small")
+    axes[1, 2].semilogy(height(*points), style, label=name)
 axes[1, 2].set(title="height", xlabel="step")
+figure.legend(loc="outside lower center", ncols=5, frameon=False)
 figure.suptitle("150 steps of five optimizers towards the star")
