@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "nested_sections": False,
     "filename_pattern": "plot_",
     "image_srcset": ["2x"],
+    "capture_repr": (),  # what the last line returns is not shown
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

@@ -125,6 +125,18 @@ def test_sections_of_methods(built, method):
     assert expected == [text(field).strip() for field in fields], f"sections of {method}"
 
 
+def test_gallery(built):
+    """Each example has a page with a picture, each picture says what it shows, and none warns."""
+    examples = {path.stem for path in (ROOT / "examples" / "gallery").rglob("plot_*.py")}
+    pages = {name: page for name, page in built.items() if name.startswith("gallery/")}
+    assert examples == {Path(name).name for name in pages if name != "gallery/index"}
+    for name, page in pages.items():
+        texts = re.findall(r'<img\b[^>]*\balt="([^"]*)"', page)
+        assert len(texts) == (len(examples) if name == "gallery/index" else 1), name
+        assert min(map(len, texts)) > 20, f"{name}: a picture without alternative text"
+        assert "sphx-glr-script-out" not in page, f"{name}: the program prints, or warns"
+
+
 def test_every_public_name_is_documented(built):
     """What ``import tinynet`` gives is in the reference: itself, or a page that has its members."""
     reference = "".join(page for name, page in built.items() if name.startswith("reference/"))

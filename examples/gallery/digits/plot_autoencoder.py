@@ -39,4 +39,4 @@ for i, above, below in zip(range(6), "abcdef", "ghijkl", strict=True):
         axes[name].set(xticks=[], yticks=[])
 axes["a"].set_ylabel("input")
 axes["g"].set_ylabel("output")
-figure.suptitle("Each digit finds its place without a label")
+figure.suptitle("Digits that look alike lie together, found without labels")

@@ -19,4 +19,4 @@ model.fit(digits.X_train, digits.y_train, tn.Adam(0.01), epochs=3)
 figure, ax = plt.subplots(figsize=(6, 6), layout="constrained")
 tn.plot.confusion_matrix(digits.y_test, model.predict(digits.X_test), ax=ax)
 accuracy = model.evaluate(digits.X_test, digits.y_test, metrics=["accuracy"])["accuracy"]
-figure.suptitle(f"Which digit is read as which: {accuracy:.1%} are right")
+figure.suptitle(f"Which digit is read as which: {accuracy:.1%} are on the diagonal")

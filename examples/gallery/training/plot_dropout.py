@@ -30,4 +30,4 @@ for rate, ax in zip([0.0, 0.5], axes, strict=True):
     accuracy = model.evaluate(*validation, metrics=["accuracy"])["accuracy"]
     tn.plot.history(history, "loss", ax=ax)
     ax.set(title=f"Dropout({rate}): {accuracy:.1%} right")
-figure.suptitle("With dropout the validation loss hardly rises")
+figure.suptitle("With dropout the validation loss rises later and less")

@@ -24,4 +24,4 @@ for rate, (color, style) in rates.items():
     ax.plot(range(1, 21), history["loss"], style, color=color, label=f"SGD({rate})")
 ax.set(xlabel="epoch", ylabel="loss", yscale="log", xticks=range(0, 21, 5))
 ax.legend(frameon=False)
-figure.suptitle("Too low is slow, too high does not settle")
+figure.suptitle("A low learning rate is slow, and with a high one the loss stays high")
