@@ -17,14 +17,16 @@ plt.style.use("tableau-colorblind10")
 x = np.linspace(-3, 3, 200).reshape(1, -1)
 y = np.sin(2 * x) + 0.3 * x
 
-figure, axes = plt.subplots(2, 2, figsize=(7, 5), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(
+    2, 2, figsize=(7, 5), layout="constrained", sharex=True, sharey=True
+)
 for units, ax in zip([2, 5, 10, 50], axes.flat, strict=True):
     layers = [tn.Dense(units, "relu"), tn.Dense(1)]
-    model = tn.Sequential(layers, loss="mean_squared_error", inputs=1, seed=1)
-    first_corners = np.linspace(-3, 3, units).reshape(-1, 1)
+    model = tn.Sequential(layers, loss="mean_squared_error", inputs=1, seed=2)
+    first_corners = np.linspace(-2.5, 2.5, units).reshape(-1, 1)
     model.b[1] = -model.W[1] * first_corners
-    rate = tn.schedules.Cosine(0.05, period=600, restart=False, by="epoch")
-    model.fit(x, y, tn.Adam(rate), epochs=600, batch_size=50)
+    rate = tn.schedules.Cosine(0.05, period=1500, restart=False, by="epoch")
+    model.fit(x, y, tn.Adam(rate), epochs=1500, batch_size=None)
     ax.plot(x[0], y[0], color="C1", linewidth=5, alpha=0.6, label="curve")
     ax.plot(x[0], model.predict(x)[0], color="C0", label="network")
     for corner in -model.b[1] / model.W[1]:

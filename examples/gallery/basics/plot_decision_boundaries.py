@@ -16,7 +16,9 @@ plt.style.use("tableau-colorblind10")
 
 X, Y = tn.datasets.make_spirals(400, seed=1)
 
-figure, axes = plt.subplots(2, 3, figsize=(7, 5), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(
+    2, 3, figsize=(7, 5), layout="constrained", sharex=True, sharey=True
+)
 names = ["identity", "relu", "leaky_relu", "sigmoid", "tanh", "gelu"]
 for name, ax in zip(names, axes.flat, strict=True):
     layers = [tn.Dense(16, name), tn.Dense(16, name), tn.Dense(1, "sigmoid")]

@@ -30,7 +30,9 @@ mean, spread = np.mean(predictions, axis=0), np.std(predictions, axis=0)
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.fill_between(grid[0], mean - 2 * spread, mean + 2 * spread, color="C0", alpha=0.2)
 ax.plot(grid[0], np.transpose(predictions), color="C0", linewidth=0.6, alpha=0.6)
-ax.plot(grid[0], mean, color="C0", linewidth=2.5, label="mean of ten networks, ± 2 deviations")
+ax.plot(
+    grid[0], mean, color="C0", linewidth=2.5, label="mean of ten networks, ± 2 deviations"
+)
 ax.plot(x[0], y[0], "o", color="C1", markeredgecolor="white", label="points to learn from")
 ax.set(xlabel="x", ylabel="y", ylim=(-3, 3))
 ax.legend(frameon=False, loc="lower left")

@@ -17,7 +17,9 @@ layers = [tn.Dense(16, "tanh"), tn.Dense(16, "tanh"), tn.Dense(1, "sigmoid")]
 model = tn.Sequential(layers, loss="binary_crossentropy", inputs=2, seed=3)
 optimizer = tn.SGD(0.1, momentum=0.9)
 
-figure, axes = plt.subplots(2, 3, figsize=(7, 5), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(
+    2, 3, figsize=(7, 5), layout="constrained", sharex=True, sharey=True
+)
 epochs = 0
 for until, ax in zip([0, 2, 10, 20, 40, 200], axes.flat, strict=True):
     model.fit(X, Y, optimizer, epochs=until - epochs, batch_size=50)

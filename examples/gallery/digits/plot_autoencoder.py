@@ -15,9 +15,13 @@ plt.style.use("tableau-colorblind10")
 
 X, y = tn.load_digits()
 layers = [
-    tn.Dense(64, "silu"), tn.Dense(32, "silu"), tn.Dense(2, "tanh"),  # 64 pixels to 2 numbers
-    tn.Dense(32, "silu"), tn.Dense(64, "silu"), tn.Dense(64, "sigmoid"),  # and back
-]  # fmt: skip
+    tn.Dense(64, "silu"),
+    tn.Dense(32, "silu"),
+    tn.Dense(2, "tanh"),  # 64 pixels have become 2 numbers
+    tn.Dense(32, "silu"),
+    tn.Dense(64, "silu"),
+    tn.Dense(64, "sigmoid"),
+]
 model = tn.Sequential(layers, loss="mean_squared_error", inputs=64, seed=1)
 model.fit(X, X, tn.Adam(0.005), epochs=40)
 
@@ -25,13 +29,17 @@ model.forward(X)
 code, output = model.A[3], model.A[6]
 
 figure, axes = plt.subplot_mosaic(
-    [["codes"] * 6, [*"abcdef"], [*"ghijkl"]], figsize=(7, 8), layout="constrained",
+    [["codes"] * 6, [*"abcdef"], [*"ghijkl"]],
     height_ratios=[5, 1, 1],
-)  # fmt: skip
+    figsize=(7, 8),
+    layout="constrained",
+)
 for digit in range(10):
     points = code[:, y == digit][:, :60]
     color = plt.get_cmap("viridis")(digit / 10)
-    axes["codes"].plot(*points, marker=f"${digit}$", linestyle="", color=color, markersize=7)
+    axes["codes"].plot(
+        *points, marker=f"${digit}$", linestyle="", color=color, markersize=7
+    )
 axes["codes"].set(xlabel="A[3][0]", ylabel="A[3][1]")
 for i, above, below in zip(range(6), "abcdef", "ghijkl", strict=True):
     for name, image in ((above, X[:, i]), (below, output[:, i])):

@@ -16,9 +16,12 @@ digits = tn.load_digits()
 images = digits.X_train.reshape(1, 8, 8, -1)  # (channels, rows, columns, examples)
 
 layers = [
-    tn.Conv2D(8, 3, "relu", padding="same"), tn.MaxPool2D(2), tn.Conv2D(16, 3, "relu"),
-    tn.Flatten(), tn.Dense(10, "softmax"),
-]  # fmt: skip
+    tn.Conv2D(8, 3, "relu", padding="same"),
+    tn.MaxPool2D(2),
+    tn.Conv2D(16, 3, "relu"),
+    tn.Flatten(),
+    tn.Dense(10, "softmax"),
+]
 model = tn.Sequential(layers, loss="categorical_crossentropy", inputs=(1, 8, 8), seed=1)
 model.fit(images, digits.y_train, tn.Adam(0.003), epochs=10)
 

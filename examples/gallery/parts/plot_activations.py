@@ -15,7 +15,9 @@ import tinynet as tn
 plt.style.use("tableau-colorblind10")
 
 names = [name for name in tn.Activation.names() if name != "softmax"]
-figure, axes = plt.subplots(4, 4, figsize=(7.5, 7), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(
+    4, 4, figsize=(7.5, 7), layout="constrained", sharex=True, sharey=True
+)
 for name, ax in zip(names, axes.flat, strict=True):
     tn.plot.activation(name, ax=ax)
     ax.get_legend().remove()

@@ -33,12 +33,11 @@ for activation, ax in zip(["relu", "leaky_relu"], axes, strict=True):
     for k, rate in enumerate([0.001, 0.01, 0.03]):
         shares = share_of_dead_units(activation, rate)
         label = f"Adam({rate})"
-        ax.bar(
-            np.arange(1, 6) + 0.27 * (k - 1), shares, 0.25, color=f"C{(0, 4, 1)[k]}", label=label
-        )
+        place = np.arange(1, 6) + 0.27 * (k - 1)
+        ax.bar(place, shares, 0.25, color=["C0", "C4", "C1"][k], label=label)
     ax.set(title=activation, xlabel="layer", xticks=range(1, 6), ylim=(0, 1))
     ax.yaxis.set_major_formatter("{x:.0%}")
 axes[0].set(ylabel="dead units")
 axes[0].legend(frameon=False)
-axes[1].text(3, 0.5, "no unit is dead", ha="center")
+axes[1].text(3, 0.5, "no unit is dead\nwith any of the three", ha="center")
 figure.suptitle("The larger the learning rate, the more relu units die")

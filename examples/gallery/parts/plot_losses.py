@@ -25,7 +25,9 @@ for name, style in zip(
     ["mean_squared_error", "mean_absolute_error", "huber", "log_cosh"], styles, strict=True
 ):
     left.plot(Z[0], tn.Loss.get(name).each(Z, 0 * Z).ravel(), style, label=name)
-left.set(title="numbers: the target is 0", xlabel="prediction A", ylabel="loss", ylim=(0, 9))
+left.set(
+    title="numbers: the target is 0", xlabel="prediction A", ylabel="loss", ylim=(0, 9)
+)
 left.legend(frameon=False)
 
 outputs = {"binary_crossentropy": sigmoid, "mean_squared_error": sigmoid, "hinge": Z}

@@ -26,7 +26,9 @@ settings = {
     "warmup": {"steps": 15, "then": Cosine(0.1, period=85, restart=False)},
 }
 
-figure, axes = plt.subplots(3, 3, figsize=(7, 6), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(
+    3, 3, figsize=(7, 6), layout="constrained", sharex=True, sharey=True
+)
 for (name, options), ax in zip(settings.items(), axes.flat, strict=True):
     schedule = tn.Schedule.get(name, **options)
     ax.plot([schedule.at(t) for t in range(101)], linewidth=2)

@@ -40,11 +40,18 @@ def sizes(activation, init):
     return np.log10(norms / norms[-1])
 
 
-figure, axes = plt.subplots(2, 2, figsize=(7, 5), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(
+    2, 2, figsize=(7, 5), layout="constrained", sharex=True, sharey=True
+)
 for activation, ax in zip(["identity", "sigmoid", "tanh", "relu"], axes.flat, strict=True):
     powers = [sizes(activation, init) for init in initializers.values()]
     image = ax.imshow(
-        powers, cmap="PuOr", vmin=-6, vmax=6, aspect="auto", extent=(0.5, depth + 0.5, 5.5, -0.5)
+        powers,
+        cmap="PuOr",
+        vmin=-6,
+        vmax=6,
+        aspect="auto",
+        extent=(0.5, depth + 0.5, 5.5, -0.5),
     )
     ax.set(title=activation, yticks=range(len(initializers)))
     ax.set_yticklabels(initializers)

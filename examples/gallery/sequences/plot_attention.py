@@ -36,7 +36,9 @@ for ax, epochs in zip(axes, (0, 30), strict=True):
     accuracy = np.mean(model.predict(X).argmax(axis=0) == letters[::-1])
     image = ax.imshow(weights().T, cmap="viridis", vmin=0, vmax=1)
     names = [chr(ord("a") + k) for k in letters[:, 0]]
-    ax.set(title=f"epoch {epochs}: {accuracy:.0%} right", xlabel="looks at", ylabel="writes")
+    ax.set(
+        title=f"epoch {epochs}: {accuracy:.0%} right", xlabel="looks at", ylabel="writes"
+    )
     ax.set_xticks(range(T), names)
     ax.set_yticks(range(T), names[::-1])
 figure.colorbar(image, ax=axes, label="weight")

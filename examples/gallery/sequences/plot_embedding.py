@@ -17,14 +17,17 @@ import tinynet as tn
 plt.style.use("tableau-colorblind10")
 
 alphabet = " abcdefghijklmnopqrstuvwxyz"
-words = "".join(c if c in alphabet else " " for c in " ".join(topics.values()).lower()).split()
+text = " ".join(topics.values()).lower()
+words = "".join(c if c in alphabet else " " for c in text).split()
 numbers = np.array([alphabet.index(c) for c in " ".join(words)[:40_000]])
 X, y = np.stack([numbers[:-2], numbers[1:-1]]), numbers[2:]
 
 layers = [
-    tn.Embedding(len(alphabet), 2), tn.Flatten(), tn.Dense(64, "tanh"),
+    tn.Embedding(len(alphabet), 2),
+    tn.Flatten(),
+    tn.Dense(64, "tanh"),
     tn.Dense(len(alphabet), "softmax"),
-]  # fmt: skip
+]
 model = tn.Sequential(layers, loss="categorical_crossentropy", inputs=2, seed=1)
 model.fit(X, y, tn.Adam(0.01), epochs=10, batch_size=200)
 

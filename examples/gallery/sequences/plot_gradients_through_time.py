@@ -23,7 +23,11 @@ X, Y = rng.standard_normal((4, T, 50)), rng.standard_normal((1, 50))
 def sizes(layer, forget_bias=None):
     """Return the size of the gradient of the loss at each step of the input."""
     model = tn.Sequential(
-        [layer, tn.Dense(1)], loss="mean_squared_error", inputs=(4, T), dtype="float64", seed=1
+        [layer, tn.Dense(1)],
+        loss="mean_squared_error",
+        inputs=(4, T),
+        dtype="float64",
+        seed=1,
     )
     if forget_bias is not None:
         model.b[1][n : 2 * n] = forget_bias

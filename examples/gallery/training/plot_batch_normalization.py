@@ -22,9 +22,9 @@ for _ in range(5):
     normalized += [tn.Dense(50, init=large), tn.BatchNorm(activation="tanh")]
 
 figure, axes = plt.subplot_mosaic(
-    [["plain", "normalized"], ["loss", "loss"]], figsize=(7, 6), layout="constrained"
+    [["without", "with"], ["loss", "loss"]], figsize=(7, 6), layout="constrained"
 )
-for name, hidden in (("plain", plain), ("normalized", normalized)):
+for name, hidden in (("without", plain), ("with", normalized)):
     layers = [*hidden, tn.Dense(10, "softmax")]
     model = tn.Sequential(layers, loss="categorical_crossentropy", inputs=64, seed=1)
     model.forward(digits.X_train, training=True)
@@ -33,9 +33,11 @@ for name, hidden in (("plain", plain), ("normalized", normalized)):
     ]
     axes[name].violinplot(before_tanh, showextrema=False, widths=0.8)
     axes[name].axhspan(-2, 2, color="gray", alpha=0.2)
-    axes[name].set(title=f"{name}: Z before tanh", xlabel="hidden layer", ylim=(-20, 20))
+    axes[name].set(
+        title=f"{name} BatchNorm: Z before tanh", xlabel="hidden layer", ylim=(-20, 20)
+    )
     history = model.fit(digits.X_train, digits.y_train, tn.SGD(0.1), epochs=15)
-    axes["loss"].plot(range(1, 16), history["loss"], label=name)
-axes["loss"].set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes["loss"].plot(range(1, 16), history["loss"], label=f"{name} BatchNorm")
+axes["loss"].set(xlabel="epoch", ylabel="loss")
 axes["loss"].legend(frameon=False)
 figure.suptitle("Batch normalization keeps Z where tanh is not flat")

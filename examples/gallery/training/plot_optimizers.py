@@ -46,7 +46,9 @@ optimizers = {
 x, y = np.meshgrid(np.linspace(-2, 2, 200), np.linspace(-1, 2.5, 200))
 styles = ["C0:", "C1-", "C5--", "k-", "C4-."]
 figure, axes = plt.subplots(2, 3, figsize=(7.5, 6), layout="constrained")
-for (name, optimizer), style, ax in zip(optimizers.items(), styles, axes.flat, strict=False):
+for (name, optimizer), style, ax in zip(
+    optimizers.items(), styles, axes.flat, strict=False
+):
     points = path(optimizer)
     ax.contourf(x, y, np.log10(height(x, y) + 0.1), levels=20, cmap="Greys_r")
     ax.plot(*points, ".-", color="C1", linewidth=1, markersize=3)
