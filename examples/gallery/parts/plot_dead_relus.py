@@ -5,7 +5,7 @@ Dead ReLUs
 A ``relu`` unit is dead if its Z is below 0 for every example. Its slope is 0 then, so it gets no
 gradient and never comes back. Steps that are too large do this to many units: the bars show how
 many after ten epochs on the digits, with three learning rates. ``leaky_relu`` has a small slope
-below 0, so every unit goes on learning.
+below 0, so every unit can recover.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ digits = tn.load_digits()
 
 
 def share_of_dead_units(activation, learning_rate):
-    """Return the share of units in each hidden layer that get no gradient from any example."""
+    """Return the share of units in each hidden layer that no example gives a gradient."""
     layers = [tn.Dense(64, activation) for _ in range(5)] + [tn.Dense(10, "softmax")]
     model = tn.Sequential(layers, loss="categorical_crossentropy", inputs=64, seed=1)
     model.fit(digits.X_train, digits.y_train, tn.Adam(learning_rate), epochs=10)

@@ -2,8 +2,8 @@
 Loss functions: mean squared error, Huber, cross-entropy, hinge
 ===============================================================
 
-On the left, losses for numbers, by how far the prediction is from the target. The square makes an
-outlier count far more than all other points; the absolute value does not, and ``huber`` and
+On the left, losses for numbers, by how far the prediction is from the target. The square makes
+one outlier count as much as many other points. The absolute value does not, and ``huber`` and
 ``log_cosh`` are smooth at 0 too. On the right, losses for two classes, where the true class is 1,
 by Z of the output. All but the squared error punish a prediction the more, the surer it is of the
 wrong class.

@@ -3,10 +3,10 @@ Vanishing and exploding gradients, by depth and initializer
 ===========================================================
 
 The gradient passes 30 layers on its way from the output back to layer 1. A field shows the size
-of dZ in a layer as a power of ten of that in the last layer. White means that it stays as it is,
-which is what ``lecun_normal`` does for tanh and the identity, and ``he_normal`` for relu. With
+of dZ in a layer as a power of ten of that in the last one. White means that it stays as it is:
+nearly so with ``lecun_normal`` for tanh and the identity, and with ``he_normal`` for relu. With
 weights that are too small it vanishes (brown), with large ones it explodes (violet). With sigmoid
-it vanishes whatever the initializer, because its slope is at most 1/4.
+it vanishes with all of these initializers, because the slope of sigmoid is at most 1/4.
 """
 
 import numpy as np

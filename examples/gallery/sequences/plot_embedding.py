@@ -3,7 +3,7 @@ Embedding: letters in two dimensions
 ====================================
 
 A network learns to predict a letter from the two before it, and gives each letter a vector of two
-numbers. Nobody tells it what a vowel is. But vowels stand in similar places, so it gives them
+numbers. It does not know what a vowel is. But vowels stand in similar places, so it gives them
 similar vectors. The text is the documentation that ships with Python.
 """
 

@@ -15,11 +15,11 @@ import tinynet as tn
 plt.style.use("tableau-colorblind10")
 
 digits = tn.load_digits()
-large = tn.initializers.Normal(1.0)
+large, tanh = tn.initializers.Normal(1.0), tn.activations.Tanh()
 plain, normalized = [], []
 for _ in range(5):
-    plain.append(tn.Dense(50, "tanh", large))
-    normalized += [tn.Dense(50, init=large), tn.BatchNorm(activation="tanh")]
+    plain.append(tn.Dense(50, tanh, large))
+    normalized += [tn.Dense(50, init=large), tn.BatchNorm(activation=tanh)]
 
 figure, axes = plt.subplot_mosaic(
     [["without", "with"], ["loss", "loss"]], figsize=(7, 6), layout="constrained"
@@ -27,9 +27,9 @@ figure, axes = plt.subplot_mosaic(
 for name, hidden in (("without", plain), ("with", normalized)):
     layers = [*hidden, tn.Dense(10, "softmax")]
     model = tn.Sequential(layers, loss="categorical_crossentropy", inputs=64, seed=1)
-    model.forward(digits.X_train, training=True)
+    model.forward(digits.X_train[:, :200], training=True)
     before_tanh = [
-        model.Z[l + 1].ravel() for l, layer in enumerate(layers) if "Tanh" in repr(layer)
+        model.Z[l].ravel() for l, layer in enumerate(layers, 1) if layer.activation == tanh
     ]
     axes[name].violinplot(before_tanh, showextrema=False, widths=0.8)
     axes[name].axhspan(-2, 2, color="gray", alpha=0.2)

@@ -2,7 +2,7 @@
 Overfitting and early stopping
 ==============================
 
-A network that is large for its data learns the examples by heart. The training loss goes on
+A network that is large for its data learns the examples by heart. The training loss keeps
 falling, but the validation loss, on examples that it does not learn from, rises again. Early
 stopping ends the training when the validation loss has not improved for a number of epochs, and
 restores the best parameters.

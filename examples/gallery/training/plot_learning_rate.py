@@ -3,8 +3,8 @@ Learning rate: too low, right, too high
 =======================================
 
 With a learning rate that is too low, the loss falls slowly. With the right one it falls fast and
-far. With one that is too high, steps jump over the valley, and the loss stays high or jumps up
-and down. A good first guess is a third of the rate at which training becomes unstable.
+far. With one that is too high, steps jump over the valley, and the loss stays high. To find the
+right one, try rates that differ by a factor of three or ten, as here.
 """
 
 from matplotlib import pyplot as plt

@@ -17,7 +17,7 @@ plt.style.use("tableau-colorblind10")
 
 
 def height(x, y):
-    """Return the height of the Rosenbrock function, which is 0 at its lowest point, (1, 1)."""
+    """Return the Rosenbrock function, which is 0 at its lowest point, (1, 1)."""
     return (1 - x) ** 2 + 20 * (y - x**2) ** 2
 
 
