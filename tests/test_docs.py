@@ -131,7 +131,8 @@ def test_gallery(built):
     pages = {name: page for name, page in built.items() if name.startswith("gallery/")}
     assert examples == {Path(name).name for name in pages if name != "gallery/index"}
     for name, page in pages.items():
-        texts = re.findall(r'<img\b[^>]*\balt="([^"]*)"', page)
+        pictures = re.findall(r"<img\b[^>]*sphx_glr_[^>]*>", page)
+        texts = [alt for picture in pictures for alt in re.findall(r'alt="([^"]*)"', picture)]
         assert len(texts) == (len(examples) if name == "gallery/index" else 1), name
         assert min(map(len, texts)) > 20, f"{name}: a picture without alternative text"
         assert "sphx-glr-script-out" not in page, f"{name}: the program prints, or warns"

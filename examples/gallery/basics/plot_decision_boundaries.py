@@ -5,7 +5,7 @@ Decision boundaries by activation
 The same network learns to separate two spirals, each time with another activation. With
 ``identity`` all layers together are one linear function, and the border is a straight line. With
 ``relu`` and ``leaky_relu`` the border has corners, because the network is linear in pieces. With
-``tanh`` and ``gelu`` it is smooth.
+``tanh`` and ``gelu`` it is smooth. ``sigmoid``, whose slope is small, needs more than 100 epochs.
 """
 
 from matplotlib import pyplot as plt
