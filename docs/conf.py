@@ -19,7 +19,8 @@ copyright = "The tinynet developers, MIT licence"
 version = release = tinynet.__version__
 
 extensions = [
-    "matplotlib.sphinxext.plot_directive", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton",
+    "matplotlib.sphinxext.plot_directive",
+    "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton",
     "sphinx_design", "sphinx_gallery.gen_gallery", "sphinx-mathjax-offline",
     # in ext/
     "gallery_pages",

@@ -1,8 +1,10 @@
-"""What a notebook shows of a model, of its summary and of a history."""
+"""What a notebook shows of a model, its summary and a history; the notebooks in examples/ run."""
 
 import copy
+import json
 import pickle
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +76,66 @@ def test_small_and_without_scripts(model):
         assert "http" not in text
     assert len(model._repr_html_()) < 2500
     assert len(history._repr_html_()) < 6000
+
+
+# The notebooks in examples/.
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+
+
+@pytest.fixture
+def executed(monkeypatch, tmp_path):
+    """Return a function that runs a notebook in a kernel, and returns it with its outputs."""
+    for extra in ("nbclient", "nbformat", "ipykernel", "matplotlib"):
+        pytest.importorskip(extra, reason="the extra notebooks is not installed")
+    import nbclient
+    import nbformat
+
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def run(path):
+        notebook = nbformat.read(path, as_version=4)
+        resources = {"metadata": {"path": tmp_path}}
+        return nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
+
+    return run
+
+
+def outputs(notebook):
+    """Return the kinds of data that the cells of a notebook show, and what they print."""
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    kinds = [kind for output in shown for kind in output.get("data", {})]
+    return kinds, "".join(output.get("text", "") for output in shown)
+
+
+@pytest.mark.filterwarnings("ignore")  # those of other libraries
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook(path, executed):
+    """Every cell runs, and there are tables, pictures and a line for each epoch."""
+    kinds, printed = outputs(executed(path))
+    assert kinds.count("text/html") >= 2, "a model and a history"
+    assert kinds.count("image/png") >= 5, "pictures"
+    assert "epoch" in printed
+    assert "Warning" not in printed, printed
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_clean(path):
+    """A notebook is committed without outputs, numbers of cells and settings of an editor."""
+    text = path.read_text("utf-8")
+    notebook = json.loads(text)
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["outputs"] for cell in code] == [[]] * len(code), "outputs"
+    assert {cell["execution_count"] for cell in code} == {None}, "numbers of cells"
+    assert all(cell["metadata"] == {} for cell in notebook["cells"]), "settings of cells"
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert len(text) < 10_000, "too large"
+
+
+def test_two_notebooks():
+    """The tests find the notebooks."""
+    assert [path.stem for path in NOTEBOOKS] == ["decision_boundaries", "first_network"]
