@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -87,7 +88,7 @@ NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 @pytest.fixture
 def executed(monkeypatch, tmp_path):
     """Return a function that runs a notebook in a kernel, and returns it with its outputs."""
-    for extra in ("nbclient", "nbformat", "ipykernel", "matplotlib"):
+    for extra in ("nbclient", "nbformat", "ipykernel", "ipywidgets", "matplotlib", "tqdm"):
         pytest.importorskip(extra, reason="the extra notebooks is not installed")
     import nbclient
     import nbformat
@@ -114,11 +115,12 @@ def outputs(notebook):
 @pytest.mark.filterwarnings("ignore")  # those of other libraries
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook(path, executed):
-    """Every cell runs, and there are tables, pictures and a line for each epoch."""
+    """Every cell runs, and there are tables, pictures, a progress bar and a line for each epoch."""
     kinds, printed = outputs(executed(path))
     assert kinds.count("text/html") >= 2, "a model and a history"
     assert kinds.count("image/png") >= 5, "pictures"
-    assert "epoch" in printed
+    assert kinds.count("application/vnd.jupyter.widget-view+json") == 1, "a progress bar"
+    assert len(re.findall(r"epoch +\d+/\d+  loss .* s$", printed, re.MULTILINE)) >= 10, printed
     assert "Warning" not in printed, printed
 
 
