@@ -1,4 +1,4 @@
-"""What the tutorials show of other libraries is what happens, where these are installed."""
+"""The tutorials are complete, and what they show of other libraries is what happens."""
 
 import doctest
 import re
@@ -43,3 +43,28 @@ def test_a_csv_file_with_pandas(namespace):
     np.testing.assert_array_equal(names["X"], X)
     np.testing.assert_array_equal(names["y"], y)
     assert list(names["classes"]) == ["apple", "lemon", "orange", "pear"]
+
+
+PAGES = sorted(path for path in TUTORIALS.glob("*.rst") if path.stem != "index")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_parts_of_a_tutorial(path):
+    """A tutorial is on the index, has examples and pictures, and ends with what to read next."""
+    text = path.read_text("utf-8")
+    index = (TUTORIALS / "index.rst").read_text("utf-8")
+    assert index.count(path.stem) >= 2, "in the table and in the toctree"
+    assert len(doctest.DocTestParser().get_examples(text)) >= 20, "examples that run"
+    assert "What next\n---------\n" in text
+    assert text.split("What next")[1].count(":doc:") >= 4, "links at the end"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_pictures_have_words(path):
+    """Every picture of a tutorial has a text for those who do not see it."""
+    blocks = re.findall(
+        r"\.\. (?:plot|image|figure)::.*\n((?:   .*\n|\n)+)", path.read_text("utf-8")
+    )
+    assert blocks, "a tutorial has a picture"
+    for block in blocks:
+        assert re.search(r":alt: \S.{20}", block), block
