@@ -145,6 +145,14 @@ class Sequential(Network):
             before the first step, and changes nothing. With `NonFiniteError` the parameters are as
             before the step, or the best ones if `EarlyStopping` restores them, and
             ``error.history`` is the history of the finished epochs.
+
+        Examples
+        --------
+        >>> from tinynet import Dense
+        >>> model = Sequential([Dense(1)], "mean_squared_error", inputs=1, seed=1)
+        >>> history = model.fit([[1.0, 2.0]], [[3.0, 5.0]], epochs=5000)
+        >>> round(model.W[1].item(), 2), round(model.b[1].item(), 2)  # Y = 2 X + 1
+        (2.0, 1.0)
         """
         for name in unknown:
             *known, _, _ = Sequential.fit.__annotations__  # the last are `unknown` and the result
@@ -183,7 +191,7 @@ class Sequential(Network):
         ----------
         path : str or PathLike
             The file. The run continues to write to it.
-        X, Y, validation_data, sample_weight, callbacks
+        X, Y, validation_data, sample_weight, callbacks : array_like and others
             As they were given to ``fit``: they are not in the file. The state of callbacks is.
         metrics : sequence of str or callable, optional
             Needed only where functions were among them.
@@ -239,16 +247,54 @@ class Sequential(Network):
     ) -> dict[str, float]:
         """Return the loss, penalties included, and the metrics on X and Y, by name.
 
-        The arguments are those of `fit`. A pass takes `batch_size` examples at a time: None is so
-        many that it takes little memory. It writes nothing into the model.
+        It writes nothing into the model.
+
+        Parameters
+        ----------
+        X, Y, metrics, sample_weight, steps_per_epoch : array_like and others
+            As for `fit`.
+        batch_size : int, optional
+            Examples a pass; by default so many that a pass takes little memory.
+
+        Returns
+        -------
+        dict of str to float
+            "loss" and each metric.
+
+        Examples
+        --------
+        >>> from tinynet import Dense
+        >>> model = Sequential([Dense(1)], "mean_squared_error", inputs=1, seed=1)
+        >>> model.W[1] = [[2.0]]
+        >>> model.evaluate([[1.0, 2.0]], [[2.0, 5.0]], metrics=["r2"])["loss"]
+        0.25
         """
         return training.evaluate(self, X, Y, metrics, batch_size, sample_weight, steps_per_epoch)
 
     def predict(self, X: Any, batch_size: int | None = None) -> Array:
-        """Return A[L] for X (n_0, m), `batch_size` examples at a time.
+        """Return A[L] for X.
 
-        None is so many that a pass takes little memory. It writes nothing into a model that is
-        built, so threads may share one.
+        It writes nothing into a model that is built, so threads may share one.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_0, m)
+            Examples as columns.
+        batch_size : int, optional
+            Examples a pass; by default so many that a pass takes little memory.
+
+        Returns
+        -------
+        ndarray of shape (n_L, m)
+            The outputs A[L].
+
+        Examples
+        --------
+        >>> from tinynet import Dense
+        >>> model = Sequential([Dense(1)], inputs=1, seed=1)
+        >>> model.W[1] = [[2.0]]
+        >>> model.predict([[1.0, 2.0]])
+        array([[2., 4.]], dtype=float32)
         """
         m, parts = input_parts(self, X, batch_size)
         held: dict[int, Any] = {}
@@ -269,22 +315,46 @@ class Sequential(Network):
         """Return classes, integers of shape (m,).
 
         With one output the class is A[L] > threshold, with several the largest. Where each of
-        several outputs is a yes or no, as for binary cross-entropy, the result is (n_L, m). The
-        threshold is 0.5, or 0 for the loss hinge, if it is not given.
+        several outputs is a yes or no, as for binary cross-entropy, the result is (n_L, m).
+
+        Parameters
+        ----------
+        X, batch_size : array_like of shape (n_0, m), and int, optional
+            As for `predict`.
+        threshold : float, optional
+            By default 0.5, or 0 for the loss hinge.
+
+        Returns
+        -------
+        ndarray of int, of shape (m,) or (n_L, m)
+            The classes.
+
+        Examples
+        --------
+        >>> from tinynet import Dense
+        >>> model = Sequential([Dense(1, "sigmoid")], inputs=1, seed=1)
+        >>> model.W[1] = [[2.0]]
+        >>> model.predict_labels([[-1.0, 1.0]])
+        array([0, 1])
         """
         A = self.predict(X, batch_size)
         threshold = output_kind(self).threshold if threshold is None else threshold
         return (threshold < A).astype(np.intp) if self.is_multilabel else labels(A, threshold)
 
     def summary(self) -> Summary:
-        """Return a table of the layers, as an object whose repr is the table."""
+        """Return a table of the layers for ``print(model.summary())``; its repr is the table."""
         return summary(self)
 
     def save(self, path: Source) -> None:
         """Write description, parameters and state to one ``.npz`` file, which holds data only.
 
-        `path` may be an open binary file. The file is complete, or as it was before: also when the
+        The file is complete, or as it was before: also when the
         disk is full or the process is killed.
+
+        Parameters
+        ----------
+        path : str, PathLike or binary file
+            Where to write, as in ``model.save("net.npz")``.
         """
         model_file.save(self, path)
 
@@ -294,6 +364,21 @@ class Sequential(Network):
 
         A file is not trusted: nothing in it runs, and nothing is read that is larger than the
         file. An unknown name is an `UnknownNameError`, which says in which layer.
+
+        Parameters
+        ----------
+        path : str, PathLike or binary file
+            What `save` wrote.
+
+        Returns
+        -------
+        Sequential
+            The model, with its parameters and state.
+
+        Raises
+        ------
+        FileFormatError
+            For any other file: ``tn.load("net.npy")``.
         """
         with opened(path) as file:
             model = model_file.read(file, cls)

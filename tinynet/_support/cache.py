@@ -23,6 +23,13 @@ class Cache:
     ``dot(one, other, out)`` is the product of two matrices, on one thread in a small model.
     ``parameters`` are the names of the parameters, and ``chains`` the chains of a layer that is
     made of layers. ``where`` names the layer in messages. A layer may keep anything else here.
+
+    Parameters
+    ----------
+    views : mapping of str to ndarray
+        The parameters, their gradients and the state, by name.
+    **others
+        What else the layer is given, by name.
     """
 
     training = False

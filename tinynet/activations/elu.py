@@ -20,6 +20,11 @@ from tinynet.activations.base import Activation
 class ELU(Activation):
     r"""A = Z where Z > 0, alpha · (exp(Z) - 1) elsewhere (Clevert and others 2016).
 
+    Parameters
+    ----------
+    alpha : float
+        A falls to -alpha, and the slope is alpha just below 0.
+
     >>> ELU().forward(np.array([[-1e9, 2.0]]))
     array([[-1.,  2.]])
     """
@@ -71,6 +76,11 @@ class CELU(Activation):
     r"""A = Z where Z > 0, alpha · (exp(Z / alpha) - 1) elsewhere (Barron 2017).
 
     Its slope is 1 at 0 for every `alpha`, which is above 0; that of `ELU` is alpha there.
+
+    Parameters
+    ----------
+    alpha : float
+        A is above -alpha; above 0.
 
     >>> CELU(alpha=2.0).forward(np.array([[-2.0, 2.0]])).round(4)
     array([[-1.2642,  2.    ]])

@@ -19,6 +19,11 @@ from tinynet.activations.sigmoid import HardSigmoid
 class LeakyReLU(Activation):
     r"""A = Z where Z > 0, slope · Z elsewhere (Maas, Hannun and Ng 2013).
 
+    Parameters
+    ----------
+    slope : float
+        The slope below 0.
+
     >>> LeakyReLU(slope=0.1).forward(np.array([[-1.0, 2.0]]))
     array([[-0.1,  2. ]])
     """

@@ -52,6 +52,17 @@ def load_digits() -> Digits:
 def make_circles(m: int = 300, noise: float = 0.05, seed: Any = None, factor: float = 0.5) -> XY:
     """Return points on two circles around one centre: X (2, m), Y (1, m) with 1 for the inner one.
 
+    Parameters
+    ----------
+    m : int
+        How many points.
+    noise : float
+        The standard deviation of what is added to each coordinate.
+    seed : int, Generator or RandomState, optional
+        For the noise.
+    factor : float
+        The radius of the inner circle; that of the outer one is 1.
+
     >>> [array.shape for array in make_circles(100, seed=1)]
     [(2, 100), (1, 100)]
     """
@@ -60,7 +71,21 @@ def make_circles(m: int = 300, noise: float = 0.05, seed: Any = None, factor: fl
 
 
 def make_moons(m: int = 300, noise: float = 0.1, seed: Any = None) -> XY:
-    """Return points on two interlocking half circles: X (2, m), Y (1, m), 1 for the lower one."""
+    """Return points on two interlocking half circles: X (2, m), Y (1, m), 1 for the lower one.
+
+    Parameters
+    ----------
+    m : int
+        How many points.
+    noise : float
+        The standard deviation of what is added to each coordinate.
+    seed : int, Generator or RandomState, optional
+        For the noise.
+
+    >>> X, Y = make_moons(100, seed=1)
+    >>> X.shape, Y.shape
+    ((2, 100), (1, 100))
+    """
     angle, lower = _halves(m, np.pi)
     upper_moon = _on_circle(angle)
     lower_moon = np.array([[1.0], [0.5]]) - upper_moon
@@ -68,7 +93,23 @@ def make_moons(m: int = 300, noise: float = 0.1, seed: Any = None) -> XY:
 
 
 def make_spirals(m: int = 300, noise: float = 0.05, seed: Any = None, turns: float = 1.0) -> XY:
-    """Return points on two spirals around one centre: X (2, m), Y (1, m) with 1 for the second."""
+    """Return points on two spirals around one centre: X (2, m), Y (1, m) with 1 for the second.
+
+    Parameters
+    ----------
+    m : int
+        How many points.
+    noise : float
+        The standard deviation of what is added to each coordinate.
+    seed : int, Generator or RandomState, optional
+        For the noise.
+    turns : float
+        How often each goes round.
+
+    >>> X, Y = make_spirals(100, seed=1)
+    >>> X.shape, Y.shape
+    ((2, 100), (1, 100))
+    """
     angle, second = _halves(m, 2 * np.pi * turns)
     radius = np.linspace(0.1, 1, m - m // 2)[np.arange(m) % (m - m // 2)]
     return _noisy(radius * _on_circle(angle + np.pi * second), second, noise, seed)

@@ -26,6 +26,18 @@ class Rows:
     to `fit` and `evaluate`, where an array would be ``array.T``. Only what is read takes address
     space, unlike a `numpy.memmap`. The file is closed by ``close()``, at the end of a ``with``, or
     with the object. Rows are pickled as their path. Another file raises `FileFormatError`.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+
+    Examples
+    --------
+    See `open_rows`::
+
+        with tn.open_rows("examples.npy") as rows:
+            model.fit(rows, Y)
     """
 
     def __init__(self, path: str | bytes | os.PathLike[Any]) -> None:
@@ -99,7 +111,18 @@ class Rows:
 
 
 def open_rows(path: str | bytes | os.PathLike[Any]) -> Rows:
-    """Open a ``.npy`` file with an example in each row: ``fit(open_rows(path), Y)``."""
+    """Open a ``.npy`` file with an example in each row: ``fit(open_rows(path), Y)``.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+
+    Returns
+    -------
+    Rows
+        The open file, of which parts are read when they are needed.
+    """
     return Rows(path)
 
 

@@ -27,6 +27,11 @@ class Zeros(Initializer):
 class Constant(Initializer):
     """All one value.
 
+    Parameters
+    ----------
+    value : float
+        The value.
+
     >>> Constant(0.1).draw((2, 1), np.random.default_rng(1))
     array([[0.1],
            [0.1]])

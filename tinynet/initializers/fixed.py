@@ -16,6 +16,11 @@ from tinynet.initializers.base import Initializer
 class Normal(Initializer):
     """Normal with mean 0 and standard deviation `scale`.
 
+    Parameters
+    ----------
+    scale : float
+        The standard deviation; at least 0.
+
     >>> W = Normal(0.5).draw((100, 400), np.random.default_rng(1))
     >>> float(W.std().round(2))
     0.5
@@ -32,8 +37,12 @@ class Normal(Initializer):
 class TruncatedNormal(Initializer):
     r"""Normal with mean 0, cut at ±2 · `scale`: a number beyond is drawn again.
 
-    `scale` is the standard deviation before the cut, as in PyTorch and Keras. That of the numbers
-    drawn is 0.8796 · scale.
+    The numbers drawn have the standard deviation 0.8796 · scale.
+
+    Parameters
+    ----------
+    scale : float
+        The standard deviation before the cut, as in PyTorch and Keras; at least 0.
 
     >>> W = TruncatedNormal(0.5).draw((100, 400), np.random.default_rng(1))
     >>> float(abs(W).max().round(2)), float(W.std().round(2))
@@ -53,6 +62,11 @@ class TruncatedNormal(Initializer):
 @attrs.frozen(slots=False)
 class Uniform(Initializer):
     """Uniform between ± `scale`.
+
+    Parameters
+    ----------
+    scale : float
+        The largest number, and the negative of the least; at least 0.
 
     >>> W = Uniform(0.5).draw((100, 400), np.random.default_rng(1))
     >>> float(W.min().round(2)), float(W.max().round(2))

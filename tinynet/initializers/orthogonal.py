@@ -18,6 +18,11 @@ class Orthogonal(Initializer):
 
     It is uniform over the orthogonal matrices (Mezzadri 2007).
 
+    Parameters
+    ----------
+    gain : float
+        The length of a row, or column.
+
     >>> W = Orthogonal(gain=2.0).draw((2, 5), np.random.default_rng(1))
     >>> np.allclose(W @ W.T, [[4, 0], [0, 4]])
     True

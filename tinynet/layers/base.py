@@ -28,6 +28,17 @@ class Parameter(NamedTuple):
     it can have: a model with a smaller one, such as a variance below 0, is not saved or loaded.
     Several initializers in a tuple draw a block of rows each, one below the other, as for gates.
 
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the array.
+    init : Initializer or tuple of Initializer
+        How the first values are drawn.
+    decays : bool
+        Whether weight decay acts on it.
+    least : float
+        The least value that it can have.
+
     >>> one = Initializer.get("constant", value=1.0)
     >>> Parameter((2, 3), (Zeros(), one)).draw(np.random.default_rng(1))
     array([[0., 0., 0.],
@@ -50,8 +61,15 @@ class Parameter(NamedTuple):
 class Scratch(NamedTuple):
     """What a layer declares of an array to compute in, where it needs more than a shape.
 
-    ``dtype`` None is that of the model. With a ``fill`` the array begins as that number, and
-    nothing but the layer writes into it: a border of zeros stays.
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the array.
+    dtype : dtype, optional
+        By default that of the model.
+    fill : float, optional
+        The array begins as this number, and nothing but the layer writes into it: a border of zeros
+        stays.
 
     >>> Scratch((3, 4), fill=0)
     Scratch(shape=(3, 4), dtype=None, fill=0)

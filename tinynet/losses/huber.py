@@ -17,6 +17,11 @@ class Huber(Loss):
 
     dA is d, limited to the range from -delta to delta.
 
+    Parameters
+    ----------
+    delta : float
+        The distance up to which the loss is a square; above 0.
+
     >>> A, Y = np.array([[0.5, 3.0]]), np.array([[0.0, 0.0]])
     >>> Huber().each(A, Y), Huber().back(A, Y)
     (array([[0.125, 2.5  ]]), array([[0.5, 1. ]]))

@@ -86,6 +86,11 @@ class Accuracy(ClassMetric):
 class TopKAccuracy(Metric):
     """Return the share of examples whose class is among the k largest outputs.
 
+    Parameters
+    ----------
+    k : int
+        How many outputs count; at least 1.
+
     >>> TopKAccuracy(k=2)(np.array([1, 2]), np.array([[0.7, 0.5], [0.2, 0.4], [0.1, 0.1]]))
     0.5
     """
@@ -113,6 +118,11 @@ class TopKAccuracy(Metric):
 @attrs.frozen(slots=False)
 class BinaryAccuracy(Metric):
     """Return the share of entries of A on the right side of `threshold`, each a yes or no.
+
+    Parameters
+    ----------
+    threshold : float
+        An entry above it is a yes.
 
     >>> BinaryAccuracy()(np.array([[1, 0], [1, 1]]), np.array([[0.9, 0.2], [0.3, 0.6]]))
     0.75
@@ -220,6 +230,12 @@ class LogLoss(Metric):
     is one of a yes, and the loss is a mean over them. As in scikit-learn a probability counts as
     one that is inside 0 and 1 by the rounding of its dtype.
 
+    Parameters
+    ----------
+    multilabel : bool, optional
+        Whether each of several outputs is a yes or no by itself, and not a class. In `fit` and
+        `evaluate` the loss says it by default. By keyword only.
+
     >>> round(LogLoss()(np.array([1, 1]), np.exp(np.array([[-1.0, -3.0]]))), 12)
     2.0
     """
@@ -246,6 +262,12 @@ class RocAuc(Metric):
     It is the probability that an example of a class has a larger output than one of another class,
     where a tie counts half. For several outputs it is the mean over them, each against all others.
     An output whose examples are all of one class is left out; if none remains, the result is NaN.
+
+    Parameters
+    ----------
+    multilabel : bool, optional
+        Whether each of several outputs is a yes or no by itself, and not a class. In `fit` and
+        `evaluate` the loss says it by default. By keyword only.
 
     >>> RocAuc()(np.array([0, 0, 1, 1]), np.array([[0.1, 0.4, 0.3, 0.8]]))
     0.75

@@ -110,7 +110,16 @@ class Nadam(_Moments):
         params ← params - learning_rate · v̂ / (√ŝ + epsilon)
         v̂ = μₜ₊₁ · v / (1 - μ₁ … μₜ₊₁) + (1 - μₜ) · grads / (1 - μ₁ … μₜ)
 
-    μ rises from beta1 / 2 to beta1, the sooner the larger `momentum_decay` (at least 0) is.
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    beta1, beta2 : float
+        Weights of the old means at a step; at least 0 and below 1.
+    epsilon : float
+        Keeps the quotient finite; above 0, and outside the root.
+    momentum_decay : float
+        μ rises from beta1 / 2 to beta1, the sooner the larger this is; at least 0.
 
     >>> params = np.array([1.0, 2.0])
     >>> Nadam(learning_rate=0.1).update(params, np.array([10.0, -0.01]))

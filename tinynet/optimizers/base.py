@@ -55,6 +55,9 @@ class Optimizer(Registered, ABC):
         A step begins with params ← params - rate · weight_decay · params, apart from the gradient
         (Loshchilov and Hutter 2019): in ``step(model)`` for the weights in ``model.decaying``, in
         an update of a bare vector for all of it. At least 0, by keyword only.
+
+    >>> Optimizer.get("sgd", learning_rate=0.1)
+    SGD(learning_rate=0.1, momentum=0.0, dampening=0.0, nesterov=False)
     """
 
     family = "optimizer"

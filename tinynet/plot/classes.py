@@ -42,6 +42,7 @@ def decision_boundary(
     Returns
     -------
     matplotlib Axes
+        `ax`, or the axes of the new figure.
 
     Raises
     ------
@@ -138,6 +139,7 @@ def confusion_matrix(Y: Any, A: Any, names: Sequence[str] | None = None, ax: Any
     Returns
     -------
     matplotlib Axes
+        `ax`, or the axes of the new figure.
 
     Raises
     ------

@@ -39,6 +39,7 @@ def history(
     Returns
     -------
     matplotlib Axes
+        `ax`, or the axes of the new figure.
 
     Raises
     ------
@@ -106,6 +107,7 @@ def activation(activation: str | Activation, ax: Any = None) -> Any:
     Returns
     -------
     matplotlib Axes
+        `ax`, or the axes of the new figure.
 
     Raises
     ------

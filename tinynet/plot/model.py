@@ -36,6 +36,7 @@ def layers(model: Sequential, what: str = "A", ax: Any = None) -> Any:
     Returns
     -------
     matplotlib Axes
+        `ax`, or the axes of the new figure.
 
     Raises
     ------
@@ -109,6 +110,7 @@ def weights(
     Returns
     -------
     matplotlib Axes
+        `ax`, or the axes of the new figure.
 
     Raises
     ------

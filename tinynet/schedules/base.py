@@ -17,8 +17,13 @@ from tinynet._support.registry import Registered
 class Schedule(Registered, ABC):
     """Base of all schedules; to subclass it is to register.
 
-    `by`, "step" or "epoch" and by keyword only, is what t counts. With "epoch", the steps of a
-    schedule are epochs.
+    Parameters
+    ----------
+    by : {"step", "epoch"}
+        What t counts; by keyword only. With "epoch", the steps of a schedule are epochs.
+
+    >>> Schedule.get("cosine", rate=0.1, period=100).at(50)
+    0.05
     """
 
     family = "schedule"

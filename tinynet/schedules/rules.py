@@ -19,6 +19,11 @@ from tinynet.schedules.base import Schedule, rate_field
 class Constant(Schedule):
     """The same learning rate at all times.
 
+    Parameters
+    ----------
+    rate : float
+        The rate; at least 0.
+
     >>> Constant(0.1).at(1000)
     0.1
     """
@@ -33,7 +38,14 @@ class Constant(Schedule):
 class Step(Schedule):
     """rate · drop^⌊t / every⌋: a stair, down every `every` steps.
 
-    `rate` is at least 0, `drop` above 0 and at most 1, `every` an integer of at least 1.
+    Parameters
+    ----------
+    rate : float
+        The first rate; at least 0.
+    drop : float
+        The factor of each stair; above 0 and at most 1.
+    every : int
+        Steps of a stair; at least 1.
 
     >>> [Step(0.8, drop=0.5, every=10).at(t) for t in (0, 9, 10, 20)]
     [0.8, 0.8, 0.4, 0.2]
@@ -50,9 +62,16 @@ class Step(Schedule):
 
 @attrs.frozen(slots=False)
 class Exponential(Schedule):
-    """rate · decay^(t / interval): `decay` is the share that is left after `interval` steps.
+    """rate · decay^(t / interval), a fall by the same share again and again.
 
-    `rate` is at least 0, `decay` above 0 and at most 1, `interval` an integer of at least 1.
+    Parameters
+    ----------
+    rate : float
+        The first rate; at least 0.
+    decay : float
+        The share that is left after `interval` steps; above 0 and at most 1.
+    interval : int
+        At least 1.
 
     >>> Exponential(0.8, decay=0.5, interval=10).at(20)
     0.2
@@ -71,8 +90,16 @@ class Exponential(Schedule):
 class InverseTime(Schedule):
     """rate / (1 + decay · ⌊t / interval⌋), the course's learning-rate decay with ``by="epoch"``.
 
-    `rate` and `decay` are at least 0, `interval` is an integer of at least 1. With ``floor=False``
-    t / interval is not rounded down, and the rate falls at every step.
+    Parameters
+    ----------
+    rate : float
+        The first rate; at least 0.
+    decay : float
+        At least 0.
+    interval : int
+        Steps from one lower rate to the next; at least 1.
+    floor : bool
+        With False, t / interval is not rounded down, and the rate falls at every step.
 
     >>> InverseTime(0.5, decay=1, interval=100, by="epoch").at(100)
     0.25
@@ -95,8 +122,16 @@ class InverseTime(Schedule):
 class Polynomial(Schedule):
     """end + (rate - end) · (1 - t / steps)^power, and `end` from then on.
 
-    `rate` and `end` are at least 0, `steps` is an integer of at least 1, `power` is above 0: 1 is a
-    straight line.
+    Parameters
+    ----------
+    rate : float
+        The first rate; at least 0.
+    end : float
+        The last rate; at least 0.
+    steps : int
+        Steps from the first rate to the last; at least 1.
+    power : float
+        Above 0; 1 is a straight line.
 
     >>> [Polynomial(1.0, end=0.5, steps=4).at(t) for t in (0, 2, 4, 100)]
     [1.0, 0.75, 0.5, 0.5]
@@ -271,9 +306,14 @@ class OneCycle(Schedule):
 class Warmup(Schedule):
     """A straight line up to the first rate of another schedule, which then begins.
 
-    `steps`, an integer of at least 1, is the length of the line. `then` is a number, or a schedule
-    of the same `by`, or its name or config; its t is 0 at the end of the line. `start`, from 0 to
-    1, is the first rate as a share of the last; with 0 the first step moves nothing.
+    Parameters
+    ----------
+    steps : int
+        The length of the line; at least 1.
+    then : float, Schedule, str or config
+        What follows: a number, or a schedule of the same `by`. Its t is 0 at the end of the line.
+    start : float
+        The first rate as a share of the last, from 0 to 1; with 0 the first step moves nothing.
 
     >>> warmup = Warmup(5, then=Cosine(1.0, period=100, restart=False), start=0.0)
     >>> [round(warmup.at(t), 2) for t in (0, 1, 4, 5, 55, 105)]

@@ -52,37 +52,102 @@ _OF_SINGLE_NUMBERS = (
 
 
 def check_activation(activation: Activation) -> None:
-    """Check shapes, dtypes, that |Z| = 1e4 gives finite numbers, and back against forward."""
+    """Check shapes, dtypes, that |Z| = 1e4 gives finite numbers, and back against forward.
+
+    Parameters
+    ----------
+    activation : Activation
+        An instance.
+
+    >>> import tinynet as tn
+    >>> tn.testing.check_activation(tn.activations.LeakyReLU(slope=0.3))
+    """
     _run(activation, Activation)
 
 
 def check_layer(layer: Layer, input_shape: int | tuple[int, ...]) -> None:
-    """Check a layer on examples of a shape, in training and outside: gradients, dtypes, state."""
+    """Check a layer on examples of a shape, in training and outside: gradients, dtypes, state.
+
+    Parameters
+    ----------
+    layer : Layer
+        An instance.
+    input_shape : int or tuple of int
+        The shape of an example.
+
+    >>> import tinynet as tn
+    >>> tn.testing.check_layer(tn.Dense(3, "tanh"), 4)
+    """
     _run(layer, Layer, input_shape)
 
 
 def check_loss(loss: Loss) -> None:
-    """Check back against the value, that it is a mean, finite at the ends, and its partner."""
+    """Check back against the value, that it is a mean, finite at the ends, and its partner.
+
+    Parameters
+    ----------
+    loss : Loss
+        An instance.
+
+    >>> import tinynet as tn
+    >>> tn.testing.check_loss(tn.losses.Huber(delta=2.0))
+    """
     _run(loss, Loss)
 
 
 def check_optimizer(optimizer: Optimizer) -> None:
-    """Check that it moves parameters downhill, in place, and keeps its memory to itself."""
+    """Check that it moves parameters downhill, in place, and keeps its memory to itself.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        An instance.
+
+    >>> import tinynet as tn
+    >>> tn.testing.check_optimizer(tn.SGD(0.1, momentum=0.9))
+    """
     _run(optimizer, Optimizer)
 
 
 def check_schedule(schedule: Schedule) -> None:
-    """Check that it gives finite numbers of at least 0, which depend on t alone."""
+    """Check that it gives finite numbers of at least 0, which depend on t alone.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        An instance.
+
+    >>> import tinynet as tn
+    >>> tn.testing.check_schedule(tn.schedules.Cosine(0.1, period=10))
+    """
     _run(schedule, Schedule)
 
 
 def check_initializer(init: Initializer) -> None:
-    """Check the shape and finiteness of what it draws, from its generator alone."""
+    """Check the shape and finiteness of what it draws, from its generator alone.
+
+    Parameters
+    ----------
+    init : Initializer
+        An instance.
+
+    >>> import tinynet as tn
+    >>> tn.testing.check_initializer(tn.initializers.Normal(0.5))
+    """
     _run(init, Initializer)
 
 
 def check_metric(metric: Metric) -> None:
-    """Check that it is a finite number, of Y and A alone, better in the direction it states."""
+    """Check that it is a finite number, of Y and A alone, better in the direction it states.
+
+    Parameters
+    ----------
+    metric : Metric
+        An instance.
+
+    >>> import tinynet as tn
+    >>> tn.testing.check_metric(tn.metrics.TopKAccuracy(k=2))
+    """
     _run(metric, Metric)
 
 
@@ -91,6 +156,13 @@ def checks(thing: Registered, *arguments: Any) -> list[Callable[[], None]]:
 
     They are what `check_activation` and so on run; so each can be a test of its own. A layer also
     needs the shape of its input.
+
+    Parameters
+    ----------
+    thing : Activation, Layer, Loss, Optimizer, Schedule, Initializer or Metric
+        An instance.
+    *arguments
+        For a layer, the shape of its input.
 
     >>> import tinynet as tn
     >>> [check.__name__ for check in tn.testing.checks(tn.Dense(3), 4)]
@@ -136,6 +208,13 @@ def grade(thing: Any, *arguments: Any) -> Grade:
     A dictionary or list of things gives one table of all their checks. In it, what cannot be
     checked is a line that failed. Layers need the shape of their input, which is one for all of
     them: ``grade([Dense(3), Dropout(0.5)], 4)``.
+
+    Parameters
+    ----------
+    thing : Activation, Layer, Loss, Optimizer, Schedule, Initializer or Metric
+        An instance, or a dictionary or list of them.
+    *arguments
+        For a layer, the shape of its input.
 
     >>> import tinynet as tn
     >>> grade(tn.Loss.get("huber"))

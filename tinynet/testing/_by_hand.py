@@ -32,14 +32,32 @@ def compare_gradients(
 ) -> float:
     """Compare gradients that were computed by hand with those of a model.
 
-    `grads` are arrays by name: "dW1", "db1", and also "dZ1", "dA0" and so on; all or some of them,
-    computed with the model's parameters. The model stays as it is. In place of a model, the
-    course's dictionary ``{"W1": ..., "b1": ...}`` stands for a network of these `activations` (left
-    out, they are ReLU, …, ReLU, sigmoid) with binary cross-entropy.
+    Parameters
+    ----------
+    model : Sequential or dict
+        A model, which stays as it is. In its place, the course's dictionary
+        ``{"W1": ..., "b1": ...}`` stands for a network with binary cross-entropy.
+    X, Y : array_like
+        Examples as columns, and their targets.
+    grads : dict of str to array_like
+        Arrays by name: "dW1", "db1", and also "dZ1", "dA0" and so on; all or some of them.
+    tolerance : float
+        The largest error that is right, relative to the largest entry of the same array. A gradient
+        in float32 may be off by as much as float32 rounds.
+    activations : sequence of str, optional
+        Of the network that a dictionary stands for; left out, ReLU, …, ReLU, sigmoid.
 
-    Return the largest error, relative to the largest entry of the same array. An AssertionError
-    names each gradient that is wrong by more than `tolerance`, and the likely mistake; a gradient
-    in float32 may be off by as much as float32 rounds. Raises KeyError for an unknown name.
+    Returns
+    -------
+    float
+        The largest error found.
+
+    Raises
+    ------
+    AssertionError
+        It names each gradient that is wrong, and the likely mistake.
+    KeyError
+        For an unknown name.
 
     >>> import tinynet as tn
     >>> model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=1, seed=1)

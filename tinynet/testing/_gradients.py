@@ -140,11 +140,37 @@ def check_gradients(
 ) -> float:
     """Compare every gradient of a model, dA[0] included, with central differences of its cost.
 
-    The model stays as it is: a copy in float64 is checked on a few examples. Its parameters are
+    Its parameters are
     moved a little so that no ReLU stands at its kink. Large arrays are checked along random
-    directions. With `training`, the pass is one of training, with the same random numbers each
-    time. Return the largest error found, relative to the largest slope of the same array. An
-    AssertionError names a gradient that is missing, or wrong by more than `tolerance`.
+    directions.
+
+    Parameters
+    ----------
+    model : Sequential
+        A model with a loss. It stays as it is: a copy in float64 is checked on a few examples.
+    X, Y : array_like
+        Examples as columns, and their targets.
+    tolerance : float
+        The largest error that is right, relative to the largest slope of the same array.
+    training : bool
+        Whether the pass is one of training, with the same random numbers each time.
+    sample_weight : array_like of shape (m,), optional
+        Weights of the examples.
+
+    Returns
+    -------
+    float
+        The largest error found.
+
+    Raises
+    ------
+    AssertionError
+        It names a gradient that is missing, or wrong by more than `tolerance`.
+
+    >>> import tinynet as tn
+    >>> model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=2, seed=1)
+    >>> check_gradients(model, [[0.0, 1.0], [2.0, 3.0]], [[1.0, 2.0]]) < 1e-6
+    True
     """
     if not 0 < tolerance <= 0.1:
         expected = "expected a number above 0 and at most 0.1, or nothing is checked"

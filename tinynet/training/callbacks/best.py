@@ -164,12 +164,15 @@ class ModelCheckpoint(_Monitors):
         The file. The number of the epoch, from 1, and whatever the epoch measured may be in it, as
         in ``"w-{epoch:02d}-{val_loss:.2f}.npz"``; then each is another file. A brace itself is
         written twice: ``{{`` or ``}}``.
-    monitor, mode
+    monitor, mode : str
         As for `EarlyStopping`; used with `best_only`.
     best_only : bool
         Whether to save only a model that is better than all before.
     every : int
         Epochs from one that may be saved to the next; at least 1.
+
+    >>> ModelCheckpoint("best.npz", "val_accuracy").best_only
+    True
     """
 
     path: str = path_field("best.npz")
@@ -250,7 +253,7 @@ class ReduceLROnPlateau(_Monitors):
 
     Parameters
     ----------
-    monitor, mode
+    monitor, mode : str
         As for `EarlyStopping`.
     factor : float
         Above 0 and below 1.

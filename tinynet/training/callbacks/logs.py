@@ -42,7 +42,10 @@ class SeesRate(Callback):
 
 @attrs.define(slots=False, eq=False)
 class LearningRateLogger(SeesRate):
-    """Record the learning rate of each epoch's last step in the history, as "learning_rate"."""
+    """Record the learning rate of each epoch's last step in the history, as "learning_rate".
+
+    ``model.fit(X, Y, callbacks=[LearningRateLogger()])["learning_rate"]`` has one for each epoch.
+    """
 
     measures = ("learning_rate",)
 
@@ -73,6 +76,9 @@ class CSVLogger(SeesRate):
     ----------
     path : str or PathLike
         The file. Its folder must exist.
+
+    >>> CSVLogger("log.csv").path.endswith("log.csv")
+    True
     """
 
     path: str = path_field("log.csv")
