@@ -20,21 +20,26 @@ version = release = tinynet.__version__
 
 extensions = [
     "matplotlib.sphinxext.plot_directive",
-    "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton",
-    "sphinx_design", "sphinx_gallery.gen_gallery", "sphinx-mathjax-offline",
+    "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.mathjax", "sphinx.ext.napoleon",
+    "sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery", "sphinx-mathjax-offline",
     # in ext/
-    "gallery_pages",
+    "descriptions", "docstrings", "families", "gallery_pages", "pictures", "validation",
 ]  # fmt: skip
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "inventories"]
 for library, page in {"sklearn": "estimators", "torch": "exchange_torch"}.items():
     if not find_spec(library):  # the extra whose classes this page shows
         exclude_patterns.append(f"reference/{page}.rst")
         suppress_warnings = ["toc.excluded"]
 autodoc_mock_imports = [] if find_spec("onnx") else ["onnx"]  # it is only called, not shown
+
 html_theme = "furo"
 html_title = f"tinynet {version}"
+html_theme_options = {"top_of_page_buttons": []}
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_show_sourcelink = False
+html_copy_source = False
 
 # The prompts and the output of an example are not copied with it.
 copybutton_exclude = ".linenos, .gp, .go"
@@ -44,6 +49,12 @@ plot_include_source = False
 plot_html_show_formats = False
 plot_html_show_source_link = False
 plot_formats = [("png", 144)]
+
+# Names of Python and NumPy become links. The inventories are files here: nothing is downloaded.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3/", "inventories/python.inv"),
+    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.inv"),
+}
 
 # The gallery: programs that are run while the pages are built.
 sphinx_gallery_conf = {
@@ -69,6 +80,7 @@ autodoc_inherit_docstrings = False  # forward and back are described once, in th
 napoleon_google_docstring = False
 napoleon_use_param = False  # "ndarray of shape (n, m)" is for people, not the name of a class
 napoleon_use_rtype = False
+napoleon_preprocess_types = False
 napoleon_custom_sections = [("Attributes", "params_style")]  # its types are words for people too
 
 # A name between single backticks is a link where it is a public name, and code everywhere: it may
@@ -79,24 +91,3 @@ nitpick_ignore_regex = [("py:obj", ".*")]
 
 # The signature of a converter is shown once, and not again for each class that it knows.
 inspect.is_singledispatch_function = lambda _: False
-
-
-def prepare(*event):
-    """Make a docstring, the event's last argument, ready for napoleon.
-
-    Between bars reStructuredText would look for a substitution: |Z| is an absolute value. And
-    an example that follows a section has a heading of its own, or it would belong to the section.
-    """
-    lines, in_example = event[-1], False
-    for n, line in enumerate(lines):
-        in_example = bool(line.strip()) and (in_example or line.lstrip().startswith(">>>"))
-        if not in_example:
-            lines[n] = line.replace("|", r"\|")
-    examples = next((n for n, line in enumerate(lines) if line.startswith(">>>")), 0)
-    if "Examples" not in lines and any(line.startswith("---") for line in lines[:examples]):
-        lines[examples:examples] = ["Examples", "--------"]
-
-
-def setup(app):
-    """Have `prepare` run before napoleon."""
-    app.connect("autodoc-process-docstring", prepare, priority=400)

@@ -2,8 +2,10 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
+from helpers import output_of
 
 from tinynet._support.registry import FAMILIES
 
@@ -42,6 +44,24 @@ def ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def pytest_addoption(parser):
+    """Take the folder of pages that are built already, so that no test builds them again."""
+    parser.addoption("--site", metavar="FOLDER", help="the built documentation; built by default")
+
+
+@pytest.fixture(scope="session")
+def site(request, tmp_path_factory):
+    """The folder of the built documentation. It is built once; a warning is an error."""
+    if folder := request.config.getoption("--site"):
+        return Path(folder)
+    for library in ("sphinx", "furo", "matplotlib", "numpydoc"):
+        pytest.importorskip(library, reason="the extra docs is not installed")
+    folder, root = tmp_path_factory.mktemp("site"), Path(__file__).parent.parent
+    options = ["-q", "-n", "-W", "--keep-going", "-E", "-d", folder / "doctrees"]
+    output_of("-m", "sphinx", *options, "-b", "html", root / "docs", folder / "html", cwd=root)
+    return folder / "html"
 
 
 # A package that test_plugins.py installs, and programs that tests import or run.
