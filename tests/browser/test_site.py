@@ -52,10 +52,15 @@ SEARCHES = {
     "checkpoint": ["training"],
     "learning rate": ["optimizers", "reference/schedules"],
     "early stopping": ["training", "reference/callbacks"],
-    "convolution": ["images", "reference/layers", "mathematics/convolution"],
+    "convolution": [
+        "images",
+        "reference/layers",
+        "mathematics/layers",
+        "tutorials/convolutional_network",
+    ],
     "onnx": ["exchange", "scoring", "reference/exchange"],
     "pandas": ["data"],
-    "custom activation": ["extending", "tutorials/activation"],
+    "custom activation": ["extending", "tutorials/own_activation"],
 }
 
 
