@@ -14,7 +14,7 @@ from tinynet.training.loop import Loop
 
 ROOT = Path(__file__).parent.parent
 TEXTS = [*ROOT.glob("*.rst"), *ROOT.glob("docs/**/*.rst")]
-TEXTS = [path for path in TEXTS if path.parts[-2] not in ("gallery", "generated")]  # of a build
+TEXTS = [path for path in TEXTS if not path.is_relative_to(ROOT / "docs" / "gallery")]  # built
 DESIGN = (ROOT / "docs" / "design.rst").read_text("utf-8")
 # Modules of the package that are an inside: what is public in them has a shorter name.
 INSIDE = r"\btinynet\.(?:_\w+|data|files|model|sequential|training)\b"
