@@ -70,7 +70,8 @@ def faults(name, thing):
     checks = CHECKS - {"PR01"} if name.startswith(TOGETHER) else CHECKS
     wrong = [f"{name}: {message} ({code})" for code, message in found if code in checks
              and REFUSED not in message]  # fmt: skip
-    if not EXAMPLE.search(inspect.getdoc(thing) or "") and not name.startswith(TOGETHER):
+    takes_arguments = not name.startswith(TOGETHER) and inspect.signature(thing).parameters
+    if takes_arguments and not EXAMPLE.search(inspect.getdoc(thing) or ""):
         wrong.append(f"{name}: no example (EX01)")
     return wrong
 

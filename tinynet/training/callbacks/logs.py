@@ -42,10 +42,7 @@ class SeesRate(Callback):
 
 @attrs.define(slots=False, eq=False)
 class LearningRateLogger(SeesRate):
-    """Record the learning rate of each epoch's last step in the history, as "learning_rate".
-
-    ``model.fit(X, Y, callbacks=[LearningRateLogger()])["learning_rate"]`` has one for each epoch.
-    """
+    """Record the learning rate of each epoch's last step in the history, as "learning_rate"."""
 
     measures = ("learning_rate",)
 
