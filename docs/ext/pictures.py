@@ -54,7 +54,7 @@ def draw_activation(name, figure):
 
 
 def draw_spirals(figure):
-    """Draw how a network learns to tell two spirals apart: the picture of the front page."""
+    """Draw how a network learns to separate two spirals: the picture of the front page."""
     X, Y = tn.datasets.make_spirals(300, noise=0.025, seed=1, turns=1.3)
     model = tn.Sequential(
         [tn.Dense(24, "gelu"), tn.Dense(24, "gelu"), tn.Dense(1, "sigmoid")],

@@ -29,6 +29,10 @@ REFUSED = "{'**unknown'}"  # what fit takes only to say what it should have been
 # Doctests, a block, or a call in the text.
 EXAMPLE = re.compile(r">>>|::$|``[^`]*\w\([^`]*``", re.MULTILINE)
 MODULES = ("datasets", "exchange", "functional", "plot", "testing")
+METHODS = (  # those on the page of the model
+    "forward", "cost", "back", "forward_layer", "back_layer", "fit", "evaluate", "predict",
+    "predict_labels", "summary", "get_parameters", "set_parameters", "save",
+)  # fmt: skip
 NO_OBJECTS = {"Array", "__version__"}
 
 
@@ -59,9 +63,8 @@ def public_things():
             own = getattr(thing, "__module__", "").startswith(module.__name__)
             if inspect.isroutine(thing) and own and not name.startswith("_"):
                 yield f"tinynet.{room}.{name}", thing
-    for name, thing in vars(tinynet.Sequential).items():
-        if inspect.isfunction(thing) and not name.startswith("_"):
-            yield f"tinynet.Sequential.{name}", thing
+    for name in METHODS:
+        yield f"tinynet.Sequential.{name}", getattr(tinynet.Sequential, name)
 
 
 def faults(name, thing):
@@ -70,8 +73,8 @@ def faults(name, thing):
     checks = CHECKS - {"PR01"} if name.startswith(TOGETHER) else CHECKS
     wrong = [f"{name}: {message} ({code})" for code, message in found if code in checks
              and REFUSED not in message]  # fmt: skip
-    takes_arguments = not name.startswith(TOGETHER) and inspect.signature(thing).parameters
-    if takes_arguments and not EXAMPLE.search(inspect.getdoc(thing) or ""):
+    alone = not name.startswith(TOGETHER) and Completed(name, thing).signature_parameters
+    if alone and not EXAMPLE.search(inspect.getdoc(thing) or ""):
         wrong.append(f"{name}: no example (EX01)")
     return wrong
 

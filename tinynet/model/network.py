@@ -70,11 +70,24 @@ class Network(LayerViews):
     # The pass.
 
     def forward(self, X: Any, training: bool = False) -> Array:
-        """Return A[L], and fill Z[l] and A[l], valid until the next pass, for X (n_0, m).
+        """Return A[L] for X, and fill Z[l] and A[l], valid until the next pass; see `back`.
 
-        With `training`, as in `fit`, dropout drops units and batch normalization uses this batch.
-        Raises `ShapeError` for an X that is 1-D, empty or has other features than the model,
-        and `NonFiniteError` for one with NaN or infinite entries.
+        Parameters
+        ----------
+        X : array_like of shape (n_0, m)
+            Examples as columns, all numbers finite.
+        training : bool
+            Whether dropout drops units and batch normalization uses this batch, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_L, m)
+            A[L], which the next pass overwrites: ``model.forward(X).copy()`` keeps it.
+
+        Raises
+        ------
+        ShapeError, NonFiniteError
+            For an X that is 1-D, empty or of other features, or has NaN or infinite entries.
         """
         chain = self.chain
         # X of the last pass has been checked, except its numbers, which every pass looks at.
@@ -88,20 +101,41 @@ class Network(LayerViews):
 
     @quiet
     def cost(self, Y: Any, sample_weight: Any = None) -> float:
-        """Return J of the last forward pass, penalties included.
+        """Return J of the last forward pass: 1/m times the sum of the losses, and the penalties.
 
-        It is 1/m times the sum of the losses of the examples, each times its weight.
+        Parameters
+        ----------
+        Y, sample_weight : array_like of shape (n_L, m), and of shape (m,), optional
+            As for `back`: ``J = model.cost(Y)``.
         """
         chain, Y, w = self._pass_with_targets(Y, sample_weight)
         return chain.cost(Y, w)
 
     def back(self, Y: Any, input_gradient: bool = False, sample_weight: Any = None) -> None:
-        """Fill dZ[l], dA[l], dW[l] and db[l] for the last forward pass and Y (n_L, m), or labels.
+        """Fill dZ[l], dA[l], dW[l] and db[l] of the last forward pass.
 
-        With `input_gradient` also dA[0], which costs a product as large as the first layer's. Each
-        example's part in the gradients is multiplied by its weight (m,), if there are any.
-        Raises `NotBuiltError` before a forward pass, `ShapeError` for a Y of another shape than
-        A[L].
+        Parameters
+        ----------
+        Y : array_like of shape (n_L, m)
+            Targets, or labels.
+        input_gradient : bool
+            Whether to fill dA[0] too, which costs a product as large as the first layer's.
+        sample_weight : array_like of shape (m,), optional
+            Factors of the examples' parts in the gradients.
+
+        Raises
+        ------
+        NotBuiltError, ShapeError
+            Before a forward pass, and for a Y of another shape than A[L].
+
+        Examples
+        --------
+        >>> from tinynet import Dense, Sequential
+        >>> model = Sequential([Dense(1, "sigmoid")], "binary_crossentropy", inputs=2, seed=1)
+        >>> A = model.forward([[0.0, 1.0], [2.0, 3.0]])
+        >>> model.back([[0, 1]])
+        >>> bool((model.dZ[1] == A - [[0, 1]]).all()), model.dW[1].shape
+        (True, (1, 2))
         """
         flags = switch_off()
         try:
@@ -114,7 +148,15 @@ class Network(LayerViews):
 
     @quiet
     def forward_layer(self, l: int, A_prev: Any, training: bool = False) -> Array:
-        """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1]."""
+        """Take layer l alone forward: fill Z[l] and A[l], and return A[l] for A[l-1].
+
+        Parameters
+        ----------
+        l : int
+            The number of the layer.
+        A_prev, training : array_like of shape (n_{l-1}, m), and bool
+            As for `forward`: ``model.forward_layer(1, X)`` takes the first layer.
+        """
         placed, shapes = self._placed(l), self.storage.shapes
         others = [f"A[{k}]" for k, shape in enumerate(shapes) if shape == np.shape(A_prev)[:-1]]
         whose = f" for {placed.title}"
@@ -132,7 +174,15 @@ class Network(LayerViews):
 
     @quiet
     def back_layer(self, l: int, dA: Any) -> tuple[Array, ...]:
-        """Take layer l alone back: return dA[l-1], dW[l] and db[l] for dA[l]."""
+        """Take layer l alone back: return dA[l-1], dW[l] and db[l] for dA[l].
+
+        Parameters
+        ----------
+        l : int
+            The number of the layer.
+        dA : array_like of shape (n_l, m)
+            As in ``dA_prev, dW, db = model.back_layer(2, dA)``.
+        """
         placed, chain = self._placed(l), self._last_pass()
         cache = chain.caches[l - 1]
         if cache.A_prev is None:
@@ -169,8 +219,15 @@ class Network(LayerViews):
     def set_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Copy arrays into the parameters of these names, all of them or some.
 
-        Raises KeyError for an unknown name, `ShapeError` for a wrong shape and `NonFiniteError`
-        for NaN or infinity, before anything has changed.
+        Parameters
+        ----------
+        parameters : mapping of str to array_like
+            As in ``model.set_parameters(other.get_parameters())``.
+
+        Raises
+        ------
+        KeyError, ShapeError, NonFiniteError
+            For an unknown name, a wrong shape, NaN or infinity, before anything has changed.
         """
         if not isinstance(parameters, Mapping):
             raise TypeError(f'parameters is {parameters!r}, expected a dictionary {{"W1": array}}.')
