@@ -1,9 +1,11 @@
 """The documentation is built without a warning, and shows public names and readable text."""
 
 import html
+import importlib
 import re
 from pathlib import Path
 
+import attrs
 import pytest
 from helpers import registered
 from test_design import FLOORS, PACKAGE, calls_of, imported_by
@@ -141,6 +143,43 @@ def test_every_public_name_is_documented(built):
     assert {*tinynet.__all__} - short - documented == set(), "names that no page shows"
 
 
+@pytest.fixture
+def validation(monkeypatch):
+    """The part of the build that validates docstrings."""
+    pytest.importorskip("numpydoc", reason="the extra docs is not installed")
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    monkeypatch.syspath_prepend(ROOT / "docs" / "ext")
+    return importlib.import_module("validation")
+
+
+@pytest.mark.usefixtures("library_alone")
+def test_docstrings(validation):
+    """numpydoc finds no fault in the docstring of a public name."""
+    assert validation.all_faults() == []
+
+
+def test_faults_of_docstrings(validation):
+    """What is not described, has no type or no example is found, and what is inherited is known."""
+
+    @attrs.frozen
+    class Faulty(tinynet.optimizers.SGD):
+        """do something
+
+        Parameters
+        ----------
+        learning_rate
+            The rate.
+        """
+
+        extra: float = attrs.field(default=1.0, kw_only=True)
+
+    faults = "\n".join(validation.faults("Faulty", Faulty))
+    for code in ("SS03", "PR01", "PR04", "EX01"):
+        assert f"({code})" in faults, f"{code} is not in {faults}"
+    assert "extra" in faults
+    assert "momentum" not in faults, "SGD describes it"
+
+
 @pytest.mark.parametrize("name", ["README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst"])
 def test_plain_restructuredtext(name):
     """A file that is read outside Sphinx has no warning or error of reStructuredText."""
@@ -163,6 +202,27 @@ def test_every_registered_class_is_documented(built):
     reference = "".join(page for name, page in built.items() if name.startswith("reference/"))
     shown = set(re.findall(r'id="tinynet\.([\w.]+)"', reference))
     assert library - shown == set(), "classes that no page shows"
+
+
+def test_tables_of_what_is_registered(built):
+    """Each name is in the table of its family, and each activation with a curve has its picture."""
+    for family, base in FAMILIES.items():
+        page = built[f"reference/{base.plural}"]
+        shown = set(re.findall(r'<span class="pre">"(\w+)"</span>', html.unescape(page)))
+        assert registered(family).keys() - shown == set(), f"{family}: names that no table has"
+    page = built["reference/activations"]
+    for name, cls in registered("activation").items():
+        pictures = re.findall(rf'<img alt="{name}: [^>]*activation_{name}_', page)
+        assert len(pictures) == (0 if cls.sums_to_1 else 2), f"pictures of {name}"
+
+
+def test_head_of_pages(built):
+    """Every page has a description, and the picture in the tab of the browser."""
+    for name, page in built.items():
+        assert "favicon.svg" in page, f"{name}: no favicon"
+        if name.split("-")[0] not in ("genindex", "py", "search"):
+            description = re.search(r'<meta[^>]*name="description"[^>]*>', page)
+            assert len(description[0] if description else "") > 60, f"{name}: no description"
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
