@@ -42,7 +42,7 @@ COUNTS = """[
 RESULTS = """(() => {
     const shown = [...document.querySelectorAll("#search-results ul.search > li > a")];
     const done = document.querySelector("#search-results .search-summary")?.innerText ?? "";
-    const finished = /finished|found/i.test(done) && !/searching/i.test(done);
+    const finished = /finished|found|not match/i.test(done) && !/searching/i.test(done);
     return finished && shown.map(link => new URL(link.href).pathname);
 })()"""
 # What people type, and the pages that answer.
