@@ -29,7 +29,7 @@ exclude_patterns = ["_build", "inventories"]
 for library, page in {"sklearn": "estimators", "torch": "exchange_torch"}.items():
     if not find_spec(library):  # the extra whose classes this page shows
         exclude_patterns.append(f"reference/{page}.rst")
-        suppress_warnings = ["toc.excluded"]
+        suppress_warnings = ["toc.excluded", "ref.doc"]
 autodoc_mock_imports = [] if find_spec("onnx") else ["onnx"]  # it is only called, not shown
 
 html_theme = "furo"
