@@ -6,6 +6,8 @@
 import inspect
 import re
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 
 from docstrings import complete
 from families import classes_of, public_name
@@ -33,6 +35,7 @@ METHODS = (  # those on the page of the model
     "forward", "cost", "back", "forward_layer", "back_layer", "fit", "evaluate", "predict",
     "predict_labels", "summary", "get_parameters", "set_parameters", "save",
 )  # fmt: skip
+ESTIMATORS = ("NetworkClassifier", "NetworkRegressor")
 NO_OBJECTS = {"Array", "__version__"}
 
 
@@ -63,6 +66,9 @@ def public_things():
             own = getattr(thing, "__module__", "").startswith(module.__name__)
             if inspect.isroutine(thing) and own and not name.startswith("_"):
                 yield f"tinynet.{room}.{name}", thing
+    if find_spec("sklearn"):
+        for name in ESTIMATORS:
+            yield f"tinynet.sklearn.{name}", getattr(import_module("tinynet.sklearn"), name)
     for name in METHODS:
         yield f"tinynet.Sequential.{name}", getattr(tinynet.Sequential, name)
 
