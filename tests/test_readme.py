@@ -125,3 +125,13 @@ def test_readme_names_every_file():
     modules = {path.name for path in package.glob("*.py")} - {"_version.py"}
     folders = {f"{path.parent.name}/" for path in package.glob("*/*.py")}
     assert named == modules | folders
+
+
+def test_pictures_of_the_readme():
+    """Each picture is a small file of the repository, and its alternative text says what it shows."""
+    text = (ROOT / "README.rst").read_text("utf-8")
+    pictures = re.findall(r"^\.\. image:: (\S+)\n   :alt: (.+)$", text, re.MULTILINE)
+    assert pictures, "no picture"
+    for path, words in pictures:
+        assert 0 < (ROOT / path).stat().st_size < 50_000, path
+        assert len(words.split()) > 5, f"{path} has no text that says what it shows"
