@@ -128,7 +128,7 @@ def test_readme_names_every_file():
 
 
 def test_pictures_of_the_readme():
-    """Each picture is a small file of the repository, and its alternative text says what it shows."""
+    """Each picture is a small file of the repository, and has a text that says what it shows."""
     text = (ROOT / "README.rst").read_text("utf-8")
     pictures = re.findall(r"^\.\. image:: (\S+)\n   :alt: (.+)$", text, re.MULTILINE)
     assert pictures, "no picture"
