@@ -164,7 +164,7 @@ USES_OF_X = {
 
 def typed(remedy, **given):
     """Return the value of what a message says to type, typed in."""
-    shell = code.InteractiveInterpreter({"np": np, **given})
+    shell = code.InteractiveInterpreter({"np": np, "tn": tn, **given})
     shell.runsource(f"value = {remedy}")
     return shell.locals["value"]
 
@@ -179,18 +179,18 @@ def test_remedies_for_X(what, use):
 
 
 BAD_Y = {
-    "words": ("classes", WORDS, "np.unique(Y, return_inverse=True)[1]"),
-    "a row of words": ("classes", WORDS[np.newaxis], "np.unique(Y, return_inverse=True)[1]"),
-    "objects of words": ("classes", objects(WORDS), "np.unique(Y, return_inverse=True)[1]"),
-    "a list of words": ("classes", WORDS.tolist(), "np.unique(Y, return_inverse=True)[1]"),
+    "words": ("classes", WORDS, "tn.from_labels(Y)[0]"),
+    "a row of words": ("classes", WORDS[np.newaxis], "tn.from_labels(np.ravel(Y))[0]"),
+    "objects of words": ("classes", objects(WORDS), "tn.from_labels(Y)[0]"),
+    "a list of words": ("classes", WORDS.tolist(), "tn.from_labels(Y)[0]"),
     "words of variable width": (
-        "classes", WORDS.astype(np.dtypes.StringDType()), "np.unique(Y, return_inverse=True)[1]"),
-    "bytes": ("classes", WORDS.astype("S"), "np.unique(Y, return_inverse=True)[1]"),
+        "classes", WORDS.astype(np.dtypes.StringDType()), "tn.from_labels(Y)[0]"),
+    "bytes": ("classes", WORDS.astype("S"), "tn.from_labels(Y)[0]"),
     "a series of words": (
-        "classes", Series(objects(WORDS)), "np.unique(Y, return_inverse=True)[1]"),
+        "classes", Series(objects(WORDS)), "tn.from_labels(Y)[0]"),
     "words and none": (
         "classes", Series(objects(np.where(WORDS == "cat", None, WORDS))),
-        "np.unique(Y.to_numpy().astype(str), return_inverse=True)[1]"),
+        "tn.from_labels(Y.to_numpy().astype(str))[0]"),
     "numbers as words": ("classes", LABELS.astype(str), "Y.astype(int)"),
     "floats as words": ("numbers", Y.astype(str), "Y.astype(float)"),
     "float labels": ("classes", (LABELS * 1.0).tolist(), "np.asarray(Y).astype(int)"),
@@ -209,7 +209,7 @@ BAD_Y = {
 def test_remedies_for_Y(what):
     """For labels the message says how to get the classes and their numbers."""
     kind, bad, remedy = BAD_Y[what]
-    with raises((TypeError, ValueError), "Y", remedy.removesuffix("[1]")):
+    with raises((TypeError, ValueError), "Y", remedy.removesuffix("[0]")):
         network(kind).fit(X, bad)
     network(kind).fit(X, typed(remedy, Y=bad))
 
@@ -392,9 +392,9 @@ def test_pandas():
     with raises(ShapeError, "X.to_numpy().T"):
         network().fit(table, pandas.Series(Y[0]))
     assert network().fit(table.to_numpy().T, pandas.Series(Y[0], dtype="Float64")).epochs == 1
-    with raises(TypeError, "np.unique(Y, return_inverse=True)"):
+    with raises(TypeError, "tn.from_labels(Y)"):
         network("classes").fit(X, labels)
-    assert network("classes").fit(X, np.unique(labels, return_inverse=True)[1]).epochs == 1
+    assert network("classes").fit(X, tn.from_labels(labels)[0]).epochs == 1
 
 
 def test_scipy():

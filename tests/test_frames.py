@@ -121,6 +121,11 @@ def test_tensors():
     ([[1, 2], [3]], ValueError, ["rows is inhomogeneous"]),
     ([[1j]], TypeError, ["complex128"]),
     ({"a": [1, 2]}, TypeError, ["rows is a dict"]),
+    (np.array([(1, "a")], "i4, U1"), TypeError,
+     ["The field 'f1' holds <U1", "np.stack([rows[field] for field in ['f0']], axis=-1)"]),
+    (np.array([(1, 2)], "i4, i4"), TypeError,
+     ["np.stack([rows[field] for field in rows.dtype.names], axis=-1)"]),
+    (np.array([("a",)], [("a", "U1")]), TypeError, ["None of its fields holds numbers"]),
 ])  # fmt: skip
 def test_no_rows(rows, error, words):
     """What holds no numbers in rows is refused in words."""

@@ -167,6 +167,31 @@ def test_get_refuses(family, spec, fields, message):
         family.get(spec, **fields)
 
 
+class Plain(Activation):
+    """What somebody writes who does not know attrs yet."""
+
+    slope = 0.5
+    shift: float = 1.0
+    forward = forward
+
+
+DECLARE = "write @attrs.frozen above the class, and "
+NOT_DECLARED = [
+    (lambda: Plain(slope=2.0), r"has no field 'slope'\. .*" + DECLARE + "slope: float = 0.5 in it"),
+    (lambda: Plain(shift=2.0), r"has no field 'shift'\. .*" + DECLARE + "shift: float = 1.0 in it"),
+    (lambda: Plain(2.0), r"Plain takes no values: got 1\. .*shift: float = 1.0"),
+    (lambda: ReLU(1), r"ReLU takes no values: got 1\.$"),
+    (lambda: SGD(1, 2, 3, True, 5), "SGD takes at most 4 values, learning_rate, .*nesterov: got 5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "message"), NOT_DECLARED)
+def test_settings_that_are_not_declared(make, message):
+    """An attribute of a class is no field yet: the error says how it becomes one."""
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
 UNKNOWN = [
     (Activation, "leakyrelu", "leaky_relu"), (Activation, "Sigmoid", "sigmoid"),
     (Activation, "soft_max", "softmax"), (Loss, "binary_cross_entropy", "binary_crossentropy"),

@@ -117,7 +117,7 @@ def not_numbers(value: Any, array: Array, name: str) -> TypeError:
     if array.dtype.kind == "c":
         return TypeError(f"{found} Pass {given}.real.")
     if array.dtype.names:
-        return TypeError(f"{found} Pass np.stack([{name}[field] for field in {name}.dtype.names]).")
+        return TypeError(f"{found} {_fields_remedy(array.dtype, name)}")
     if array.dtype.kind == "M":
         days = f'({given} - {given}.min()) / np.timedelta64(1, "D")'
         return TypeError(f"{found} For days since the first, pass {days}.")
@@ -127,6 +127,18 @@ def not_numbers(value: Any, array: Array, name: str) -> TypeError:
         if _works(convert):
             return TypeError(f"{found} {text}")
     return TypeError(f"{found} {_first_odd_entry(value, array, name)}")
+
+
+def _fields_remedy(dtype: Any, name: str) -> str:
+    """Return how to stack the fields of a structured array, or those that are numbers."""
+    numbers = [field for field in dtype.names if dtype[field].kind in "biuf"]
+    odd = [field for field in dtype.names if field not in numbers]
+    if not numbers:
+        return "None of its fields holds numbers."
+    fields = repr(numbers) if odd else f"{name}.dtype.names"
+    axis = ", axis=-1" if name == "rows" else ""
+    which = f"The field {odd[0]!r} holds {dtype[odd[0]]}. For the others, pass" if odd else "Pass"
+    return f"{which} np.stack([{name}[field] for field in {fields}]{axis})."
 
 
 def _no_array(value: Any, array: Array, name: str) -> TypeError:
@@ -161,7 +173,8 @@ def _conversions(
     yield text, lambda: np.nan_to_num(array.astype(float))
     if are_labels:
         for labels, dtype in ((name, array.dtype), (f"{given}.astype(str)", str)):
-            text = f"For labels, use classes, Y = np.unique({labels}, return_inverse=True)."
+            one_each = labels if array.ndim == 1 else f"np.ravel({labels})"
+            text = f"For labels, use Y, classes = tn.from_labels({one_each})."
             yield text, partial(_labels_of, array, dtype)
 
 

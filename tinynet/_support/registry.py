@@ -96,8 +96,10 @@ class Registered:
         cls.registered_name = name
         cls._classes[name] = cls
 
-    def __new__(cls, *_: Any, **fields: Any) -> Self:
+    def __new__(cls, *values: Any, **fields: Any) -> Self:
         """Return an instance, which `__init__` fills; refuse fields that the class has not."""
+        if len(values) > sum(f.init and not f.kw_only for f in attrs.fields(cls)):
+            cls._refuse_surplus(values)
         if fields and not fields.keys() <= {f.alias for f in attrs.fields(cls) if f.init}:
             parameters = inspect.signature(cls).parameters  # a class may have its own __init__
             if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
@@ -185,8 +187,35 @@ class Registered:
             nearest = ", ".join(nearest_first(name, known))
             has = f"Its fields are {nearest}." if known else "It has none."
             hint = "" if elsewhere.ours(name, known) else elsewhere.instead(name)
+            hint = cls._how_to_declare(name) or hint
             raise TypeError(f"{cls.__name__} has no field {name!r}. {has}{hint}")
         return fields
+
+    @classmethod
+    def _refuse_surplus(cls, values: tuple[Any, ...]) -> None:
+        """Refuse more values than the class takes; the error of `__init__` would name a base."""
+        try:
+            inspect.signature(cls).bind_partial(*values)  # a class may have its own __init__
+        except TypeError:
+            known = [f.alias for f in attrs.fields(cls) if f.init and not f.kw_only]
+            most = f"at most {len(known)} values, {', '.join(known)}" if known else "no values"
+            found = f"{cls.__name__} takes {most}: got {len(values)}."
+            fields = {f.name for f in attrs.fields(cls)}
+            undeclared = [name for name in inspect.get_annotations(cls) if name not in fields]
+            hint = cls._how_to_declare(undeclared[0]) if undeclared else ""
+            raise TypeError(f"{found}{hint}") from None
+
+    @classmethod
+    def _how_to_declare(cls, name: str) -> str:
+        """Return how to make a field of what is only an attribute of the class, or nothing."""
+        types = inspect.get_annotations(cls)
+        if name not in vars(cls) and name not in types:
+            return ""
+        default = vars(cls).get(name, attrs.NOTHING)
+        kind = types.get(name, type(default))
+        line = f"{name}: {getattr(kind, '__name__', kind)}"
+        line += "" if default is attrs.NOTHING else f" = {default!r}"
+        return f" To make it a field, write @attrs.frozen above the class, and {line} in it."
 
     def config(self) -> dict[str, Any]:
         """Return the description as plain data: family, name and each field; `get` reads it."""

@@ -137,7 +137,7 @@ def measured(
         found = f"an array of shape {np.shape(value)}" if np.ndim(value) else repr(value)
         hint = "Return one number, such as the mean."
         if hasattr(metric, "average"):
-            hint = 'Use average="macro", "micro" or "weighted".'
+            hint = 'Use average="macro", "micro" or "weighted". "none" is for a call with Y and A.'
         raise TypeError(f"The metric {name!r} returned {found}, expected a number. {hint}")
     return float(value)
 
