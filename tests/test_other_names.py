@@ -32,7 +32,7 @@ def test_names_of_a_model(name, inputs):
     model = network(inputs=inputs)
     with raises(AttributeError, f"model has no attribute {name!r}", MODEL_HAS[name]):
         getattr(model, name)
-    assert not hasattr(model, "_repr_html_")
+    assert not hasattr(model, "_repr_png_")
 
 
 @pytest.mark.parametrize(("module", "name", "ours"), [

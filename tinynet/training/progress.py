@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from tinynet.training.callbacks.base import numbers_of
-from tinynet.training.callbacks.logs import SeesRate
+from tinynet.training.callbacks.rate import SeesRate
 
 
 class ProgressBar(SeesRate):

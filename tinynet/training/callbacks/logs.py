@@ -14,30 +14,11 @@ import attrs
 
 from tinynet._support.fields import path_field
 from tinynet.files.replace import expect_replaceable, replacing
-from tinynet.training.callbacks.base import Callback, numbers_of, state_values
+from tinynet.training.callbacks.base import numbers_of
+from tinynet.training.callbacks.rate import SeesRate
 
 _SYNC_SECONDS = 1.0  # epochs may be shorter than it takes to make a file survive a power cut
 _OWN = ("epoch", "learning_rate", "time")  # columns of a log, beside what the history has
-
-
-class SeesRate(Callback):
-    """Base of callbacks that need the learning rate of an epoch's last step, as ``self.rate``.
-
-    It is taken in the step: at the end of the epoch another callback may have changed it.
-    """
-
-    rate: float | None = None
-
-    def on_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
-        if hasattr(self.run.optimizer, "learning_rate"):
-            self.rate = float(self.run.optimizer.rate())
-
-    def state(self) -> Mapping[str, Any]:
-        return {} if self.rate is None else {"rate": self.rate}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        if state:
-            (self.rate,) = state_values(state, rate=float)
 
 
 @attrs.define(slots=False, eq=False)
