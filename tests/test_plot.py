@@ -5,7 +5,7 @@ import pytest
 from messages import raises
 
 import tinynet as tn
-from tinynet.errors import NotBuiltError, ShapeError
+from tinynet.errors import NonFiniteError, NotBuiltError, ShapeError
 
 matplotlib = pytest.importorskip("matplotlib", reason="an extra is not installed")
 matplotlib.use("agg")
@@ -107,6 +107,24 @@ def test_colors_of_examples():
     assert len(np.unique(found[0], axis=0)) == 3
 
 
+def test_border_of_hinge():
+    """With the loss hinge the border is where A is 0, as for predict_labels."""
+    model = tn.Sequential([tn.Dense(1)], "hinge", inputs=2, seed=1)
+    model.W[1], model.b[1] = [[1.0, 0.0]], [[0.25]]
+    ax = tn.plot.decision_boundary(model, [[-1, 1], [-1, 1]], [0, 1], resolution=30)
+    border = ax.collections[0].get_paths()[0].vertices[:, 0]
+    np.testing.assert_allclose(border, -0.25, atol=1e-6)
+
+
+def test_gradients_of_zeros_and_nan():
+    """Gradients that vanished, or are NaN, are drawn without a warning."""
+    for value, shares in ((0, ["100% zero"] * 2), (np.nan, [])):
+        MODEL.grads[:] = value
+        ax = tn.plot.layers(MODEL, "dW")
+        ax.figure.canvas.draw()
+        assert [text.get_text() for text in ax.texts] == shares, f"gradients {value}"
+
+
 def test_zeros_of_gradients():
     """The share of zeros, which a logarithmic axis has no place for, is written below its box."""
     MODEL.grads[:] = 1
@@ -154,6 +172,11 @@ def test_slope():
     (lambda: tn.plot.history(HISTORY, "mse"), KeyError, "no 'mse', expected one of loss, acc"),
     (lambda: tn.plot.decision_boundary(MODEL, X.T), ShapeError, "X has shape (60, 2) … pass X.T"),
     (lambda: tn.plot.decision_boundary(MODEL, X, Y[0, :3]), ShapeError, "Y has shape (3,)"),
+    (lambda: tn.plot.decision_boundary(MODEL, X, 2 * Y), ValueError, "is 2, expected 0 or 1"),
+    (lambda: tn.plot.decision_boundary(MODEL, X, 2 * Y - 1), ValueError, "pass (Y + 1) / 2"),
+    (lambda: tn.plot.decision_boundary(MODEL, X, np.where(Y[0], "yes", "no")), TypeError,
+     "np.unique(Y"),
+    (lambda: tn.plot.decision_boundary(MODEL, X * np.nan), NonFiniteError, "X[0, 0] is nan"),
     (lambda: tn.plot.decision_boundary(MODEL, X, Y, 1), ValueError, "resolution is 1"),
     (lambda: tn.plot.decision_boundary(tn.Sequential([tn.Dense(1)], inputs=3), X), ShapeError,
      "inputs (3,), expected 2"),
@@ -163,8 +186,9 @@ def test_slope():
     (lambda: tn.plot.layers(tn.Sequential([tn.Dense(1)], inputs=2)), NotBuiltError, "forward"),
     (lambda: tn.plot.weights(MODEL, 3), KeyError, "W[3], expected one of W[1], W[2]"),
     (lambda: tn.plot.weights(MODEL, 1, (2, 2)), ShapeError, "a unit has 2 weights"),
-    (lambda: tn.plot.confusion_matrix([0], A[:, :1], ["a"]), ValueError, "1 names … 2 classes"),
-    (lambda: tn.plot.activation("softmax"), ValueError, "Softmax() has no curve"),
+    (lambda: tn.plot.confusion_matrix([0], A[:, :1], ["a"]), ValueError,
+     "1 names … 2 classes … Leave names out"),
+    (lambda: tn.plot.activation("softmax"), ValueError, "Softmax() has no curve … sigmoid"),
     (lambda: tn.plot.activation("swash"), LookupError, "swash"),
     (lambda: tn.plot.activation("relu", ax=plt), TypeError, "ax is module … plt.subplots()"),
 ])  # fmt: skip

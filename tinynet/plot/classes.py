@@ -11,8 +11,10 @@ from tinynet._support.arrays import Array
 from tinynet._support.checks import integer
 from tinynet.errors import ShapeError
 from tinynet.metrics import confusion_matrix as counted
+from tinynet.metrics.classification import true_classes
 from tinynet.plot.axes import axes
 from tinynet.sequential import Sequential
+from tinynet.training.run import output_kind
 
 _MARGIN = 0.1  # of the range of the data, at each side
 _PALE = 0.6  # how much of a class's color its region has
@@ -33,7 +35,8 @@ def decision_boundary(
     X : array_like of shape (2, m)
         Examples, around which the plane is drawn.
     Y : array_like
-        Their classes as labels (m,), or columns like those of A; then the examples are drawn too.
+        Their classes as labels (m,), 0 or 1 for one output, or columns like those of A; then the
+        examples are drawn too.
     resolution : int
         How many points the plane has along each axis.
     ax : matplotlib Axes
@@ -59,11 +62,11 @@ def decision_boundary(
     X = np.asarray(X)
     _expect_plane(model, X)
     n = integer("resolution", resolution, 2)
-    classes = None if Y is None else _labels(Y, X.shape[1])
-    ax = axes(ax)
+    classes = None if Y is None else true_classes(Y, model.predict(X))
     grid = _grid(X, n)
     A = model.predict(np.stack([part.ravel() for part in grid]), batch_size=_AT_A_TIME)
-    P = np.vstack([1 - A, A]) if len(A) == 1 else A
+    ax = axes(ax)
+    P = A if len(A) > 1 else _two_classes(A, output_kind(model).threshold)
     colors = _colors(len(P))
     extent = [grid[0].min(), grid[0].max(), grid[1].min(), grid[1].max()]
     image = np.clip(1 - (P.T @ (1 - colors)).reshape(n, n, 3) * _PALE, 0, 1)
@@ -93,6 +96,12 @@ def _grid(X: Array, n: int) -> list[Array]:
     return list(np.meshgrid(*[np.linspace(start, stop, n) for start, stop in ends]))
 
 
+def _two_classes(A: Array, threshold: float) -> Array:
+    """Return a row for each class from one output; they are equal where it is the threshold."""
+    over = A - threshold
+    return np.vstack([0.5 - over, 0.5 + over])
+
+
 def _colors(n: int) -> Array:
     """Return a color for each of n classes, as rows of red, green and blue."""
     from matplotlib import rcParams
@@ -110,14 +119,6 @@ def _leads(P: Array) -> list[Array]:
     leads = [P[k] - np.delete(P, k, axis=0).max(axis=0) for k in range(len(P))]
     leads = leads[1:] if len(leads) == 2 else leads
     return [lead for lead in leads if lead.min() < 0 < lead.max()]
-
-
-def _labels(Y: Any, m: int) -> Array:
-    Y = np.asarray(Y)
-    labels = Y.argmax(axis=0) if Y.ndim == 2 and len(Y) > 1 else Y.reshape(-1)
-    if labels.shape != (m,):
-        raise ShapeError(f"Y has shape {Y.shape}, expected a label for each of {m} examples, (m,).")
-    return labels.astype(int)
 
 
 def confusion_matrix(Y: Any, A: Any, names: Sequence[str] | None = None, ax: Any = None) -> Any:
@@ -156,7 +157,8 @@ def confusion_matrix(Y: Any, A: Any, names: Sequence[str] | None = None, ax: Any
     n = len(counts)
     names = [str(k) for k in range(n)] if names is None else list(names)
     if len(names) != n:
-        raise ValueError(f"names has {len(names)} names, expected one for each of {n} classes.")
+        found = f"names has {len(names)} names, expected one for each of {n} classes"
+        raise ValueError(f"{found}. Leave names out, and the classes have their numbers.")
     ax = axes(ax)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)

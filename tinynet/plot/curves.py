@@ -124,7 +124,8 @@ def activation(activation: str | Activation, ax: Any = None) -> Any:
     g = Activation.get(activation)
     A = g.forward(_Z.copy())
     if not np.array_equal(A[:, :1], g.forward(_Z[:, :1].copy())) or g.sums_to_1:
-        raise ValueError(f"{g!r} has no curve, because each output depends on all inputs.")
+        found = f"{g!r} has no curve, because each output depends on all inputs"
+        raise ValueError(f'{found}. Use one that works on each number, such as "sigmoid".')
     slope = g.back(np.ones_like(_Z), _Z.copy(), A)
     ax = axes(ax)
     for values, name, style, color in zip(
