@@ -66,9 +66,9 @@ def sparkline(values: Sequence[float], dashed: Sequence[float] = ()) -> str:
 
 
 def _path(values: Sequence[float], n: int, low: float, high: float) -> str:
-    """Return the path of a curve, with at most two points a pixel, from low to high."""
+    """Return the path of a curve, with at most a point for each pixel, from low to high."""
     last = len(values) - 1
-    step = max(1, len(values) // (2 * _WIDTH))
+    step = max(1, math.ceil(last / _WIDTH))
     points, pen = [], "M"
     for k in dict.fromkeys([*range(0, last, step), last]):
         if not math.isfinite(values[k]):
