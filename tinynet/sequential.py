@@ -148,9 +148,9 @@ class Sequential(Network):
 
         Examples
         --------
-        >>> from tinynet import Dense
+        >>> from tinynet import SGD, Dense
         >>> model = Sequential([Dense(1)], "mean_squared_error", inputs=1, seed=1)
-        >>> history = model.fit([[1.0, 2.0]], [[3.0, 5.0]], epochs=5000)
+        >>> history = model.fit([[1.0, 2.0]], [[3.0, 5.0]], SGD(0.3), epochs=300)
         >>> round(model.W[1].item(), 2), round(model.b[1].item(), 2)  # Y = 2 X + 1
         (2.0, 1.0)
         """
