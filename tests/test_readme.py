@@ -1,6 +1,7 @@
 """What the README and the documentation's pages show is what happens."""
 
 import ast
+import configparser
 import doctest
 import io
 import re
@@ -125,6 +126,15 @@ def test_readme_names_every_file():
     modules = {path.name for path in package.glob("*.py")} - {"_version.py"}
     folders = {f"{path.parent.name}/" for path in package.glob("*/*.py")}
     assert named == modules | folders
+
+
+def test_readme_names_every_extra():
+    """The table of extras has all of ``setup.cfg``, and no others."""
+    section = (ROOT / "README.rst").read_text("utf-8").split("is an extra;")[1].split("Notation")[0]
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    expected = {*settings["options.extras_require"]}
+    assert expected == {*re.findall(r"^``(\w+)`` ", section, re.MULTILINE)}
 
 
 def test_pictures_of_the_readme():
