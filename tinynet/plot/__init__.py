@@ -1,7 +1,8 @@
-"""Pictures of a training and of a model, by matplotlib; an extra.
+"""Pictures of a training and of a model, by matplotlib: ``pip install "tinynet[plot]"``.
 
 Each function draws into `ax`, or into the axes of a new figure, and returns the axes. None of them
-shows a figure or changes a setting of matplotlib.
+shows a figure or changes a setting of matplotlib. A notebook shows the figure by itself. In a
+program, save it with ``axes.figure.savefig("picture.png")``, or call ``matplotlib.pyplot.show()``.
 """
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
