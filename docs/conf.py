@@ -38,6 +38,7 @@ html_theme_options = {"top_of_page_buttons": []}
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = ["scorer.js"]  # of the search
 html_show_sourcelink = False
 html_copy_source = False
 

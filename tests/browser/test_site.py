@@ -60,6 +60,12 @@ SEARCHES = {
     ],
     "onnx": ["exchange", "scoring", "reference/exchange"],
     "pandas": ["data"],
+    "labels strings": ["mistakes", "data"],
+    "one hot": ["tutorials/own_csv"],
+    "precision recall": ["metrics"],
+    "resume training": ["training"],
+    "save model": ["reference/model"],
+    "pytorch": ["coming_from_pytorch"],
     "custom activation": ["extending", "tutorials/own_activation"],
 }
 
