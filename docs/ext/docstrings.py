@@ -60,9 +60,8 @@ def of_all_fields(cls, lines):
     """Return the descriptions of the fields of a class, in their order, also what bases have."""
     found = {}
     for base in cls.__mro__[:-1]:
-        docstring = lines if base is cls else (base.__doc__ and inspect.getdoc(base)) or ""
-        docstring = docstring.splitlines() if isinstance(docstring, str) else docstring
-        for names, entry in described(with_heading(docstring)).items():
+        own = lines if base is cls else inspect.cleandoc(base.__doc__ or "").splitlines()
+        for names, entry in described(with_heading(own)).items():
             if not any(known in names for group in found for known in group):
                 found[names] = entry
     order = [*inspect.signature(cls).parameters]

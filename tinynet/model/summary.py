@@ -35,8 +35,9 @@ class Summary(str):
     def _repr_html_(self) -> str:
         from tinynet._support import html  # only a notebook needs it
 
-        nbsp = [(*row[:1], row[1].replace("  ", "\u2003"), *row[2:]) for row in self.rows]
-        return html.table(self.heading, _HEADER, nbsp)
+        # HTML drops the spaces that indent a layer within a layer; an em space remains.
+        rows = [(l, layer.replace("  ", "\u2003"), *others) for l, layer, *others in self.rows]
+        return html.table(self.heading, _HEADER, rows)
 
 
 def one_line(network: Network) -> str:
