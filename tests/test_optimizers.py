@@ -250,7 +250,7 @@ def test_bad_settings(make, settings, message):
 def test_repr(optimizer, expected):
     """It has PyTorch's defaults; clipping, by keyword only, is last and only if there is any."""
     assert repr(optimizer) == f"{type(optimizer).__name__}({expected})"
-    with pytest.raises(TypeError, match="positional"):
+    with pytest.raises(TypeError, match="SGD takes at most 4 values, learning_rate, momentum"):
         SGD(0.1, 0.0, 0.0, False, 1.0)
 
 

@@ -167,7 +167,7 @@ def test_get_refuses(family, spec, fields, message):
         family.get(spec, **fields)
 
 
-class Plain(Activation):
+class Loose(Activation):
     """What somebody writes who does not know attrs yet."""
 
     slope = 0.5
@@ -177,9 +177,9 @@ class Plain(Activation):
 
 DECLARE = "write @attrs.frozen above the class, and "
 NOT_DECLARED = [
-    (lambda: Plain(slope=2.0), r"has no field 'slope'\. .*" + DECLARE + "slope: float = 0.5 in it"),
-    (lambda: Plain(shift=2.0), r"has no field 'shift'\. .*" + DECLARE + "shift: float = 1.0 in it"),
-    (lambda: Plain(2.0), r"Plain takes no values: got 1\. .*shift: float = 1.0"),
+    (lambda: Loose(slope=2.0), r"has no field 'slope'\. .*" + DECLARE + "slope: float = 0.5 in it"),
+    (lambda: Loose(shift=2.0), r"has no field 'shift'\. .*" + DECLARE + "shift: float = 1.0 in it"),
+    (lambda: Loose(2.0), r"Loose takes no values: got 1\. .*shift: float = 1.0"),
     (lambda: ReLU(1), r"ReLU takes no values: got 1\.$"),
     (lambda: SGD(1, 2, 3, True, 5), "SGD takes at most 4 values, learning_rate, .*nesterov: got 5"),
 ]  # fmt: skip
