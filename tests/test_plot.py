@@ -175,7 +175,7 @@ def test_slope():
     (lambda: tn.plot.decision_boundary(MODEL, X, 2 * Y), ValueError, "is 2, expected 0 or 1"),
     (lambda: tn.plot.decision_boundary(MODEL, X, 2 * Y - 1), ValueError, "pass (Y + 1) / 2"),
     (lambda: tn.plot.decision_boundary(MODEL, X, np.where(Y[0], "yes", "no")), TypeError,
-     "np.unique(Y"),
+     "tn.from_labels(Y"),
     (lambda: tn.plot.decision_boundary(MODEL, X * np.nan), NonFiniteError, "X[0, 0] is nan"),
     (lambda: tn.plot.decision_boundary(MODEL, X, Y, 1), ValueError, "resolution is 1"),
     (lambda: tn.plot.decision_boundary(tn.Sequential([tn.Dense(1)], inputs=3), X), ShapeError,
