@@ -98,8 +98,8 @@ class Registered:
 
     def __new__(cls, *values: Any, **fields: Any) -> Self:
         """Return an instance, which `__init__` fills; refuse fields that the class has not."""
-        if len(values) > sum(f.init and not f.kw_only for f in attrs.fields(cls)):
-            cls._refuse_surplus(values)
+        if values:
+            cls._expect_fewer(values)
         if fields and not fields.keys() <= {f.alias for f in attrs.fields(cls) if f.init}:
             parameters = inspect.signature(cls).parameters  # a class may have its own __init__
             if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
@@ -192,12 +192,14 @@ class Registered:
         return fields
 
     @classmethod
-    def _refuse_surplus(cls, values: tuple[Any, ...]) -> None:
+    def _expect_fewer(cls, values: tuple[Any, ...]) -> None:
         """Refuse more values than the class takes; the error of `__init__` would name a base."""
+        known = [f.alias for f in attrs.fields(cls) if f.init and not f.kw_only]
+        if len(values) <= len(known):
+            return
         try:
             inspect.signature(cls).bind_partial(*values)  # a class may have its own __init__
         except TypeError:
-            known = [f.alias for f in attrs.fields(cls) if f.init and not f.kw_only]
             most = f"at most {len(known)} values, {', '.join(known)}" if known else "no values"
             found = f"{cls.__name__} takes {most}: got {len(values)}."
             fields = {f.name for f in attrs.fields(cls)}
