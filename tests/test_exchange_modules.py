@@ -1,6 +1,8 @@
 """Modules of PyTorch as people write them, custom classes, and what is refused with a remedy."""
 
 import copy
+import gc
+import weakref
 from collections import OrderedDict
 
 import attrs
@@ -470,6 +472,22 @@ def test_slopes_of_formulas(name):
     Z = X.detach().numpy().T
     dZ = activation.back(np.ones_like(Z), Z, activation.forward(Z))
     np.testing.assert_allclose(X.grad.numpy().T, dZ, rtol=0, atol=1e-12)
+
+
+def test_a_formula_keeps_no_tensors():
+    """What a formula makes is freed with its result, without a garbage collector."""
+    module = tn.exchange.to_torch(Sequential([tn.Activate(formula(lambda Z: Z * 2))], inputs=3))
+    X = torch.ones(4, 3)
+    freed = weakref.ref(X)
+    gc.disable()
+    try:
+        with torch.no_grad():
+            A = module(X)
+        del X
+        assert freed() is None, "X is alive"
+    finally:
+        gc.enable()
+    assert A.tolist() == [[2.0] * 3] * 4
 
 
 def test_what_cannot_be_applied_to_tensors():

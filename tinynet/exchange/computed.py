@@ -1,4 +1,4 @@
-"""Whether what was traced of a formula computes what the formula does.
+"""Formulas that are computed as they were traced, and whether that is what they compute.
 
 A formula may draw random numbers, count its calls or round to integers, which no trace shows. So
 the operations that were traced are computed with NumPy, and compared.
@@ -19,49 +19,75 @@ from tinynet.exchange.trace import traced
 _NUMBERS = 1000  # how many are compared at least
 
 
-class Arrays:
-    """The target of a trace that computes at once, with NumPy. A handle is the number of an array.
+class Computed:
+    """The target of a trace that computes at once. A handle is the number of an array.
 
-    `functions` are those of another target. The same function of the same arrays is computed once,
-    so that two masks Z > 0 are one.
+    The same function of the same arrays is computed once, so that two masks Z > 0 are one. A
+    subclass says what computes with arrays of its library: `functions`, `as_array`, `select`,
+    `cast` and `fill`.
     """
 
-    def __init__(self, Z: Array, functions: Iterable[np.ufunc]) -> None:
+    def __init__(self, Z: Any, dtype: Any, functions: Mapping[np.ufunc, Any]) -> None:
         self._arrays, self._handles = [Z], dict[Any, int]()
-        self.Z, self.dtype = 0, Z.dtype
+        self.Z, self.dtype = 0, np.dtype(dtype)
         self.functions: Mapping[np.ufunc, Callable[..., int]] = {
-            function: functools.partial(self._applied, function) for function in functions
+            ufunc: functools.partial(self._applied, function)
+            for ufunc, function in functions.items()
         }
 
-    def of(self, handle: int) -> Array:
-        """Return the array of a handle."""
+    def result(self, forward: Callable[[Any], Any]) -> Any:
+        """Return what a formula computes from Z, and let go of all that it made meanwhile."""
+        try:
+            return self._of(traced(forward, self.Z, self))
+        finally:
+            self._arrays.clear()
+            self._handles.clear()
+
+    def _of(self, handle: int) -> Any:
         return self._arrays[handle]
 
     def _applied(self, function: Callable[..., Any], *handles: int) -> int:
-        return self._once((function, handles), lambda: function(*map(self.of, handles)))
+        return self._once((function, handles), lambda: function(*map(self._of, handles)))
 
-    def _once(self, key: Any, compute: Callable[[], Array]) -> int:
+    def _once(self, key: Any, compute: Callable[[], Any]) -> int:
         """Return the handle of what was computed for a key, or is computed now."""
         if key not in self._handles:
             self._handles[key] = len(self._arrays)
             self._arrays.append(compute())
         return self._handles[key]
 
-    def constant(self, value: Any) -> int:
-        return self._once((value.dtype, value.shape, value.tobytes()), lambda: value)
+    # What a trace asks for.
+
+    def constant(self, value: Array) -> int:
+        key = value.dtype, value.shape, value.tobytes()
+        return self._once(key, lambda: self.as_array(value))
 
     def where(self, mask: int, x: int, y: int) -> int:
-        return self._applied(np.where, mask, x, y)
+        return self._applied(self.select, mask, x, y)
 
     def as_number(self, mask: int) -> int:
-        return self._applied(self.dtype.type, mask)
+        return self._applied(self.cast, mask)
 
     def filled(self, like: int, number: int) -> int:
-        return self._applied(_filled, like, number)
+        return self._applied(self.fill, like, number)
 
+    # What computes: here NumPy.
 
-def _filled(like: Array, number: Array) -> Array:
-    return np.broadcast_to(number, like.shape)
+    def as_array(self, value: Array) -> Any:
+        """Return a constant of a formula as an array of the library."""
+        return value
+
+    def select(self, mask: Any, x: Any, y: Any) -> Any:
+        """Return x where a mask holds, and y elsewhere."""
+        return np.where(mask, x, y)
+
+    def cast(self, mask: Any) -> Any:
+        """Return 1 where a mask holds, and 0 elsewhere."""
+        return mask.astype(self.dtype)
+
+    def fill(self, like: Any, number: Any) -> Any:
+        """Return an array of the shape of `like` in which each number is this one."""
+        return np.broadcast_to(number, like.shape)
 
 
 def computes_same(
@@ -78,8 +104,7 @@ def computes_same(
     """
     m = max(1, _NUMBERS // math.prod(shape))
     Z = np.random.default_rng(1).uniform(-4, 4, (*shape, m)).astype(dtype)
-    arrays = Arrays(Z.copy(), functions)
-    found = arrays.of(traced(forward, arrays.Z, arrays))
+    found = Computed(Z.copy(), dtype, {each: each for each in functions}).result(forward)
     with np.errstate(all="ignore"):
         expected = np.asarray(forward(Z))
     near = 1e-4 if dtype == np.float32 else 1e-6  # rounding adds up; another formula is far off

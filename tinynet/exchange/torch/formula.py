@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Shape
+from tinynet._support.arrays import Array, Shape
 from tinynet.activations import Activation
 from tinynet.errors import ConversionError
+from tinynet.exchange.computed import Computed
 from tinynet.exchange.torch.installed import nn, torch
-from tinynet.exchange.trace import Untraceable, of_examples_first, traced
+from tinynet.exchange.trace import Untraceable, of_examples_first
 
 _NAMES: dict[np.ufunc, str] = {
     np.positive: "positive", np.negative: "neg", np.absolute: "abs", np.sign: "sign",
@@ -29,6 +28,7 @@ _NAMES: dict[np.ufunc, str] = {
     np.isnan: "isnan", np.isinf: "isinf", np.logical_and: "logical_and",
     np.logical_or: "logical_or", np.logical_xor: "logical_xor", np.logical_not: "logical_not",
 }  # fmt: skip
+_FUNCTIONS = {function: getattr(torch, name) for function, name in _NAMES.items()}
 
 
 class Formula(nn.Module):
@@ -39,59 +39,35 @@ class Formula(nn.Module):
         self.activation = activation
 
     def forward(self, Z: Any) -> Any:
-        tensors = Tensors(Z)
-        return tensors.of(traced(self.activation.forward, tensors.Z, tensors))
+        return Tensors(Z).result(self.activation.forward)
 
     def extra_repr(self) -> str:
         return repr(self.activation)
 
 
-class Tensors:
-    """The target of a trace that computes at once. A handle is the number of a tensor.
-
-    The same function of the same tensors is computed once, so that two masks Z > 0 are one.
-    """
+class Tensors(Computed):
+    """The target of a trace that computes with tensors, whose first axis is the examples."""
 
     def __init__(self, Z: Any) -> None:
-        self._tensors, self._handles = [Z], dict[Any, int]()
-        self.Z, self.dtype = 0, np.dtype(str(Z.dtype).removeprefix("torch."))
-        self.functions: Mapping[np.ufunc, Callable[..., int]] = {
-            function: functools.partial(self._applied, getattr(torch, name))
-            for function, name in _NAMES.items()
-        }
+        super().__init__(Z, str(Z.dtype).removeprefix("torch."), _FUNCTIONS)
 
-    def of(self, handle: int) -> Any:
-        """Return the tensor of a handle."""
-        return self._tensors[handle]
+    @property
+    def like(self) -> Any:
+        """The tensor Z, whose dtype and device the others have."""
+        return self._of(self.Z)
 
-    def _applied(self, function: Callable[..., Any], *handles: int) -> int:
-        return self._once((function, handles), lambda: function(*map(self.of, handles)))
+    def as_array(self, value: Array) -> Any:
+        array = of_examples_first(value, self.like.dim())
+        return torch.tensor(array, device=self.like.device)
 
-    def _once(self, key: Any, compute: Callable[[], Any]) -> int:
-        """Return the handle of what was computed for a key, or is computed now."""
-        if key not in self._handles:
-            self._handles[key] = len(self._tensors)
-            self._tensors.append(compute())
-        return self._handles[key]
+    def select(self, mask: Any, x: Any, y: Any) -> Any:
+        return torch.where(mask, x, y)
 
-    def constant(self, value: Any) -> int:
-        """Return a number, or an array that is the same for each example, as (n, 1)."""
-        Z = self.of(self.Z)
-        array = of_examples_first(value, Z.dim())
-        key = array.dtype, array.shape, array.tobytes()
-        return self._once(key, lambda: torch.tensor(array, device=Z.device))
+    def cast(self, mask: Any) -> Any:
+        return mask.to(self.like.dtype)
 
-    def where(self, mask: int, x: int, y: int) -> int:
-        return self._applied(torch.where, mask, x, y)
-
-    def as_number(self, mask: int) -> int:
-        return self._applied(self._cast, mask)
-
-    def _cast(self, mask: Any) -> Any:
-        return mask.to(self.of(self.Z).dtype)
-
-    def filled(self, like: int, number: int) -> int:
-        return self._applied(torch.Tensor.expand_as, number, like)
+    def fill(self, like: Any, number: Any) -> Any:
+        return number.expand_as(like)
 
 
 def expect_same(module: Formula, shape: Shape) -> None:
