@@ -38,5 +38,9 @@ class ConversionError(TypeError):
     where: str = ""
 
 
+class ParallelError(RuntimeError):
+    """Processes that train one model together, and can do so no longer."""
+
+
 class TrainingWarning(UserWarning):
     """What is likely wrong with a training, where the code may be right all the same."""

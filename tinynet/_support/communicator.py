@@ -1,0 +1,70 @@
+"""Ranks: processes that train one model together, and how they exchange numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from tinynet._support.arrays import Array
+
+
+class Communicator(ABC):
+    """What several processes, the ranks, need in order to train one model together.
+
+    ``rank`` is the number of this process, from 0, and ``size`` is how many there are. All ranks
+    call the same methods in the same order, and each call waits for the others. A vector is a
+    contiguous 1-D array, of the same length and dtype on every rank.
+
+    To train by another means than MPI, subclass it, and pass ``fit(..., parallel=...)`` an
+    instance.
+    """
+
+    rank: int
+    size: int
+
+    @abstractmethod
+    def sum(self, vector: Array) -> None:
+        """Fill `vector` with the sum over all ranks, the same bits on each."""
+
+    @abstractmethod
+    def gather(self, vector: Array) -> Array:
+        """Return the vectors of all ranks as the rows of an array, on every rank."""
+
+    @abstractmethod
+    def broadcast(self, vector: Array) -> None:
+        """Fill `vector` with that of rank 0."""
+
+    @abstractmethod
+    def fail(self, error: BaseException) -> None:
+        """Have no rank wait for this one, which `error` ends.
+
+        Return if every rank has failed, or will learn of it by an error in its next call.
+        Otherwise end all processes.
+        """
+
+
+def gather_parts(communicator: Communicator, part: Array) -> list[Array]:
+    """Return the vectors of all ranks, which have one dtype but may differ in length."""
+    lengths = communicator.gather(np.array([part.size])).ravel().tolist()
+    padded = np.zeros(max(lengths), part.dtype)
+    padded[: part.size] = part
+    rows = communicator.gather(padded)
+    return [row[:n] for row, n in zip(rows, lengths, strict=True)]
+
+
+def gather_texts(communicator: Communicator, text: str) -> list[str]:
+    """Return the texts of all ranks."""
+    parts = gather_parts(communicator, np.frombuffer(text.encode(), np.uint8))
+    return [part.tobytes().decode() for part in parts]
+
+
+def broadcast_bytes(communicator: Communicator, content: bytes) -> bytes:
+    """Return the bytes of rank 0."""
+    length = np.array([len(content)])
+    communicator.broadcast(length)
+    vector = np.zeros(int(length[0]), np.uint8)
+    if communicator.rank == 0:
+        vector[:] = np.frombuffer(content, np.uint8)
+    communicator.broadcast(vector)
+    return vector.tobytes()
