@@ -9,8 +9,9 @@ from typing import Any, Never, Self
 import numpy as np
 
 from tinynet._support.arrays import Array
+from tinynet._support.communicator import Communicator
 from tinynet._support.elsewhere import unexpected
-from tinynet.data.sources import BATCH_SIZE, input_parts
+from tinynet.data.sources import BATCH_SIZE
 from tinynet.files import model as model_file
 from tinynet.files.archive import opened
 from tinynet.files.source import Source
@@ -22,7 +23,8 @@ from tinynet.training import checkpoint as checkpoints
 from tinynet.training import fit as training
 from tinynet.training.callbacks import Callback
 from tinynet.training.history import History
-from tinynet.training.run import Settings, output_kind
+from tinynet.training.run import Settings
+from tinynet.training.tally import output_kind
 
 
 class Sequential(Network):
@@ -89,6 +91,7 @@ class Sequential(Network):
         checkpoint: str | bytes | os.PathLike[Any] | None = None,
         checkpoint_every: int | None = None,
         detect_anomaly: bool = False,
+        parallel: Communicator | None = None,
         **unknown: Never,
     ) -> History:
         """Train on X and Y, and return the history.
@@ -131,6 +134,9 @@ class Sequential(Network):
             Steps between two checkpoints; left out, one is written after each epoch.
         detect_anomaly : bool
             Look at every array of every step, and name the first that is not finite.
+        parallel : Communicator, optional
+            Train on several processes, each of which calls `fit` with the same arguments:
+            ``tn.parallel.MPI()``. See :doc:`/parallel`.
 
         Returns
         -------
@@ -166,6 +172,7 @@ class Sequential(Network):
         return training.fit(
             self, X, Y, optimizer, settings, validation_data=validation_data, metrics=metrics,
             callbacks=callbacks, sample_weight=sample_weight, checkpoint=checkpoint,
+            parallel=parallel,
         )  # fmt: skip
 
     @classmethod
@@ -182,6 +189,7 @@ class Sequential(Network):
         epochs: int | None = None,
         optimizer: Optimizer | str | None = None,
         verbose: bool | None = None,
+        parallel: Communicator | None = None,
     ) -> tuple[Self, History]:
         """Continue the run of a file that ``fit(..., checkpoint=path)`` wrote.
 
@@ -203,6 +211,9 @@ class Sequential(Network):
             run, with other settings; any other begins without memory.
         verbose : bool, optional
             Whether to show the progress from now on.
+        parallel : Communicator, optional
+            As for `fit`. Rank 0 reads and writes the file. With another number of ranks than the
+            run began with it continues from the same parameters, and a warning says what differs.
 
         Returns
         -------
@@ -233,7 +244,7 @@ class Sequential(Network):
         return training.resume(
             cls, path, X, Y, validation_data=validation_data, metrics=metrics,
             callbacks=callbacks, sample_weight=sample_weight, epochs=epochs, optimizer=optimizer,
-            verbose=verbose,
+            verbose=verbose, parallel=parallel,
         )  # fmt: skip
 
     def evaluate(
@@ -244,6 +255,7 @@ class Sequential(Network):
         batch_size: int | None = None,
         sample_weight: Any = None,
         steps_per_epoch: int | None = None,
+        parallel: Communicator | None = None,
     ) -> dict[str, float]:
         """Return the loss, penalties included, and the metrics on X and Y, by name.
 
@@ -255,6 +267,8 @@ class Sequential(Network):
             As for `fit`.
         batch_size : int, optional
             Examples a pass; by default so many that a pass takes little memory.
+        parallel : Communicator, optional
+            As for `fit`: each process evaluates a part, and all get the whole result.
 
         Returns
         -------
@@ -269,9 +283,13 @@ class Sequential(Network):
         >>> model.evaluate([[1.0, 2.0]], [[2.0, 5.0]], metrics=["r2"])["loss"]
         0.25
         """
-        return training.evaluate(self, X, Y, metrics, batch_size, sample_weight, steps_per_epoch)
+        return training.evaluate(
+            self, X, Y, metrics, batch_size, sample_weight, steps_per_epoch, parallel
+        )
 
-    def predict(self, X: Any, batch_size: int | None = None) -> Array:
+    def predict(
+        self, X: Any, batch_size: int | None = None, parallel: Communicator | None = None
+    ) -> Array:
         """Return A[L] for X.
 
         It writes nothing into a model that is built, so threads may share one.
@@ -282,6 +300,8 @@ class Sequential(Network):
             Examples as columns.
         batch_size : int, optional
             Examples a pass; by default so many that a pass takes little memory.
+        parallel : Communicator, optional
+            As for `fit`: each process predicts a part, and all get the whole result.
 
         Returns
         -------
@@ -296,18 +316,7 @@ class Sequential(Network):
         >>> model.predict([[1.0, 2.0]])
         array([[2., 4.]], dtype=float32)
         """
-        m, parts = input_parts(self, X, batch_size)
-        held: dict[int, Any] = {}
-        start, A = 0, np.empty(0)
-        for part in parts:
-            of_part = self.storage.outputs_of(part, held)
-            if of_part.shape[-1] == m:
-                return of_part
-            if start == 0:
-                A = np.empty((*of_part.shape[:-1], m), of_part.dtype)
-            stop = start + of_part.shape[-1]
-            A[..., start:stop], start = of_part, stop
-        return A
+        return training.predict(self, X, batch_size, parallel)
 
     def predict_labels(
         self, X: Any, threshold: float | None = None, batch_size: int | None = None

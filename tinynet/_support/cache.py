@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet._support.arrays import Array, write
+from tinynet._support.communicator import SharedBatch
 
 
 class Cache:
@@ -21,6 +22,8 @@ class Cache:
     and a column of m times 1/m: the product with the column is the mean over the examples.
     ``input_shape`` is the shape of A_prev without the examples.
     ``dot(one, other, out)`` is the product of two matrices, on one thread in a small model.
+    ``shared`` is None, or in training on several processes the `SharedBatch` of which the examples
+    here are a part: a layer that takes means over the examples asks it for those of all.
     ``parameters`` are the names of the parameters, and ``chains`` the chains of a layer that is
     made of layers. ``where`` names the layer in messages. A layer may keep anything else here.
 
@@ -35,6 +38,7 @@ class Cache:
     training = False
     rng: Any = None
     where = ""
+    shared: SharedBatch | None = None
     parameters: tuple[str, ...] = ()
     chains: Sequence[Any] = ()
     dot: Any = staticmethod(np.ndarray.dot)

@@ -35,6 +35,15 @@ class Communicator(ABC):
     def broadcast(self, vector: Array) -> None:
         """Fill `vector` with that of rank 0."""
 
+    def part(self, batch: slice) -> slice:
+        """Return this rank's part of the examples of a batch.
+
+        The parts of the ranks follow one another, and their sizes differ by one at most.
+        """
+        n = batch.stop - batch.start
+        start, stop = (batch.start + n * rank // self.size for rank in (self.rank, self.rank + 1))
+        return slice(start, stop)
+
     @abstractmethod
     def fail(self, error: BaseException) -> None:
         """Have no rank wait for this one, which `error` ends.
@@ -42,6 +51,38 @@ class Communicator(ABC):
         Return if every rank has failed, or will learn of it by an error in its next call.
         Otherwise end all processes.
         """
+
+
+class SharedBatch:
+    """A batch of which each rank has a part, for layers that compute over the whole batch.
+
+    ``m`` is the number of examples in the part of this rank. It is 0 where the batch has fewer
+    examples than there are ranks. Then the rank computes with an example that does not count.
+    """
+
+    def __init__(self, communicator: Communicator) -> None:
+        self.communicator, self.m = communicator, 0
+
+    def mean(self, of_part: Array) -> Array:
+        """Return the mean over all examples for `of_part`, the mean over those of this rank.
+
+        >>> import numpy as np
+        >>> import tinynet as tn
+        >>> def mean(communicator):
+        ...     batch = SharedBatch(communicator)
+        ...     batch.m = 1 + communicator.rank  # one example of 0, and two of 3
+        ...     return batch.mean(np.array([3.0 * communicator.rank]))
+        >>> tn.parallel.Threads.run(2, mean)
+        [array([2.]), array([2.])]
+        """
+        vector = np.append(of_part * self.m if self.m else np.zeros_like(of_part), self.m)
+        vector = vector.astype(of_part.dtype, copy=False)
+        self.communicator.sum(vector)
+        return (vector[:-1] / vector[-1]).reshape(of_part.shape)
+
+    def gather(self, vector: Array) -> Array:
+        """Return the vectors of all ranks as the rows of an array."""
+        return self.communicator.gather(vector)
 
 
 def gather_parts(communicator: Communicator, part: Array) -> list[Array]:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
+from tinynet._support.communicator import Communicator
 from tinynet._support.random import Random
 
 _SAMPLE = 1024  # the most examples that metrics are tried on
@@ -25,6 +26,7 @@ class Batches(ABC):
     ``m`` is the number of examples an epoch, ``steps`` the number of batches and ``smallest`` the
     number of examples in the smallest batch, each None where it is not known in advance. ``shape``
     is the shape of an example. ``weighs_metrics`` is whether the weights count in metrics too.
+    After `divide` all this is still said of whole batches, of which a rank has a part.
     """
 
     m: int | None = None
@@ -32,6 +34,11 @@ class Batches(ABC):
     smallest: int | None = None
     shape: Shape
     weighs_metrics = False
+    communicator: Communicator | None = None
+
+    def divide(self, communicator: Communicator) -> None:
+        """Have an epoch give only this rank's part of each batch, which may be empty."""
+        self.communicator = communicator
 
     @abstractmethod
     def sample(self) -> Batch:
@@ -68,9 +75,11 @@ class CountedBatches(Batches):
         # The order within a full batch would change nothing.
         return rng if self.shuffle and self.steps > 1 else None
 
-    def starts(self, start: int) -> range:
-        """Return the first example of each batch, from batch `start` on."""
-        return range(start * self.size, self.m, self.size)
+    def slices(self, start: int, stop: int) -> Iterator[slice]:
+        """Return where in start … stop - 1 each batch is, or this rank's part of each."""
+        places = range(start, stop, self.size)
+        batches = (slice(at, min(at + self.size, stop)) for at in places)
+        return batches if self.communicator is None else map(self.communicator.part, batches)
 
 
 class ArraySlices(CountedBatches):
@@ -89,8 +98,8 @@ class ArraySlices(CountedBatches):
         return X[..., spread], Y[..., spread], w[0][..., spread] if w else None
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
-        for at in self.starts(start):
-            yield _batch([array[..., at : at + self.size] for array in self.arrays])
+        for batch in self.slices(start * self.size, self.m):
+            yield _batch([array[..., batch] for array in self.arrays])
 
 
 class ArrayBatches(ArraySlices):
@@ -109,7 +118,17 @@ class ArrayBatches(ArraySlices):
             self.arrays = [arrays[0], np.copy(arrays[1]), *arrays[2:]]
             return
         self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in arrays]
-        self.buffers = {m: self._buffers(m) for m in {self.size, self.smallest}}
+        self._make_buffers()
+
+    def divide(self, communicator: Communicator) -> None:
+        super().divide(communicator)
+        if self.steps > 1:
+            self._make_buffers()
+
+    def _make_buffers(self) -> None:
+        batches = [slice(0, self.size), slice(0, self.smallest)]
+        parts = batches if self.communicator is None else map(self.communicator.part, batches)
+        self.buffers = {m: self._buffers(m) for m in {part.stop - part.start for part in parts}}
 
     def _buffers(self, m: int) -> tuple[list[Array], Batch]:
         """Return arrays for m rows of X, of Y and of w, and the batch that they are as columns."""
@@ -123,8 +142,8 @@ class ArrayBatches(ArraySlices):
         return self._gather(np.arange(self.m) if rng is None else rng.permutation(self.m), start)
 
     def _gather(self, order: Array, start: int) -> Iterator[Batch]:
-        for at in self.starts(start):
-            chosen = order[at : at + self.size]
+        for place in self.slices(start * self.size, self.m):
+            chosen = order[place]
             arrays, batch = self.buffers[len(chosen)]
             for rows, array in zip(self.rows, arrays, strict=True):
                 # With mode "clip", take writes straight into `out`. The indices are in range.

@@ -55,7 +55,7 @@ class FileBatches(CountedBatches):
         warn_of_lost_digits((given[0], given[1]), (X, Y))
 
     def sample(self) -> Batch:
-        return next(self._in_order(0))
+        return self._checked([rows[: self.size] for rows in self.sources], np.arange(self.size))
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         rng = self.shuffled_by(rng)
@@ -66,13 +66,13 @@ class FileBatches(CountedBatches):
         return self._by_pools(int.from_bytes(rng.bytes(8), "little"), start)
 
     def _in_order(self, start: int) -> Iterator[Batch]:
-        for at in self.starts(start):
-            parts = [np.ascontiguousarray(rows[at : at + self.size]) for rows in self.sources]
-            yield self._checked(parts, np.arange(at, at + len(parts[0])))
+        for batch in self.slices(start * self.size, self.m):
+            parts = [np.ascontiguousarray(rows[batch]) for rows in self.sources]
+            yield self._checked(parts, np.arange(batch.start, batch.stop))
 
     def _by_rows(self, order: Array, start: int) -> Iterator[Batch]:
-        for at in self.starts(start):
-            chosen = order[at : at + self.size]
+        for place in self.slices(start * self.size, self.m):
+            chosen = order[place]
             yield self._checked([rows[chosen] for rows in self.sources], chosen)
 
     def _by_pools(self, seed: int, start: int) -> Iterator[Batch]:
@@ -85,16 +85,27 @@ class FileBatches(CountedBatches):
         for number, (first, last) in enumerate(pairwise(ends), 1):
             if last <= begin:
                 continue
-            examples = self._examples(blocks, first, last)
-            breaks = np.flatnonzero(np.diff(examples) != 1) + 1
-            for at, stop in pairwise([0, *breaks.tolist(), len(examples)]):
-                for rows, pool in zip(self.sources, pools, strict=True):
-                    pool[at:stop] = rows[examples[at] : examples[stop - 1] + 1]
             # A generator for each pool: a pool that is left out needs no drawing.
             order = np.random.default_rng((seed, number)).permutation(last - first)
-            for at in range(max(begin - first, 0), len(order), self.size):
-                chosen = order[at : at + self.size]
-                yield self._checked([pool[chosen] for pool in pools], examples[chosen])
+            places = self.slices(max(begin - first, 0), len(order))
+            batches = [order[place] for place in places]
+            needed, rows = np.unique(np.concatenate(batches), return_inverse=True)
+            examples = self._examples(blocks, first, last)
+            self._read(examples[needed], pools)
+            at = 0
+            for chosen in batches:
+                of_batch = rows[at : at + len(chosen)]
+                at += len(chosen)
+                yield self._checked([pool[of_batch] for pool in pools], examples[chosen])
+
+    def _read(self, examples: Array, pools: Sequence[Array]) -> None:
+        """Fill the pools with these examples; those that follow one another are read at once."""
+        if not len(examples):
+            return
+        breaks = np.flatnonzero(np.diff(examples) != 1) + 1
+        for at, stop in pairwise([0, *breaks.tolist(), len(examples)]):
+            for rows, pool in zip(self.sources, pools, strict=True):
+                pool[at:stop] = rows[examples[at] : examples[stop - 1] + 1]
 
     def _examples(self, blocks: Array, first: int, last: int) -> Array:
         """Return which examples stand at places first … last - 1 in this order of blocks."""
@@ -108,6 +119,8 @@ class FileBatches(CountedBatches):
         """Return parts of X and Y as a batch, checked and cast; an error names the example."""
         X, Y = (as_columns(rows, part) for rows, part in zip(self.sources, parts, strict=True))
         w = None if self.w is None else self.w[examples]
+        if not len(examples):
+            return *empty_batch(self.network), w
         try:
             return *self.network.check_data(X, Y), w
         except REFUSALS as error:
@@ -132,6 +145,12 @@ class FileBatches(CountedBatches):
             except REFUSALS as error:
                 error.args = (f"Among the examples from {at} on: {error}",)
                 raise
+
+
+def empty_batch(network: Network) -> tuple[Array, Array]:
+    """Return X and Y of no examples, for a rank whose part of a batch is empty."""
+    X = np.empty((*network.inputs, 0), network.takes.dtype)
+    return X, np.empty((*network.outputs, 0), network.dtype)
 
 
 def on_disk(*arrays: Any) -> bool:

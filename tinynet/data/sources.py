@@ -10,6 +10,7 @@ import numpy as np
 from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import check_finite, integer_or_none
+from tinynet._support.communicator import Communicator
 from tinynet._support.random import state_of
 from tinynet.data.batches import ArrayBatches, ArraySlices, Batches
 from tinynet.data.digits import warn_of_lost_digits
@@ -140,20 +141,29 @@ def ordered_batches(
     return training_batches(network, X, Y, *options, **how).training
 
 
-def input_parts(network: Network, X: Any, batch_size: int | None) -> tuple[int, Iterable[Array]]:
-    """Return how many examples X has, and parts of X in order, which are checked and cast."""
+def input_parts(
+    network: Network, X: Any, batch_size: int | None, communicator: Communicator | None = None
+) -> tuple[int, Iterable[Array]]:
+    """Return how many examples X has, and parts of X in order, which are checked and cast.
+
+    Of several ranks, each gets its own examples.
+    """
     if batch_size is not None:
         integer_or_none("batch_size", batch_size)
     is_array = type(X) is np.ndarray
     shape = X.shape if is_array else shape_of(X)
-    if batch_size is None and shape[-1:] <= (_part(network),) and (is_array or not on_disk(X)):
+    is_small = batch_size is None and shape[-1:] <= (_part(network),)
+    if is_small and communicator is None and (is_array or not on_disk(X)):
         X = network.check_inputs(X)
         return X.shape[-1], (X,)
     is_checked = is_array and network.is_built and shape[:-1] == network.inputs
     if not is_checked and not on_disk(X):
         X = network.check_inputs(X)  # builds the network, or refuses X as a whole
     rows = by_examples("X", X)
-    return len(rows), _parts(network, rows, batch_size or _part(network))
+    own = slice(0, len(rows))
+    if communicator is not None and len(rows):
+        own = communicator.part(own)
+    return own.stop - own.start, _parts(network, rows, own, batch_size or _part(network))
 
 
 def shape_of(X: Any) -> Shape:
@@ -164,9 +174,10 @@ def shape_of(X: Any) -> Shape:
         return ()
 
 
-def _parts(network: Network, rows: Any, size: int) -> Iterator[Array]:
-    for at in range(0, max(len(rows), 1), size):  # no rows at all are one part, which is refused
-        part = network.check_inputs(as_columns(rows, rows[at : at + size]))
+def _parts(network: Network, rows: Any, own: slice, size: int) -> Iterator[Array]:
+    # No rows at all are one part, which is refused.
+    for at in range(own.start, max(own.stop, own.start + 1), size):
+        part = network.check_inputs(as_columns(rows, rows[at : min(at + size, own.stop)]))
         check_finite("X", part, at)
         yield part
 

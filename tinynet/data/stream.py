@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet._support import checks
+from tinynet._support.arrays import Array
+from tinynet._support.communicator import Communicator
 from tinynet._support.quiet import quiet
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, Batches
 from tinynet.data.digits import warn_of_lost_digits
-from tinynet.data.disk import REFUSALS
+from tinynet.data.disk import REFUSALS, empty_batch
 from tinynet.model.network import Network
 
 
@@ -37,6 +39,38 @@ VALIDATION = Caller(
 )
 
 
+class Sharded:
+    """A stream that gives each of several ranks other examples: its part of every batch.
+
+    A batch of the training is then what the streams of all ranks give, one after the other. The
+    parts may differ in size, and a rank whose stream ends first goes along without examples until
+    the others end. Without `Sharded`, every rank is given the same stream, and takes its part of
+    each batch.
+
+    Parameters
+    ----------
+    stream : iterable or function
+        What `fit` takes as a stream: an iterable of batches, or a function that returns one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> def train(communicator):
+    ...     rng = np.random.default_rng(communicator.rank)  # each rank draws other examples
+    ...     batches = [(X, 2 * X) for X in rng.normal(size=(5, 1, 8))]
+    ...     model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=1, seed=1)
+    ...     stream = tn.parallel.Sharded(batches)
+    ...     model.fit(stream, optimizer=tn.SGD(0.1), epochs=20, parallel=communicator)
+    ...     return round(model.W[1].item(), 3)
+    >>> tn.parallel.Threads.run(2, train)
+    [2.0, 2.0]
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+
 class StreamBatches(Batches):
     """A stream of batches (X, Y) or (X, Y, sample_weight), in the order of the stream.
 
@@ -55,17 +89,18 @@ class StreamBatches(Batches):
         steps_per_epoch: int | None = None,
         caller: Caller = FIT,
     ) -> None:
-        self.network, self.stream, self.limit = network, stream, steps_per_epoch
-        self.caller = caller
+        self.is_sharded, self.stream = isinstance(stream, Sharded), _unwrapped(stream)
+        self.network, self.limit, self.caller = network, steps_per_epoch, caller
         self.mean_weight = 1.0
         self.is_weighted: bool | None = None  # unknown before the first batch
-        self.is_endless = not is_iterable(stream)
-        self.steps = self.limit if self.is_endless else _length(stream, self.limit)
+        self.is_endless = not is_iterable(self.stream)
+        self.steps = self.limit if self.is_endless else _length(self.stream, self.limit)
         first, iterator = self._begin()
         X, _, w = self.first = self._checked(1, first)
         self.shape, self.is_weighted = X.shape[:-1], w is not None
         self.weighs_metrics = self.is_weighted
         if self.is_weighted:
+            self.weight_sums = self._weight_sums()
             self.mean_weight = self._mean_weight()
             # Begun anew, because a stream may fill the same arrays with every batch.
             first, iterator = self._begin()
@@ -80,20 +115,54 @@ class StreamBatches(Batches):
             return first, iterator
         raise self._empty()
 
+    def divide(self, communicator: Communicator) -> None:
+        super().divide(communicator)
+        if self.is_weighted and self.is_sharded:
+            communicator.sum(self.weight_sums)
+            self.mean_weight = self._mean_weight()
+
     def _mean_weight(self) -> float:
-        """Return the mean weight of the examples of an epoch, which is read for it."""
+        return float(self.weight_sums[0] / self.weight_sums[1])
+
+    def _weight_sums(self) -> Array:
+        """Return the sum of the weights of an epoch, which is read for it, and their number."""
         (first, others), sums = self._begin(), np.zeros(2)
         for number, batch in enumerate(islice(chain([first], others), self.limit), 1):
             self._checked(number, batch)
             w = np.asarray(batch[2], np.float64)
             sums += w.sum(), w.size
         checks.expect_some_weight(sums[:1])
-        return float(sums[0] / sums[1])
+        return sums
 
     def sample(self) -> Batch:
         return self.first
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
+        batches = self._whole(start)
+        return batches if self.communicator is None else self._parts(batches, self.communicator)
+
+    def _parts(self, batches: Iterator[Batch], communicator: Communicator) -> Iterator[Batch]:
+        """Yield this rank's part of each batch, as long as any rank has one.
+
+        So no rank waits for the step of another whose stream has ended.
+        """
+        nothing: Batch = *empty_batch(self.network), np.empty(0) if self.is_weighted else None
+        while True:
+            X, Y, w = next(batches, nothing)
+            sizes = communicator.gather(np.array([X.shape[-1]])).ravel().tolist()
+            if not any(sizes):
+                return
+            if self.is_sharded:
+                yield X, Y, w
+                continue
+            if len(set(sizes)) > 1:
+                found = f"The streams of the ranks give batches of {sizes} examples"
+                remedy = "Give every rank the same stream, or use tn.parallel.Sharded(stream)."
+                raise ValueError(f"{found}, expected as many. {remedy}")
+            own = communicator.part(slice(0, sizes[0]))
+            yield X[..., own], Y[..., own], None if w is None else w[own]
+
+    def _whole(self, start: int) -> Iterator[Batch]:
         iterator = iter(self.stream) if self.iterator is None else self.iterator
         self.iterator = iterator if self.is_endless else None
         number = start
@@ -141,6 +210,10 @@ class StreamBatches(Batches):
         return X, Y, w
 
 
+def _unwrapped(X: Any) -> Any:
+    return X.stream if isinstance(X, Sharded) else X
+
+
 def is_iterable(X: Any) -> bool:
     """Return whether X itself can be iterated over; a class only makes what can."""
     return hasattr(type(X), "__iter__")
@@ -148,6 +221,7 @@ def is_iterable(X: Any) -> bool:
 
 def is_stream(X: Any, Y: Any, caller: Caller = FIT) -> bool:
     """Return whether X gives whole batches, and so comes without Y."""
+    X = _unwrapped(X)
     if Y is None:
         if hasattr(X, "__array__") or hasattr(X, "tocsr") or X is None:
             raise TypeError(f"Y is missing, expected with arrays. Use {caller.arrays}.")
@@ -171,6 +245,7 @@ def stream_batches(
     caller: Caller = FIT,
 ) -> StreamBatches:
     """Return the batches of a stream, if none of these options is chosen."""
+    given, X = X, _unwrapped(X)
     refused = [name for name, value in options.items() if value is not None and value is not False]
     if refused:
         found = f"A stream of batches got {' and '.join(refused)}, expected none of these"
@@ -191,7 +266,7 @@ def stream_batches(
     if not is_iterable(X) and steps_per_epoch is None:
         remedy = "Add steps_per_epoch=..., the batches of an epoch."
         raise ValueError(f"X is a function. {caller.instead.format(batches='X()') or remedy}")
-    return StreamBatches(network, X, steps_per_epoch, caller)
+    return StreamBatches(network, given, steps_per_epoch, caller)
 
 
 def _length(stream: Any, limit: int | None) -> int | None:

@@ -282,18 +282,21 @@ def _agree(read: Any, described: Any) -> bool:
 
 
 @contextlib.contextmanager
-def opened(source: Source, writers: str = WRITERS) -> Iterator[Archive]:
+def opened(
+    source: Source, writers: str = WRITERS, content: BinaryIO | None = None
+) -> Iterator[Archive]:
     """Open a file that `write_file` wrote; whatever is wrong with it is a `FileFormatError`.
 
     So is any error within the block, except those that are no fault of the file: a name that is
     unknown here, a plugin that cannot be imported, too little memory for what the file holds.
+    `content` is that of the file at a path, where it has been read already.
     """
     import zipfile
 
     expect_source(source, "seek")
     with contextlib.ExitStack() as stack:
-        file: Any = source
-        if isinstance(source, PATH):
+        file: Any = source if content is None else content
+        if content is None and isinstance(source, PATH):
             file = stack.enter_context(open(file_path("path", source, "net.npz"), "rb"))
         stack.enter_context(refusing(source, writers))
         archive = stack.enter_context(zipfile.ZipFile(file))

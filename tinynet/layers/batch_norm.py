@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape, clear_subnormals
 from tinynet._support.cache import Cache
+from tinynet._support.communicator import SharedBatch
 from tinynet._support.fields import fraction
 from tinynet.errors import ShapeError
 from tinynet.initializers import Constant, Zeros
@@ -41,6 +42,8 @@ class BatchNorm(Normalization):
     A pass of training needs two examples of units: a batch of one raises `ShapeError`. Outside
     training the running statistics take the place of mean and variance. Then an example's Z does
     not depend on the other examples, and dA_prev = gamma / sqrt(running_variance + epsilon) · dZ.
+
+    Where several processes train one model, the batch is that of all of them together.
 
     The defaults and the unbiased running variance (the factor m / (m - 1), as in the paper) are
     PyTorch's, whose momentum is 1 - momentum here. Keras's momentum is the momentum here, but its
@@ -86,11 +89,16 @@ class BatchNorm(Normalization):
             centered(A_prev, cache.running_mean, out=cache.centered)
             np.sqrt(cache.running_variance + self.epsilon, out=cache.std)
             return
-        m = _at_least_two(A_prev, cache)
+        m = A_prev.shape[-1]
         positions = m // cache.A_prev.shape[-1]
         mean = A_prev.dot(mean_column(cache, positions)) / positions
         C = centered(A_prev, mean, out=cache.centered)
         squares = np.vecdot(C, C)[..., np.newaxis]
+        if cache.shared is not None:
+            own = mean
+            m, mean, squares = _of_whole_batch(cache.shared, positions, mean, squares)
+            C += own - mean
+        _expect_two(m, cache)
         np.sqrt(squares / m + self.epsilon, out=cache.std)
         self._update(cache.running_mean, mean)
         self._update(cache.running_variance, squares / (m - 1))
@@ -116,21 +124,39 @@ class BatchNorm(Normalization):
         if not cache.training:
             return np.multiply(self.slope(cache, out), dZ, out=out)
         positions = dZ.shape[-1] // cache.A_prev.shape[-1]
-        np.copyto(out, cache.dgamma / (positions * cache.std))
+        dgamma, dbeta = cache.dgamma, cache.dbeta
+        if cache.shared is not None:
+            dgamma, dbeta = cache.shared.mean(np.stack([dgamma, dbeta]))
+        np.copyto(out, dgamma / (positions * cache.std))
         out *= cache.centered
         out -= dZ
-        out += cache.dbeta / positions
+        out += dbeta / positions
         out *= -cache.gamma / cache.std
         return out
 
 
-def _at_least_two(A_prev: Array, cache: Cache) -> int:
-    """Return the number of values of each unit, if they have a variance."""
-    m = A_prev.shape[-1]
+def _of_whole_batch(
+    shared: SharedBatch, positions: int, mean: Array, squares: Array
+) -> tuple[int, Array, Array]:
+    """Return the number, mean and sum of squares around it of the values on all ranks.
+
+    They follow from those of each rank (Chan, Golub and LeVeque 1983, "Algorithms for computing the
+    sample variance"), exchanged at once.
+    """
+    n = len(mean)
+    of_rank = np.concatenate([mean[:, 0], squares[:, 0], [shared.m * positions]], dtype=mean.dtype)
+    means, squares, counts = np.split(shared.gather(of_rank), [n, 2 * n], axis=1)
+    m = counts.sum()
+    mean = (counts * means).sum(axis=0) / m
+    squares = ((counts > 0) * squares + counts * (means - mean) ** 2).sum(axis=0)
+    return int(m), mean[:, np.newaxis], squares[:, np.newaxis]
+
+
+def _expect_two(m: int, cache: Cache) -> None:
+    """Refuse one value of each unit, which has no variance."""
     if m == 1:
         raise ShapeError(
             f"A_prev has one example{cache.where}, expected at least 2 in training, because one "
             "example has no variance. Choose a batch_size that leaves no single example over, or "
             "use LayerNorm."
         )
-    return m

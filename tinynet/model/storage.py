@@ -11,6 +11,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape, carve, size, write
 from tinynet._support.cache import Cache
+from tinynet._support.communicator import SharedBatch
 from tinynet._support.products import dot_for
 from tinynet._support.random import Random
 from tinynet.activations import Identity
@@ -44,7 +45,8 @@ class Storage:
 
     ``values`` is ``params`` and ``state`` in one: all that training changes in a model.
     ``decaying`` are the views of the parameters that weight decay acts on. ``identity`` is for
-    the memory of an optimizer, which belongs to one model.
+    the memory of an optimizer, which belongs to one model. ``summed`` is ``grads`` and three more
+    numbers, which ranks that train together sum up in one move.
     """
 
     def __init__(
@@ -58,7 +60,8 @@ class Storage:
         parameters = [layer.parameters for layer in placed]
         state = [layer.state for layer in placed]
         self.n_params = n = size(parameters)
-        self.values, self.grads = np.zeros(n + size(state), dtype), np.zeros(n, dtype)
+        self.values, self.summed = np.zeros(n + size(state), dtype), np.zeros(n + 3, dtype)
+        self.grads = self.summed[:n]
         self.params, self.state = self.values[:n], self.values[n:]
         self.param_views = carve(self.params, parameters)
         self.grad_views = carve(self.grads, parameters)
@@ -75,7 +78,8 @@ class Storage:
                     self.decaying.append(layer.params[name])
         self._chains: dict[int, ModelChain] = {}
         self._idle: dict[int, list[ModelChain]] = {}  # small chains of `outputs_of`, by batch size
-        self._filled = {id(self.values), id(self.grads)}  # arrays that passes and steps fill
+        self.shared: SharedBatch | None = None
+        self._filled = {id(self.values), id(self.summed)}  # arrays that passes and steps fill
         self.hold(NetworkIdentity())
 
     def hold(self, identity: NetworkIdentity) -> None:
@@ -111,7 +115,7 @@ class Storage:
                 del self._chains[next(iter(self._chains))]
             caches = self._new_caches(self.layers, m, goes_back=True)
             chain = self._chains[m] = ModelChain(self.layers, caches, self.output, m)
-            self._filled = {id(self.values), id(self.grads)}
+            self._filled = {id(self.values), id(self.summed)}
             for each in self._chains.values():
                 for _, cache in each.all_links():
                     self._filled |= {id(vars(cache)[name]) for name in _BUFFERS}
@@ -134,6 +138,13 @@ class Storage:
         for chain in self._chains.values():
             chain.set_mode(False, None)  # so that the next pass of training sets it anew
         return parts
+
+    def share_batches(self, shared: SharedBatch | None) -> None:
+        """Have each batch of training be a part of `shared`, or with None be the whole."""
+        self.shared = shared
+        for chain in self._chains.values():
+            for _, cache in chain.all_links():
+                cache.shared = shared
 
     def holds(self, X: Array) -> bool:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""
@@ -191,6 +202,7 @@ class Storage:
             dot = np.ndarray.dot if self.has_one_thread else dot_for(size)
             buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
             buffers["input_shape"] = layer.input_shape
+            buffers["shared"] = self.shared if goes_back else None
             for name in names:
                 buffers[name] = make((*layer.output_shape, m), self.dtype)
             if type(layer.layer.activation) is Identity:  # one array for both: nothing is copied

@@ -14,7 +14,7 @@ from tinynet.metrics import confusion_matrix as counted
 from tinynet.metrics.classification import true_classes
 from tinynet.plot.axes import axes
 from tinynet.sequential import Sequential
-from tinynet.training.run import output_kind
+from tinynet.training.tally import output_kind
 
 _MARGIN = 0.1  # of the range of the data, at each side
 _PALE = 0.6  # how much of a class's color its region has

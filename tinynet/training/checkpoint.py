@@ -39,7 +39,8 @@ _DTYPES = (
 Path: TypeAlias = str | bytes | os.PathLike[Any]
 _MOST_ARRAYS = 1000  # to find one takes time
 _OF_HISTORY = ("float64", "int64", "bool")
-_OF_RUN = ("settings", "optimizer", "validated", "epoch", "step", "stopped")  # named as in a Run
+# Named as in a Run.
+_OF_RUN = ("settings", "optimizer", "n_ranks", "validated", "epoch", "step", "stopped")
 
 
 @attrs.frozen(slots=False, kw_only=True, eq=False, repr=False)
@@ -48,6 +49,7 @@ class SavedRun:
 
     settings: Settings
     optimizer: Optimizer
+    n_ranks: int = fields.integer()
     metrics: list[str]
     functions: list[str]  # those of the metrics that no registered name stands for
     validated: bool = attrs.field(converter=bool)
@@ -97,7 +99,9 @@ class SavedRun:
         run.resumed, run.rng_at_epoch = True, self.rng["epoch"]
         run.epoch, run.step, run.tally = self.epoch, self.step, run.new_tally()
         run.tally.cost_sum, run.tally.examples = self.measured
-        run.tally.batches = {name: [array] for name, array in self.arrays["so_far"].items()}
+        own = slice(None) if run.rank == 0 else slice(0)  # all that was predicted counts once
+        so_far = self.arrays["so_far"].items()
+        run.tally.batches = {name: [array[..., own]] for name, array in so_far}
         for name, values in self.arrays["history"].items():
             run.history[name] = values.tolist()
         with refusing(path), np.errstate(all="ignore"):
@@ -118,13 +122,16 @@ def _restore_callback(callback: Callback, state: Mapping[str, Any]) -> None:
         raise FileFormatError(f"its {kind.__name__} cannot be restored: {fault}") from error
 
 
-def write(run: Run, callbacks: Sequence[Callback], path: Path) -> None:
+def write(
+    run: Run, predictions: dict[str, Array], callbacks: Sequence[Callback], path: Path
+) -> None:
     """Write a run, with the state of these callbacks, to a file in one move.
 
-    What `read` would refuse is refused here, and the earlier file stays.
+    `predictions` are those of the epoch so far. What `read` would refuse is refused here, and the
+    earlier file stays.
     """
     states = [_state(callback) for callback in callbacks]
-    arrays = {"optimizer": run.optimizer.memory, "so_far": run.tally.predictions()}
+    arrays = {"optimizer": run.optimizer.memory, "so_far": predictions}
     arrays |= {f"callback{i}": own for i, (_, own) in enumerate(states)}
     arrays["history"] = {name: _as_array(name, values) for name, values in run.history.items()}
     _expect_few(arrays)
@@ -252,7 +259,8 @@ def read(file: Contents, network: Network) -> SavedRun:
     """
     expect("run" in file.description, "it holds a model but no run")
     expect(network.loss is not None, "it has a run without a loss")
-    found, names = file.description["run"], attrs.fields_dict(SavedRun).keys()
+    # Earlier versions trained on one rank, and did not say so.
+    found, names = {"n_ranks": 1, **file.description["run"]}, attrs.fields_dict(SavedRun).keys()
     expect(found.keys() == names, f"it has a run that has {', '.join(sorted(found))[:200]}")
     _expect_few(found["arrays"])
     settings = Settings.from_description(found["settings"])

@@ -44,6 +44,7 @@ class Diagnostics(Callback):
     say, or "" if there will be nothing to say, and is removed; with None it is called again.
     """
 
+    first_rank_only = True
     costs: list[float]  # of the first steps
     losses: list[float]  # the first, and the last ones
     layers: list[PlacedLayer]  # which may stand still

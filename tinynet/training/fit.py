@@ -1,19 +1,23 @@
-"""`fit`, `resume` and `evaluate`: what a user passes becomes a run, and the loop takes it."""
+"""`fit`, `resume`, `evaluate`, `predict`: what a user passes is checked, and becomes a run."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import attrs
+import numpy as np
 
+from tinynet._support.arrays import Array
 from tinynet._support.checks import file_path, integer_or_none, shown
 from tinynet._support.quiet import quiet
+from tinynet._support.warn import warn
 from tinynet.data.batches import Batches
 from tinynet.data.disk import REFUSALS
-from tinynet.data.sources import Prepared, ordered_batches, shape_of, training_batches
+from tinynet.data.sources import Prepared, input_parts, ordered_batches, shape_of, training_batches
 from tinynet.data.stream import EVALUATE, FIT, RESUME, VALIDATION, Caller
 from tinynet.errors import ShapeError
 from tinynet.files import model as model_file
@@ -23,12 +27,23 @@ from tinynet.model.network import Network
 from tinynet.optimizers import SGD, Optimizer
 from tinynet.training import checkpoint as checkpoints
 from tinynet.training.callbacks import Callback
-from tinynet.training.checkpoint import Path
+from tinynet.training.checkpoint import Path, SavedRun
 from tinynet.training.diagnostics import Diagnostics
+from tinynet.training.evaluation import evaluate as evaluate_batches
+from tinynet.training.evaluation import outputs
 from tinynet.training.history import History
+from tinynet.training.joining import (
+    content_of_first,
+    expect_same_evaluation,
+    expect_same_parameters,
+    expect_same_run,
+    ranks_of,
+    together,
+    use_generator_of_first,
+)
 from tinynet.training.loop import Loop
-from tinynet.training.loop import evaluate as evaluate_batches
 from tinynet.training.progress import ProgressBar
+from tinynet.training.ranks import Ranks
 from tinynet.training.run import INTERRUPTED, Run, Settings
 
 N = TypeVar("N", bound=Network)
@@ -46,6 +61,7 @@ def fit(
     callbacks: Callback | Sequence[Callback] | None,
     sample_weight: Any,
     checkpoint: Path | None,
+    parallel: Any,
 ) -> History:
     """Train a network from the first epoch on; `Sequential.fit` documents the arguments."""
     every = settings.checkpoint_every
@@ -55,16 +71,22 @@ def fit(
     if checkpoint is not None:
         checkpoint = file_path("checkpoint", checkpoint, "run.npz")
     optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
-    functions = resolve(metrics)
-    with network.unchanged_if_refused(), optimizer.unchanged_if_refused():
-        data = _prepare(network, X, Y, sample_weight, validation_data, settings)
-        run = Run(network, optimizer, functions, settings, *_known_of(data))
-        if functions:
-            _try_metrics(run, data)
-        all_callbacks = [*_checked_callbacks(callbacks), *[ProgressBar()] * settings.verbose]
-        loop = Loop(run, data, all_callbacks, checkpoint, first=[Diagnostics(data.training)])
-        loop.begin()
-    return loop.train()
+    functions, ranks = resolve(metrics), ranks_of(parallel)
+    with together(ranks):
+        with network.unchanged_if_refused(), optimizer.unchanged_if_refused():
+            if ranks is not None:
+                use_generator_of_first(ranks, network)
+            data = _prepare(network, X, Y, sample_weight, validation_data, settings)
+            run = Run(network, optimizer, functions, settings, **_known_of(data), ranks=ranks)
+            if functions:
+                _try_metrics(run, data)
+            own = _checked_callbacks(callbacks)
+            if ranks is not None:
+                expect_same_run(ranks, run, data, own, checkpoint is not None)
+            all_callbacks = [*own, *[ProgressBar()] * settings.verbose]
+            loop = Loop(run, data, all_callbacks, checkpoint, first=[Diagnostics(data.training)])
+            loop.begin()
+        return loop.train()
 
 
 def resume(
@@ -80,37 +102,63 @@ def resume(
     epochs: int | None,
     optimizer: Optimizer | str | None,
     verbose: bool | None,
+    parallel: Any,
 ) -> tuple[N, History]:
     """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
-    path = file_path("path", path, "run.npz")
-    with opened(path, "fit(..., checkpoint=...)") as file:
+    path, ranks = file_path("path", path, "run.npz"), ranks_of(parallel)
+    with together(ranks):
+        network, saved = _read(kind, path, ranks)
+        settings = _changed(saved.settings, epochs=epochs, verbose=verbose)
+        functions = _functions_of(saved, metrics)
+        network.rng = saved.generator("start")
+        data = _prepare(network, X, Y, sample_weight, validation_data, settings, RESUME)
+        used = saved.optimizer if optimizer is None else Optimizer.get(optimizer)
+        run = Run(network, used, functions, settings, **_known_of(data), ranks=ranks)
+        own = _checked_callbacks(callbacks)
+        all_callbacks = [*own, *[ProgressBar()] * settings.verbose]
+        saved.expect_same_run(run, own)
+        if run.n_ranks != saved.n_ranks and run.rank == 0:
+            warn(_other_ranks(saved.n_ranks, run.n_ranks))
+        network.rng = saved.generator("now")
+        data.training.skip(saved.epoch)
+        with used.unchanged_if_refused():
+            if used is not saved.optimizer:
+                _continue_with(used, saved.optimizer)
+            if ranks is not None:
+                expect_same_run(ranks, run, data, own, has_checkpoint=True)
+            loop = Loop(run, data, all_callbacks, path, first=[Diagnostics(data.training)])
+            # Another number of epochs continues a run that was stopped, too.
+            is_over = epochs is None and saved.stopped != INTERRUPTED
+            run.stopped = saved.stopped if is_over else ""
+            loop.begin(partial(saved.restore, run, own, path))
+        return network, loop.train()
+
+
+def _read(kind: type[N], path: str, ranks: Ranks | None) -> tuple[N, SavedRun]:
+    """Return the network and the run of a checkpoint, of which rank 0 reads the file."""
+    content = None if ranks is None else io.BytesIO(content_of_first(ranks, path))
+    with opened(path, "fit(..., checkpoint=...)", content) as file:
         network = model_file.read(file, kind)
         saved = checkpoints.read(file, network)
         file.expect_no_more()
-    settings = _changed(saved.settings, epochs=epochs, verbose=verbose)
+    return network, saved
+
+
+def _functions_of(saved: SavedRun, metrics: Any) -> dict[str, Measure]:
+    """Return the metrics of a run, which a file holds by name only."""
     if metrics is None and saved.functions:
         names = shown(", ".join(saved.functions)).strip("'")
         found = "The run measures functions, which no file holds"
         raise ValueError(f"{found}. Add metrics=[...], with {names}.")
-    functions = resolve(saved.metrics if metrics is None else metrics)
-    network.rng = saved.generator("start")
-    data = _prepare(network, X, Y, sample_weight, validation_data, settings, RESUME)
-    used = saved.optimizer if optimizer is None else Optimizer.get(optimizer)
-    run = Run(network, used, functions, settings, *_known_of(data))
-    own = _checked_callbacks(callbacks)
-    all_callbacks = [*own, *[ProgressBar()] * settings.verbose]
-    saved.expect_same_run(run, own)
-    network.rng = saved.generator("now")
-    data.training.skip(saved.epoch)
-    with used.unchanged_if_refused():
-        if used is not saved.optimizer:
-            _continue_with(used, saved.optimizer)
-        loop = Loop(run, data, all_callbacks, path, first=[Diagnostics(data.training)])
-        # Another number of epochs continues a run that was stopped, too.
-        is_over = epochs is None and saved.stopped != INTERRUPTED
-        run.stopped = saved.stopped if is_over else ""
-        loop.begin(partial(saved.restore, run, own, path))
-    return network, loop.train()
+    return resolve(saved.metrics if metrics is None else metrics)
+
+
+def _other_ranks(before: int, now: int) -> str:
+    """Return what to say of a run that continues on another number of ranks."""
+    ranks = "1 rank" if before == 1 else f"{before} ranks"
+    differs = "sums are rounded otherwise, and layers that draw numbers (dropout) draw others"
+    found = f"The run began on {ranks}, and continues on {now}. It has the same parameters"
+    return f"{found} and the same order of examples, but {differs}."
 
 
 def _changed(settings: Settings, **values: Any) -> Settings:
@@ -135,16 +183,35 @@ def evaluate(
     batch_size: int | None,
     sample_weight: Any,
     steps_per_epoch: int | None,
+    parallel: Any,
 ) -> dict[str, float]:
     """Return the loss and the metrics; `Sequential.evaluate` documents the arguments."""
-    functions = resolve(metrics)
+    functions, ranks = resolve(metrics), ranks_of(parallel)
     size = integer_or_none("batch_size", batch_size)
     steps = integer_or_none("steps_per_epoch", steps_per_epoch)
     # Only building changes the network: threads may share one that is built.
     guard = contextlib.nullcontext() if network.is_built else network.unchanged_if_refused()
-    with guard:
-        batches = ordered_batches(network, X, Y, size, sample_weight, steps, EVALUATE)
-    return evaluate_batches(network, batches, functions)
+    with together(ranks):
+        with guard:
+            batches = ordered_batches(network, X, Y, size, sample_weight, steps, EVALUATE)
+        if ranks is not None:
+            expect_same_evaluation(ranks, network, batches, functions)
+            batches.divide(ranks.communicator)
+        return evaluate_batches(network, batches, functions, ranks)
+
+
+def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> Array:
+    """Return A[L] for X; `Sequential.predict` documents the arguments."""
+    if parallel is None:
+        return outputs(network, *input_parts(network, X, batch_size))
+    ranks = ranks_of(parallel)
+    if ranks is None:
+        return predict(network, X, batch_size, None)
+    with together(ranks):
+        m, parts = input_parts(network, X, batch_size, ranks.communicator)
+        expect_same_parameters(ranks, network, shape_of(X))
+        A = outputs(network, m, parts) if m else np.empty((*network.outputs, 0), network.dtype)
+        return ranks.joined([A])
 
 
 def _prepare(
@@ -230,10 +297,12 @@ def _refuse_small_batches(network: Network, batches: Batches) -> None:
             raise ShapeError(f"{found}. Use another batch_size, or leave an example out.")
 
 
-def _known_of(data: Prepared) -> tuple[Any, ...]:
-    """Return what a run knows of its data, in the order of its fields."""
-    batches, is_validated = data.training, data.validation is not None
-    return batches.m, batches.shape, batches.steps, is_validated, data.rng_before_split
+def _known_of(data: Prepared) -> dict[str, Any]:
+    """Return what a run knows of its data, by the names of its fields."""
+    batches = data.training
+    known = {"m": batches.m, "shape": batches.shape, "steps": batches.steps}
+    is_validated = data.validation is not None
+    return {**known, "validated": is_validated, "rng_at_start": data.rng_before_split}
 
 
 def _checked_callbacks(callbacks: Any) -> list[Callback]:

@@ -19,6 +19,9 @@ class CtrlC:
     moves the parameters, the loop sets ``is_blocked``: a second Ctrl-C is then only noted in
     ``is_pending``, and the loop raises it after the step, where there is nothing to undo.
     ``is_handled`` says that no other signal can interrupt that either.
+
+    Of several ranks, each ends the run as one Ctrl-C does on SIGTERM too: what starts them sends
+    that before it kills them.
     """
 
     def __init__(self, run: Run) -> None:
@@ -37,6 +40,9 @@ class CtrlC:
         else:
             raise KeyboardInterrupt
 
+    def _handle_end(self, *_: Any) -> None:
+        self.run.interrupt()
+
     @contextlib.contextmanager
     def handled(self, undo: Callable[[], None]) -> Iterator[None]:
         """Handle Ctrl-C in the block, unless somebody else does; `undo` undoes a step."""
@@ -49,20 +55,22 @@ class CtrlC:
         others = signal.valid_signals() - {signal.SIGINT}
         is_alone = not any(map(callable, map(signal.getsignal, others)))
         self.is_handled = is_free and is_alone
-        if is_free:
-            signal.signal(signal.SIGINT, self._handle)
+        handlers: dict[Any, Any] = {signal.SIGINT: self._handle} if is_free else {}
+        if is_free and run.ranks is not None and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            handlers[signal.SIGTERM] = self._handle_end
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         except KeyboardInterrupt:  # from a callback, or by a handler of somebody else
-            if self.within_step or run.stopped == INTERRUPTED:
+            if self.within_step or run.stopped == INTERRUPTED or run.ranks is not None:
                 raise
             run.interrupt()
         finally:
             if self.within_step:  # whatever ended it
                 undo()
-            if is_free:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-        if run.stopped == INTERRUPTED:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if run.stopped == INTERRUPTED and run.rank == 0:
             step = f"in epoch {run.epoch + 1}, after step {run.step}"
             place = step if run.step else f"after epoch {run.epoch}"
             message = f"Training was interrupted {place}. The history is complete up to there."

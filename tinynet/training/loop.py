@@ -4,134 +4,41 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinynet._support.arrays import ON_ONE_THREAD, Array, all_finite, sum_of_squares
 from tinynet._support.checks import shown
-from tinynet._support.quiet import quiet, switch_back, switch_off
-from tinynet._support.random import get_state, put_state, set_state, state_of
-from tinynet.data.batches import Batch, Batches
+from tinynet._support.quiet import switch_back, switch_off
+from tinynet._support.random import set_state, state_of
+from tinynet.data.batches import Batch
 from tinynet.data.sources import Prepared
 from tinynet.errors import NonFiniteError
 from tinynet.files.replace import expect_replaceable
-from tinynet.metrics import Measure
-from tinynet.model.network import Network
 from tinynet.training import checkpoint
+from tinynet.training.before import Before
 from tinynet.training.callbacks import Callback
 from tinynet.training.callbacks.base import numbers_of
+from tinynet.training.evaluation import evaluate
 from tinynet.training.history import History
 from tinynet.training.interrupt import CtrlC
+from tinynet.training.joining import take_from_first
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
-from tinynet.training.run import Run, Tally, output_kind
+from tinynet.training.ranks import Ranks
+from tinynet.training.run import Run
 
 _CLEAR_EVERY = 16  # epochs: then it costs nothing, however small these are
 _SAFE_NORM = 1e37  # parameters of a smaller norm are finite, in float32 too
-
-
-class Before:
-    """Parameters, state, memory of the optimizer, generator and tally of a run before a step.
-
-    A step, or the end of an epoch, that is interrupted has not been taken: `restore` undoes it.
-    The arrays to copy into are made once. The state of the generator is copied only for a network
-    whose passes draw from it, as the first step shows. Parameters are copied only before an update
-    that may have to be undone, and memory only before one that may break off.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run, network = run, run.network
-        self.values = network.values.copy()
-        self.params, self.state = np.split(self.values, [network.n_params])
-        self.has_params = self.has_memory = True  # whether the copies are of this step
-        self.memory: dict[str, tuple[Array, Array]] = {}  # each with its copy
-        self.rng: Any = None
-        self.draws = True
-        self.tally: tuple[Tally, float, int, int]
-        self.place = (0, 0)
-        self.lengths: dict[str, int] | None = None  # of the history
-
-    def save_epoch(self) -> None:
-        """Save what the end of an epoch changes."""
-        self.save()
-        self.save_memory()
-        self.lengths = {name: len(values) for name, values in self.run.history.items()}
-
-    def save(self) -> None:
-        """Save what the next step may change before its update."""
-        run, self.lengths = self.run, None
-        self.has_params = self.has_memory = False
-        if self.state.size:
-            np.copyto(self.state, run.network.state)
-        if self.draws:
-            self.rng = get_state(run.network.rng)
-        tally = run.tally
-        self.tally = (tally, tally.cost_sum, tally.examples, len(tally.batches.get("Y", ())))
-        self.place = (run.epoch, run.step)
-
-    def save_params(self) -> None:
-        """Save the parameters, which an update moves."""
-        np.copyto(self.params, self.run.network.params)
-        self.has_params = True
-
-    def save_memory(self) -> None:
-        """Save the memory of the optimizer, which an update changes."""
-        saved, memory = self.memory, self.run.optimizer.memory
-        # A rule may put another array in the place of one.
-        if {name: id(array) for name, array in memory.items()} == {
-            name: id(array) for name, (array, _) in saved.items()
-        }:
-            for array, copy in saved.values():
-                np.copyto(copy, array)
-        else:
-            self.memory = {name: (array, array.copy()) for name, array in memory.items()}
-        self.has_memory = True  # last, because a signal may break off the copying
-
-    def notice_draws(self) -> None:
-        """Look, after the first step, whether it drew random numbers."""
-        self.draws = str(get_state(self.run.network.rng)) != str(self.rng)
-
-    def restore(self) -> None:
-        """Undo the step that was under way."""
-        run = self.run
-        self.restore_values()
-        if self.has_memory:
-            run.optimizer.memory.clear()
-            run.optimizer.memory.update({name: c.copy() for name, (_, c) in self.memory.items()})
-        if self.draws:
-            put_state(run.network.rng, self.rng)
-        run.epoch, run.step = self.place
-        run.tally, cost_sum, examples, n = self.tally
-        self._restore_tally(run.tally, cost_sum, examples, n)
-        if self.lengths is not None:
-            for name in list(run.history):
-                del run.history[name][self.lengths.get(name, 0) :]
-                if name not in self.lengths:
-                    del run.history[name]
-
-    def restore_values(self) -> None:
-        """Restore the state, and the parameters if the step was to move them."""
-        network = self.run.network
-        network.state[:] = self.state
-        if self.has_params:
-            network.params[:] = self.params
-
-    @staticmethod
-    def _restore_tally(tally: Tally, cost_sum: float, examples: int, n: int) -> None:
-        """Have only the first `n` batches in a tally."""
-        tally.cost_sum, tally.examples = cost_sum, examples
-        for parts in tally.batches.values():
-            del parts[n:]
-        for name in [name for name, parts in tally.batches.items() if not parts]:
-            del tally.batches[name]
 
 
 class Loop:
     """Takes a run from where it is to its last epoch, or until something stops it.
 
     A checkpoint saves the state of ``callbacks``. Those in ``first`` come before them, and have no
-    state to save.
+    state to save. Of several ranks, each has a loop, and all take the same steps: what one process
+    would decide by itself is decided by what all have exchanged.
     """
 
     def __init__(
@@ -143,9 +50,11 @@ class Loop:
         first: Sequence[Callback] = (),
     ) -> None:
         self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
-        self.called = [*first, *callbacks]
-        self.callbacks_before = [dict(vars(callback)) for callback in self.called]
-        for callback in self.called:
+        self.ranks, self.all_callbacks = run.ranks, [*first, *callbacks]
+        is_first = run.rank == 0
+        self.called = [each for each in self.all_callbacks if is_first or not each.first_rank_only]
+        self.callbacks_before = [dict(vars(callback)) for callback in self.all_callbacks]
+        for callback in self.all_callbacks:
             callback.model, callback.run = run.network, run
             for name in callback.measures:
                 if name not in run.names:
@@ -167,20 +76,36 @@ class Loop:
         try:
             if restore:
                 restore()
-            if self.path:
+            if self.path and self.run.rank == 0:
                 expect_replaceable(self.path)
             self.run.optimizer.begin(network)
+            if self.ranks is not None:
+                self._join(self.ranks)
             for callback in self.called:
                 callback.check()
             self._call("on_train_begin", {})
+            if self.ranks is not None:
+                self.ranks.vote(self.run.stopped)
             self._write_checkpoint()
         except BaseException:
             network.values[:] = self.before.values
             self._release()
-            for callback, before in zip(self.called, self.callbacks_before, strict=True):
+            for callback, before in zip(self.all_callbacks, self.callbacks_before, strict=True):
                 vars(callback).clear()
                 vars(callback).update(before)
             raise
+
+    def _join(self, ranks: Ranks) -> None:
+        """Begin with the numbers of rank 0, and with parts of batches."""
+        run = self.run
+        X, Y, _ = self.data.training.sample()
+        no_weight = np.zeros(1, run.network.dtype)
+        self.one_example = X[..., :1].copy(), Y[..., :1].copy(), no_weight
+        take_from_first(ranks, run.network, run.optimizer)
+        for batches in (self.data.training, self.data.validation):
+            if batches is not None:
+                batches.divide(ranks.communicator)
+        run.network.storage.share_batches(ranks.shared)
 
     def train(self) -> History:
         """Train, and return the history."""
@@ -202,8 +127,10 @@ class Loop:
     def _train_epochs(self) -> None:
         run = self.run
         with self.ctrl_c.handled(self.before.restore):
-            while run.epoch < run.settings.epochs and not run.stopped:
+            while run.epoch < run.settings.epochs and not run.is_stopped:
                 self._train_epoch()
+        if self.ranks is not None:  # what one rank still wanted has had no effect
+            run.stopped = self.ranks.stopped
 
     def _end(self) -> None:
         history = self.run.history
@@ -213,12 +140,12 @@ class Loop:
 
     def _release(self) -> None:
         """Have callbacks without the model: they may live on, and it may hold the data."""
-        for callback in self.called:
+        for callback in self.all_callbacks:
             vars(callback).pop("model", None)  # one may be there twice
         self.run.release()
 
     def _train_epoch(self) -> None:
-        run, every = self.run, self.run.settings.checkpoint_every
+        run, every, ranks = self.run, self.run.settings.checkpoint_every, self.ranks
         self._call("on_epoch_begin", run.epoch, {})
         for X, Y, w in self._batches():
             self._call_in_step("on_batch_begin", run.step, {})
@@ -237,25 +164,33 @@ class Loop:
                 self.is_first_step = False
                 self.before.notice_draws()
             self._call_in_step("on_batch_end", run.step - 1, {"loss": J})
-            if run.stopped or (every and run.step % every == 0):
+            is_stopped = run.stopped if ranks is None else ranks.stopped
+            if is_stopped or (every and run.step % every == 0):
                 self._write_checkpoint()
-            if run.stopped:
+            if is_stopped:
                 return
+        if ranks is not None and ranks.vote(run.stopped):
+            self._write_checkpoint()
+            return
         self._end_epoch()
 
     def _step(self, X: Array, Y: Array, w: Array | None) -> float:
         """Take a step, or none where a number is not finite; return the cost before it."""
-        run, network, m = self.run, self.run.network, X.shape[-1]
+        run, network, ranks, m = self.run, self.run.network, self.ranks, X.shape[-1]
         chain = network.chain
         if chain is None or chain.m != m:
             chain = network.use_chain(m)
 
-        A = chain.forward(X, True, network.rng)
+        rng = network.rng if ranks is None else ranks.draw_for(run.epoch, run.step)
+        A = chain.forward(X, True, rng)
         J = chain.cost(Y, w)
         chain.back_from(Y, w)
+        if ranks is not None:
+            J, m = ranks.reduce(network, J, run.stopped)
+            Y, A, w = ranks.own(Y, A, w)
         self.costs.append(J)
         squares = self._expect_finite(J, network.grads)
-        _add(run.tally, J, Y, A, w if self.data.training.weighs_metrics else None)
+        run.tally.add(J, m, Y, A, w if self.data.training.weighs_metrics else None)
 
         self._update(J, squares)
         return J
@@ -296,8 +231,7 @@ class Loop:
         squares = float(vector.dot(vector)) if is_small else sum_of_squares(vector)
         if math.isfinite(J + squares) and not look_closer:
             return squares
-        network = self.run.network
-        culprit = first_nonfinite(network)
+        culprit = self._first_nonfinite()
         if culprit is None and math.isfinite(J) and all_finite(vector):
             return squares
         self.ctrl_c.within_step = False
@@ -306,11 +240,19 @@ class Loop:
             self.run.optimizer.reset()
         raise nonfinite_error(self.run, culprit or "the cost", self.costs, was_updated)
 
+    def _first_nonfinite(self) -> str | None:
+        """Return the first array that is not finite, of whichever rank has one."""
+        network, ranks = self.run.network, self.ranks
+        if ranks is None:
+            return first_nonfinite(network)
+        own = first_nonfinite(network, with_gradients=False)  # these are sums over all ranks
+        return ranks.first_fault(own) or first_nonfinite(network)
+
     def _end_epoch(self) -> None:
         run = self.run
         measured = run.tally.measures()
         if self.data.validation is not None:
-            values = evaluate(run.network, self.data.validation, run.metrics)
+            values = evaluate(run.network, self.data.validation, run.metrics, self.ranks)
             measured |= {f"val_{name}": value for name, value in values.items()}
         if run.epoch % _CLEAR_EVERY == 0:
             run.clear_subnormals()
@@ -322,20 +264,23 @@ class Loop:
         run.optimizer.end_epoch()
         run.epoch, run.step, self.ctrl_c.within_step = run.epoch + 1, 0, False
         self._call_at_epoch_end(measured)
+        if self.ranks is not None:
+            self.ranks.end_epoch(run.network, run.stopped)
         self._write_checkpoint()
 
     def _call_at_epoch_end(self, logs: dict[str, Any]) -> None:
         """Call the hooks; what callbacks measure enters both the logs and the history."""
         history, epoch, measured = self.run.history, self.run.epoch - 1, set(logs)
         lengths = {name: len(values) for name, values in history.items()}
-        for callback in sorted(self.called, key=lambda callback: not callback.measures):
-            callback.on_epoch_end(epoch, logs)
-            measures = numbers_of({name: logs[name] for name in callback.measures if name in logs})
-            for name in callback.measures:
-                if name not in measures:
-                    found = f"{type(callback).__name__}.measures has {name!r}, which is "
-                    found += f"{shown(logs[name])}, no number" if name in logs else "not in logs"
-                    raise ValueError(f"{found}. Set logs[{name!r}] to a number in on_epoch_end.")
+        for callback in self.called:
+            if callback.measures:
+                callback.on_epoch_end(epoch, logs)
+                _expect_measured(callback, logs)
+        if self.ranks is not None:
+            logs |= self.ranks.of_first({name: logs.get(name, 0.0) for name in self.run.added})
+        for callback in self.called:
+            if not callback.measures:
+                callback.on_epoch_end(epoch, logs)
         recorded = {
             name: values[-1]
             for name, values in history.items()
@@ -348,9 +293,19 @@ class Loop:
 
     def _batches(self) -> Iterator[Batch]:
         """Return the batches that are left of the epoch, and restore the generator."""
+        run, ranks = self.run, self.ranks
+        if not run.step:
+            is_needed = self.path or ranks is not None
+            run.rng_at_epoch = state_of(run.network.rng) if is_needed else None
+        if ranks is None:
+            return self._remaining_batches()
+        assert run.rng_at_epoch is not None, "it was saved before the first step"
+        ranks.begin_epoch(run.rng_at_epoch)
+        return ranks.parts(self._remaining_batches(), self.one_example)
+
+    def _remaining_batches(self) -> Iterator[Batch]:
         run, batches, rng = self.run, self.data.training, self.run.network.rng
         if not run.step:
-            run.rng_at_epoch = state_of(rng) if self.path else None
             return batches.epoch(rng)
         assert run.rng_at_epoch is not None, "a run that begins within an epoch is a resumed one"
         now = state_of(rng)
@@ -370,31 +325,21 @@ class Loop:
 
     def _write_checkpoint(self) -> None:
         if self.path:
-            checkpoint.write(self.run, self.callbacks, self.path)
+            predictions = self.run.tally.predictions()  # every rank gives its own
+            if self.run.rank == 0:
+                checkpoint.write(self.run, predictions, self.callbacks, self.path)
 
 
-def _add(tally: Tally, J: float, Y: Array, A: Array, w: Array | None) -> None:
-    """Add a batch, which has the mean cost J."""
-    m = A.shape[-1]
-    tally.cost_sum += m * J
-    tally.examples += m
-    if tally.metrics:
-        for name, array in (("Y", Y), ("A", A), ("w", w)):
-            if array is not None:
-                tally.batches.setdefault(name, []).append(array.copy())
+def _expect_measured(callback: Callback, logs: Mapping[str, Any]) -> None:
+    """Refuse a callback that has not put into logs a number for each name in `measures`."""
+    measures = numbers_of({name: logs[name] for name in callback.measures if name in logs})
+    for name in callback.measures:
+        if name not in measures:
+            found = f"{type(callback).__name__}.measures has {name!r}, which is "
+            found += f"{shown(logs[name])}, no number" if name in logs else "not in logs"
+            raise ValueError(f"{found}. Set logs[{name!r}] to a number in on_epoch_end.")
 
 
 def _is_own(part: object) -> bool:
     """Return whether an optimizer or callback is one of the library, and no subclass of it."""
     return type(part).__module__.startswith("tinynet.")
-
-
-@quiet
-def evaluate(network: Network, batches: Batches, metrics: dict[str, Measure]) -> dict[str, float]:
-    """Return the loss and the metrics on batches, in order; the network stays as it is."""
-    tally = Tally(metrics, output_kind(network))
-    for X, Y, w in batches.epoch(None):
-        chain = network.storage.private_chain(X.shape[-1])
-        A = chain.forward_input(X)
-        _add(tally, chain.cost(Y, w), Y, A, w if batches.weighs_metrics else None)
-    return tally.measures()

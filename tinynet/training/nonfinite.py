@@ -15,18 +15,21 @@ from tinynet.training.mismatches import outputs_outside
 from tinynet.training.run import Run
 
 
-def first_nonfinite(network: Network) -> str | None:
+def first_nonfinite(network: Network, with_gradients: bool = True) -> str | None:
     """Return the name of the first array of the last passes that is not finite.
 
-    The arrays are looked at in the order in which they are computed.
+    The arrays are looked at in the order in which they are computed, the gradients of parameters
+    only `with_gradients`.
     """
-    for name, layer, array in _in_order(network):
+    for name, layer, array in _in_order(network, with_gradients):
         if array is not None and not np.isfinite(array).all():
             return f"{name}[{layer.index}] of {layer.title}"
     return None
 
 
-def _in_order(network: Network) -> Iterator[tuple[str, PlacedLayer, Array | None]]:
+def _in_order(
+    network: Network, with_gradients: bool
+) -> Iterator[tuple[str, PlacedLayer, Array | None]]:
     chain = network.chain
     assert chain is not None, "a step has a pass"
     links = list(chain.links_as_computed())
@@ -36,7 +39,8 @@ def _in_order(network: Network) -> Iterator[tuple[str, PlacedLayer, Array | None
     for layer, cache in reversed(links):
         if not (cache is chain.last and chain.begins_at_dZ):  # else dA[L] is not computed
             yield "dA", layer, cache.dA
-        for name in ("dZ", *[f"d{name}" for name in cache.parameters]):
+        gradients = [f"d{name}" for name in cache.parameters] if with_gradients else []
+        for name in ("dZ", *gradients):
             yield name, layer, getattr(cache, name)
     for kind in ("params", "state_views"):
         for layer in network.storage.placed:

@@ -20,6 +20,7 @@ class ProgressBar(SeesRate):
     epoch, with the seconds so far, those that are left, and the loss up to now.
     """
 
+    first_rank_only = True
     bar: Any = None
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:

@@ -9,15 +9,17 @@ import attrs
 import numpy as np
 
 from tinynet._support import fields
-from tinynet._support.arrays import Array, Shape, clear_subnormals
+from tinynet._support.arrays import Shape, clear_subnormals
 from tinynet._support.checks import integer
 from tinynet.data.split import check_share
-from tinynet.metrics import Measure, measured
+from tinynet.metrics import Measure
 from tinynet.metrics.base import OutputKind
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
 from tinynet.training.history import History
+from tinynet.training.ranks import Ranks
+from tinynet.training.tally import Tally, output_kind
 
 INTERRUPTED = "interrupted"
 
@@ -56,49 +58,13 @@ class Settings:
         return cls(**{**described, "class_weight": weights})
 
 
-def output_kind(network: Network) -> OutputKind:
-    """Return what the loss and the last layer say about the outputs."""
-    loss = network.loss
-    if loss is None:
-        return OutputKind(network.is_multilabel)
-    return OutputKind(network.is_multilabel, loss.ignores, loss.threshold)
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class Tally:
-    """What is measured batch by batch: the sum of the costs of all examples, and their number.
-
-    For the metrics, also the targets Y, the outputs A and, if these count, the weights w.
-    """
-
-    metrics: dict[str, Measure]
-    kind: OutputKind
-    cost_sum: float = 0.0
-    examples: int = 0
-    batches: dict[str, list[Array]] = attrs.field(factory=dict)  # the arrays by name: Y, A, w
-
-    def predictions(self) -> dict[str, Array]:
-        """Return Y, A and perhaps w of all batches, as one array each, if there are any."""
-        return {name: np.concatenate(parts, axis=-1) for name, parts in self.batches.items()}
-
-    def measures(self) -> dict[str, float]:
-        """Return the mean cost, and the metrics over all examples."""
-        values = {"loss": self.cost_sum / self.examples}
-        if self.metrics:
-            arrays = self.predictions()
-            Y, A, w = arrays["Y"], arrays["A"], arrays.get("w")
-            for name, metric in self.metrics.items():
-                values[name] = measured(name, metric, Y, A, w, self.kind)
-        return values
-
-
 @attrs.define(slots=False, eq=False, repr=False)
 class Run:
     """A training run.
 
     ``epoch`` counts the epochs that are finished, ``step`` the steps taken since, and ``tally``
     holds what these have measured. ``stopped`` says why the run ends early, and is empty while it
-    does not.
+    does not. ``ranks`` are those that train together, or None for one process.
     """
 
     network: Network
@@ -111,6 +77,7 @@ class Run:
     validated: bool  # whether there is validation data
     rng_at_start: dict[str, Any] | None = None  # before the validation split
     rng_at_epoch: dict[str, Any] | None = None  # before the order of the epoch was drawn
+    ranks: Ranks | None = None
     history: History = attrs.field(factory=History)
     epoch: int = 0
     step: int = 0
@@ -123,9 +90,24 @@ class Run:
 
     def new_tally(self) -> Tally:
         """Return a tally of no batch."""
-        return Tally(self.metrics, output_kind(self.network))
+        return Tally(self.metrics, output_kind(self.network), self.ranks)
 
     tally: Tally = attrs.Factory(new_tally, takes_self=True)
+
+    @property
+    def rank(self) -> int:
+        """The number of this process among those that train together, from 0."""
+        return 0 if self.ranks is None else self.ranks.rank
+
+    @property
+    def n_ranks(self) -> int:
+        """How many processes train together."""
+        return 1 if self.ranks is None else self.ranks.size
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run ends early; of several ranks, once all of them know it."""
+        return bool(self.stopped if self.ranks is None else self.ranks.stopped)
 
     def stop(self, why: str) -> None:
         """End the training after the step, or epoch, under way; the history says why."""
@@ -159,6 +141,8 @@ class Run:
         """Let go of the network, which may hold the data; the history stays."""
         if self.frozen:
             self.network.storage.freeze([])
+        if self.ranks is not None:
+            self.network.storage.share_batches(None)
         del self.network
         self.tally = Tally(self.metrics, OutputKind())
 

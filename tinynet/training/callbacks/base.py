@@ -28,6 +28,10 @@ class Callback:
     A callback with memory returns it from `state`, as numbers, strings and arrays by name, and
     takes it from `restore`. Then a run that is resumed from a checkpoint is the same run.
 
+    Where several processes train together, each calls its own callbacks, and ``self.run.rank`` is
+    its number. A callback that writes files or prints sets ``first_rank_only = True``: then only
+    rank 0 calls it.
+
     >>> class Loud(Callback):
     ...     def on_epoch_end(self, epoch, logs):
     ...         print(f"epoch {epoch}: {sorted(logs)}")
@@ -41,6 +45,7 @@ class Callback:
     model: Network
     run: Run
     watches_steps: bool = True  # whether the hooks of batches are called
+    first_rank_only: bool = False  # whether one of several processes is enough
     measures: Sequence[str] = ()  # the numbers that on_epoch_end adds to logs, by name
 
     def check(self) -> None:

@@ -175,6 +175,7 @@ class ModelCheckpoint(_Monitors):
     True
     """
 
+    first_rank_only = True
     path: str = path_field("best.npz")
     monitor: str = "val_loss"
     mode: str = one_of("auto", "min", "max", default="auto")

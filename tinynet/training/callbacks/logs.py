@@ -59,6 +59,7 @@ class CSVLogger(SeesRate):
     True
     """
 
+    first_rank_only = True
     path: str = path_field("log.csv")
 
     def check(self) -> None:

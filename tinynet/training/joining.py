@@ -1,0 +1,163 @@
+"""What several ranks do before the first step: compare what they were given, and begin alike."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet._support.arrays import Shape
+from tinynet._support.communicator import Communicator, broadcast_bytes, gather_texts
+from tinynet._support.random import plain, set_state, state_of
+from tinynet.data.batches import Batches
+from tinynet.data.sources import Prepared
+from tinynet.data.stream import StreamBatches
+from tinynet.metrics import Measure
+from tinynet.model.network import Network
+from tinynet.optimizers import Optimizer
+from tinynet.training.callbacks import Callback
+from tinynet.training.ranks import Ranks, checksum
+from tinynet.training.run import Run
+
+
+def ranks_of(parallel: Any) -> Ranks | None:
+    """Return the ranks that a user passes, or None for one process."""
+    if parallel is None:
+        return None
+    if not isinstance(parallel, Communicator):
+        call = "MPI(comm)" if hasattr(parallel, "Allreduce") else "MPI()"
+        found = f"parallel is {parallel!r}, expected a communicator"
+        raise TypeError(f"{found}. Pass parallel=tn.parallel.{call}.")
+    return Ranks(parallel) if parallel.size > 1 else None
+
+
+@contextlib.contextmanager
+def together(ranks: Ranks | None) -> Iterator[None]:
+    """Have no rank wait for this one, if the block raises an error."""
+    try:
+        yield
+    except BaseException as error:
+        if ranks is not None:
+            ranks.communicator.fail(error)
+        raise
+
+
+def expect_same(ranks: Ranks, described: Mapping[str, Any], remedy: str) -> None:
+    """Refuse, on every rank, what is not the same on all of them."""
+    own = {name: json.dumps(value, default=_kind) for name, value in described.items()}
+    texts = gather_texts(ranks.communicator, json.dumps(own))
+    first, *others = map(json.loads, texts)
+    for rank, other in enumerate(others, 1):
+        for name, value in first.items():
+            if other[name] != value:
+                found = f"{name} is {_excerpt(other[name])} on rank {rank}"
+                raise ValueError(f"{found}, expected {_excerpt(value)} as on rank 0. {remedy}")
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]} ..."
+
+
+def expect_same_run(
+    ranks: Ranks, run: Run, data: Prepared, callbacks: Sequence[Callback], has_checkpoint: bool
+) -> None:
+    """Refuse to train, if the ranks would not train one model in the same way on the same data."""
+    network, settings = run.network, run.settings.describe()
+    del settings["verbose"]  # only rank 0 shows anything
+    described = {f"layer {l}": layer.config() for l, layer in enumerate(network.layers, 1)} | {
+        "the number of layers": len(network.layers),
+        "loss": network.loss and network.loss.config(),
+        "inputs": network.inputs,
+        "dtype": network.dtype.name,
+        "optimizer": run.optimizer.config(),
+        **settings,
+        "metrics": list(run.metrics),
+        "callbacks": [type(each).__name__ for each in callbacks],
+        "a checkpoint": has_checkpoint,
+        "the place of the run (epoch, step)": [run.epoch, run.step],
+    }
+    expect_same(ranks, described, "Call fit with the same arguments on every rank.")
+    remedy = "Give every rank the same data, or a stream as tn.parallel.Sharded(stream)."
+    for name, batches in (("training", data.training), ("validation", data.validation)):
+        expect_same(ranks, _described(f"{name} data", batches), remedy)
+
+
+def expect_same_evaluation(
+    ranks: Ranks, network: Network, batches: Batches, metrics: Mapping[str, Measure]
+) -> None:
+    """Refuse to evaluate, if the ranks would not evaluate one model on the same data."""
+    described = {"metrics": list(metrics)} | _described("data", batches)
+    expect_same(ranks, described, "Call evaluate with the same arguments on every rank.")
+    expect_same_parameters(ranks, network, batches.shape)
+
+
+def expect_same_parameters(ranks: Ranks, network: Network, shape: Shape) -> None:
+    """Refuse to compute parts of one result with different models, or for an X of another shape."""
+    numbers = f"{network.n_params} numbers with checksum {checksum(network.values)}"
+    described = {"X, by its shape,": shape, "the parameters and state of the model": numbers}
+    remedy = "Pass the same X, and load the same model on every rank."
+    expect_same(ranks, described, remedy)
+
+
+def _described(name: str, batches: Batches | None) -> dict[str, Any]:
+    """Return what must be the same of the data; of parts of a stream, the form alone."""
+    described: dict[str, Any] = {f"the {name}": type(batches).__name__}
+    if batches is None:
+        return described
+    X, Y, w = batches.sample()
+    described[f"the shape of an example of the {name}"] = [batches.shape, Y.shape[:-1]]
+    described[f"whether the {name} has weights"] = [w is not None, batches.weighs_metrics]
+    if not (isinstance(batches, StreamBatches) and batches.is_sharded):
+        described[f"the number of examples of the {name}"] = batches.m
+        arrays = [X, Y] if w is None else [X, Y, w]
+        described[f"a checksum of some examples of the {name}"] = checksum(*arrays)
+    return described
+
+
+def take_from_first(ranks: Ranks, network: Network, optimizer: Optimizer) -> None:
+    """Make the parameters, the state and the optimizer's memory those of rank 0."""
+    communicator, memory = ranks.communicator, optimizer.memory
+    communicator.broadcast(network.values)
+    forms = json.dumps([[name, array.dtype.str, array.shape] for name, array in memory.items()])
+    of_first = {}
+    for name, dtype, shape in json.loads(broadcast_bytes(communicator, forms.encode())):
+        like = memory[name] if ranks.rank == 0 else np.empty(shape, dtype)
+        vector = np.ascontiguousarray(like).reshape(-1)
+        communicator.broadcast(vector)
+        of_first[name] = vector.reshape(shape)
+    if ranks.rank:
+        memory.clear()
+        memory.update(of_first)
+
+
+def use_generator_of_first(ranks: Ranks, network: Network) -> None:
+    """Have the model's generator in the state of that of rank 0."""
+    own = state_of(network.rng)
+    kind = {"the model's generator": [own["kind"], own["state"]["bit_generator"]]}
+    expect_same(ranks, kind, "Give the model the same seed on every rank.")
+    of_first = broadcast_bytes(ranks.communicator, json.dumps(plain(own)).encode())
+    set_state(network.rng, json.loads(of_first))
+
+
+def content_of_first(ranks: Ranks, path: str) -> bytes:
+    """Return the content of a file that rank 0 reads; the others need not have it."""
+    content, error = b"", None
+    if ranks.rank == 0:
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+        except OSError as reason:
+            error = reason
+    fault = broadcast_bytes(ranks.communicator, str(error or "").encode()).decode()
+    if error is not None:
+        raise error
+    if fault:
+        raise OSError(f"Rank 0 cannot read the file: {fault}.")
+    return broadcast_bytes(ranks.communicator, content)

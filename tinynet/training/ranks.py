@@ -1,0 +1,170 @@
+"""Training on several ranks: what they exchange in each step, and at the end of each epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tinynet._support.arrays import Array, scalar
+from tinynet._support.communicator import Communicator, SharedBatch, gather_parts, gather_texts
+from tinynet._support.random import Random, get_state, plain, put_state
+from tinynet.data.batches import Batch
+from tinynet.errors import ParallelError
+from tinynet.model.network import Network
+
+
+class Ranks:
+    """The ranks that train one model, each with a part of every batch.
+
+    ``shared`` is the batch of the current step. ``stopped`` is why the run ends early: it is empty
+    until every rank knows, so that all take the same steps.
+    """
+
+    def __init__(self, communicator: Communicator) -> None:
+        self.communicator = communicator
+        self.rank, self.size = communicator.rank, communicator.size
+        self.shared = SharedBatch(communicator)
+        self.stopped = ""
+        self.cost = 0.0  # of this rank's part in the last step
+        self.generator: Random = np.random.Generator(np.random.Philox(0))
+        self.begun = self.generator.bit_generator.state  # as the last step found it
+
+    # In a step.
+
+    def parts(self, batches: Iterator[Batch], one: Batch) -> Iterator[Batch]:
+        """Yield this rank's parts of batches; in place of an empty part, `one` example.
+
+        That has a weight of 0, and does not count: so every rank takes every step.
+        """
+        for batch in batches:
+            self.shared.m = batch[0].shape[-1]
+            yield batch if self.shared.m else one
+
+    def draw_for(self, epoch: int, step: int) -> Random:
+        """Return the generator for what layers draw in a step.
+
+        What it draws follows from the seed of the epoch, the rank, the epoch and the step. So a
+        resumed run draws the same, and what one rank draws never changes the order of the examples.
+        """
+        self.begun["state"]["counter"][:] = 0, 0, step, epoch
+        put_state(self.generator, self.begun)
+        return self.generator
+
+    def begin_epoch(self, state: Mapping[str, Any]) -> None:
+        """Take the seed of an epoch from the state that the model's generator has before it."""
+        content = json.dumps(plain(state), sort_keys=True).encode()
+        seed = np.random.SeedSequence(list(content)).generate_state(1, np.uint64)
+        self.begun["state"]["key"][:] = seed[0], self.rank
+
+    def reduce(self, network: Network, J: float, stopped: str) -> tuple[float, int]:
+        """Make the gradients those of the whole batch; return its cost and number of examples.
+
+        Whether a rank wants to stop is exchanged in the same move.
+        """
+        vector, grads, m = network.storage.summed, network.grads, self.shared.m
+        self.cost = J
+        if m:
+            grads *= scalar(m, grads.dtype)
+        else:
+            grads[:], J = 0, 0.0
+        vector[-3:] = m * J, m, bool(stopped)
+        self.communicator.sum(vector)
+        total, examples, stops = vector[-3:].tolist()
+        grads /= scalar(examples, grads.dtype)
+        if stops:
+            self._agree(stopped)
+        return total / examples, round(examples)
+
+    def own(self, Y: Array, A: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        """Return of a part the examples that count."""
+        m = self.shared.m
+        return Y[..., :m], A[..., :m], None if w is None else w[:m]
+
+    def first_fault(self, own: str | None) -> str | None:
+        """Return what is not finite on the first rank on which anything is."""
+        if own is None and not math.isfinite(self.cost):
+            own = "the cost"
+        faults = gather_texts(self.communicator, own or "")
+        found = [f"{fault} on rank {rank}" for rank, fault in enumerate(faults) if fault]
+        return found[0] if found else None
+
+    # Between steps.
+
+    def vote(self, stopped: str) -> bool:
+        """Return whether any rank wants to stop; then all of them know why."""
+        votes = np.array([float(bool(stopped))])
+        self.communicator.sum(votes)
+        if votes[0]:
+            self._agree(stopped)
+        return bool(self.stopped)
+
+    def _agree(self, stopped: str) -> None:
+        self.stopped = next(filter(None, gather_texts(self.communicator, stopped)))
+
+    def end_epoch(self, network: Network, stopped: str) -> None:
+        """Compare the models of all ranks, and vote; let the next fit draw other numbers."""
+        drew = str(get_state(self.generator)) != str(self.begun)
+        sums = map(checksum, (network.params, network.state))
+        rows = self.communicator.gather(np.array([*sums, drew, bool(stopped)], np.int64))
+        if (rows[:, :2] != rows[0, :2]).any():
+            raise self._diverged(network)
+        if rows[:, 2].any():
+            network.rng.bytes(8)
+        if rows[:, 3].any():
+            self._agree(stopped)
+
+    def _diverged(self, network: Network) -> ParallelError:
+        """Return the error for models that are no longer the same, which names the first array."""
+        named = network.storage.named()
+        rows = self.communicator.gather(np.array(list(map(checksum, named.values()))))
+        differ = (rows != rows[0]).any(axis=0)
+        name = list(named)[int(differ.argmax())]
+        found = f"{name} differs between ranks at the end of an epoch, expected equal arrays"
+        why = "Something of your own, such as a callback, does not do the same on every rank. A "
+        why += "layer that takes means over the examples must ask cache.shared for those of all."
+        return ParallelError(f"{found}. {why}")
+
+    def of_first(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """Return the numbers of rank 0, for the same names."""
+        vector = np.array(list(numbers.values()), np.float64)
+        self.communicator.broadcast(vector)
+        return dict(zip(numbers, vector.tolist(), strict=True))
+
+    def sum(self, *numbers: float) -> list[float]:
+        """Return the sums of numbers over all ranks."""
+        vector = np.array(numbers, np.float64)
+        self.communicator.sum(vector)
+        return vector.tolist()
+
+    def joined(self, parts: Sequence[Array]) -> Array:
+        """Return the examples of whole batches, in order, of which `parts` are those of this rank.
+
+        The order is that in which one process would have them.
+        """
+        rows = np.ascontiguousarray(np.moveaxis(np.concatenate(parts, axis=-1), -1, 0))
+        vectors = gather_parts(self.communicator, rows.reshape(-1))
+        of_ranks = [vector.reshape(-1, *rows.shape[1:]) for vector in vectors]
+        lengths = self.communicator.gather(np.array([part.shape[-1] for part in parts]))
+        ends = np.cumsum(np.pad(lengths, ((0, 0), (1, 0))), axis=1).tolist()
+        places = zip(*[pairwise(of_rank) for of_rank in ends], strict=True)  # by batch
+        in_order = [
+            of_rank[slice(*place)]
+            for batch in places
+            for of_rank, place in zip(of_ranks, batch, strict=True)
+        ]
+        return np.moveaxis(np.concatenate(in_order), 0, -1)
+
+
+def checksum(*arrays: Array) -> int:
+    """Return a number that differs where the bytes of some arrays do."""
+    import zlib  # takes half a millisecond
+
+    total = 0
+    for array in arrays:
+        total = zlib.crc32(np.ascontiguousarray(array).data, total)
+    return total

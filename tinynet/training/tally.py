@@ -1,0 +1,64 @@
+"""What is measured batch by batch: costs, and predictions for the metrics."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+
+from tinynet._support.arrays import Array
+from tinynet.metrics import Measure, measured
+from tinynet.metrics.base import OutputKind
+from tinynet.model.network import Network
+from tinynet.training.ranks import Ranks
+
+
+def output_kind(network: Network) -> OutputKind:
+    """Return what the loss and the last layer say about the outputs."""
+    loss = network.loss
+    if loss is None:
+        return OutputKind(network.is_multilabel)
+    return OutputKind(network.is_multilabel, loss.ignores, loss.threshold)
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class Tally:
+    """What is measured batch by batch: the sum of the costs of all examples, and their number.
+
+    For the metrics, also the targets Y, the outputs A and, if these count, the weights w. Of
+    several ranks, each has those of its parts of the batches.
+    """
+
+    metrics: dict[str, Measure]
+    kind: OutputKind
+    ranks: Ranks | None = None
+    cost_sum: float = 0.0
+    examples: int = 0
+    batches: dict[str, list[Array]] = attrs.field(factory=dict)  # the arrays by name: Y, A, w
+
+    def add(self, J: float, m: int, Y: Array, A: Array, w: Array | None) -> None:
+        """Add m examples, which have the mean cost J."""
+        self.cost_sum += m * J
+        self.examples += m
+        if self.metrics:
+            for name, array in (("Y", Y), ("A", A), ("w", w)):
+                if array is not None:
+                    self.batches.setdefault(name, []).append(array.copy())
+
+    def predictions(self) -> dict[str, Array]:
+        """Return Y, A and perhaps w of all batches, as one array each, if there are any."""
+        join = _joined if self.ranks is None else self.ranks.joined
+        return {name: join(parts) for name, parts in self.batches.items()}
+
+    def measures(self) -> dict[str, float]:
+        """Return the mean cost, and the metrics over all examples."""
+        values = {"loss": self.cost_sum / self.examples}
+        if self.metrics:
+            arrays = self.predictions()
+            Y, A, w = arrays["Y"], arrays["A"], arrays.get("w")
+            for name, metric in self.metrics.items():
+                values[name] = measured(name, metric, Y, A, w, self.kind)
+        return values if self.ranks is None else self.ranks.of_first(values)
+
+
+def _joined(parts: list[Array]) -> Array:
+    return np.concatenate(parts, axis=-1)
