@@ -65,4 +65,4 @@ def site(request, tmp_path_factory):
 
 
 # A package that test_plugins.py installs, and programs that tests import or run.
-collect_ignore = ["plugin", "fuzz", "typed.py"]
+collect_ignore = ["plugin", "fuzz", "mpi", "typed.py"]

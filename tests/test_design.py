@@ -15,7 +15,8 @@ PACKAGE = Path(tn.__file__).parent
 FLOORS = (
     "_version", "errors", "_support", "schedules", "initializers", "metrics", "activations",
     "losses", "layers", "optimizers", "functional", "model", "files", "data", "training",
-    "testing", "sequential", "sklearn", "exchange", "plot", "__init__",
+    "testing", "sequential", "sklearn", "exchange", "plot", "parallel",
+    "__init__",
 )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from helpers import output_of
 from messages import raises
 
 import tinynet as tn
+from tinynet._support.library import library
 from tinynet.exchange.converters import converter
 from tinynet.exchange.entries import entries_of, read, written
-from tinynet.exchange.library import library
 from tinynet.exchange.onnx.names import ONNX
 from tinynet.exchange.torch.names import TORCH
 

@@ -50,7 +50,7 @@ if _TYPE_CHECKING:
 
     from numpy.typing import NDArray as _NDArray
 
-    from tinynet import exchange, functional, plot, testing
+    from tinynet import exchange, functional, parallel, plot, testing
     from tinynet.data import datasets
     from tinynet.data.datasets import load_digits
     from tinynet.data.frames import from_labels, from_rows
@@ -91,6 +91,7 @@ _MODULES_LATER = {
     "datasets": "tinynet.data.datasets",
     "exchange": "tinynet.exchange",
     "functional": "tinynet.functional",
+    "parallel": "tinynet.parallel",
     "plot": "tinynet.plot",
     "testing": "tinynet.testing",
 }
@@ -119,7 +120,7 @@ __all__ = [
     "Schedule", "Scratch", "SelfAttention", "Sequential", "SimpleRNN", "__version__",
     "activations", "callbacks", "datasets", "errors", "exchange", "from_labels", "from_rows",
     "functional", "initializers", "layers", "load", "load_digits", "losses", "metrics", "open_rows",
-    "optimizers", "plot", "resume", "schedules", "testing",
+    "optimizers", "parallel", "plot", "resume", "schedules", "testing",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from tinynet._support.arrays import Array
 from tinynet._support.checks import file_path
-from tinynet.exchange.library import library
+from tinynet._support.library import library
 from tinynet.exchange.state import read_state, state_dict
 from tinynet.files import model as model_file
 from tinynet.files.archive import Contents, expect, parse_description

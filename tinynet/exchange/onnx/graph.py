@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array
+from tinynet._support.library import library
 from tinynet.exchange.converters import converter, naming
 from tinynet.exchange.entries import entries_of, written
-from tinynet.exchange.library import library
 from tinynet.exchange.onnx.names import ONNX
 from tinynet.model.place import PlacedLayer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.exchange.library import library
+from tinynet._support.library import library
 from tinynet.exchange.onnx.graph import Graph
 from tinynet.exchange.trace import of_examples_first
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinynet._support.arrays import Array
+from tinynet._support.library import library
 from tinynet.exchange.entries import entries_of, read
-from tinynet.exchange.library import library
 from tinynet.exchange.onnx.graph import Graph
 from tinynet.exchange.onnx.names import ONNX
 from tinynet.files import model as model_file

@@ -8,8 +8,8 @@ import numpy as np
 
 from tinynet._support.arrays import Shape
 from tinynet._support.checks import integer
+from tinynet._support.library import library
 from tinynet.exchange.given import expect_model
-from tinynet.exchange.library import library
 from tinynet.exchange.onnx.activations import onnx_activation
 from tinynet.exchange.onnx.graph import Graph
 from tinynet.exchange.onnx.layers import onnx_layer

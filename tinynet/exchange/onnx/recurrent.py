@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.exchange.library import library
+from tinynet._support.library import library
 from tinynet.exchange.onnx.graph import Graph
 from tinynet.exchange.onnx.shapes import integers, part, reshaped, transposed
 from tinynet.layers import LSTM

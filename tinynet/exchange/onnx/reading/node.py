@@ -8,8 +8,8 @@ import attrs
 import numpy as np
 
 from tinynet._support.checks import shown
+from tinynet._support.library import library
 from tinynet.errors import ConversionError, FileFormatError
-from tinynet.exchange.library import library
 
 AttributeProto: Any = library("onnx").AttributeProto
 

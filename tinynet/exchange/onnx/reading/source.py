@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tinynet._support.checks import file_path, shown
+from tinynet._support.library import library
 from tinynet.errors import ConversionError, FileFormatError
-from tinynet.exchange.library import library
 from tinynet.exchange.onnx.reading.wire import check_items
 from tinynet.files import source as files
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import shown
+from tinynet._support.library import library
 from tinynet.errors import ConversionError, FileFormatError
-from tinynet.exchange.library import library
 
 TensorProto: Any = library("onnx").TensorProto
 
