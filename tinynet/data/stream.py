@@ -61,7 +61,7 @@ class Sharded:
     ...     batches = [(X, 2 * X) for X in rng.normal(size=(5, 1, 8))]
     ...     model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=1, seed=1)
     ...     stream = tn.parallel.Sharded(batches)
-    ...     model.fit(stream, optimizer=tn.SGD(0.1), epochs=20, parallel=communicator)
+    ...     model.fit(stream, optimizer=tn.SGD(0.1), epochs=40, parallel=communicator)
     ...     return round(model.W[1].item(), 3)
     >>> tn.parallel.Threads.run(2, train)
     [2.0, 2.0]

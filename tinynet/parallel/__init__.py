@@ -7,14 +7,15 @@ imported when the first object is made.
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from tinynet._support.communicator import Communicator
+from tinynet._support.communicator import Communicator, SharedBatch
 from tinynet._support.later import later as _later
+from tinynet.data.stream import Sharded
 
 if _TYPE_CHECKING:
     from tinynet.parallel.mpi import MPI
     from tinynet.parallel.threads import Threads
 
-__all__ = ["MPI", "Communicator", "Threads"]
+__all__ = ["MPI", "Communicator", "Sharded", "SharedBatch", "Threads"]
 
 _BY_MODULE = {"mpi": ["MPI"], "threads": ["Threads"]}
 

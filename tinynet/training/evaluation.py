@@ -29,7 +29,10 @@ def evaluate(
             chain = network.storage.private_chain(m)
             A = chain.forward_input(X)
             J = chain.cost(Y, w)
-        tally.add(J, m, Y, A, w if batches.weighs_metrics else None)
+        tally.cost_sum += m * J
+        tally.examples += m
+        if metrics:
+            tally.keep(Y, A, w if batches.weighs_metrics else None)
     if ranks is not None:
         tally.cost_sum, examples = ranks.sum(tally.cost_sum, tally.examples)
         tally.examples = round(examples)

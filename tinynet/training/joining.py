@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinynet._support.arrays import Shape
-from tinynet._support.communicator import Communicator, broadcast_bytes, gather_texts
+from tinynet._support.communicator import (
+    Communicator,
+    broadcast_bytes,
+    broadcast_value,
+    gather_values,
+)
 from tinynet._support.random import plain, set_state, state_of
 from tinynet.data.batches import Batches
 from tinynet.data.sources import Prepared
@@ -47,18 +51,13 @@ def together(ranks: Ranks | None) -> Iterator[None]:
 
 def expect_same(ranks: Ranks, described: Mapping[str, Any], remedy: str) -> None:
     """Refuse, on every rank, what is not the same on all of them."""
-    own = {name: json.dumps(value, default=_kind) for name, value in described.items()}
-    texts = gather_texts(ranks.communicator, json.dumps(own))
-    first, *others = map(json.loads, texts)
+    own = {name: repr(plain(value)) for name, value in described.items()}
+    first, *others = gather_values(ranks.communicator, own)
     for rank, other in enumerate(others, 1):
         for name, value in first.items():
             if other[name] != value:
                 found = f"{name} is {_excerpt(other[name])} on rank {rank}"
                 raise ValueError(f"{found}, expected {_excerpt(value)} as on rank 0. {remedy}")
-
-
-def _kind(value: Any) -> str:
-    return type(value).__name__
 
 
 def _excerpt(text: str) -> str:
@@ -125,9 +124,9 @@ def take_from_first(ranks: Ranks, network: Network, optimizer: Optimizer) -> Non
     """Make the parameters, the state and the optimizer's memory those of rank 0."""
     communicator, memory = ranks.communicator, optimizer.memory
     communicator.broadcast(network.values)
-    forms = json.dumps([[name, array.dtype.str, array.shape] for name, array in memory.items()])
+    forms = [[name, array.dtype.str, array.shape] for name, array in memory.items()]
     of_first = {}
-    for name, dtype, shape in json.loads(broadcast_bytes(communicator, forms.encode())):
+    for name, dtype, shape in broadcast_value(communicator, forms):
         like = memory[name] if ranks.rank == 0 else np.empty(shape, dtype)
         vector = np.ascontiguousarray(like).reshape(-1)
         communicator.broadcast(vector)
@@ -142,8 +141,7 @@ def use_generator_of_first(ranks: Ranks, network: Network) -> None:
     own = state_of(network.rng)
     kind = {"the model's generator": [own["kind"], own["state"]["bit_generator"]]}
     expect_same(ranks, kind, "Give the model the same seed on every rank.")
-    of_first = broadcast_bytes(ranks.communicator, json.dumps(plain(own)).encode())
-    set_state(network.rng, json.loads(of_first))
+    set_state(network.rng, broadcast_value(ranks.communicator, plain(own)))
 
 
 def content_of_first(ranks: Ranks, path: str) -> bytes:
@@ -155,7 +153,7 @@ def content_of_first(ranks: Ranks, path: str) -> bytes:
                 content = file.read()
         except OSError as reason:
             error = reason
-    fault = broadcast_bytes(ranks.communicator, str(error or "").encode()).decode()
+    fault = broadcast_value(ranks.communicator, str(error or ""))
     if error is not None:
         raise error
     if fault:

@@ -129,8 +129,8 @@ class Loop:
         with self.ctrl_c.handled(self.before.restore):
             while run.epoch < run.settings.epochs and not run.is_stopped:
                 self._train_epoch()
-        if self.ranks is not None:  # what one rank still wanted has had no effect
-            run.stopped = self.ranks.stopped
+            if self.ranks is not None:  # what one rank alone wanted has had no effect
+                run.stopped = self.ranks.stopped
 
     def _end(self) -> None:
         history = self.run.history
@@ -190,7 +190,11 @@ class Loop:
             Y, A, w = ranks.own(Y, A, w)
         self.costs.append(J)
         squares = self._expect_finite(J, network.grads)
-        run.tally.add(J, m, Y, A, w if self.data.training.weighs_metrics else None)
+        tally = run.tally
+        tally.cost_sum += m * J
+        tally.examples += m
+        if tally.metrics:
+            tally.keep(Y, A, w if self.data.training.weighs_metrics else None)
 
         self._update(J, squares)
         return J

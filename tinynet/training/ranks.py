@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -57,7 +56,7 @@ class Ranks:
 
     def begin_epoch(self, state: Mapping[str, Any]) -> None:
         """Take the seed of an epoch from the state that the model's generator has before it."""
-        content = json.dumps(plain(state), sort_keys=True).encode()
+        content = repr(plain(state)).encode()
         seed = np.random.SeedSequence(list(content)).generate_state(1, np.uint64)
         self.begun["state"]["key"][:] = seed[0], self.rank
 

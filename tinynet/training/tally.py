@@ -35,14 +35,11 @@ class Tally:
     examples: int = 0
     batches: dict[str, list[Array]] = attrs.field(factory=dict)  # the arrays by name: Y, A, w
 
-    def add(self, J: float, m: int, Y: Array, A: Array, w: Array | None) -> None:
-        """Add m examples, which have the mean cost J."""
-        self.cost_sum += m * J
-        self.examples += m
-        if self.metrics:
-            for name, array in (("Y", Y), ("A", A), ("w", w)):
-                if array is not None:
-                    self.batches.setdefault(name, []).append(array.copy())
+    def keep(self, Y: Array, A: Array, w: Array | None) -> None:
+        """Keep copies of a batch, for the metrics."""
+        for name, array in (("Y", Y), ("A", A), ("w", w)):
+            if array is not None:
+                self.batches.setdefault(name, []).append(array.copy())
 
     def predictions(self) -> dict[str, Array]:
         """Return Y, A and perhaps w of all batches, as one array each, if there are any."""
