@@ -5,6 +5,7 @@ The ranks are threads here; tests/test_mpi.py has the same over MPI.
 
 import itertools
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from messages import raises, warns
 
 import tinynet as tn
 from tinynet.errors import NonFiniteError, ParallelError, TrainingWarning
-from tinynet.parallel import Sharded, Threads
+from tinynet.parallel import Communicator, Sharded, Threads
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(6, 101))
@@ -22,7 +23,7 @@ Y = (X[:1] + X[1:2] > 0).astype(float)
 IMAGES = RNG.normal(size=(2, 5, 4, 101))
 WEIGHTS = RNG.uniform(0.2, 3, 101)
 VALIDATION = (X[:, :37] + 0.1, Y[:, :37])
-SIZES = [1, 2, 4]
+SIZES = [2, 4]  # one rank is as none: a test of its own
 TOLERANCE = {"float64": 1e-12, "float32": 3e-7}
 pytestmark = pytest.mark.filterwarnings("ignore:Row|The validation")
 
@@ -135,10 +136,8 @@ def test_fewer_examples_than_ranks(batch_size, size):
 def test_parts_of_a_batch(start, m, size):
     """The parts of all ranks are the batch, and their sizes differ by one at most."""
 
-    def part(communicator):
-        return communicator.part(slice(start, start + m))
-
-    parts = Threads.run(size, part)
+    ranks = [SimpleNamespace(rank=rank, size=size) for rank in range(size)]
+    parts = [Communicator.part(rank, slice(start, start + m)) for rank in ranks]
     examples = [example for part in parts for example in range(part.start, part.stop)]
     assert examples == list(range(start, start + m))
     sizes = [part.stop - part.start for part in parts]
@@ -269,19 +268,20 @@ DROPPING = [tn.Dense(8, "relu"), tn.Dropout(0.3), tn.BatchNorm(), tn.Dense(1, "s
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("place", [(0, 0), (1, 2), (1, 4), (2, 3)])
-def test_resume(place, size, tmp_path):
+@pytest.mark.parametrize("layers", [DROPPING, NETWORKS["dense"]()], ids=["dropout", "dense"])
+def test_resume(layers, place, size, tmp_path):
     """A run that was stopped anywhere, and resumed, is bit for bit the run that was not."""
     path = tmp_path / "run.npz"
     settings = {"batch_size": 22, "epochs": 4, "metrics": ["accuracy", "roc_auc"]}
 
     def unbroken(communicator):
-        model = network(DROPPING)
+        model = network(layers)
         return trained(communicator, model, (X, Y), tn.Adam(0.01), callbacks=Stop(9, 9), **settings)
 
     def resumed(communicator):
         stop = Stop(*place)
         _, _, stopped = trained(
-            communicator, network(DROPPING), (X, Y), tn.Adam(0.01), callbacks=stop,
+            communicator, network(layers), (X, Y), tn.Adam(0.01), callbacks=stop,
             checkpoint=path, **settings,
         )  # fmt: skip
         assert stopped == "enough"

@@ -79,8 +79,7 @@ def expect_same_run(
         **settings,
         "metrics": list(run.metrics),
         "callbacks": [type(each).__name__ for each in callbacks],
-        "a checkpoint": has_checkpoint,
-        "the place of the run (epoch, step)": [run.epoch, run.step],
+        "whether there is a checkpoint": has_checkpoint,
     }
     expect_same(ranks, described, "Call fit with the same arguments on every rank.")
     remedy = "Give every rank the same data, or a stream as tn.parallel.Sharded(stream)."

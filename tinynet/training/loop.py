@@ -163,6 +163,8 @@ class Loop:
             if self.is_first_step:
                 self.is_first_step = False
                 self.before.notice_draws()
+            if ranks is not None and run.step == 1:
+                ranks.renew(run.network.rng)
             self._call_in_step("on_batch_end", run.step - 1, {"loss": J})
             is_stopped = run.stopped if ranks is None else ranks.stopped
             if is_stopped or (every and run.step % every == 0):

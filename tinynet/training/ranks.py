@@ -105,21 +105,26 @@ class Ranks:
     def _agree(self, stopped: str) -> None:
         self.stopped = next(filter(None, gather_texts(self.communicator, stopped)))
 
+    def renew(self, rng: Random) -> None:
+        """Draw from the model's generator, if the layers drew from that of the step.
+
+        Then the seed of the next epoch, and of the next fit, is another one.
+        """
+        if str(get_state(self.generator)) != str(self.begun):
+            rng.bytes(8)
+
     def end_epoch(self, network: Network, stopped: str) -> None:
-        """Compare the models of all ranks, and vote; let the next fit draw other numbers."""
-        drew = str(get_state(self.generator)) != str(self.begun)
-        sums = map(checksum, (network.params, network.state))
-        rows = self.communicator.gather(np.array([*sums, drew, bool(stopped)], np.int64))
+        """Compare the models of all ranks, and vote."""
+        state = np.frombuffer(repr(plain(get_state(network.rng))).encode(), np.uint8)
+        row = [checksum(network.values), checksum(state), bool(stopped)]
+        rows = self.communicator.gather(np.array(row, np.int64))
         if (rows[:, :2] != rows[0, :2]).any():
-            raise self._diverged(network)
+            raise self._diverged({**network.storage.named(), "the model's generator": state})
         if rows[:, 2].any():
-            network.rng.bytes(8)
-        if rows[:, 3].any():
             self._agree(stopped)
 
-    def _diverged(self, network: Network) -> ParallelError:
+    def _diverged(self, named: Mapping[str, Array]) -> ParallelError:
         """Return the error for models that are no longer the same, which names the first array."""
-        named = network.storage.named()
         rows = self.communicator.gather(np.array(list(map(checksum, named.values()))))
         differ = (rows != rows[0]).any(axis=0)
         name = list(named)[int(differ.argmax())]
