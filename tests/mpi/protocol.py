@@ -26,7 +26,7 @@ def rank_and_size(ranks):
 def sums(ranks):
     """A sum is right, lies in the vector itself, and has the same bits on all ranks."""
     for dtype, rtol in (("float32", 1e-5), ("float64", 1e-13)):
-        for n in (0, 1, 3, 1000, 100_003):
+        for n in (0, 1, 3, 1000, 100_003, 1_100_000):
             vector = own(ranks.rank, n, dtype)
             assert ranks.sum(vector) is None
             parts = [own(rank, n, np.float64).astype(dtype) for rank in range(ranks.size)]

@@ -19,6 +19,8 @@ from tinynet.errors import ParallelError
 GRACE = 5.0
 _PAUSE = 0.01  # seconds between two looks at whether they have
 _FAILED = 24_601  # the tag of the message that says so; no other message of the library has a tag
+# Numbers that are summed at a time. On one machine, 10 million at once take about twice as long.
+_PART = 1 << 20
 # Variables in which the mpiexec of Open MPI, and those of MPICH and Intel MPI, write how many ranks
 # they start.
 _STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
@@ -71,7 +73,9 @@ class MPI(Communicator):
 
     def sum(self, vector: Array) -> None:
         # The standard of MPI requires that all ranks receive identical results.
-        self.comm.Allreduce(self._mpi.IN_PLACE, vector, op=self._mpi.SUM)
+        for start in range(0, vector.size, _PART):
+            part = vector[start : start + _PART]
+            self.comm.Allreduce(self._mpi.IN_PLACE, part, op=self._mpi.SUM)
 
     def gather(self, vector: Array) -> Array:
         rows = np.empty((self.size, vector.size), vector.dtype)

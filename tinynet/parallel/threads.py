@@ -55,7 +55,14 @@ class Meeting:
 class Threads(Communicator):
     """Ranks that are threads of one process, for tests and for a debugger.
 
-    They train no faster than one process: to train fast, use `MPI`. `run` makes them.
+    They train no faster than one process: to train fast, use `MPI`.
+
+    Parameters
+    ----------
+    rank : int
+        The number of this thread, from 0.
+    meeting : object
+        What the ranks of a run share; `run` makes it.
 
     Examples
     --------
