@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -49,7 +48,7 @@ def finish(job, seconds=SECONDS):
     try:
         output, errors = job.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        job.send_signal(signal.SIGTERM)  # mpiexec ends its ranks
+        job.kill()  # its ranks end then, even those that handle SIGTERM
         output, errors = job.communicate(timeout=seconds)
         pytest.fail(f"the program hangs:\n{output}\n{errors}")
     return job.returncode, output, errors

@@ -37,7 +37,7 @@ class Meeting:
             self._changed.wait_for(lambda: len(brought) == self.size or self._why_over)
             if len(brought) < self.size:
                 raise ParallelError(f"{self._why_over}, and the others wait.") from self.error
-            self._calls.pop(number - 1, None)  # whoever came to this call has read the one before
+            self._calls.pop(number, None)  # everybody has it in hand
         calls = {brought[other][0] for other in range(self.size)}
         if len(calls) > 1:
             found = f"The ranks call different things: {' and '.join(sorted(calls))}"
