@@ -20,8 +20,9 @@ class CtrlC:
     ``is_pending``, and the loop raises it after the step, where there is nothing to undo.
     ``is_handled`` says that no other signal can interrupt that either.
 
-    Of several ranks, each ends the run as one Ctrl-C does on SIGTERM too: what starts them sends
-    that before it kills them.
+    Of several ranks, each ends the run as one Ctrl-C does on two other signals too. A batch
+    scheduler sends SIGTERM before the time limit. mpiexec passes SIGUSR1 on to all ranks, and kills
+    none of them, which after Ctrl-C it may do.
     """
 
     def __init__(self, run: Run) -> None:
@@ -56,8 +57,12 @@ class CtrlC:
         is_alone = not any(map(callable, map(signal.getsignal, others)))
         self.is_handled = is_free and is_alone
         handlers: dict[Any, Any] = {signal.SIGINT: self._handle} if is_free else {}
-        if is_free and run.ranks is not None and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-            handlers[signal.SIGTERM] = self._handle_end
+        if is_free and run.ranks is not None:
+            ends = [getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR1")]  # not Windows
+            own = [
+                number for number in ends if number and signal.getsignal(number) == signal.SIG_DFL
+            ]
+            handlers |= dict.fromkeys(own, self._handle_end)
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
