@@ -100,7 +100,7 @@ def _measured(options):
     versions = {name: peer.VERSION for name, peer in found.items() if hasattr(peer, "VERSION")}
     return {
         "date": str(dt.date.today()),
-        "machine": _machine(),
+        "machine": machine(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__} | versions,
         "rows": rows,
     }
@@ -126,7 +126,8 @@ def _replace(held, table):
     held[:] = sorted([table, *(other for other in held if place(other) != place(table))], key=place)
 
 
-def _machine():
+def machine():
+    """Return what measures: the processor, its cores, the system, and what is set for BLAS."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
