@@ -112,7 +112,7 @@ def _wait(comm):
 def _tables(ranks, options):
     several = f"{ranks.communicator.size} processes"
     if options.only != "reductions":
-        rows = [fit(ranks, name, options.rounds) for name in FITS]
+        rows = [fit(ranks, name, network, options.rounds) for name, network in FITS.items()]
         yield {"title": "One epoch of fit, 784-1024-1024-10", "base": several, "rows": rows}
     if options.only != "fits":
         rows = [reduction(ranks, network, options.rounds) for network in STEPS]
@@ -125,9 +125,9 @@ def _about():
     return about | {"unit": "seconds", "threads": "one"}
 
 
-def fit(ranks, name, rounds, steps=10):
+def fit(ranks, name, network, rounds, steps=10):
     """Time an epoch of `fit` by one process, while the others sleep, and by all of them."""
-    network, size = FITS[name], ranks.communicator.size
+    size = ranks.communicator.size
     batch_size = network.m * (size if "each" in name else 1)
     alone, together = [], []
     for _ in range(rounds):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from helpers import output_of
 
+import tinynet as tn
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 RUN = FOLDER / "run.py"
 OPTIONS = ["--few", "--rounds", "1", "--peers", "floor", "--match", "m=4 relu sgd", "--only"]
@@ -151,6 +153,27 @@ def test_contended_fits(benchmark, monkeypatch):
     assert {"one thread": 0.5, "default threads": 0.5, "slowest of 2": 0.5} == row["values"]
     monkeypatch.setattr(contended, "EPOCHS", 1)
     assert contended.seconds("tinynet", 32) > 0
+
+
+def test_several_processes(benchmark, monkeypatch):
+    """Every rank has a time for each column, of which the first rank alone has one process."""
+    for name in benchmark("timing").ONE_THREAD:  # the module sets them when it is imported
+        monkeypatch.setenv(name, "1")
+    parallel, network = benchmark("parallel"), benchmark("networks").Network((4, 3, 2), 6)
+
+    def measured(communicator):
+        ranks = parallel.Ranks(communicator, lambda: communicator.sum(np.zeros(1)))
+        rows = (
+            parallel.fit(ranks, "6 for each process", network, rounds=1, steps=4),
+            parallel.reduction(ranks, network, rounds=1),
+        )
+        return [row["values"] for row in rows]
+
+    (fit, reduction), (of_second, _) = tn.parallel.Threads.run(2, measured)
+    assert ["1 process", "2 processes"] == list(fit)
+    assert ["2 processes"] == list(of_second)
+    assert ["step", "passes", "update", "reduction"] == list(reduction)
+    assert min(*fit.values(), *reduction.values()) > 0
 
 
 def test_a_missing_value_is_a_dash(benchmark):
