@@ -497,6 +497,32 @@ def test_infinite_cost_on_one_rank():
     Threads.run(3, train)
 
 
+class OwnState(tn.Layer):
+    """Have a state that is infinite on the rank that has the last example."""
+
+    def state(self, input_shape):
+        return {"peak": tn.Parameter((1, 1), tn.Initializer.get("zeros"))}
+
+    def forward(self, A_prev, cache):
+        if cache.training and (A_prev[0] == X[0, -1]).any():
+            cache.peak = np.full((1, 1), np.inf)
+        return A_prev
+
+    def back(self, dZ, cache):
+        return dZ
+
+
+def test_infinite_state_on_one_rank():
+    """That rank refuses the step by itself: the others have seen nothing, and exchange nothing."""
+
+    def train(communicator):
+        errors = [ParallelError, NonFiniteError]
+        with raises(errors[communicator.rank], "peak[1] of layer 1"):
+            trained(communicator, network([OwnState(), tn.Dense(1, "sigmoid")]), batch_size=None)
+
+    Threads.run(2, train)
+
+
 class Failing(tn.Callback):
     """Raise an error in a hook, on rank 1."""
 

@@ -237,7 +237,7 @@ class Loop:
         squares = float(vector.dot(vector)) if is_small else sum_of_squares(vector)
         if math.isfinite(J + squares) and not look_closer:
             return squares
-        culprit = self._first_nonfinite()
+        culprit = self._first_nonfinite(was_updated)
         if culprit is None and math.isfinite(J) and all_finite(vector):
             return squares
         self.ctrl_c.within_step = False
@@ -246,10 +246,12 @@ class Loop:
             self.run.optimizer.reset()
         raise nonfinite_error(self.run, culprit or "the cost", self.costs, was_updated)
 
-    def _first_nonfinite(self) -> str | None:
+    def _first_nonfinite(self, was_updated: bool) -> str | None:
         """Return the first array that is not finite, of whichever rank has one."""
         network, ranks = self.run.network, self.ranks
-        if ranks is None:
+        # After the update one rank may be alone here: with a state of its own, or because it alone
+        # does not handle Ctrl-C. So it exchanges nothing.
+        if ranks is None or was_updated:
             return first_nonfinite(network)
         own = first_nonfinite(network, with_gradients=False)  # these are sums over all ranks
         return ranks.first_fault(own) or first_nonfinite(network)
