@@ -396,6 +396,24 @@ def test_one_rank_stops(rank, hook, epochs, steps):
     assert places == [(epochs, steps)] * 3
 
 
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_batch_end", "on_epoch_end"])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_checkpoint_says_that_a_rank_stopped(rank, hook, tmp_path):
+    """A run that any rank has stopped is over: to resume it takes no step."""
+    path = tmp_path / "run.npz"
+
+    def train(communicator):
+        return trained(communicator, callbacks=StopAt(hook, rank), checkpoint=path)
+
+    def resume(communicator):
+        callbacks = StopAt("never", rank)
+        model, history = tn.resume(path, X, Y, callbacks=callbacks, parallel=communicator)
+        return model.values.copy(), dict(history), history.stopped
+
+    before, after = on_ranks(2, train), on_ranks(2, resume)
+    assert (before[0].tobytes(), *before[1:]) == (after[0].tobytes(), *after[1:])
+
+
 def test_stop_in_the_last_step_of_an_epoch():
     """As in one process, the epoch is not ended."""
 

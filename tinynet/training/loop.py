@@ -166,10 +166,9 @@ class Loop:
             if ranks is not None and run.step == 1:
                 ranks.renew(run.network.rng)
             self._call_in_step("on_batch_end", run.step - 1, {"loss": J})
-            is_stopped = run.stopped if ranks is None else ranks.stopped
-            if is_stopped or (every and run.step % every == 0):
+            if run.is_stopped or (every and run.step % every == 0):
                 self._write_checkpoint()
-            if is_stopped:
+            if run.is_stopped:
                 return
         if ranks is not None and ranks.vote(run.stopped):
             self._write_checkpoint()
@@ -333,9 +332,12 @@ class Loop:
 
     def _write_checkpoint(self) -> None:
         if self.path:
-            predictions = self.run.tally.predictions()  # every rank gives its own
-            if self.run.rank == 0:
-                checkpoint.write(self.run, predictions, self.callbacks, self.path)
+            run = self.run
+            predictions = run.tally.predictions()  # every rank gives its own
+            if self.ranks is not None:  # another rank may have wanted to stop
+                run.stopped = self.ranks.stopped or run.stopped
+            if run.rank == 0:
+                checkpoint.write(run, predictions, self.callbacks, self.path)
 
 
 def _expect_measured(callback: Callback, logs: Mapping[str, Any]) -> None:
