@@ -662,6 +662,10 @@ DIFFERENT = {
     "kind": (lambda rank: {"optimizer": [tn.SGD, tn.Adam][rank]()}, "optimizer … adam"),
     "layers": (lambda rank: {"model": network([tn.Dense(3 + rank), tn.Dense(1, "sigmoid")])},
                "layer 1 … 4"),
+    "depth": (lambda rank: {"model": network([tn.Dense(1, "sigmoid")] * (2 - rank))},
+              "the number of layers is 1 on rank 1, expected 2"),
+    "more depth": (lambda rank: {"model": network([tn.Dense(1, "sigmoid")] * (1 + rank))},
+                   "the number of layers is 2 on rank 1, expected 1"),
     "loss": (lambda rank: {"model": tn.Sequential([tn.Dense(1, "sigmoid")], LOSSES[rank])}, "loss"),
     "dtype": (lambda rank: {"model": network(dtype=["float32", "float64"][rank])}, "dtype"),
     "metrics": (lambda rank: {"metrics": ["accuracy", "f1"][: rank + 1]}, "metrics"),
@@ -673,6 +677,10 @@ DIFFERENT = {
     "validation": (lambda rank: {"validation_data": [None, VALIDATION][rank]}, "validation data"),
     "streams": (lambda rank: {"data": ([BATCHES, BATCHES[::-1]][rank],), "batch_size": 32},
                 "checksum"),
+    "Sharded": (lambda rank: {"data": ([BATCHES, Sharded(BATCHES)][rank],), "batch_size": 32},
+                "whether the training data is Sharded is True"),
+    "not Sharded": (lambda rank: {"data": ([Sharded(BATCHES), BATCHES][rank],), "batch_size": 32},
+                    "whether the training data is Sharded is False"),
     "generator": (lambda rank: {"model": network(
         seed=np.random.Generator([np.random.PCG64, np.random.MT19937][rank](1)))}, "generator"),
 }  # fmt: skip

@@ -50,7 +50,10 @@ def together(ranks: Ranks | None) -> Iterator[None]:
 
 
 def expect_same(ranks: Ranks, described: Mapping[str, Any], remedy: str) -> None:
-    """Refuse, on every rank, what is not the same on all of them."""
+    """Refuse, on every rank, what is not the same on all of them.
+
+    What decides over the other names, such as the number of layers, comes first in `described`.
+    """
     own = {name: repr(plain(value)) for name, value in described.items()}
     first, *others = gather_values(ranks.communicator, own)
     for rank, other in enumerate(others, 1):
@@ -70,8 +73,9 @@ def expect_same_run(
     """Refuse to train, if the ranks would not train one model in the same way on the same data."""
     network, settings = run.network, run.settings.describe()
     del settings["verbose"]  # only rank 0 shows anything
-    described = {f"layer {l}": layer.config() for l, layer in enumerate(network.layers, 1)} | {
+    described = {
         "the number of layers": len(network.layers),
+        **{f"layer {l}": layer.config() for l, layer in enumerate(network.layers, 1)},
         "loss": network.loss and network.loss.config(),
         "inputs": network.inputs,
         "dtype": network.dtype.name,
@@ -112,7 +116,9 @@ def _described(name: str, batches: Batches | None) -> dict[str, Any]:
     X, Y, w = batches.sample()
     described[f"the shape of an example of the {name}"] = [batches.shape, Y.shape[:-1]]
     described[f"whether the {name} has weights"] = [w is not None, batches.weighs_metrics]
-    if not (isinstance(batches, StreamBatches) and batches.is_sharded):
+    is_sharded = isinstance(batches, StreamBatches) and batches.is_sharded
+    described[f"whether the {name} is Sharded"] = is_sharded
+    if not is_sharded:
         described[f"the number of examples of the {name}"] = batches.m
         arrays = [X, Y] if w is None else [X, Y, w]
         described[f"a checksum of some examples of the {name}"] = checksum(*arrays)
