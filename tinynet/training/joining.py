@@ -125,6 +125,13 @@ def _described(name: str, batches: Batches | None) -> dict[str, Any]:
     return described
 
 
+def expect_same_frozen(ranks: Ranks, run: Run) -> None:
+    """Refuse to freeze other layers than rank 0 does: a frozen layer exchanges nothing."""
+    frozen = [[part.start, part.stop] for part in run.frozen]
+    remedy = "Freeze the same layers on every rank."
+    expect_same(ranks, {"which parts of model.values are frozen": frozen}, remedy)
+
+
 def take_from_first(ranks: Ranks, network: Network, optimizer: Optimizer) -> None:
     """Make the parameters, the state and the optimizer's memory those of rank 0."""
     communicator, memory = ranks.communicator, optimizer.memory
@@ -146,6 +153,9 @@ def use_generator_of_first(ranks: Ranks, network: Network) -> None:
     own = state_of(network.rng)
     kind = {"the model's generator": [own["kind"], own["state"]["bit_generator"]]}
     expect_same(ranks, kind, "Give the model the same seed on every rank.")
+    # One that is not built yet will draw its parameters from the generator.
+    is_built = {"whether the model is built": network.is_built}
+    expect_same(ranks, is_built, "Make it with inputs=... on every rank, or on none.")
     set_state(network.rng, broadcast_value(ranks.communicator, plain(own)))
 
 

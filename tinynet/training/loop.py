@@ -24,7 +24,7 @@ from tinynet.training.callbacks.base import numbers_of
 from tinynet.training.evaluation import evaluate
 from tinynet.training.history import History
 from tinynet.training.interrupt import CtrlC
-from tinynet.training.joining import take_from_first
+from tinynet.training.joining import expect_same_frozen, take_from_first
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
 from tinynet.training.ranks import Ranks
 from tinynet.training.run import Run
@@ -85,6 +85,7 @@ class Loop:
                 callback.check()
             self._call("on_train_begin", {})
             if self.ranks is not None:
+                expect_same_frozen(self.ranks, self.run)
                 self.ranks.vote(self.run.stopped)
             self._write_checkpoint()
         except BaseException:
