@@ -729,6 +729,27 @@ def test_bad_data_on_one_rank():
     Threads.run(3, train)
 
 
+@pytest.mark.parametrize("call", [
+    lambda model, bad, **ranks: model.fit(X, Y, "adm" if bad else "adam", **ranks),
+    lambda model, bad, **ranks: model.fit(X, Y, metrics=["acuracy"] * bad, **ranks),
+    lambda model, bad, **ranks: model.fit(X, Y, checkpoint=3 if bad else None, **ranks),
+    lambda model, bad, **ranks: model.evaluate(X, Y, ["acuracy"] * bad, **ranks),
+    lambda model, bad, **ranks: model.evaluate(X, Y, batch_size=0 if bad else 5, **ranks),
+    lambda model, bad, **ranks: model.predict(X, 0 if bad else 5, **ranks),
+    lambda model, bad, **ranks: tn.resume(3 if bad else "run.npz", X, Y, **ranks),
+])  # fmt: skip
+def test_a_bad_argument_on_one_rank(call):
+    """The others do not wait for that rank, and learn its error."""
+
+    def train(communicator):
+        with pytest.raises((ValueError, TypeError, LookupError, ParallelError)) as error:
+            call(network(inputs=6), communicator.rank == 1, parallel=communicator)
+        return str(error.value)
+
+    others = Threads.run(3, train)
+    assert ["Rank 1 has failed with" in each for each in others] == [True, False, True], others
+
+
 @pytest.mark.parametrize("bad", [3, "mpi", Threads, True])
 def test_not_a_communicator(bad):
     """It is refused with what to pass."""
@@ -914,6 +935,16 @@ def test_predict(batch_size, size, m):
         assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
 
 
+def test_predict_of_no_example():
+    """It is refused, as in one process."""
+
+    def predict(communicator):
+        with raises(tn.errors.ShapeError, "(6, 0), expected at least one example"):
+            network(inputs=6).predict(X[:, :0], parallel=communicator)
+
+    Threads.run(2, predict)
+
+
 @pytest.mark.parametrize("source", [mapped, opened])
 def test_predict_from_disk(source, files):
     """Of a file a rank reads its part."""
@@ -936,10 +967,11 @@ def test_parts_of_different_models_or_data(seed, m):
             model.predict(X[:, m * communicator.rank :], parallel=communicator)
 
     def evaluate(communicator):
-        model = network(seed=1 + seed * communicator.rank, inputs=6)
+        model = network(seed=1 + seed * communicator.rank)
         own = slice(m * communicator.rank, None)
         with raises(ValueError, "on rank 1"):
             model.evaluate(X[:, own], Y[:, own], parallel=communicator)
+        assert not model.is_built
 
     Threads.run(2, predict)
     Threads.run(2, evaluate)

@@ -156,12 +156,12 @@ def input_parts(
     if is_small and communicator is None and (is_array or not on_disk(X)):
         X = network.check_inputs(X)
         return X.shape[-1], (X,)
-    is_checked = is_array and network.is_built and shape[:-1] == network.inputs
+    is_checked = is_array and network.is_built and X.size and shape[:-1] == network.inputs
     if not is_checked and not on_disk(X):
         X = network.check_inputs(X)  # builds the network, or refuses X as a whole
     rows = by_examples("X", X)
     own = slice(0, len(rows))
-    if communicator is not None and len(rows):
+    if communicator is not None:
         own = communicator.part(own)
     return own.stop - own.start, _parts(network, rows, own, batch_size or _part(network))
 

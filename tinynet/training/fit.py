@@ -64,15 +64,16 @@ def fit(
     parallel: Any,
 ) -> History:
     """Train a network from the first epoch on; `Sequential.fit` documents the arguments."""
-    every = settings.checkpoint_every
-    if every is not None and checkpoint is None:
-        found = f"checkpoint_every is {every}, but there is no file to write"
-        raise ValueError(f'{found}. Add checkpoint="run.npz".')
-    if checkpoint is not None:
-        checkpoint = file_path("checkpoint", checkpoint, "run.npz")
-    optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
-    functions, ranks = resolve(metrics), ranks_of(parallel)
+    ranks = ranks_of(parallel)
     with together(ranks):
+        every = settings.checkpoint_every
+        if every is not None and checkpoint is None:
+            found = f"checkpoint_every is {every}, but there is no file to write"
+            raise ValueError(f'{found}. Add checkpoint="run.npz".')
+        if checkpoint is not None:
+            checkpoint = file_path("checkpoint", checkpoint, "run.npz")
+        optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
+        functions = resolve(metrics)
         with network.unchanged_if_refused(), optimizer.unchanged_if_refused():
             if ranks is not None:
                 use_generator_of_first(ranks, network)
@@ -105,8 +106,9 @@ def resume(
     parallel: Any,
 ) -> tuple[N, History]:
     """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
-    path, ranks = file_path("path", path, "run.npz"), ranks_of(parallel)
+    ranks = ranks_of(parallel)
     with together(ranks):
+        path = file_path("path", path, "run.npz")
         network, saved = _read(kind, path, ranks)
         settings = _changed(saved.settings, epochs=epochs, verbose=verbose)
         functions = _functions_of(saved, metrics)
@@ -186,27 +188,26 @@ def evaluate(
     parallel: Any,
 ) -> dict[str, float]:
     """Return the loss and the metrics; `Sequential.evaluate` documents the arguments."""
-    functions, ranks = resolve(metrics), ranks_of(parallel)
-    size = integer_or_none("batch_size", batch_size)
-    steps = integer_or_none("steps_per_epoch", steps_per_epoch)
+    ranks = ranks_of(parallel)
     # Only building changes the network: threads may share one that is built.
     guard = contextlib.nullcontext() if network.is_built else network.unchanged_if_refused()
     with together(ranks):
+        functions = resolve(metrics)
+        size = integer_or_none("batch_size", batch_size)
+        steps = integer_or_none("steps_per_epoch", steps_per_epoch)
         with guard:
             batches = ordered_batches(network, X, Y, size, sample_weight, steps, EVALUATE)
-        if ranks is not None:
-            expect_same_evaluation(ranks, network, batches, functions)
-            batches.divide(ranks.communicator)
+            if ranks is not None:
+                expect_same_evaluation(ranks, network, batches, functions)
+                batches.divide(ranks.communicator)
         return evaluate_batches(network, batches, functions, ranks)
 
 
 def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> Array:
     """Return A[L] for X; `Sequential.predict` documents the arguments."""
-    if parallel is None:
-        return outputs(network, *input_parts(network, X, batch_size))
     ranks = ranks_of(parallel)
     if ranks is None:
-        return predict(network, X, batch_size, None)
+        return outputs(network, *input_parts(network, X, batch_size))
     with together(ranks):
         m, parts = input_parts(network, X, batch_size, ranks.communicator)
         expect_same_parameters(ranks, network, shape_of(X))
