@@ -990,6 +990,19 @@ def test_one_rank_is_as_none():
     assert (alone[0].tobytes(), alone[1:]) == (one[0].tobytes(), one[1:])
 
 
+def test_a_model_that_trains_alone_and_on_ranks():
+    """The arrays of an earlier fit share batches only while ranks train."""
+
+    def train(communicator):
+        model = network("norm")
+        trained(None, model, batch_size=11)
+        trained(communicator, model, batch_size=22)  # of which a rank has 11
+        trained(communicator, model, batch_size=22)
+        return trained(None, model, batch_size=11)
+
+    assert_as_one_process(2, train, 1e-11)
+
+
 def test_a_model_is_free_afterwards():
     """After a run, or a refused one, a rank may go on alone with its model."""
 
