@@ -22,6 +22,8 @@ from tinynet.model.network import Network
 
 # The most examples, and bytes, of arrays on disk that are in memory at a time.
 _POOL, _POOL_BYTES = 8192, 1 << 25
+# Bytes that are read though nobody needs them: to skip them takes a call, which costs as much.
+_GAP = 1 << 16
 _BLOCKS = 16  # places that the examples in memory come from; more places mix better
 REFUSALS = (ValueError, TypeError, ArithmeticError)  # with which a batch is refused
 
@@ -47,6 +49,7 @@ class FileBatches(CountedBatches):
         super().__init__(m, as_columns(self.sources[0], one).shape[:-1], batch_size, shuffle)
         bytes_each = sum(math.prod(rows.shape[1:]) * rows.dtype.itemsize for rows in self.sources)
         most = min(_POOL, _POOL_BYTES // max(bytes_each, 1))
+        self.gap = _GAP // max(bytes_each, 1)
         self.pool = min(max(most // self.size, 1) * self.size, m)  # whole batches
         self.block = max(self.pool // _BLOCKS, 1)
         parts = [np.ascontiguousarray(rows[: self.size]) for rows in self.sources]
@@ -89,23 +92,23 @@ class FileBatches(CountedBatches):
             order = np.random.default_rng((seed, number)).permutation(last - first)
             places = self.slices(max(begin - first, 0), len(order))
             batches = [order[place] for place in places]
-            needed, rows = np.unique(np.concatenate(batches), return_inverse=True)
             examples = self._examples(blocks, first, last)
-            self._read(examples[needed], pools)
-            at = 0
+            self._read(examples, np.sort(np.concatenate(batches)), pools)
             for chosen in batches:
-                of_batch = rows[at : at + len(chosen)]
-                at += len(chosen)
-                yield self._checked([pool[of_batch] for pool in pools], examples[chosen])
+                yield self._checked([pool[chosen] for pool in pools], examples[chosen])
 
-    def _read(self, examples: Array, pools: Sequence[Array]) -> None:
-        """Fill the pools with these examples; those that follow one another are read at once."""
-        if not len(examples):
-            return
-        breaks = np.flatnonzero(np.diff(examples) != 1) + 1
-        for at, stop in pairwise([0, *breaks.tolist(), len(examples)]):
-            for rows, pool in zip(self.sources, pools, strict=True):
-                pool[at:stop] = rows[examples[at] : examples[stop - 1] + 1]
+    def _read(self, examples: Array, needed: Array, pools: Sequence[Array]) -> None:
+        """Fill those places of the pools that are needed, and what lies in short gaps between.
+
+        What lies together in the file is read at once.
+        """
+        gaps = np.diff(needed)
+        lies_together = (np.diff(examples[needed]) == gaps) & (gaps <= self.gap + 1)
+        for run in np.split(needed, np.flatnonzero(~lies_together) + 1):
+            if len(run):  # a rank may need nothing
+                at, stop = run[0], run[-1] + 1
+                for rows, pool in zip(self.sources, pools, strict=True):
+                    pool[at:stop] = rows[examples[at] : examples[stop - 1] + 1]
 
     def _examples(self, blocks: Array, first: int, last: int) -> Array:
         """Return which examples stand at places first … last - 1 in this order of blocks."""
