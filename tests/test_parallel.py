@@ -315,6 +315,23 @@ def test_resume_on_another_number_of_ranks(before, now, tmp_path):
     assert history["loss"] == pytest.approx(expected["loss"], rel=1e-12)
 
 
+@pytest.mark.parametrize(("settings", "word"), [
+    ({"X": 2 * X}, "checksum of some examples"), ({"epochs": 5}, "epochs"),
+    ({"optimizer": "adam"}, "optimizer"),
+])  # fmt: skip
+def test_resume_with_different_things(settings, word, tmp_path):
+    """All ranks refuse what one of them was given otherwise."""
+    path = tmp_path / "run.npz"
+    on_ranks(2, lambda communicator: trained(communicator, checkpoint=path, epochs=1))
+
+    def resume(communicator):
+        own = {"X": X, "epochs": 2} | (settings if communicator.rank else {})
+        with raises(ValueError, word, "on rank 1"):
+            tn.resume(path, own.pop("X"), Y, parallel=communicator, **own)
+
+    Threads.run(2, resume)
+
+
 def test_rank_0_reads_the_checkpoint(tmp_path):
     """The others need not have the file; where rank 0 has none, all say so."""
     path = tmp_path / "run.npz"
@@ -450,6 +467,24 @@ def test_interrupt_on_one_rank(capsys):
     result = on_ranks(3, lambda c: trained(c, callbacks=Interrupting()))
     assert result[2] == "interrupted"
     assert capsys.readouterr().err.count("Training was interrupted in epoch 1, after step 4.") == 1
+
+
+class Breaking(tn.Callback):
+    """Raise what a second Ctrl-C raises, on one rank."""
+
+    def on_batch_end(self, batch, logs):
+        if self.run.rank == 1:
+            raise KeyboardInterrupt
+
+
+def test_keyboard_interrupt_on_one_rank():
+    """The run does not end as if all had stopped: the others get an error."""
+
+    def train(communicator):
+        with pytest.raises(KeyboardInterrupt if communicator.rank == 1 else ParallelError):
+            trained(communicator, callbacks=Breaking())
+
+    Threads.run(3, train)
 
 
 # What one rank alone sees.
