@@ -956,6 +956,22 @@ def test_evaluate(size, source, files):
         assert actual == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_evaluate_shards_with_weights(dtype):
+    """A rank whose stream ends first has weights of the same dtype as the others."""
+    shards = [WEIGHTED[:1], WEIGHTED[1:4]]
+    arrays = [np.concatenate(parts, axis=-1) for parts in zip(*WEIGHTED[:4], strict=True)]
+
+    def evaluate(communicator):
+        model, stream = network(dtype=dtype, inputs=6), Sharded(shards[communicator.rank])
+        return model.evaluate(stream, metrics=["accuracy"], parallel=communicator)
+
+    model = network(dtype=dtype, inputs=6)
+    expected = model.evaluate(*arrays[:2], metrics=["accuracy"], sample_weight=arrays[2])
+    for actual in Threads.run(2, evaluate):
+        assert actual == pytest.approx(expected, rel=TOLERANCE[dtype])
+
+
 @pytest.mark.parametrize("m", [1, 3, 101])
 @pytest.mark.parametrize("size", [1, 2, 4])
 @pytest.mark.parametrize("batch_size", [None, 7])

@@ -146,7 +146,8 @@ class StreamBatches(Batches):
 
         So no rank waits for the step of another whose stream has ended.
         """
-        nothing: Batch = *empty_batch(self.network), np.empty(0) if self.is_weighted else None
+        no_weights = np.empty(0, self.network.dtype) if self.is_weighted else None
+        nothing: Batch = *empty_batch(self.network), no_weights
         while True:
             X, Y, w = next(batches, nothing)
             sizes = communicator.gather(np.array([X.shape[-1]])).ravel().tolist()
