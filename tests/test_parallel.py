@@ -987,13 +987,15 @@ def test_predict(batch_size, size, m):
         assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
 
 
-def test_predict_of_no_example():
-    """It is refused, as in one process."""
+@pytest.mark.parametrize("source", [lambda _: (X,), mapped], ids=["arrays", "mapped"])
+def test_predict_nothing(source, files):
+    """No examples at all are refused, as in one process."""
 
     def predict(communicator):
-        with raises(tn.errors.ShapeError, "(6, 0), expected at least one example"):
-            network(inputs=6).predict(X[:, :0], parallel=communicator)
+        with raises(tn.errors.ShapeError, "(6, 0)", "at least one example"):
+            network(inputs=6).predict(source(files)[0][:, :0], parallel=communicator)
 
+    predict(None)
     Threads.run(2, predict)
 
 

@@ -156,10 +156,12 @@ def input_parts(
     if is_small and communicator is None and (is_array or not on_disk(X)):
         X = network.check_inputs(X)
         return X.shape[-1], (X,)
-    is_checked = is_array and network.is_built and X.size and shape[:-1] == network.inputs
+    is_checked = is_array and network.is_built and shape[:-1] == network.inputs
     if not is_checked and not on_disk(X):
         X = network.check_inputs(X)  # builds the network, or refuses X as a whole
     rows = by_examples("X", X)
+    if not len(rows):
+        network.check_inputs(as_columns(rows, rows[:0]))  # refuses it
     own = slice(0, len(rows))
     if communicator is not None:
         own = communicator.part(own)
@@ -175,8 +177,7 @@ def shape_of(X: Any) -> Shape:
 
 
 def _parts(network: Network, rows: Any, own: slice, size: int) -> Iterator[Array]:
-    # No rows at all are one part, which is refused.
-    for at in range(own.start, max(own.stop, own.start + 1), size):
+    for at in range(own.start, own.stop, size):
         part = network.check_inputs(as_columns(rows, rows[at : min(at + size, own.stop)]))
         check_finite("X", part, at)
         yield part
