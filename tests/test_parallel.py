@@ -877,6 +877,38 @@ def test_what_callbacks_measure_is_that_of_rank_0():
     assert history["seconds"] == [0.0, 1.0, 2.0]
 
 
+class Logging(tn.Callback):
+    """Put a number into logs, another one on each rank."""
+
+    def on_epoch_end(self, epoch, logs):
+        logs["mine"] = np.float32(self.run.rank + epoch)
+
+
+class LoggingOnce(Logging):
+    """Put a number into logs on rank 0."""
+
+    first_rank_only = True
+
+
+class Recording(tn.Callback):
+    """Record other names and numbers on each rank."""
+
+    def on_epoch_end(self, epoch, logs):
+        self.run.history.record({"mine": self.run.rank + 0.5, f"of {self.run.rank}": float("inf")})
+
+
+@pytest.mark.parametrize(("callback", "expected"), [
+    (Logging, {"mine": [0.0, 1.0, 2.0]}),
+    (LoggingOnce, {"mine": [0.0, 1.0, 2.0]}),
+    (Recording, {"mine": [0.5] * 3, "of 0": [float("inf")] * 3}),
+])  # fmt: skip
+def test_what_callbacks_record_is_that_of_rank_0(callback, expected):
+    """The history is the same on all ranks, also where they measure otherwise or one alone does."""
+    history = on_ranks(3, lambda c: trained(c, callbacks=callback()))[1]
+    history.pop("loss")
+    assert expected == history
+
+
 def test_warnings_come_once():
     """What is likely a mistake is said by rank 0."""
     with warnings.catch_warnings(record=True) as caught:

@@ -297,6 +297,8 @@ class Loop:
         for name, value in numbers_of(logs).items():
             if name not in measured and name not in recorded:
                 history.record({name: value})
+        if self.ranks is not None:
+            self.ranks.record_as_first(history, lengths)
         self._call("on_epoch_logged", epoch, recorded | logs)
 
     def _batches(self) -> Iterator[Batch]:

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array, scalar
-from tinynet._support.communicator import Communicator, SharedBatch, gather_parts, gather_texts
+from tinynet._support.communicator import (
+    Communicator,
+    SharedBatch,
+    broadcast_value,
+    gather_parts,
+    gather_texts,
+)
 from tinynet._support.random import Random, get_state, plain, put_state
 from tinynet.data.batches import Batch
 from tinynet.errors import ParallelError
@@ -138,6 +144,23 @@ class Ranks:
         vector = np.array(list(numbers.values()), np.float64)
         self.communicator.broadcast(vector)
         return dict(zip(numbers, vector.tolist(), strict=True))
+
+    def record_as_first(self, history: dict[str, list[float]], lengths: Mapping[str, int]) -> None:
+        """Make what callbacks have recorded, behind these lengths, that of rank 0.
+
+        Some measure another number on each rank, and some are called on rank 0 alone.
+        """
+        added = {name: values[lengths.get(name, 0) :] for name, values in history.items()}
+        numbers = {name: list(map(plain, values)) for name, values in added.items() if values}
+        of_first = broadcast_value(self.communicator, numbers)
+        if self.rank == 0:
+            return
+        for name in numbers:
+            del history[name][lengths.get(name, 0) :]
+            if not history[name]:
+                del history[name]
+        for name, values in of_first.items():
+            history.setdefault(name, []).extend(values)
 
     def sum(self, *numbers: float) -> list[float]:
         """Return the sums of numbers over all ranks."""
