@@ -1066,6 +1066,27 @@ def test_parts_of_different_models_or_data(seed, m):
 # Before and after.
 
 
+class Refining(tn.Callback):
+    """Train the model within its training, alike on all ranks: on them together, or by itself."""
+
+    def __init__(self, communicator):
+        self.communicator = communicator
+
+    def on_epoch_end(self, epoch, logs):
+        self.model.fit(X, Y, tn.SGD(0.01), epochs=1, batch_size=22, parallel=self.communicator)
+
+
+@pytest.mark.parametrize("is_together", [True, False])
+def test_a_fit_within_a_fit(is_together):
+    """Each shares its batches as it was called, and the outer one goes on as before."""
+
+    def train(communicator):
+        refining = Refining(communicator if is_together else None)
+        return trained(communicator, network("norm"), batch_size=22, callbacks=refining)
+
+    assert_as_one_process(3, train, 1e-12)
+
+
 def test_one_rank_is_as_none():
     """A job of one process trains bit for bit as without a communicator, dropout included."""
 

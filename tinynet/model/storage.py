@@ -141,10 +141,11 @@ class Storage:
 
     def share_batches(self, shared: SharedBatch | None) -> None:
         """Have each batch of training be a part of `shared`, or with None be the whole."""
-        self.shared = shared
-        for chain in self._chains.values():
-            for _, cache in chain.all_links():
-                cache.shared = shared
+        if shared is not self.shared:
+            self.shared = shared
+            for chain in self._chains.values():
+                for _, cache in chain.all_links():
+                    cache.shared = shared
 
     def holds(self, X: Array) -> bool:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""

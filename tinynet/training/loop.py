@@ -59,6 +59,7 @@ class Loop:
             for name in callback.measures:
                 if name not in run.names:
                     run.added.append(name)
+        self.shared_before = run.network.storage.shared  # of a run whose callback begins this one
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before, self.ctrl_c = Before(run), CtrlC(run)
         self.is_first_step = True
@@ -81,6 +82,7 @@ class Loop:
             self.run.optimizer.begin(network)
             if self.ranks is not None:
                 self._join(self.ranks)
+            network.storage.share_batches(None if self.ranks is None else self.ranks.shared)
             for callback in self.called:
                 callback.check()
             self._call("on_train_begin", {})
@@ -106,7 +108,6 @@ class Loop:
         for batches in (self.data.training, self.data.validation):
             if batches is not None:
                 batches.divide(ranks.communicator)
-        run.network.storage.share_batches(ranks.shared)
 
     def train(self) -> History:
         """Train, and return the history."""
@@ -143,6 +144,7 @@ class Loop:
         """Have callbacks without the model: they may live on, and it may hold the data."""
         for callback in self.all_callbacks:
             vars(callback).pop("model", None)  # one may be there twice
+        self.run.network.storage.share_batches(self.shared_before)
         self.run.release()
 
     def _train_epoch(self) -> None:

@@ -141,8 +141,6 @@ class Run:
         """Let go of the network, which may hold the data; the history stays."""
         if self.frozen:
             self.network.storage.freeze([])
-        if self.ranks is not None:
-            self.network.storage.share_batches(None)
         del self.network
         self.tally = Tally(self.metrics, OutputKind())
 
