@@ -1063,6 +1063,41 @@ def test_parts_of_different_models_or_data(seed, m):
     Threads.run(2, evaluate)
 
 
+@pytest.mark.parametrize(("own", "what"), [(20, "number of batches"), (26, "smallest batch")])
+def test_batches_of_different_sizes(own, what):
+    """Their parts would not be those of the same batches, so all ranks refuse to evaluate."""
+
+    def evaluate(communicator):
+        size = own if communicator.rank else 30
+        with raises(ValueError, what, "on rank 1", "Call evaluate with the same arguments"):
+            network(inputs=6).evaluate(X, Y, batch_size=size, parallel=communicator)
+
+    Threads.run(2, evaluate)
+
+
+def test_models_of_different_layers():
+    """What no parameter shows is compared too."""
+
+    def predict(communicator):
+        layers = [tn.Dense(1, ["sigmoid", "tanh"][communicator.rank])]
+        with raises(ValueError, "layer 1 is", "tanh", "load the same model"):
+            network(layers, inputs=6).predict(X, parallel=communicator)
+
+    Threads.run(2, predict)
+
+
+def test_models_of_different_losses():
+    """To evaluate them together would mix two costs."""
+
+    def evaluate(communicator):
+        layers, loss = [tn.Dense(1, "sigmoid")], LOSSES[communicator.rank]
+        with raises(ValueError, "loss is", "mean_squared_error", "load the same model"):
+            model = tn.Sequential(layers, loss, inputs=6, seed=1)
+            model.evaluate(X, Y, parallel=communicator)
+
+    Threads.run(2, evaluate)
+
+
 # Before and after.
 
 

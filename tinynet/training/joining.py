@@ -73,12 +73,7 @@ def expect_same_run(
     """Refuse to train, if the ranks would not train one model in the same way on the same data."""
     network, settings = run.network, run.settings.describe()
     del settings["verbose"]  # only rank 0 shows anything
-    described = {
-        "the number of layers": len(network.layers),
-        **{f"layer {l}": layer.config() for l, layer in enumerate(network.layers, 1)},
-        "loss": network.loss and network.loss.config(),
-        "inputs": network.inputs,
-        "dtype": network.dtype.name,
+    described = _described_model(network) | {
         "optimizer": run.optimizer.config(),
         **settings,
         "metrics": list(run.metrics),
@@ -105,7 +100,17 @@ def expect_same_parameters(ranks: Ranks, network: Network, shape: Shape) -> None
     numbers = f"{network.n_params} numbers with checksum {checksum(network.values)}"
     described = {"X, by its shape,": shape, "the parameters and state of the model": numbers}
     remedy = "Pass the same X, and load the same model on every rank."
-    expect_same(ranks, described, remedy)
+    expect_same(ranks, _described_model(network) | described, remedy)
+
+
+def _described_model(network: Network) -> dict[str, Any]:
+    return {
+        "the number of layers": len(network.layers),  # the first: there are as many after it
+        **{f"layer {l}": layer.config() for l, layer in enumerate(network.layers, 1)},
+        "loss": network.loss and network.loss.config(),
+        "inputs": network.inputs,
+        "dtype": network.dtype.name,
+    }
 
 
 def _described(name: str, batches: Batches | None) -> dict[str, Any]:
@@ -120,6 +125,8 @@ def _described(name: str, batches: Batches | None) -> dict[str, Any]:
     described[f"whether the {name} is Sharded"] = is_sharded
     if not is_sharded:
         described[f"the number of examples of the {name}"] = batches.m
+        described[f"the number of batches of the {name}"] = batches.steps
+        described[f"the size of the smallest batch of the {name}"] = batches.smallest
         arrays = [X, Y] if w is None else [X, Y, w]
         described[f"a checksum of some examples of the {name}"] = checksum(*arrays)
     return described
