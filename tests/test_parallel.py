@@ -1075,6 +1075,26 @@ def test_batches_of_different_sizes(own, what):
     Threads.run(2, evaluate)
 
 
+@pytest.mark.parametrize("calls", [("evaluate", "predict"), ("predict", "evaluate"),
+                                   ("fit", "predict"), ("evaluate", "fit")])  # fmt: skip
+def test_ranks_that_call_different_functions(calls):
+    """At least one of them says so, and the other does not wait."""
+    errors = []
+
+    def call(communicator):
+        name = calls[communicator.rank]
+        data = (X,) if name == "predict" else (X, Y)
+        try:
+            getattr(network(inputs=6), name)(*data, parallel=communicator)
+        except (ValueError, ParallelError) as error:
+            errors.append(str(error))
+            raise
+
+    with raises(ValueError, "Rank 1 calls another function than rank 0", "Call the same"):
+        Threads.run(2, call)
+    assert len(errors) == 2, errors
+
+
 def test_models_of_different_layers():
     """What no parameter shows is compared too."""
 

@@ -58,6 +58,9 @@ def expect_same(ranks: Ranks, described: Mapping[str, Any], remedy: str) -> None
     first, *others = gather_values(ranks.communicator, own)
     for rank, other in enumerate(others, 1):
         for name, value in first.items():
+            if name not in other:
+                found = f"Rank {rank} calls another function than rank 0, which compares {name}"
+                raise ValueError(f"{found}. Call the same on every rank, in the same order.")
             if other[name] != value:
                 found = f"{name} is {_excerpt(other[name])} on rank {rank}"
                 raise ValueError(f"{found}, expected {_excerpt(value)} as on rank 0. {remedy}")
