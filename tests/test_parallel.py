@@ -332,6 +332,45 @@ def test_resume_with_different_things(settings, word, tmp_path):
     Threads.run(2, resume)
 
 
+class StopAndRead(Stop):
+    """Stop in a step of an epoch on one rank; have what the checkpoint is before each step."""
+
+    def __init__(self, epoch, batch, rank, path):
+        super().__init__(epoch, batch, rank)
+        self.path, self.contents = path, []
+
+    def on_batch_begin(self, batch, logs):
+        if self.run.rank == 0:
+            self.contents.append(self.path.read_bytes())
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+@pytest.mark.parametrize("every", [1, 2, 5, None])
+def test_one_rank_stops_with_a_checkpoint(every, rank, tmp_path):
+    """The file knows it, whichever rank it was, and none is of a moment when one rank knows."""
+    path = tmp_path / "run.npz"
+
+    def train(communicator):
+        stop = StopAndRead(1, 1, rank, path)
+        result = trained(
+            communicator, callbacks=stop, epochs=4, checkpoint=path, checkpoint_every=every
+        )
+        return result, stop.contents
+
+    def resume(communicator):
+        stop = StopAndRead(1, 1, rank, path)
+        model, history = tn.resume(path, X, Y, callbacks=stop, parallel=communicator)
+        return model.values.copy(), dict(history), history.stopped
+
+    (expected, contents), *_ = Threads.run(3, train)
+    assert expected[2] == "enough"
+    assert contents
+    for content in [*contents[7:], path.read_bytes()]:
+        path.write_bytes(content)
+        actual = on_ranks(3, resume)
+        assert (expected[0].tobytes(), *expected[1:]) == (actual[0].tobytes(), *actual[1:])
+
+
 def test_rank_0_reads_the_checkpoint(tmp_path):
     """The others need not have the file; where rank 0 has none, all say so."""
     path = tmp_path / "run.npz"

@@ -40,7 +40,7 @@ Path: TypeAlias = str | bytes | os.PathLike[Any]
 _MOST_ARRAYS = 1000  # to find one takes time
 _OF_HISTORY = ("float64", "int64", "bool")
 # Named as in a Run.
-_OF_RUN = ("settings", "optimizer", "n_ranks", "validated", "epoch", "step", "stopped")
+_OF_RUN = ("settings", "optimizer", "n_ranks", "validated", "epoch", "step")
 
 
 @attrs.frozen(slots=False, kw_only=True, eq=False, repr=False)
@@ -147,6 +147,7 @@ def write(
     rng = {"now": state_of(run.network.rng), "epoch": run.rng_at_epoch, "start": run.rng_at_start}
     saved = SavedRun(
         **{name: getattr(run, name) for name in _OF_RUN},
+        stopped=run.why_over,
         metrics=list(run.metrics),
         functions=[name for name, metric in run.metrics.items() if not is_known(name, metric)],
         data=[run.m, list(run.shape)],

@@ -75,7 +75,7 @@ class CtrlC:
                 undo()
             for number, handler in before.items():
                 signal.signal(number, handler)
-        if run.stopped == INTERRUPTED and run.rank == 0:
+        if run.why_over == INTERRUPTED and run.rank == 0:
             step = f"in epoch {run.epoch + 1}, after step {run.step}"
             place = step if run.step else f"after epoch {run.epoch}"
             message = f"Training was interrupted {place}. The history is complete up to there."

@@ -129,10 +129,9 @@ class Loop:
     def _train_epochs(self) -> None:
         run = self.run
         with self.ctrl_c.handled(self.before.restore):
-            while run.epoch < run.settings.epochs and not run.is_stopped:
+            while run.epoch < run.settings.epochs and not run.why_over:
                 self._train_epoch()
-            if self.ranks is not None:  # what one rank alone wanted has had no effect
-                run.stopped = self.ranks.stopped
+        run.stopped = run.why_over  # what one rank alone wanted has had no effect
 
     def _end(self) -> None:
         history = self.run.history
@@ -169,9 +168,13 @@ class Loop:
             if ranks is not None and run.step == 1:
                 ranks.renew(run.network.rng)
             self._call_in_step("on_batch_end", run.step - 1, {"loss": J})
-            if run.is_stopped or (every and run.step % every == 0):
+            is_due = every is not None and run.step % every == 0
+            if is_due and ranks is not None and not ranks.stopped:
+                ranks.vote(run.stopped)  # a resumed run would not know of a wish to stop
+            is_over = run.why_over
+            if is_over or is_due:
                 self._write_checkpoint()
-            if run.is_stopped:
+            if is_over:
                 return
         if ranks is not None and ranks.vote(run.stopped):
             self._write_checkpoint()
@@ -337,12 +340,9 @@ class Loop:
 
     def _write_checkpoint(self) -> None:
         if self.path:
-            run = self.run
-            predictions = run.tally.predictions()  # every rank gives its own
-            if self.ranks is not None:  # another rank may have wanted to stop
-                run.stopped = self.ranks.stopped or run.stopped
-            if run.rank == 0:
-                checkpoint.write(run, predictions, self.callbacks, self.path)
+            predictions = self.run.tally.predictions()  # every rank gives its own
+            if self.run.rank == 0:
+                checkpoint.write(self.run, predictions, self.callbacks, self.path)
 
 
 def _expect_measured(callback: Callback, logs: Mapping[str, Any]) -> None:

@@ -105,9 +105,9 @@ class Run:
         return 1 if self.ranks is None else self.ranks.size
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether the run ends early; of several ranks, once all of them know it."""
-        return bool(self.stopped if self.ranks is None else self.ranks.stopped)
+    def why_over(self) -> str:
+        """Why the run ends early, or nothing; of several ranks, once all of them know it."""
+        return self.stopped if self.ranks is None else self.ranks.stopped
 
     def stop(self, why: str) -> None:
         """End the training after the step, or epoch, under way; the history says why."""
