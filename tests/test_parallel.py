@@ -656,6 +656,15 @@ class Moving(tn.Callback):
             self.model.b[2] = self.model.b[2] + 1e-9
 
 
+class MovingLast(tn.Callback):
+    """Change a parameter on rank 0 alone, when all epochs are over."""
+
+    first_rank_only = True
+
+    def on_train_end(self, logs):
+        self.model.b[2] = self.model.b[2] + 1e-9
+
+
 class OwnMean(tn.Layer):
     """Subtract a running mean, without asking for that of all ranks."""
 
@@ -684,6 +693,7 @@ class SharedMean(OwnMean):
 
 @pytest.mark.parametrize(("name", "settings"), [
     ("b2", {"callbacks": Moving}),
+    ("b2", {"callbacks": MovingLast}),
     ("mean1", {"model": lambda: network([OwnMean(), tn.Dense(1, "sigmoid")])}),
 ])  # fmt: skip
 def test_divergence_is_an_error(name, settings):

@@ -101,7 +101,9 @@ class StreamBatches(Batches):
         self.weighs_metrics = self.is_weighted
         if self.is_weighted:
             self.weight_sums = self._weight_sums()
-            self.mean_weight = self._mean_weight()
+            # The shards of other ranks may have weights where this one has none.
+            if self.weight_sums[0] or not self.is_sharded:
+                self.mean_weight = self._mean_weight()
             # Begun anew, because a stream may fill the same arrays with every batch.
             first, iterator = self._begin()
             self.first = self._checked(1, first)
@@ -122,6 +124,7 @@ class StreamBatches(Batches):
             self.mean_weight = self._mean_weight()
 
     def _mean_weight(self) -> float:
+        checks.expect_some_weight(self.weight_sums[:1])
         return float(self.weight_sums[0] / self.weight_sums[1])
 
     def _weight_sums(self) -> Array:
@@ -131,7 +134,6 @@ class StreamBatches(Batches):
             self._checked(number, batch)
             w = np.asarray(batch[2], np.float64)
             sums += w.sum(), w.size
-        checks.expect_some_weight(sums[:1])
         return sums
 
     def sample(self) -> Batch:

@@ -138,6 +138,8 @@ class Loop:
         history.stopped = self.run.stopped
         # The checkpoint is of the last step: what on_train_end may change is not resumed from.
         self._call("on_train_end", {name: values[-1] for name, values in history.items()})
+        if self.ranks is not None:
+            self.ranks.compare(self.run.network)
 
     def _release(self) -> None:
         """Have callbacks without the model: they may live on, and it may hold the data."""
@@ -278,7 +280,7 @@ class Loop:
         run.epoch, run.step, self.ctrl_c.within_step = run.epoch + 1, 0, False
         self._call_at_epoch_end(measured)
         if self.ranks is not None:
-            self.ranks.end_epoch(run.network, run.stopped)
+            self.ranks.compare(run.network, run.stopped)
         self._write_checkpoint()
 
     def _call_at_epoch_end(self, logs: dict[str, Any]) -> None:

@@ -119,8 +119,8 @@ class Ranks:
         if str(get_state(self.generator)) != str(self.begun):
             rng.bytes(8)
 
-    def end_epoch(self, network: Network, stopped: str) -> None:
-        """Compare the models of all ranks, and vote."""
+    def compare(self, network: Network, stopped: str = "") -> None:
+        """Refuse models that are no longer the same on all ranks; vote in the same move."""
         state = np.frombuffer(repr(plain(get_state(network.rng))).encode(), np.uint8)
         row = [checksum(network.values), checksum(state), bool(stopped)]
         rows = self.communicator.gather(np.array(row, np.int64))
@@ -134,7 +134,7 @@ class Ranks:
         rows = self.communicator.gather(np.array(list(map(checksum, named.values()))))
         differ = (rows != rows[0]).any(axis=0)
         name = list(named)[int(differ.argmax())]
-        found = f"{name} differs between ranks at the end of an epoch, expected equal arrays"
+        found = f"{name} differs between ranks after an epoch, expected equal arrays"
         why = "Something of your own, such as a callback, does not do the same on every rank. A "
         why += "layer that takes means over the examples must ask cache.shared for those of all."
         return ParallelError(f"{found}. {why}")
