@@ -567,6 +567,18 @@ def test_nan_on_one_rank(size, detect_anomaly):
         assert f"step 1: A[1] of layer 1 (Dense){where} is not finite" in message
 
 
+def test_an_example_that_does_not_count():
+    """What is not finite in it is no fault of the rank that computes with it."""
+
+    def train(communicator):
+        model = network([tn.Dense(4, NaNFor()), tn.Dense(1, "sigmoid")], inputs=6)
+        examples = np.roll(BAD, -90, axis=1)  # the first is the bad one
+        with raises(NonFiniteError, "A[1] of layer 1 (Dense) on rank 2 is not finite"):
+            model.fit(examples, Y, batch_size=1, shuffle=False, parallel=communicator, epochs=1)
+
+    Threads.run(3, train)
+
+
 class InfiniteCost(tn.Loss):
     """Half a square, whose cost alone is infinite where Y is 7."""
 
@@ -742,6 +754,7 @@ def test_a_wrong_sum_is_seen():
 LOSSES = ["binary_crossentropy", "mean_squared_error"]
 DIFFERENT = {
     "epochs": (lambda rank: {"epochs": 2 + rank}, "epochs is 3 on rank 1, expected 2"),
+    "checkpoint": (lambda rank: {"checkpoint": [None, "not-written.npz"][rank]}, "a checkpoint"),
     "batch size": (lambda rank: {"batch_size": 16 + rank}, "batch_size is 17 on rank 1"),
     "optimizer": (lambda rank: {"optimizer": tn.SGD(0.1 + rank)}, "optimizer … 1.1"),
     "kind": (lambda rank: {"optimizer": [tn.SGD, tn.Adam][rank]()}, "optimizer … adam"),
@@ -833,6 +846,22 @@ def test_a_bad_argument_on_one_rank(call):
 
     others = Threads.run(3, train)
     assert ["Rank 1 has failed with" in each for each in others] == [True, False, True], others
+
+
+@pytest.mark.parametrize("settings", [
+    {"epochs": -1}, {"batch_size": 0}, {"optimizer": "no such"}, {"metrics": ["no such"]},
+    {"checkpoint_every": 3}, {"checkpoint": 3}, {"callbacks": [3]},
+])  # fmt: skip
+def test_bad_settings_on_one_rank(settings):
+    """Only that rank says what is wrong, and the others do not wait for it."""
+
+    def train(communicator):
+        bad = communicator.rank == 1
+        kinds = (ValueError, TypeError, LookupError) if bad else ParallelError
+        with pytest.raises(kinds):
+            trained(communicator, **(settings if bad else {}))
+
+    Threads.run(3, train)
 
 
 @pytest.mark.parametrize("bad", [3, "mpi", Threads, True])
@@ -962,10 +991,11 @@ def test_warnings_come_once():
     """What is likely a mistake is said by rank 0."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        on_ranks(3, lambda c: trained(c, data=(X * [[1e6]] * np.ones((6, 1)), Y)))
+        data = (X + 1e9, Y)
+        on_ranks(3, lambda c: trained(c, network(dtype="float32"), data, epochs=1))
     found = [str(w.message) for w in caught if issubclass(w.category, TrainingWarning)]
     assert len(found) == len(set(found)), found
-    assert found
+    assert len(found) > 1, "of the data and of the training"
 
 
 # What layers draw.
@@ -1178,6 +1208,29 @@ class Refining(tn.Callback):
 
     def on_epoch_end(self, epoch, logs):
         self.model.fit(X, Y, tn.SGD(0.01), epochs=1, batch_size=22, parallel=self.communicator)
+
+
+class Looking(tn.Callback):
+    """Take the model through a pass of training, on rank 0 alone."""
+
+    first_rank_only = True
+
+    def on_batch_begin(self, batch, logs):
+        state, rng = self.model.state.copy(), self.model.rng
+        self.model.forward(X[:, :3], training=True)
+        self.model.back(Y[:, :3])
+        self.model.state[:], self.model.rng = state, rng
+
+
+def test_a_pass_of_one_rank_within_a_fit():
+    """It shares no batch, so the others are not waited for, and the training is as without it."""
+
+    def train(communicator, *callbacks):
+        return trained(communicator, network("norm"), batch_size=22, callbacks=callbacks)
+
+    expected = on_ranks(3, train)
+    actual = on_ranks(3, lambda communicator: train(communicator, Looking()))
+    assert (expected[0].tobytes(), expected[1]) == (actual[0].tobytes(), actual[1])
 
 
 @pytest.mark.parametrize("is_together", [True, False])

@@ -23,7 +23,6 @@ from tinynet.training import checkpoint as checkpoints
 from tinynet.training import fit as training
 from tinynet.training.callbacks import Callback
 from tinynet.training.history import History
-from tinynet.training.run import Settings
 from tinynet.training.tally import output_kind
 
 
@@ -163,12 +162,12 @@ class Sequential(Network):
         for name in unknown:
             *known, _, _ = Sequential.fit.__annotations__  # the last are `unknown` and the result
             raise unexpected("fit", name, known)
-        settings = Settings(
-            epochs=epochs, batch_size=batch_size, shuffle=shuffle, verbose=verbose,
-            class_weight=class_weight, validation_split=validation_split,
-            steps_per_epoch=steps_per_epoch, checkpoint_every=checkpoint_every,
-            detect_anomaly=detect_anomaly,
-        )  # fmt: skip
+        settings = {
+            "epochs": epochs, "batch_size": batch_size, "shuffle": shuffle, "verbose": verbose,
+            "class_weight": class_weight, "validation_split": validation_split,
+            "steps_per_epoch": steps_per_epoch, "checkpoint_every": checkpoint_every,
+            "detect_anomaly": detect_anomaly,
+        }  # fmt: skip
         return training.fit(
             self, X, Y, optimizer, settings, validation_data=validation_data, metrics=metrics,
             callbacks=callbacks, sample_weight=sample_weight, checkpoint=checkpoint,

@@ -15,7 +15,7 @@ _rewording: ContextVar[Callable[[str], str]] = ContextVar("rewording", default=s
 
 @contextlib.contextmanager
 def worded(rewording: Callable[[str], str]) -> Iterator[None]:
-    """Have warnings in this block say what `rewording` makes of them."""
+    """Have warnings in this block say what `rewording` makes of them; "" is not said."""
     token = _rewording.set(rewording)
     try:
         yield
@@ -25,7 +25,10 @@ def worded(rewording: Callable[[str], str]) -> Iterator[None]:
 
 def warn(fault: str) -> None:
     """Warn of what is likely a mistake, at the line outside the package that led here."""
+    message = _rewording.get()(fault)
+    if not message:
+        return
     frame, level = sys._getframe(1), 2
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith("tinynet."):
         frame, level = frame.f_back, level + 1
-    warnings.warn(_rewording.get()(fault), TrainingWarning, stacklevel=level)
+    warnings.warn(message, TrainingWarning, stacklevel=level)

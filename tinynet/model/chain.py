@@ -12,6 +12,7 @@ from tinynet._support.arrays import Array, all_finite, into
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.checks import check_finite
+from tinynet._support.communicator import SharedBatch
 from tinynet._support.quiet import switch_back, switch_off, within
 from tinynet._support.random import Random
 from tinynet.activations import Activation, Identity
@@ -39,16 +40,25 @@ class Chain:
             self._back.insert(0, (layer.activation_back, back, cache))
         self.training = False
         self.rng: Random | None = None
+        self.shared: SharedBatch | None = None
         self.has_forward = self.has_back = False  # whether the caches hold a whole pass
 
-    def forward(self, A: Array, training: bool | None = None, rng: Random | None = None) -> Array:
+    def forward(
+        self,
+        A: Array,
+        training: bool | None = None,
+        rng: Random | None = None,
+        shared: SharedBatch | None = None,
+    ) -> Array:
         """Fill every Z and A, and return A of the last layer for A, the input of the first.
 
         Without `training`, as within a layer, the mode is that of the chain around it.
         """
         self.has_forward = self.has_back = False
-        if training is not None and (training is not self.training or rng is not self.rng):
-            self.set_mode(training, rng)
+        if training is not None and not (
+            training is self.training and rng is self.rng and shared is self.shared
+        ):
+            self.set_mode(training, rng, shared)
         for forward, activate, cache in self._forward:
             if cache.A_prev is not A:
                 vars(cache)["A_prev"] = A  # `cache.A_prev = A` would first look for a view
@@ -109,13 +119,19 @@ class Chain:
                 yield from chain.links_as_computed()
             yield layer, cache
 
-    def set_mode(self, training: bool, rng: Random | None) -> None:
-        """Have all passes from now on be of training, or not, with random numbers from `rng`."""
-        self.training, self.rng = training, rng
+    def set_mode(
+        self, training: bool, rng: Random | None, shared: SharedBatch | None = None
+    ) -> None:
+        """Have all passes from now on be of training, or not, with random numbers from `rng`.
+
+        `shared` is the batch of which several ranks have a part each.
+        """
+        self.training, self.rng, self.shared = training, rng, shared
         for layer, cache in self.links:
             cache.training, cache.rng = training and not layer.is_frozen, rng
+            cache.shared = shared
             for chain in cache.chains:
-                chain.set_mode(training, rng)
+                chain.set_mode(training, rng, shared)
 
 
 class InnerChain(Chain):
@@ -134,13 +150,19 @@ class InnerChain(Chain):
         self.has_input_gradient = not takes_indices(layers[0].layer)
         self.dA_prev: Array | None = None  # an array, once it is needed
 
-    def forward(self, A: Array, training: bool | None = None, rng: Random | None = None) -> Array:
+    def forward(
+        self,
+        A: Array,
+        training: bool | None = None,
+        rng: Random | None = None,
+        shared: SharedBatch | None = None,
+    ) -> Array:
         if A.shape != self.input_shape:
             found = f"A_prev has shape {A.shape}{self.first.where}, expected {self.input_shape}"
             raise ShapeError(f"{found}. Return what the chain gets in chain_input_shape.")
         if self.has_input_gradient:  # else these are indices
             A = A.astype(self.last.A.dtype, copy=False)
-        return super().forward(A, training, rng)
+        return super().forward(A, training, rng, shared)
 
     def back(self, dA: Array, dZ: Array | None = None, input_gradient: bool = True) -> Any:
         """As for any chain; without `input_gradient` dA_prev is not computed, but None."""

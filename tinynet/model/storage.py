@@ -11,7 +11,6 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape, carve, size, write
 from tinynet._support.cache import Cache
-from tinynet._support.communicator import SharedBatch
 from tinynet._support.products import dot_for
 from tinynet._support.random import Random
 from tinynet.activations import Identity
@@ -78,7 +77,6 @@ class Storage:
                     self.decaying.append(layer.params[name])
         self._chains: dict[int, ModelChain] = {}
         self._idle: dict[int, list[ModelChain]] = {}  # small chains of `outputs_of`, by batch size
-        self.shared: SharedBatch | None = None
         self._filled = {id(self.values), id(self.summed)}  # arrays that passes and steps fill
         self.hold(NetworkIdentity())
 
@@ -135,17 +133,13 @@ class Storage:
                 start = end
         for at in self.placed:
             at.is_frozen = at in layers
-        for chain in self._chains.values():
-            chain.set_mode(False, None)  # so that the next pass of training sets it anew
+        self.reset_modes()  # so that the next pass of training sets it anew
         return parts
 
-    def share_batches(self, shared: SharedBatch | None) -> None:
-        """Have each batch of training be a part of `shared`, or with None be the whole."""
-        if shared is not self.shared:
-            self.shared = shared
-            for chain in self._chains.values():
-                for _, cache in chain.all_links():
-                    cache.shared = shared
+    def reset_modes(self) -> None:
+        """Have no chain go on as in the last pass: in training, or with a part of a batch."""
+        for chain in self._chains.values():
+            chain.set_mode(False, None)
 
     def holds(self, X: Array) -> bool:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""
@@ -203,7 +197,6 @@ class Storage:
             dot = np.ndarray.dot if self.has_one_thread else dot_for(size)
             buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
             buffers["input_shape"] = layer.input_shape
-            buffers["shared"] = self.shared if goes_back else None
             for name in names:
                 buffers[name] = make((*layer.output_shape, m), self.dtype)
             if type(layer.layer.activation) is Identity:  # one array for both: nothing is copied

@@ -99,9 +99,9 @@ class SavedRun:
         run.resumed, run.rng_at_epoch = True, self.rng["epoch"]
         run.epoch, run.step, run.tally = self.epoch, self.step, run.new_tally()
         run.tally.cost_sum, run.tally.examples = self.measured
-        own = slice(None) if run.rank == 0 else slice(0)  # all that was predicted counts once
+        counted = slice(None) if run.rank == 0 else slice(0)  # on one rank, and so once
         so_far = self.arrays["so_far"].items()
-        run.tally.batches = {name: [array[..., own]] for name, array in so_far}
+        run.tally.batches = {name: [array[..., counted]] for name, array in so_far}
         for name, values in self.arrays["history"].items():
             run.history[name] = values.tolist()
         with refusing(path), np.errstate(all="ignore"):

@@ -54,7 +54,7 @@ def fit(
     X: Any,
     Y: Any,
     optimizer: Optimizer | str | None,
-    settings: Settings,
+    described: Mapping[str, Any],
     *,
     validation_data: Any,
     metrics: Any,
@@ -63,9 +63,13 @@ def fit(
     checkpoint: Path | None,
     parallel: Any,
 ) -> History:
-    """Train a network from the first epoch on; `Sequential.fit` documents the arguments."""
+    """Train a network from the first epoch on; `Sequential.fit` documents the arguments.
+
+    `described` are the settings by name.
+    """
     ranks = ranks_of(parallel)
     with together(ranks):
+        settings = Settings(**described)
         every = settings.checkpoint_every
         if every is not None and checkpoint is None:
             found = f"checkpoint_every is {every}, but there is no file to write"

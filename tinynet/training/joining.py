@@ -16,6 +16,7 @@ from tinynet._support.communicator import (
     gather_values,
 )
 from tinynet._support.random import plain, set_state, state_of
+from tinynet._support.warn import worded
 from tinynet.data.batches import Batches
 from tinynet.data.sources import Prepared
 from tinynet.data.stream import StreamBatches
@@ -40,9 +41,11 @@ def ranks_of(parallel: Any) -> Ranks | None:
 
 @contextlib.contextmanager
 def together(ranks: Ranks | None) -> Iterator[None]:
-    """Have no rank wait for this one, if the block raises an error."""
+    """Have no rank wait for this one, if the block raises an error; only rank 0 warns."""
+    is_first = ranks is None or ranks.rank == 0
     try:
-        yield
+        with contextlib.nullcontext() if is_first else worded(lambda _: ""):
+            yield
     except BaseException as error:
         if ranks is not None:
             ranks.communicator.fail(error)

@@ -59,7 +59,6 @@ class Loop:
             for name in callback.measures:
                 if name not in run.names:
                     run.added.append(name)
-        self.shared_before = run.network.storage.shared  # of a run whose callback begins this one
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.before, self.ctrl_c = Before(run), CtrlC(run)
         self.is_first_step = True
@@ -82,7 +81,6 @@ class Loop:
             self.run.optimizer.begin(network)
             if self.ranks is not None:
                 self._join(self.ranks)
-            network.storage.share_batches(None if self.ranks is None else self.ranks.shared)
             for callback in self.called:
                 callback.check()
             self._call("on_train_begin", {})
@@ -122,6 +120,8 @@ class Loop:
                     error.add_note(note)
                 raise
             self._end()
+            if self.ranks is not None:
+                self.ranks.compare(self.run.network)
         finally:
             self._release()
         return self.run.history
@@ -138,14 +138,11 @@ class Loop:
         history.stopped = self.run.stopped
         # The checkpoint is of the last step: what on_train_end may change is not resumed from.
         self._call("on_train_end", {name: values[-1] for name, values in history.items()})
-        if self.ranks is not None:
-            self.ranks.compare(self.run.network)
 
     def _release(self) -> None:
         """Have callbacks without the model: they may live on, and it may hold the data."""
         for callback in self.all_callbacks:
             vars(callback).pop("model", None)  # one may be there twice
-        self.run.network.storage.share_batches(self.shared_before)
         self.run.release()
 
     def _train_epoch(self) -> None:
@@ -168,7 +165,7 @@ class Loop:
                 self.is_first_step = False
                 self.before.notice_draws()
             if ranks is not None and run.step == 1:
-                ranks.renew(run.network.rng)
+                ranks.draws.renew(run.network.rng)
             self._call_in_step("on_batch_end", run.step - 1, {"loss": J})
             is_due = every is not None and run.step % every == 0
             if is_due and ranks is not None and not ranks.stopped:
@@ -190,8 +187,10 @@ class Loop:
         if chain is None or chain.m != m:
             chain = network.use_chain(m)
 
-        rng = network.rng if ranks is None else ranks.draw_for(run.epoch, run.step)
-        A = chain.forward(X, True, rng)
+        if ranks is None:
+            A = chain.forward(X, True, network.rng)
+        else:
+            A = chain.forward(X, True, ranks.draws.of_step(run.epoch, run.step), ranks.shared)
         J = chain.cost(Y, w)
         chain.back_from(Y, w)
         if ranks is not None:
@@ -317,7 +316,7 @@ class Loop:
         if ranks is None:
             return self._remaining_batches()
         assert run.rng_at_epoch is not None, "it was saved before the first step"
-        ranks.begin_epoch(run.rng_at_epoch)
+        ranks.draws.begin_epoch(run.rng_at_epoch)
         return ranks.parts(self._remaining_batches(), self.one_example)
 
     def _remaining_batches(self) -> Iterator[Batch]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -17,27 +16,27 @@ from tinynet._support.communicator import (
     gather_parts,
     gather_texts,
 )
-from tinynet._support.random import Random, get_state, plain, put_state
+from tinynet._support.random import get_state, plain
 from tinynet.data.batches import Batch
 from tinynet.errors import ParallelError
 from tinynet.model.network import Network
+from tinynet.training.draws import Draws
 
 
 class Ranks:
     """The ranks that train one model, each with a part of every batch.
 
-    ``shared`` is the batch of the current step. ``stopped`` is why the run ends early: it is empty
-    until every rank knows, so that all take the same steps.
+    ``shared`` is the batch of the current step, and ``draws`` is where layers draw from.
+    ``stopped`` is why the run ends early: it is empty until every rank knows, so that all take the
+    same steps.
     """
 
     def __init__(self, communicator: Communicator) -> None:
         self.communicator = communicator
         self.rank, self.size = communicator.rank, communicator.size
-        self.shared = SharedBatch(communicator)
+        self.shared, self.draws = SharedBatch(communicator), Draws(self.rank)
         self.stopped = ""
         self.cost = 0.0  # of this rank's part in the last step
-        self.generator: Random = np.random.Generator(np.random.Philox(0))
-        self.begun = self.generator.bit_generator.state  # as the last step found it
 
     # In a step.
 
@@ -50,33 +49,17 @@ class Ranks:
             self.shared.m = batch[0].shape[-1]
             yield batch if self.shared.m else one
 
-    def draw_for(self, epoch: int, step: int) -> Random:
-        """Return the generator for what layers draw in a step.
-
-        What it draws follows from the seed of the epoch, the rank, the epoch and the step. So a
-        resumed run draws the same, and what one rank draws never changes the order of the examples.
-        """
-        self.begun["state"]["counter"][:] = 0, 0, step, epoch
-        put_state(self.generator, self.begun)
-        return self.generator
-
-    def begin_epoch(self, state: Mapping[str, Any]) -> None:
-        """Take the seed of an epoch from the state that the model's generator has before it."""
-        content = repr(plain(state)).encode()
-        seed = np.random.SeedSequence(list(content)).generate_state(1, np.uint64)
-        self.begun["state"]["key"][:] = seed[0], self.rank
-
     def reduce(self, network: Network, J: float, stopped: str) -> tuple[float, int]:
         """Make the gradients those of the whole batch; return its cost and number of examples.
 
         Whether a rank wants to stop is exchanged in the same move.
         """
         vector, grads, m = network.storage.summed, network.grads, self.shared.m
-        self.cost = J
         if m:
             grads *= scalar(m, grads.dtype)
         else:
             grads[:], J = 0, 0.0
+        self.cost = J
         vector[-3:] = m * J, m, bool(stopped)
         self.communicator.sum(vector)
         total, examples, stops = vector[-3:].tolist()
@@ -94,6 +77,8 @@ class Ranks:
         """Return what is not finite on the first rank on which anything is."""
         if own is None and not math.isfinite(self.cost):
             own = "the cost"
+        if not self.shared.m:  # the example here does not count
+            own = None
         faults = gather_texts(self.communicator, own or "")
         found = [f"{fault} on rank {rank}" for rank, fault in enumerate(faults) if fault]
         return found[0] if found else None
@@ -111,14 +96,6 @@ class Ranks:
     def _agree(self, stopped: str) -> None:
         self.stopped = next(filter(None, gather_texts(self.communicator, stopped)))
 
-    def renew(self, rng: Random) -> None:
-        """Draw from the model's generator, if the layers drew from that of the step.
-
-        Then the seed of the next epoch, and of the next fit, is another one.
-        """
-        if str(get_state(self.generator)) != str(self.begun):
-            rng.bytes(8)
-
     def compare(self, network: Network, stopped: str = "") -> None:
         """Refuse models that are no longer the same on all ranks; vote in the same move."""
         state = np.frombuffer(repr(plain(get_state(network.rng))).encode(), np.uint8)
@@ -135,8 +112,8 @@ class Ranks:
         differ = (rows != rows[0]).any(axis=0)
         name = list(named)[int(differ.argmax())]
         found = f"{name} differs between ranks after an epoch, expected equal arrays"
-        why = "Something of your own, such as a callback, does not do the same on every rank. A "
-        why += "layer that takes means over the examples must ask cache.shared for those of all."
+        why = "Custom callbacks, optimizers and layers must do the same on every rank. A layer "
+        why += "that takes means over the examples must ask cache.shared for those of all ranks."
         return ParallelError(f"{found}. {why}")
 
     def of_first(self, numbers: Mapping[str, float]) -> dict[str, float]:

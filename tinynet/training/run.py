@@ -141,6 +141,8 @@ class Run:
         """Let go of the network, which may hold the data; the history stays."""
         if self.frozen:
             self.network.storage.freeze([])
+        if self.ranks is not None:
+            self.network.storage.reset_modes()
         del self.network
         self.tally = Tally(self.metrics, OutputKind())
 
