@@ -25,9 +25,9 @@ _PAUSE = 0.01  # seconds between two looks at whether they have
 _FAILED = 24_601  # the tag of the message that says so; no other message of the library has a tag
 # Numbers that are summed at a time. On one machine, 10 million at once take about twice as long.
 _PART = 1 << 20
-# Variables in which the mpiexec of Open MPI, and those of MPICH and Intel MPI, write how many ranks
-# they start.
-_STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+# Variables in which the mpiexec of Open MPI, those of MPICH and Intel MPI, and Slurm's srun write
+# how many ranks they start.
+_STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 class MPI(Communicator):
@@ -174,11 +174,11 @@ def _checked(comm: Any, mpi: Any) -> Any:
 
 
 def _expect_as_many_as_started(size: int) -> None:
-    """Refuse to be alone where mpiexec started several: each would write the same files."""
+    """Refuse to be alone where several were started: each would write the same files."""
     for variable in _STARTED:
         started = os.environ.get(variable, "1")
         if size == 1 and started != "1":
-            found = f"mpiexec started {started} processes, but mpi4py sees one: it uses another MPI"
+            found = f"{started} processes were started, but mpi4py sees one: it uses another MPI"
             version = f"{os.path.basename(sys.executable)} -m mpi4py --mpi-library"
-            remedy = f"Use the mpiexec of that MPI, which {version} names"
+            remedy = f"Use mpiexec, or srun --mpi=..., of that MPI, which {version} names"
             raise ParallelError(f"{found}. {remedy}.")
