@@ -50,7 +50,7 @@ else:
     model = tn.Sequential(LAYERS, "binary_crossentropy", seed=3)
     history = model.fit(
         X, Y, tn.Adam(0.01), epochs=8, batch_size=8, metrics=["accuracy"],
-        checkpoint=CHECKPOINT, checkpoint_every=5, **settings,
+        checkpoint=CHECKPOINT, checkpoint_every=7, **settings,
     )  # fmt: skip
 found = {"values": model.values.tobytes().hex(), "history": dict(history)}
 found |= {"stopped": history.stopped, "place": callback.place}
