@@ -660,6 +660,28 @@ def test_an_error_in_one_callback(hook):
     assert f"failed in {hook}" in str(errors[0])
 
 
+class Overflowing(tn.Callback):
+    """Give the optimizer of rank 1 a memory with which an update overflows."""
+
+    def on_batch_end(self, batch, logs):
+        if self.run.rank == 1:
+            self.run.optimizer.memory["velocity"][:] = 1e308
+
+
+def test_an_update_that_one_rank_alone_refuses():
+    """It raises its error, and waits for no other rank."""
+    errors = [None] * 2
+
+    def train(communicator):
+        try:
+            trained(communicator, optimizer=tn.SGD(10, momentum=0.9), callbacks=Overflowing())
+        except (NonFiniteError, ParallelError) as error:
+            errors[communicator.rank] = type(error)
+
+    Threads.run(2, train)
+    assert [ParallelError, NonFiniteError] == errors
+
+
 class Moving(tn.Callback):
     """Change a parameter on rank 1 alone."""
 

@@ -120,7 +120,7 @@ class Loop:
                     error.add_note(note)
                 raise
             self._end()
-            if self.ranks is not None:
+            if self.ranks is not None:  # not after an error, which one rank may have alone
                 self.ranks.compare(self.run.network)
         finally:
             self._release()
