@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -77,8 +78,8 @@ class CountedBatches(Batches):
 
     def slices(self, start: int, stop: int) -> Iterator[slice]:
         """Return where in start … stop - 1 each batch is, or this rank's part of each."""
-        places = range(start, stop, self.size)
-        batches = (slice(at, min(at + self.size, stop)) for at in places)
+        ends = chain(range(start + self.size, stop, self.size), [stop])
+        batches = map(slice, range(start, stop, self.size), ends)
         return batches if self.communicator is None else map(self.communicator.part, batches)
 
 
