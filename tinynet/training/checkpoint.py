@@ -39,8 +39,7 @@ _DTYPES = (
 Path: TypeAlias = str | bytes | os.PathLike[Any]
 _MOST_ARRAYS = 1000  # to find one takes time
 _OF_HISTORY = ("float64", "int64", "bool")
-# Named as in a Run.
-_OF_RUN = ("settings", "optimizer", "n_ranks", "validated", "epoch", "step")
+_OF_RUN = ("settings", "optimizer", "n_ranks", "validated", "epoch", "step")  # named as in a Run
 
 
 @attrs.frozen(slots=False, kw_only=True, eq=False, repr=False)
@@ -98,10 +97,8 @@ class SavedRun:
         """Bring a run and its callbacks to this state, which was read from `path`."""
         run.resumed, run.rng_at_epoch = True, self.rng["epoch"]
         run.epoch, run.step, run.tally = self.epoch, self.step, run.new_tally()
-        run.tally.cost_sum, run.tally.examples = self.measured
-        counted = slice(None) if run.rank == 0 else slice(0)  # on one rank, and so once
-        so_far = self.arrays["so_far"].items()
-        run.tally.batches = {name: [array[..., counted]] for name, array in so_far}
+        cost_sum, examples = self.measured
+        run.tally.restore(cost_sum, examples, self.arrays["so_far"])
         for name, values in self.arrays["history"].items():
             run.history[name] = values.tolist()
         with refusing(path), np.errstate(all="ignore"):

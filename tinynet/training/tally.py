@@ -46,6 +46,13 @@ class Tally:
         join = _joined if self.ranks is None else self.ranks.joined
         return {name: join(parts) for name, parts in self.batches.items()}
 
+    def restore(self, cost_sum: float, examples: int, predictions: dict[str, Array]) -> None:
+        """Continue from what was measured; the predictions are those of all ranks."""
+        self.cost_sum, self.examples = cost_sum, examples
+        is_first = self.ranks is None or self.ranks.rank == 0
+        counted = slice(None) if is_first else slice(0)  # on one rank, and so once
+        self.batches = {name: [array[..., counted]] for name, array in predictions.items()}
+
     def measures(self) -> dict[str, float]:
         """Return the mean cost, and the metrics over all examples."""
         values = {"loss": self.cost_sum / self.examples}
