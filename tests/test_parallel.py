@@ -1023,7 +1023,7 @@ def test_warnings_come_once():
 # What layers draw.
 
 
-class Drawn(tn.Layer):
+class DrawnOnRanks(tn.Layer):
     """Note what a layer draws."""
 
     def forward(self, A_prev, cache):
@@ -1043,7 +1043,7 @@ def test_ranks_draw_different_numbers():
     DRAWN.clear()
 
     def train(communicator):
-        model = network([Drawn(), tn.Dense(1, "sigmoid")])
+        model = network([DrawnOnRanks(), tn.Dense(1, "sigmoid")])
         trained(communicator, model, epochs=2, batch_size=34)
         return trained(communicator, model, epochs=1, batch_size=None)
 
