@@ -318,7 +318,11 @@ class Sequential(Network):
         return training.predict(self, X, batch_size, parallel)
 
     def predict_labels(
-        self, X: Any, threshold: float | None = None, batch_size: int | None = None
+        self,
+        X: Any,
+        threshold: float | None = None,
+        batch_size: int | None = None,
+        parallel: Communicator | None = None,
     ) -> Array:
         """Return classes, integers of shape (m,).
 
@@ -327,7 +331,7 @@ class Sequential(Network):
 
         Parameters
         ----------
-        X, batch_size : array_like of shape (n_0, m), and int, optional
+        X, batch_size, parallel : array_like of shape (n_0, m), and others
             As for `predict`.
         threshold : float, optional
             By default 0.5, or 0 for the loss hinge.
@@ -345,7 +349,7 @@ class Sequential(Network):
         >>> model.predict_labels([[-1.0, 1.0]])
         array([0, 1])
         """
-        A = self.predict(X, batch_size)
+        A = self.predict(X, batch_size, parallel)
         threshold = output_kind(self).threshold if threshold is None else threshold
         return (threshold < A).astype(np.intp) if self.is_multilabel else labels(A, threshold)
 

@@ -68,7 +68,7 @@ def fit(
     `described` are the settings by name.
     """
     ranks = ranks_of(parallel)
-    with together(ranks):
+    with together(ranks, "fit"):
         settings = Settings(**described)
         every = settings.checkpoint_every
         if every is not None and checkpoint is None:
@@ -111,7 +111,7 @@ def resume(
 ) -> tuple[N, History]:
     """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
     ranks = ranks_of(parallel)
-    with together(ranks):
+    with together(ranks, "resume"):
         path = file_path("path", path, "run.npz")
         network, saved = _read(kind, path, ranks)
         settings = _changed(saved.settings, epochs=epochs, verbose=verbose)
@@ -195,7 +195,7 @@ def evaluate(
     ranks = ranks_of(parallel)
     # Only building changes the network: threads may share one that is built.
     guard = contextlib.nullcontext() if network.is_built else network.unchanged_if_refused()
-    with together(ranks):
+    with together(ranks, "evaluate"):
         functions = resolve(metrics)
         size = integer_or_none("batch_size", batch_size)
         steps = integer_or_none("steps_per_epoch", steps_per_epoch)
@@ -212,7 +212,7 @@ def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> 
     ranks = ranks_of(parallel)
     if ranks is None:
         return outputs(network, *input_parts(network, X, batch_size))
-    with together(ranks):
+    with together(ranks, "predict"):
         m, parts = input_parts(network, X, batch_size, ranks.communicator)
         expect_same_parameters(ranks, network, shape_of(X))
         A = outputs(network, m, parts) if m else np.empty((*network.outputs, 0), network.dtype)

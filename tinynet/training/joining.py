@@ -40,15 +40,21 @@ def ranks_of(parallel: Any) -> Ranks | None:
 
 
 @contextlib.contextmanager
-def together(ranks: Ranks | None) -> Iterator[None]:
-    """Have no rank wait for this one, if the block raises an error; only rank 0 warns."""
-    is_first = ranks is None or ranks.rank == 0
+def together(ranks: Ranks | None, function: str) -> Iterator[None]:
+    """Have all ranks in this block or none, and no rank wait for one that raises an error.
+
+    `function` is what the user has called on this rank. Only rank 0 warns.
+    """
+    if ranks is None:
+        yield
+        return
     try:
-        with contextlib.nullcontext() if is_first else worded(lambda _: ""):
+        remedy = "Call the same on every rank, in the same order."
+        expect_same(ranks, {"the function that is called": function}, remedy)
+        with contextlib.nullcontext() if ranks.rank == 0 else worded(lambda _: ""):
             yield
     except BaseException as error:
-        if ranks is not None:
-            ranks.communicator.fail(error)
+        ranks.communicator.fail(error)
         raise
 
 
@@ -61,9 +67,6 @@ def expect_same(ranks: Ranks, described: Mapping[str, Any], remedy: str) -> None
     first, *others = gather_values(ranks.communicator, own)
     for rank, other in enumerate(others, 1):
         for name, value in first.items():
-            if name not in other:
-                found = f"Rank {rank} calls another function than rank 0, which compares {name}"
-                raise ValueError(f"{found}. Call the same on every rank, in the same order.")
             if other[name] != value:
                 found = f"{name} is {_excerpt(other[name])} on rank {rank}"
                 raise ValueError(f"{found}, expected {_excerpt(value)} as on rank 0. {remedy}")
