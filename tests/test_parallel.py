@@ -24,7 +24,10 @@ IMAGES = RNG.normal(size=(2, 5, 4, 101))
 WEIGHTS = RNG.uniform(0.2, 3, 101)
 VALIDATION = (X[:, :37] + 0.1, Y[:, :37])
 SIZES = [2, 4]  # one rank is as none: a test of its own
-TOLERANCE = {"float64": 1e-12, "float32": 3e-7}
+TOLERANCE = {
+    ("adam", "float64"): 1e-12, ("adam", "float32"): 2e-7,
+    ("momentum", "float64"): 1e-12, ("momentum", "float32"): 6e-7,  # it adds up ten roundings
+}  # fmt: skip
 pytestmark = pytest.mark.filterwarnings("ignore:Row|The validation")
 
 NETWORKS = {
@@ -88,7 +91,7 @@ def assert_as_one_process(size, train, tolerance):
         assert ranks[1][name] == pytest.approx(values, rel=10 * tolerance, abs=tolerance), name
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("batch_size", [20, 16, None])
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -102,7 +105,7 @@ def test_as_one_process(size, optimizer, options, batch_size, dtype):
             metrics=["accuracy", "roc_auc"], batch_size=batch_size, **OPTIONS[options],
         )  # fmt: skip
 
-    assert_as_one_process(size, train, TOLERANCE[dtype])
+    assert_as_one_process(size, train, TOLERANCE[optimizer, dtype])
 
 
 @pytest.mark.parametrize(("optimizer", "tolerance"), [("adam", 1e-9), ("momentum", 1e-12)])
@@ -130,6 +133,17 @@ def test_fewer_examples_than_ranks(batch_size, size):
         return trained(communicator, batch_size=batch_size, epochs=1, metrics=["accuracy"])
 
     assert_as_one_process(size, train, 1e-12)
+
+
+def test_a_cost_near_the_largest_float32():
+    """No sum over the ranks overflows where the mean of one process does not."""
+
+    def train(communicator):
+        model = tn.Sequential([tn.Dense(1)], "mean_squared_error", inputs=6, seed=3)
+        data = (X, 1.5e19 * np.ones((1, 101)))
+        return trained(communicator, model, data, tn.SGD(1e-9), batch_size=None, epochs=1)
+
+    assert_as_one_process(2, train, 1e-5)
 
 
 @given(st.integers(0, 50), st.integers(0, 300), st.integers(1, 9))
@@ -1089,7 +1103,7 @@ def test_evaluate(size, source, files):
         assert actual == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_evaluate_shards_with_weights(dtype):
     """A rank whose stream ends first has weights of the same dtype as the others."""
     shards = [WEIGHTED[:1], WEIGHTED[1:4]]
@@ -1102,7 +1116,7 @@ def test_evaluate_shards_with_weights(dtype):
     model = network(dtype=dtype, inputs=6)
     expected = model.evaluate(*arrays[:2], metrics=["accuracy"], sample_weight=arrays[2])
     for actual in Threads.run(2, evaluate):
-        assert actual == pytest.approx(expected, rel=TOLERANCE[dtype])
+        assert actual == pytest.approx(expected, rel=TOLERANCE["adam", dtype])
 
 
 @pytest.mark.parametrize("m", [1, 3, 101])

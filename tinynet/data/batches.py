@@ -42,6 +42,10 @@ class Batches(ABC):
         self.communicator = communicator
 
     @abstractmethod
+    def whole(self, number: int) -> int:
+        """Return how many examples batch `number` of an epoch has on all ranks together."""
+
+    @abstractmethod
     def sample(self) -> Batch:
         """Return some examples to try metrics on; they need not be any that an epoch gives."""
 
@@ -75,6 +79,9 @@ class CountedBatches(Batches):
         """Return `rng`, if the order of the examples is to be drawn from it."""
         # The order within a full batch would change nothing.
         return rng if self.shuffle and self.steps > 1 else None
+
+    def whole(self, number: int) -> int:
+        return min(self.size, self.m - number * self.size)
 
     def slices(self, start: int, stop: int) -> Iterator[slice]:
         """Return where in start … stop - 1 each batch is, or this rank's part of each."""

@@ -136,6 +136,9 @@ class StreamBatches(Batches):
             sums += w.sum(), w.size
         return sums
 
+    def whole(self, number: int) -> int:
+        return self.n  # of the batch that an epoch has given last
+
     def sample(self) -> Batch:
         return self.first
 
@@ -155,6 +158,7 @@ class StreamBatches(Batches):
             sizes = communicator.gather(np.array([X.shape[-1]])).ravel().tolist()
             if not any(sizes):
                 return
+            self.n = sum(sizes) if self.is_sharded else sizes[0]
             if self.is_sharded:
                 yield X, Y, w
                 continue
@@ -162,7 +166,7 @@ class StreamBatches(Batches):
                 found = f"The streams of the ranks give batches of {sizes} examples"
                 remedy = "Give every rank the same stream, or use tn.parallel.Sharded(stream)."
                 raise ValueError(f"{found}, expected as many. {remedy}")
-            own = communicator.part(slice(0, sizes[0]))
+            own = communicator.part(slice(0, self.n))
             yield X[..., own], Y[..., own], None if w is None else w[own]
 
     def _whole(self, start: int) -> Iterator[Batch]:

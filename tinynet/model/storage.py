@@ -44,7 +44,7 @@ class Storage:
 
     ``values`` is ``params`` and ``state`` in one: all that training changes in a model.
     ``decaying`` are the views of the parameters that weight decay acts on. ``identity`` is for
-    the memory of an optimizer, which belongs to one model. ``summed`` is ``grads`` and three more
+    the memory of an optimizer, which belongs to one model. ``summed`` is ``grads`` and two more
     numbers, which ranks that train together sum up in one move.
     """
 
@@ -59,7 +59,7 @@ class Storage:
         parameters = [layer.parameters for layer in placed]
         state = [layer.state for layer in placed]
         self.n_params = n = size(parameters)
-        self.values, self.summed = np.zeros(n + size(state), dtype), np.zeros(n + 3, dtype)
+        self.values, self.summed = np.zeros(n + size(state), dtype), np.zeros(n + 2, dtype)
         self.grads = self.summed[:n]
         self.params, self.state = self.values[:n], self.values[n:]
         self.param_views = carve(self.params, parameters)

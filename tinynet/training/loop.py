@@ -194,7 +194,8 @@ class Loop:
         J = chain.cost(Y, w)
         chain.back_from(Y, w)
         if ranks is not None:
-            J, m = ranks.reduce(network, J, run.stopped)
+            m = self.data.training.whole(run.step)
+            J = ranks.reduce(network, J, m, run.stopped)
             Y, A, w = ranks.own(Y, A, w)
         self.costs.append(J)
         squares = self._expect_finite(J, network.grads)

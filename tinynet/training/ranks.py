@@ -49,24 +49,24 @@ class Ranks:
             self.shared.m = batch[0].shape[-1]
             yield batch if self.shared.m else one
 
-    def reduce(self, network: Network, J: float, stopped: str) -> tuple[float, int]:
-        """Make the gradients those of the whole batch; return its cost and number of examples.
+    def reduce(self, network: Network, J: float, m: int, stopped: str) -> float:
+        """Make the gradients those of the whole batch of m examples, and return its cost.
 
-        Whether a rank wants to stop is exchanged in the same move.
+        Both are sums of m_rank / m times those of each rank. Whether a rank wants to stop is
+        exchanged in the same move.
         """
-        vector, grads, m = network.storage.summed, network.grads, self.shared.m
-        if m:
-            grads *= scalar(m, grads.dtype)
+        vector, grads, share = network.storage.summed, network.grads, self.shared.m / m
+        if share:
+            grads *= scalar(share, grads.dtype)
         else:
             grads[:], J = 0, 0.0
         self.cost = J
-        vector[-3:] = m * J, m, bool(stopped)
+        vector[-2:] = share * J, bool(stopped)
         self.communicator.sum(vector)
-        total, examples, stops = vector[-3:].tolist()
-        grads /= scalar(examples, grads.dtype)
+        J, stops = vector[-2:].tolist()
         if stops:
             self._agree(stopped)
-        return total / examples, round(examples)
+        return J
 
     def own(self, Y: Array, A: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
         """Return of a part the examples that count."""
