@@ -11,7 +11,7 @@ import numpy as np
 from tinynet._support.arrays import Array
 from tinynet._support.communicator import Communicator
 from tinynet._support.elsewhere import unexpected
-from tinynet.data.sources import BATCH_SIZE
+from tinynet.data.sources import BATCH_SIZE, input_parts
 from tinynet.files import model as model_file
 from tinynet.files.archive import opened
 from tinynet.files.source import Source
@@ -22,6 +22,7 @@ from tinynet.optimizers import Optimizer
 from tinynet.training import checkpoint as checkpoints
 from tinynet.training import fit as training
 from tinynet.training.callbacks import Callback
+from tinynet.training.evaluation import outputs
 from tinynet.training.history import History
 from tinynet.training.tally import output_kind
 
@@ -315,6 +316,8 @@ class Sequential(Network):
         >>> model.predict([[1.0, 2.0]])
         array([[2., 4.]], dtype=float32)
         """
+        if parallel is None:
+            return outputs(self, *input_parts(self, X, batch_size))
         return training.predict(self, X, batch_size, parallel)
 
     def predict_labels(

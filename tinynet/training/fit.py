@@ -208,7 +208,7 @@ def evaluate(
 
 
 def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> Array:
-    """Return A[L] for X; `Sequential.predict` documents the arguments."""
+    """Return A[L] for X, of which each rank computes a part."""
     ranks = ranks_of(parallel)
     if ranks is None:
         return outputs(network, *input_parts(network, X, batch_size))
