@@ -163,14 +163,14 @@ class Sequential(Network):
         for name in unknown:
             *known, _, _ = Sequential.fit.__annotations__  # the last are `unknown` and the result
             raise unexpected("fit", name, known)
-        settings = {
+        options = {
             "epochs": epochs, "batch_size": batch_size, "shuffle": shuffle, "verbose": verbose,
             "class_weight": class_weight, "validation_split": validation_split,
             "steps_per_epoch": steps_per_epoch, "checkpoint_every": checkpoint_every,
             "detect_anomaly": detect_anomaly,
         }  # fmt: skip
         return training.fit(
-            self, X, Y, optimizer, settings, validation_data=validation_data, metrics=metrics,
+            self, X, Y, optimizer, options, validation_data=validation_data, metrics=metrics,
             callbacks=callbacks, sample_weight=sample_weight, checkpoint=checkpoint,
             parallel=parallel,
         )  # fmt: skip

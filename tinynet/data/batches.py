@@ -42,7 +42,7 @@ class Batches(ABC):
         self.communicator = communicator
 
     @abstractmethod
-    def whole(self, number: int) -> int:
+    def examples_of(self, number: int) -> int:
         """Return how many examples batch `number` of an epoch has on all ranks together."""
 
     @abstractmethod
@@ -80,7 +80,7 @@ class CountedBatches(Batches):
         # The order within a full batch would change nothing.
         return rng if self.shuffle and self.steps > 1 else None
 
-    def whole(self, number: int) -> int:
+    def examples_of(self, number: int) -> int:
         return min(self.size, self.m - number * self.size)
 
     def slices(self, start: int, stop: int) -> Iterator[slice]:

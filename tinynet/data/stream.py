@@ -92,6 +92,7 @@ class StreamBatches(Batches):
         self.is_sharded, self.stream = isinstance(stream, Sharded), _unwrapped(stream)
         self.network, self.limit, self.caller = network, steps_per_epoch, caller
         self.mean_weight = 1.0
+        self.examples = 0  # of the last batch, on all ranks together
         self.is_weighted: bool | None = None  # unknown before the first batch
         self.is_endless = not is_iterable(self.stream)
         self.steps = self.limit if self.is_endless else _length(self.stream, self.limit)
@@ -136,14 +137,14 @@ class StreamBatches(Batches):
             sums += w.sum(), w.size
         return sums
 
-    def whole(self, number: int) -> int:
-        return self.n  # of the batch that an epoch has given last
+    def examples_of(self, number: int) -> int:
+        return self.examples
 
     def sample(self) -> Batch:
         return self.first
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
-        batches = self._whole(start)
+        batches = self._whole_batches(start)
         return batches if self.communicator is None else self._parts(batches, self.communicator)
 
     def _parts(self, batches: Iterator[Batch], communicator: Communicator) -> Iterator[Batch]:
@@ -158,7 +159,7 @@ class StreamBatches(Batches):
             sizes = communicator.gather(np.array([X.shape[-1]])).ravel().tolist()
             if not any(sizes):
                 return
-            self.n = sum(sizes) if self.is_sharded else sizes[0]
+            self.examples = sum(sizes) if self.is_sharded else sizes[0]
             if self.is_sharded:
                 yield X, Y, w
                 continue
@@ -166,10 +167,10 @@ class StreamBatches(Batches):
                 found = f"The streams of the ranks give batches of {sizes} examples"
                 remedy = "Give every rank the same stream, or use tn.parallel.Sharded(stream)."
                 raise ValueError(f"{found}, expected as many. {remedy}")
-            own = communicator.part(slice(0, self.n))
+            own = communicator.part(slice(0, self.examples))
             yield X[..., own], Y[..., own], None if w is None else w[own]
 
-    def _whole(self, start: int) -> Iterator[Batch]:
+    def _whole_batches(self, start: int) -> Iterator[Batch]:
         iterator = iter(self.stream) if self.iterator is None else self.iterator
         self.iterator = iterator if self.is_endless else None
         number = start

@@ -54,7 +54,7 @@ def fit(
     X: Any,
     Y: Any,
     optimizer: Optimizer | str | None,
-    described: Mapping[str, Any],
+    options: Mapping[str, Any],
     *,
     validation_data: Any,
     metrics: Any,
@@ -65,11 +65,11 @@ def fit(
 ) -> History:
     """Train a network from the first epoch on; `Sequential.fit` documents the arguments.
 
-    `described` are the settings by name.
+    `options` are the settings by name.
     """
     ranks = ranks_of(parallel)
     with together(ranks, "fit"):
-        settings = Settings(**described)
+        settings = Settings(**options)
         every = settings.checkpoint_every
         if every is not None and checkpoint is None:
             found = f"checkpoint_every is {every}, but there is no file to write"

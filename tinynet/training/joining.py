@@ -58,12 +58,12 @@ def together(ranks: Ranks | None, function: str) -> Iterator[None]:
         raise
 
 
-def expect_same(ranks: Ranks, described: Mapping[str, Any], remedy: str) -> None:
+def expect_same(ranks: Ranks, values: Mapping[str, Any], remedy: str) -> None:
     """Refuse, on every rank, what is not the same on all of them.
 
-    What decides over the other names, such as the number of layers, comes first in `described`.
+    What decides over the other names, such as the number of layers, comes first in `values`.
     """
-    own = {name: repr(plain(value)) for name, value in described.items()}
+    own = {name: repr(plain(value)) for name, value in values.items()}
     first, *others = gather_values(ranks.communicator, own)
     for rank, other in enumerate(others, 1):
         for name, value in first.items():
@@ -82,37 +82,37 @@ def expect_same_run(
     """Refuse to train, if the ranks would not train one model in the same way on the same data."""
     network, settings = run.network, run.settings.describe()
     del settings["verbose"]  # only rank 0 shows anything
-    described = _described_model(network) | {
+    values = _values_of_model(network) | {
         "optimizer": run.optimizer.config(),
         **settings,
         "metrics": list(run.metrics),
         "callbacks": [type(each).__name__ for each in callbacks],
         "whether there is a checkpoint": has_checkpoint,
     }
-    expect_same(ranks, described, "Call fit with the same arguments on every rank.")
+    expect_same(ranks, values, "Call fit with the same arguments on every rank.")
     remedy = "Give every rank the same data, or a stream as tn.parallel.Sharded(stream)."
     for name, batches in (("training", data.training), ("validation", data.validation)):
-        expect_same(ranks, _described(f"{name} data", batches), remedy)
+        expect_same(ranks, _values_of_data(f"{name} data", batches), remedy)
 
 
 def expect_same_evaluation(
     ranks: Ranks, network: Network, batches: Batches, metrics: Mapping[str, Measure]
 ) -> None:
     """Refuse to evaluate, if the ranks would not evaluate one model on the same data."""
-    described = {"metrics": list(metrics)} | _described("data", batches)
-    expect_same(ranks, described, "Call evaluate with the same arguments on every rank.")
+    values = {"metrics": list(metrics)} | _values_of_data("data", batches)
+    expect_same(ranks, values, "Call evaluate with the same arguments on every rank.")
     expect_same_parameters(ranks, network, batches.shape)
 
 
 def expect_same_parameters(ranks: Ranks, network: Network, shape: Shape) -> None:
     """Refuse to compute parts of one result with different models, or for an X of another shape."""
     numbers = f"{network.n_params} numbers with checksum {checksum(network.values)}"
-    described = {"X, by its shape,": shape, "the parameters and state of the model": numbers}
+    values = {"X, by its shape,": shape, "the parameters and state of the model": numbers}
     remedy = "Pass the same X, and load the same model on every rank."
-    expect_same(ranks, _described_model(network) | described, remedy)
+    expect_same(ranks, _values_of_model(network) | values, remedy)
 
 
-def _described_model(network: Network) -> dict[str, Any]:
+def _values_of_model(network: Network) -> dict[str, Any]:
     return {
         "the number of layers": len(network.layers),  # the first: there are as many after it
         **{f"layer {l}": layer.config() for l, layer in enumerate(network.layers, 1)},
@@ -122,23 +122,23 @@ def _described_model(network: Network) -> dict[str, Any]:
     }
 
 
-def _described(name: str, batches: Batches | None) -> dict[str, Any]:
+def _values_of_data(name: str, batches: Batches | None) -> dict[str, Any]:
     """Return what must be the same of the data; of parts of a stream, the form alone."""
-    described: dict[str, Any] = {f"the {name}": type(batches).__name__}
+    values: dict[str, Any] = {f"the {name}": type(batches).__name__}
     if batches is None:
-        return described
+        return values
     X, Y, w = batches.sample()
-    described[f"the shape of an example of the {name}"] = [batches.shape, Y.shape[:-1]]
-    described[f"whether the {name} has weights"] = [w is not None, batches.weighs_metrics]
+    values[f"the shape of an example of the {name}"] = [batches.shape, Y.shape[:-1]]
+    values[f"whether the {name} has weights"] = [w is not None, batches.weighs_metrics]
     is_sharded = isinstance(batches, StreamBatches) and batches.is_sharded
-    described[f"whether the {name} is Sharded"] = is_sharded
+    values[f"whether the {name} is Sharded"] = is_sharded
     if not is_sharded:
-        described[f"the number of examples of the {name}"] = batches.m
-        described[f"the number of batches of the {name}"] = batches.steps
-        described[f"the size of the smallest batch of the {name}"] = batches.smallest
+        values[f"the number of examples of the {name}"] = batches.m
+        values[f"the number of batches of the {name}"] = batches.steps
+        values[f"the size of the smallest batch of the {name}"] = batches.smallest
         arrays = [X, Y] if w is None else [X, Y, w]
-        described[f"a checksum of some examples of the {name}"] = checksum(*arrays)
-    return described
+        values[f"a checksum of some examples of the {name}"] = checksum(*arrays)
+    return values
 
 
 def expect_same_frozen(ranks: Ranks, run: Run) -> None:

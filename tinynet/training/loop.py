@@ -194,7 +194,7 @@ class Loop:
         J = chain.cost(Y, w)
         chain.back_from(Y, w)
         if ranks is not None:
-            m = self.data.training.whole(run.step)
+            m = self.data.training.examples_of(run.step)
             J = ranks.reduce(network, J, m, run.stopped)
             Y, A, w = ranks.own(Y, A, w)
         self.costs.append(J)
