@@ -383,7 +383,7 @@ def test_scratch_arrays_do_not_pile_up():
     optimizer = tn.SGD()
     for size in range(1, 300):
         optimizer.update(np.ones(size), np.ones(size))
-    assert optimizer._scratch.keys() == {"names", (1, np.dtype(float)), ((), 1)}
+    assert optimizer._scratch.keys() == {"names", (1, np.dtype(float)), ((), 1), "bound"}
     [array] = optimizer._scratch[1, np.dtype(float)]
     assert array.shape == (299,)
     assert optimizer._scratch[(), 1].params.shape == (299,)

@@ -55,6 +55,12 @@ def scalar(number: float, dtype: np.dtype[Any]) -> Array:
     return array
 
 
+@functools.lru_cache(maxsize=64)
+def scalars(dtype: np.dtype[Any], *numbers: float) -> Sequence[Array]:
+    """Return several numbers, such as the settings of a rule, as `scalar` returns one."""
+    return [scalar(number, dtype) for number in numbers]
+
+
 def write(view: Array, value: Any, name: str, where: str = "") -> None:
     """Copy `value` into `view`. There is no broadcasting, because it would hide a wrong shape."""
     if value is view:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import positive
-from tinynet.optimizers.base import Optimizer
+from tinynet.optimizers.base import BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
 
 @attrs.frozen(slots=False)
-class Adagrad(Optimizer):
+class Adagrad(BoundOptimizer):
     r"""Smaller steps for parameters that have had larger gradients (Duchi, Hazan and Singer 2011).
 
     With s the sum of all grads² so far::
@@ -39,9 +41,16 @@ class Adagrad(Optimizer):
     learning_rate: float | Schedule = rate_field(0.01)
     epsilon: float = positive(1e-10)
 
-    def apply(self, params: Array, grads: Array) -> None:
-        rate = self.rate()
-        for p, g, s, step, root in self.blocks(params, grads, "sum_of_squares", scratch=2):
-            s += np.square(g, out=step)
-            root = np.add(np.sqrt(s, out=root), self.epsilon, out=root)
-            p -= np.multiply(np.divide(g, root, out=step), rate, out=step)
+    def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
+        blocks = self.blocks(params, grads, "sum_of_squares", scratch=2)
+        [epsilon] = scalars(params.dtype, self.epsilon)
+        factor = np.zeros((), params.dtype)
+
+        def move(rate: float) -> None:
+            factor.fill(rate)
+            for p, g, s, step, root in blocks:
+                s += np.square(g, step)
+                np.add(np.sqrt(s, root), epsilon, root)
+                p -= np.multiply(np.divide(g, root, step), factor, step)
+
+        return move

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from collections.abc import Callable
 
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import flag, fraction, nonnegative, positive
-from tinynet.optimizers.base import Optimizer, average
+from tinynet.optimizers.base import BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
-_ZERO = np.zeros(())
+_COUNT, _ZERO = np.zeros((), np.int64), np.zeros(())
 
 
-class _Moments(Optimizer):
+class _Moments(BoundOptimizer):
     """Base of rules with v and s, the running means of grads and grads², and these fields."""
 
     beta1: float
@@ -23,22 +25,40 @@ class _Moments(Optimizer):
     epsilon: float
     amsgrad = False
 
-    def _move(self, params: Array, grads: Array, of_mean: float, of_gradient: float = 0.0) -> None:
-        """Update v and s, then step by (of_mean · v + of_gradient · grads) / (√ŝ + epsilon)."""
-        root = math.sqrt(1 - self.beta2 ** self.number())
-        # √ŝ = √s / root: numerator and denominator times root save a pass
-        of_mean, of_gradient, epsilon = of_mean * root, of_gradient * root, self.epsilon * root
+    @abstractmethod
+    def bind_factors(self) -> Callable[[float, int], tuple[float, float]]:
+        """Return a function of the rate and the step t that returns what `bind` multiplies by."""
+
+    def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
+        """Return a function that steps by (of_mean · v + of_gradient · grads) / (√ŝ + epsilon)."""
+        beta1, beta2, epsilon = self.beta1, self.beta2, self.epsilon
+        count, factors = self.slot("t", _COUNT), self.bind_factors()
         names = ("v", "s", "largest_s") if self.amsgrad else ("v", "s")
-        for p, g, v, s, *largest, step, size in self.blocks(params, grads, *names, scratch=2):
-            average(v, self.beta1, g, step)
-            average(s, self.beta2, np.square(g, out=step), step)
-            if largest:
-                s = np.maximum(largest[0], s, out=largest[0])
-            step = np.multiply(v, of_mean, out=step)
-            if of_gradient:
-                step += np.multiply(g, of_gradient, out=size)
-            size = np.add(np.sqrt(s, out=size), epsilon, out=size)
-            p -= np.divide(step, size, out=step)
+        blocks = self.blocks(params, grads, *names, scratch=2)
+        keep_v, add_v, keep_s, add_s = scalars(params.dtype, beta1, 1 - beta1, beta2, 1 - beta2)
+        of_v, of_g, added = (np.zeros((), params.dtype) for _ in range(3))
+
+        def move(rate: float) -> None:
+            t = int(count) + 1
+            of_mean, of_gradient = factors(rate, t)
+            # √ŝ = √s / root: numerator and denominator times root save a pass
+            root = math.sqrt(1 - beta2**t)
+            of_v.fill(of_mean * root)
+            of_g.fill(of_gradient * root)
+            added.fill(epsilon * root)
+            for p, g, v, s, *largest, step, size in blocks:
+                v *= keep_v
+                v += np.multiply(g, add_v, step)
+                s *= keep_s
+                s += np.multiply(np.square(g, step), add_s, step)
+                if largest:
+                    s = np.maximum(largest[0], s, out=largest[0])
+                np.multiply(v, of_v, step)
+                if of_gradient:
+                    step += np.multiply(g, of_g, size)
+                p -= np.divide(step, np.add(np.sqrt(s, size), added, size), step)
+
+        return move
 
 
 @attrs.frozen(slots=False)
@@ -77,8 +97,9 @@ class Adam(_Moments):
     epsilon: float = positive(1e-8)
     amsgrad: bool = flag(False, kw_only=True)
 
-    def apply(self, params: Array, grads: Array) -> None:
-        self._move(params, grads, self.rate() / (1 - self.beta1 ** self.number()))
+    def bind_factors(self) -> Callable[[float, int], tuple[float, float]]:
+        beta1 = self.beta1
+        return lambda rate, t: (rate / (1 - beta1**t), 0.0)
 
 
 @attrs.frozen(slots=False)
@@ -133,13 +154,14 @@ class Nadam(_Moments):
     epsilon: float = positive(1e-8)
     momentum_decay: float = nonnegative(0.004)
 
-    def apply(self, params: Array, grads: Array) -> None:
-        rate, mu, next_mu = self.rate(), self._mu(self.number()), self._mu(self.number() + 1)
-        slot = self.slot("lost", _ZERO)  # 1 - μ₁ … μₜ, because memory is zero at first
-        lost = 1 - mu * (1 - float(slot))
-        of_mean = rate * next_mu / (1 - next_mu * (1 - lost))
-        self._move(params, grads, of_mean, rate * (1 - mu) / lost)
-        slot[...] = lost
+    def bind_factors(self) -> Callable[[float, int], tuple[float, float]]:
+        beta1, decay = self.beta1, self.momentum_decay
+        of_memory = self.slot("lost", _ZERO)  # 1 - μ₁ … μₜ, because memory is zero at first
 
-    def _mu(self, t: int) -> float:
-        return self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
+        def factors(rate: float, t: int) -> tuple[float, float]:
+            mu, next_mu = [beta1 * (1 - 0.5 * 0.96 ** (k * decay)) for k in (t, t + 1)]
+            lost = 1 - mu * (1 - float(of_memory))
+            of_memory[...] = lost
+            return rate * next_mu / (1 - next_mu * (1 - lost)), rate * (1 - mu) / lost
+
+        return factors

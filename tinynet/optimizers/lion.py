@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import fraction
-from tinynet.optimizers.base import Optimizer, average
+from tinynet.optimizers.base import BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
 
 @attrs.frozen(slots=False)
-class Lion(Optimizer):
+class Lion(BoundOptimizer):
     r"""Steps of exactly the learning rate, up or down (Chen and others 2023, algorithm 2).
 
     With v the running mean of grads, from 0::
@@ -47,10 +49,19 @@ class Lion(Optimizer):
     beta1: float = fraction(0.9)
     beta2: float = fraction(0.99)
 
-    def apply(self, params: Array, grads: Array) -> None:
-        rate = self.rate()
-        for p, g, v, mean, step in self.blocks(params, grads, "v", scratch=2):
-            np.copyto(mean, v)
-            average(mean, self.beta1, g, step)
-            p -= np.multiply(np.sign(mean, out=step), rate, out=step)
-            average(v, self.beta2, g, step)
+    def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
+        blocks = self.blocks(params, grads, "v", scratch=2)
+        beta1, beta2 = self.beta1, self.beta2
+        keep, add, keep_in_v, add_to_v = scalars(params.dtype, beta1, 1 - beta1, beta2, 1 - beta2)
+        factor = np.zeros((), params.dtype)
+
+        def move(rate: float) -> None:
+            factor.fill(rate)
+            for p, g, v, mean, step in blocks:
+                np.multiply(v, keep, mean)
+                mean += np.multiply(g, add, step)
+                p -= np.multiply(np.sign(mean, step), factor, step)
+                v *= keep_in_v
+                v += np.multiply(g, add_to_v, step)
+
+        return move

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import fraction, positive
-from tinynet.optimizers.base import Optimizer, average
+from tinynet.optimizers.base import BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
 
 @attrs.frozen(slots=False)
-class RMSprop(Optimizer, name="rmsprop"):
+class RMSprop(BoundOptimizer, name="rmsprop"):
     r"""Gradients over the root of their running mean square (Tieleman and Hinton 2012, lecture 6e).
 
     With s the running mean of grads², from 0::
@@ -50,22 +52,32 @@ class RMSprop(Optimizer, name="rmsprop"):
     momentum: float = fraction(0.0)
     centered: bool = False
 
-    def apply(self, params: Array, grads: Array) -> None:
-        rate = self.rate()
-        names = (
-            ["mean_square"] + ["mean"] * bool(self.centered) + ["velocity"] * bool(self.momentum)
-        )
-        for p, g, s, *others, step, root in self.blocks(params, grads, *names, scratch=2):
-            average(s, self.decay, np.square(g, out=step), step)
-            if self.centered:
-                mean = others[0]
-                average(mean, self.decay, g, step)
-                np.subtract(s, np.square(mean, out=root), out=root)
-                np.maximum(root, 0, out=root)  # after many equal gradients, rounding gives less
-            np.sqrt(root if self.centered else s, out=root)
-            step = np.divide(g, np.add(root, self.epsilon, out=root), out=step)
-            if self.momentum:
-                v = others[-1]
-                v *= self.momentum
-                v += step
-            p -= np.multiply(v if self.momentum else step, rate, out=step)
+    def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
+        has_mean, has_velocity = self.centered, bool(self.momentum)
+        names = ["mean_square"] + ["mean"] * bool(has_mean) + ["velocity"] * has_velocity
+        blocks = self.blocks(params, grads, *names, scratch=2)
+        numbers = (self.decay, 1 - self.decay, self.epsilon, self.momentum)
+        keep, add, epsilon, momentum = scalars(params.dtype, *numbers)
+        factor = np.zeros((), params.dtype)
+
+        def move(rate: float) -> None:
+            factor.fill(rate)
+            for p, g, s, *others, step, root in blocks:
+                s *= keep
+                s += np.multiply(np.square(g, step), add, step)
+                if has_mean:
+                    mean = others[0]
+                    mean *= keep
+                    mean += np.multiply(g, add, step)
+                    np.subtract(s, np.square(mean, root), root)
+                    np.maximum(root, 0, out=root)  # after many equal gradients, rounding gives less
+                np.sqrt(root if has_mean else s, root)
+                root += epsilon
+                np.divide(g, root, step)
+                if has_velocity:
+                    v = others[-1]
+                    v *= momentum
+                    v += step
+                p -= np.multiply(v if has_velocity else step, factor, step)
+
+        return move

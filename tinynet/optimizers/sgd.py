@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import fraction
-from tinynet.optimizers.base import Optimizer
+from tinynet.optimizers.base import BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
 
 @attrs.frozen(slots=False)
-class SGD(Optimizer):
+class SGD(BoundOptimizer):
     r"""Gradient descent, params ← params - learning_rate · v.
 
     v ← momentum · v + (1 - dampening) · grads, from v = 0; so momentum = dampening = β is the
@@ -53,20 +54,30 @@ class SGD(Optimizer):
         # Infinity times 0 would be NaN: a larger rate may be infinite in float32.
         return rate * norm if rate < 1e37 and not (self.momentum or self.weight_decay) else math.inf
 
-    def apply(self, params: Array, grads: Array) -> None:
-        rate, dtype = self.rate(), params.dtype
+    def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
+        share, nesterov = 1 - self.dampening, self.nesterov
+        factor = np.zeros((), params.dtype)  # an array: a number would be cast in every block
+
         if not self.momentum:
-            # An array of the dtype, because a number would be cast in every block.
-            factor = np.asarray(rate * (1 - self.dampening), dtype)
-            for p, g, step in self.blocks(params, grads):
-                p -= np.multiply(g, factor, step)
-            return
-        momentum, share, factor = [
-            np.asarray(number, dtype) for number in (self.momentum, 1 - self.dampening, rate)
-        ]
-        for p, g, v, step, ahead in self.blocks(params, grads, "velocity", scratch=2):
-            v *= momentum
-            v += np.multiply(g, share, out=step)
-            if self.nesterov:
-                step += np.multiply(v, momentum, out=ahead)
-            p -= np.multiply(step if self.nesterov else v, factor, out=step)
+            steps = self.blocks(params, grads)
+
+            def move(rate: float) -> None:
+                factor.fill(rate * share)
+                for p, g, step in steps:
+                    p -= np.multiply(g, factor, step)
+
+            return move
+
+        momentum, of_gradient = scalars(params.dtype, self.momentum, share)
+        blocks = self.blocks(params, grads, "velocity", scratch=2)
+
+        def move_with_momentum(rate: float) -> None:
+            factor.fill(rate)
+            for p, g, v, step, ahead in blocks:
+                v *= momentum
+                v += np.multiply(g, of_gradient, step)
+                if nesterov:
+                    step += np.multiply(v, momentum, ahead)
+                p -= np.multiply(step if nesterov else v, factor, step)
+
+        return move_with_momentum
