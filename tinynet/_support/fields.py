@@ -21,27 +21,23 @@ def _refuse(instance: Any, field: attrs.Attribute[Any], value: Any, expected: st
     raise ValueError(f"{type(instance).__name__}: {field.name} is {value!r}, expected {expected}.")
 
 
-def _float(value: Any) -> float:  # attrs would need longer to read the signature of float
-    return float(value)
-
-
-def _float_or_none(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
 def _numbers(expected: str, least: float, most: float) -> Callable[..., Any]:
     """Return a function that makes fields for numbers from `least` to `most`, without NaN.
 
     With the default None a field also takes None.
     """
 
-    def check(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
-        if value is not None and not least <= value <= most:
-            _refuse(instance, field, value, expected)
-
     def make(default: Any = attrs.NOTHING, **options: Any) -> Any:
-        converter = _float_or_none if default is None else _float
-        return attrs.field(default=default, converter=converter, validator=check, **options)
+        def convert(value: Any, instance: Any, field: attrs.Attribute[Any]) -> float | None:
+            if value is None and default is None:
+                return None
+            number = float(value)
+            if not least <= number <= most:
+                _refuse(instance, field, number, expected)
+            return number
+
+        converter = attrs.Converter(convert, takes_self=True, takes_field=True)
+        return attrs.field(default=default, converter=converter, **options)
 
     return make
 

@@ -35,20 +35,18 @@ class Schedule(Registered, ABC):
         """Return the learning rate after `t` steps (or epochs): ``at(0)`` is for the first step."""
 
 
-def _number_or_schedule(value: Any) -> float | Schedule:
+def _number_or_schedule(value: Any, instance: Any, field: attrs.Attribute[Any]) -> float | Schedule:
     """Return a learning rate as a float, or as a schedule from an instance, a config or a name."""
     described: Any = (Registered, Mapping, str, type)  # `get` explains what is wrong with a class
     if isinstance(value, described):
         return Schedule.get(value)
-    return float(value)
-
-
-def _check_rate(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
-    if not isinstance(value, Schedule) and not 0 <= value < math.inf:
+    rate = float(value)
+    if not 0 <= rate < math.inf:
         expected = "a finite number of at least 0, or a schedule"
         raise ValueError(
-            f"{type(instance).__name__}: {field.name} is {value!r}, expected {expected}."
+            f"{type(instance).__name__}: {field.name} is {rate!r}, expected {expected}."
         )
+    return rate
 
 
 def rate_field(default: Any = attrs.NOTHING) -> Any:
@@ -67,4 +65,5 @@ def rate_field(default: Any = attrs.NOTHING) -> Any:
     >>> Signs(tn.schedules.Step(0.1, drop=0.5, every=10)).rate(later=10)
     0.05
     """
-    return attrs.field(default=default, converter=_number_or_schedule, validator=_check_rate)
+    converter = attrs.Converter(_number_or_schedule, takes_self=True, takes_field=True)
+    return attrs.field(default=default, converter=converter)
