@@ -12,7 +12,7 @@ from test_design import FLOORS, PACKAGE, calls_of, imported_by
 
 import tinynet
 from tinynet._support.registry import FAMILIES
-from tinynet.training.loop import Loop
+from tinynet.training.step import Steps
 
 ROOT = Path(__file__).parent.parent
 TEXTS = [*ROOT.glob("*.rst"), *ROOT.glob("docs/**/*.rst")]
@@ -262,13 +262,13 @@ def test_files_of_a_step(monkeypatch):
     X, Y = tinynet.datasets.make_moons(64, seed=1)
     layers = [tinynet.Dense(4, "tanh"), tinynet.Dense(1, "sigmoid")]
     model = tinynet.Sequential(layers, "binary_crossentropy", inputs=2, seed=1)
-    step, calls = Loop._step, []
+    take, calls = Steps.take, []
 
     def profiled(*arguments):
-        calls.append(calls_of(lambda: step(*arguments)))
+        calls.append(calls_of(lambda: take(*arguments)))
         return 0.0
 
-    monkeypatch.setattr(Loop, "_step", profiled)
+    monkeypatch.setattr(Steps, "take", profiled)
     model.fit(X, Y, tinynet.SGD(0.1), epochs=2, batch_size=None)
     files = [Path(name).relative_to(PACKAGE).as_posix() for name in calls[-1]]
     listed = re.findall(r"^\d\. ``tinynet/([\w/]+\.py)``:", DESIGN, re.MULTILINE)

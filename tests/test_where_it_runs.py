@@ -18,7 +18,7 @@ from messages import raises
 import tinynet as tn
 from tinynet import functional
 from tinynet._support import quiet
-from tinynet.training import loop
+from tinynet.training import step as a_step
 from tinynet.training.history import plot
 from tinynet.training.loop import Loop
 
@@ -542,7 +542,7 @@ def test_copied_before_an_update(optimizer, how, of_params, of_memory, monkeypat
     """
     calls = Counter()
 
-    class Counting(loop.Before):
+    class Counting(a_step.Before):
         def save_params(self):
             calls["params"] += 1
             super().save_params()
@@ -551,7 +551,7 @@ def test_copied_before_an_update(optimizer, how, of_params, of_memory, monkeypat
             calls["memory"] += 1
             super().save_memory()
 
-    monkeypatch.setattr(loop, "Before", Counting)
+    monkeypatch.setattr(a_step, "Before", Counting)
     network().fit(X, Y, optimizer.fresh(), **FIT, **how)
     assert (calls["params"], calls["memory"]) == (of_params, of_memory + 2)
 

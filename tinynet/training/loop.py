@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import ON_ONE_THREAD, Array, all_finite, sum_of_squares
 from tinynet._support.checks import shown
-from tinynet._support.quiet import switch_back, switch_off
 from tinynet._support.random import set_state, state_of
 from tinynet.data.batches import Batch
 from tinynet.data.sources import Prepared
 from tinynet.errors import NonFiniteError
 from tinynet.files.replace import expect_replaceable
 from tinynet.training import checkpoint
-from tinynet.training.before import Before
 from tinynet.training.callbacks import Callback
 from tinynet.training.callbacks.base import numbers_of
 from tinynet.training.evaluation import evaluate
 from tinynet.training.history import History
-from tinynet.training.interrupt import CtrlC
 from tinynet.training.joining import expect_same_frozen, take_from_first
-from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
 from tinynet.training.ranks import Ranks
 from tinynet.training.run import Run
+from tinynet.training.step import Steps
 
 _CLEAR_EVERY = 16  # epochs: then it costs nothing, however small these are
-_SAFE_NORM = 1e37  # parameters of a smaller norm are finite, in float32 too
 
 
 class Loop:
@@ -59,12 +52,8 @@ class Loop:
             for name in callback.measures:
                 if name not in run.names:
                     run.added.append(name)
-        self.costs: deque[float] = deque(maxlen=5)  # of the last steps
-        self.before, self.ctrl_c = Before(run), CtrlC(run)
-        self.is_first_step = True
-        self.optimizer_is_own = _is_own(run.optimizer)
-        self.callbacks_are_own = all(map(_is_own, callbacks))
-        self.largest_norm = math.inf  # a bound of the norm of the parameters
+        self.steps = Steps(run, data.training, callbacks)
+        self.before, self.ctrl_c = self.steps.before, self.steps.ctrl_c
 
     def begin(self, restore: Callable[[], None] | None = None) -> None:
         """Do what comes before the first step, and may be refused.
@@ -149,24 +138,13 @@ class Loop:
         run, every, ranks = self.run, self.run.settings.checkpoint_every, self.ranks
         self._call("on_epoch_begin", run.epoch, {})
         for X, Y, w in self._batches():
-            self._call_in_step("on_batch_begin", run.step, {})
-            self.before.save()
-            self.ctrl_c.within_step = True
-            flags = switch_off()  # what is not finite is an error
-            try:
-                J = self._step(X, Y, w)
-            finally:
-                switch_back(flags)
-            run.step, self.ctrl_c.within_step = run.step + 1, False
-            self.ctrl_c.is_blocked = False
-            if self.ctrl_c.is_pending:
-                raise KeyboardInterrupt
-            if self.is_first_step:
-                self.is_first_step = False
-                self.before.notice_draws()
-            if ranks is not None and run.step == 1:
-                ranks.draws.renew(run.network.rng)
-            self._call_in_step("on_batch_end", run.step - 1, {"loss": J})
+            for callback in self.called:
+                if callback.watches_steps:
+                    callback.on_batch_begin(run.step, {})
+            J = self.steps.take(X, Y, w)
+            for callback in self.called:
+                if callback.watches_steps:
+                    callback.on_batch_end(run.step - 1, {"loss": J})
             is_due = every is not None and run.step % every == 0
             if is_due and ranks is not None and not ranks.stopped:
                 ranks.vote(run.stopped)  # a resumed run would not know of a wish to stop
@@ -179,89 +157,6 @@ class Loop:
             self._write_checkpoint()
             return
         self._end_epoch()
-
-    def _step(self, X: Array, Y: Array, w: Array | None) -> float:
-        """Take a step, or none where a number is not finite; return the cost before it."""
-        run, network, ranks, m = self.run, self.run.network, self.ranks, X.shape[-1]
-        chain = network.chain
-        if chain is None or chain.m != m:
-            chain = network.use_chain(m)
-
-        if ranks is None:
-            A = chain.forward(X, True, network.rng)
-        else:
-            A = chain.forward(X, True, ranks.draws.of_step(run.epoch, run.step), ranks.shared)
-        J = chain.cost(Y, w)
-        chain.back_from(Y, w)
-        if ranks is not None:
-            m = self.data.training.examples_of(run.step)
-            J = ranks.reduce(network, J, m, run.stopped)
-            Y, A, w = ranks.own(Y, A, w)
-        self.costs.append(J)
-        squares = self._expect_finite(J, network.grads)
-        tally = run.tally
-        tally.cost_sum += m * J
-        tally.examples += m
-        if tally.metrics:
-            tally.keep(Y, A, w if self.data.training.weighs_metrics else None)
-
-        self._update(J, squares)
-        return J
-
-    def _update(self, J: float, squares: float) -> None:
-        """Have the optimizer move the parameters; save first what is needed to undo that.
-
-        `squares` is the sum of the squares of the gradients. An optimizer of the library raises no
-        error once it has its learning rate. Where Ctrl-C waits too, its update cannot break off.
-        """
-        run, network, before = self.run, self.run.network, self.before
-        may_break_off = not (self.optimizer_is_own and self.ctrl_c.is_handled)
-        self.ctrl_c.is_blocked = not may_break_off
-        self.largest_norm += run.optimizer.largest_change(math.sqrt(squares))
-        may_be_undone = may_break_off or not self.callbacks_are_own or bool(run.frozen)
-        if network.state.size and not may_be_undone:
-            may_be_undone = not all_finite(network.state)
-        if not may_be_undone and self.largest_norm < _SAFE_NORM:
-            run.optimizer.step(network)  # every parameter stays finite
-            return
-        before.save_params()
-        if may_break_off:
-            before.save_memory()
-        for part in run.frozen:
-            network.grads[part] = 0  # a part of the state has no gradients: it is empty here
-        run.optimizer.step(network)
-        for part in run.frozen:
-            network.values[part] = before.values[part]
-        squares = self._expect_finite(J, network.values, was_updated=True)
-        self.largest_norm = math.sqrt(squares)
-
-    def _expect_finite(self, J: float, vector: Array, was_updated: bool = False) -> float:
-        """Return the sum of the squares of a vector of finite numbers."""
-        # A sum of squares is finite only if every number is. It may overflow where every number is
-        # finite, so then look closer.
-        look_closer = self.run.settings.detect_anomaly and not was_updated
-        is_small = vector.size <= ON_ONE_THREAD  # then the product itself is, without a call
-        squares = float(vector.dot(vector)) if is_small else sum_of_squares(vector)
-        if math.isfinite(J + squares) and not look_closer:
-            return squares
-        culprit = self._first_nonfinite(was_updated)
-        if culprit is None and math.isfinite(J) and all_finite(vector):
-            return squares
-        self.ctrl_c.within_step = False
-        self.before.restore_values()
-        if was_updated:  # the step is in the optimizer's memory already
-            self.run.optimizer.reset()
-        raise nonfinite_error(self.run, culprit or "the cost", self.costs, was_updated)
-
-    def _first_nonfinite(self, was_updated: bool) -> str | None:
-        """Return the first array that is not finite, of whichever rank has one."""
-        network, ranks = self.run.network, self.ranks
-        # After the update one rank may be alone here: with a state of its own, or because it alone
-        # does not handle Ctrl-C. So it exchanges nothing.
-        if ranks is None or was_updated:
-            return first_nonfinite(network)
-        own = first_nonfinite(network, with_gradients=False)  # these are sums over all ranks
-        return ranks.first_fault(own) or first_nonfinite(network)
 
     def _end_epoch(self) -> None:
         run = self.run
@@ -335,11 +230,6 @@ class Loop:
         for callback in self.called:
             getattr(callback, hook)(*arguments)
 
-    def _call_in_step(self, hook: str, *arguments: Any) -> None:
-        for callback in self.called:
-            if callback.watches_steps:
-                getattr(callback, hook)(*arguments)
-
     def _write_checkpoint(self) -> None:
         if self.path:
             predictions = self.run.tally.predictions()  # every rank gives its own
@@ -355,8 +245,3 @@ def _expect_measured(callback: Callback, logs: Mapping[str, Any]) -> None:
             found = f"{type(callback).__name__}.measures has {name!r}, which is "
             found += f"{shown(logs[name])}, no number" if name in logs else "not in logs"
             raise ValueError(f"{found}. Set logs[{name!r}] to a number in on_epoch_end.")
-
-
-def _is_own(part: object) -> bool:
-    """Return whether an optimizer or callback is one of the library, and no subclass of it."""
-    return type(part).__module__.startswith("tinynet.")
