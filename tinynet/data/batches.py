@@ -7,7 +7,7 @@ are the weights of the examples, (m,), or None. The next batch may overwrite the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 from typing import TypeAlias
 
@@ -93,11 +93,10 @@ class CountedBatches(Batches):
 class ArraySlices(CountedBatches):
     """Arrays in memory, X, Y and perhaps w, always in order: nothing is copied."""
 
-    def __init__(
-        self, arrays: Sequence[Array], batch_size: int | None, shuffle: bool | str = False
-    ) -> None:
-        super().__init__(arrays[0].shape[-1], arrays[0].shape[:-1], batch_size, shuffle)
-        self.arrays = arrays
+    def __init__(self, data: Batch, batch_size: int | None, shuffle: bool | str = False) -> None:
+        X, Y, w = data
+        super().__init__(X.shape[-1], X.shape[:-1], batch_size, shuffle)
+        self.arrays = [X, Y] if w is None else [X, Y, w]
 
     def sample(self) -> Batch:
         # They come from all over, because examples may lie class by class.
@@ -115,33 +114,16 @@ class ArrayBatches(ArraySlices):
 
     An example is a row in memory, so that a batch in any order is one contiguous gather. X.T of
     an array with an example in each row lies so already; columns are copied into rows, once. A
-    batch is the transposed view of an array that the next batch overwrites.
+    batch is the transposed view of an array that the next batch of its size overwrites.
     """
 
-    def __init__(
-        self, arrays: Sequence[Array], batch_size: int | None, shuffle: bool | str = True
-    ) -> None:
-        super().__init__(arrays, batch_size, shuffle)
+    def __init__(self, data: Batch, batch_size: int | None, shuffle: bool | str = True) -> None:
+        super().__init__(data, batch_size, shuffle)
         if self.steps == 1:
-            self.arrays = [arrays[0], np.copy(arrays[1]), *arrays[2:]]
+            self.arrays[1] = np.copy(self.arrays[1])
             return
-        self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in arrays]
-        self._make_buffers()
-
-    def divide(self, communicator: Communicator) -> None:
-        super().divide(communicator)
-        if self.steps > 1:
-            self._make_buffers()
-
-    def _make_buffers(self) -> None:
-        batches = [slice(0, self.size), slice(0, self.smallest)]
-        parts = batches if self.communicator is None else map(self.communicator.part, batches)
-        self.buffers = {m: self._buffers(m) for m in {part.stop - part.start for part in parts}}
-
-    def _buffers(self, m: int) -> tuple[list[Array], Batch]:
-        """Return arrays for m rows of X, of Y and of w, and the batch that they are as columns."""
-        arrays = [np.empty_like(rows, shape=(m, *rows.shape[1:])) for rows in self.rows]
-        return arrays, _batch([np.moveaxis(array, 0, -1) for array in arrays])
+        self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in self.arrays]
+        self.buffers: dict[int, tuple[list[Array], Batch]] = {}  # by the number of examples
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         if self.steps == 1:
@@ -152,11 +134,18 @@ class ArrayBatches(ArraySlices):
     def _gather(self, order: Array, start: int) -> Iterator[Batch]:
         for place in self.slices(start * self.size, self.m):
             chosen = order[place]
+            if len(chosen) not in self.buffers:
+                self.buffers[len(chosen)] = self._new_buffers(len(chosen))
             arrays, batch = self.buffers[len(chosen)]
             for rows, array in zip(self.rows, arrays, strict=True):
                 # With mode "clip", take writes straight into `out`. The indices are in range.
                 rows.take(chosen, axis=0, out=array, mode="clip")
             yield batch
+
+    def _new_buffers(self, m: int) -> tuple[list[Array], Batch]:
+        """Return arrays for m rows of X, of Y and of w, and the batch that they are as columns."""
+        arrays = [np.empty_like(rows, shape=(m, *rows.shape[1:])) for rows in self.rows]
+        return arrays, _batch([np.moveaxis(array, 0, -1) for array in arrays])
 
 
 def _batch(arrays: list[Array]) -> Batch:

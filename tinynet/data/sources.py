@@ -12,7 +12,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import check_finite, integer_or_none
 from tinynet._support.communicator import Communicator
 from tinynet._support.random import state_of
-from tinynet.data.batches import ArrayBatches, ArraySlices, Batches
+from tinynet.data.batches import ArrayBatches, ArraySlices, Batch, Batches
 from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import FileBatches, as_columns, by_examples, on_disk
 from tinynet.data.split import divided, held_out
@@ -69,41 +69,35 @@ def training_batches(
         rows = FileBatches(network, X, Y, batch_size, shuffle)
         weights = (sample_weight, class_weight)
         rows.w = example_weights(network, *weights, rows.m, rows.all_targets())
-        return _prepared(sample_weight, rows)
+        rows.weighs_metrics = sample_weight is not None  # class weights alone do not count there
+        return Prepared(rows)
     given, (X, Y) = (X, Y), network.check_data(X, Y)
     warn_of_lost_digits(given, (X, Y))
-    if validation_split is None:
-        arrays = _with_weights(network, [X, Y, sample_weight], class_weight)
-        return _prepared(sample_weight, in_memory(arrays, batch_size, shuffle))
-    arrays = [X, Y, sample_weight]
-    return _split(network, arrays, class_weight, validation_split, batch_size, shuffle)
+    data = [X, Y, sample_weight]
+    if validation_split is not None:
+        return _split(network, data, class_weight, validation_split, batch_size, shuffle)
+    batches = in_memory(_weighted(network, data, class_weight), batch_size, shuffle)
+    batches.weighs_metrics = sample_weight is not None
+    return Prepared(batches)
 
 
 def _split(
     network: Network,
-    arrays: list[Any],
+    data: list[Any],
     class_weight: Any,
     share: float,
     batch_size: int | None,
     shuffle: bool | str,
 ) -> Prepared:
     """Return the batches of some examples to train on, and of the others to validate on."""
-    (X, Y, w), before = arrays, state_of(network.rng)
+    (X, Y, w), before = data, state_of(network.rng)
     if w is not None:
         w = checks.weights("sample_weight", w, X.shape[-1])
     training, held = divided([X, Y, w], held_out(Y, share, network.rng))
-    batches = ArrayBatches(_with_weights(network, training, class_weight), batch_size, shuffle)
-    validation = ArraySlices(_with_weights(network, held, None), _part(network))
-    return _prepared(w, batches, validation, before)
-
-
-def _prepared(sample_weight: Any, training: Batches, *others: Any) -> Prepared:
-    """Return what was prepared; class weights alone do not count in metrics."""
-    data = Prepared(training, *others)
-    for batches in data[:2]:
-        if batches is not None:
-            batches.weighs_metrics = sample_weight is not None
-    return data
+    batches = ArrayBatches(_weighted(network, training, class_weight), batch_size, shuffle)
+    validation = ArraySlices(_weighted(network, held, None), _part(network))
+    batches.weighs_metrics = validation.weighs_metrics = w is not None
+    return Prepared(batches, validation, before)
 
 
 def _steps_of_arrays(steps_per_epoch: int, caller: Caller) -> ValueError:
@@ -195,8 +189,7 @@ def _part(network: Network) -> int:
     return network.storage.examples_at_a_time if network.is_built else _PART
 
 
-def _with_weights(network: Network, arrays: list[Any], class_weight: Any) -> list[Array]:
-    """Return X, Y and the weights of the examples, or X and Y alone if all weigh the same."""
-    X, Y, sample_weight = arrays
-    w = example_weights(network, sample_weight, class_weight, Y.shape[-1], (Y,))
-    return [X, Y] if w is None else [X, Y, w]
+def _weighted(network: Network, data: list[Any], class_weight: Any) -> Batch:
+    """Return X, Y and the weights of the examples, or None for these if all weigh the same."""
+    X, Y, sample_weight = data
+    return X, Y, example_weights(network, sample_weight, class_weight, Y.shape[-1], (Y,))

@@ -9,12 +9,10 @@ import numpy as np
 
 from tinynet._support import checks
 from tinynet._support.arrays import Array
-from tinynet._support.quiet import quiet
 from tinynet.metrics import labels
 from tinynet.model.network import Network
 
 
-@quiet
 def example_weights(
     network: Network, sample_weight: Any, class_weight: Any, m: int, Y_parts: Iterable[Array]
 ) -> Array | None:
@@ -24,19 +22,26 @@ def example_weights(
     """
     if sample_weight is None and class_weight is None:
         return None
-    w = np.ones(m) if sample_weight is None else checks.weights("sample_weight", sample_weight, m)
-    if class_weight is not None:
-        parts: list[Any] = [classes_of(Y) for Y in Y_parts]
-        if any(part is None for part in parts):
-            expected = "integer labels, one-hot columns, or (1, m) of 0 and 1"
-            hint = "Use sample_weight=..., with one weight for each example."
-            raise ValueError(f"class_weight needs labels, expected Y as {expected}. {hint}")
-        classes = np.concatenate(parts)
-        counts = np.bincount(classes, minlength=max(network.outputs[0], 2))
-        w = w * class_weights(class_weight, counts)[classes]
-    checks.expect_some_weight(w)
-    w = w / w.max()  # or the sum of large weights would be infinite
-    return (w / w.mean()).astype(network.dtype)
+    with np.errstate(all="ignore"):
+        given = np.ones(m) if sample_weight is None else sample_weight
+        w = checks.weights("sample_weight", given, m)
+        if class_weight is not None:
+            w = w * _weights_by_class(network, class_weight, Y_parts)
+        checks.expect_some_weight(w)
+        w = w / w.max()  # or the sum of large weights would be infinite
+        return (w / w.mean()).astype(network.dtype)
+
+
+def _weights_by_class(network: Network, class_weight: Any, Y_parts: Iterable[Array]) -> Array:
+    """Return the weight of the class of each example."""
+    parts: list[Any] = [classes_of(Y) for Y in Y_parts]
+    if any(part is None for part in parts):
+        expected = "integer labels, one-hot columns, or (1, m) of 0 and 1"
+        hint = "Use sample_weight=..., with one weight for each example."
+        raise ValueError(f"class_weight needs labels, expected Y as {expected}. {hint}")
+    classes = np.concatenate(parts)
+    counts = np.bincount(classes, minlength=max(network.outputs[0], 2))
+    return class_weights(class_weight, counts)[classes]
 
 
 def classes_of(Y: Array) -> Array | None:

@@ -13,7 +13,7 @@ from tinynet.data.batches import Batches
 from tinynet.metrics import Measure
 from tinynet.model.network import Network
 from tinynet.training.ranks import Ranks
-from tinynet.training.tally import Tally, output_kind
+from tinynet.training.tally import Tally
 
 
 @quiet
@@ -21,7 +21,7 @@ def evaluate(
     network: Network, batches: Batches, metrics: dict[str, Measure], ranks: Ranks | None = None
 ) -> dict[str, float]:
     """Return the loss and the metrics on batches, in order; the network stays as it is."""
-    tally = Tally(metrics, output_kind(network), ranks)
+    tally = Tally(metrics, ranks)
     for X, Y, w in batches.epoch(None):
         m = X.shape[-1]
         J, A = 0.0, Y
@@ -36,7 +36,7 @@ def evaluate(
     if ranks is not None:
         tally.cost_sum, examples = ranks.sum(tally.cost_sum, tally.examples)
         tally.examples = round(examples)
-    return tally.measures()
+    return tally.measures(network)
 
 
 def outputs(network: Network, m: int, parts: Iterable[Array]) -> Array:

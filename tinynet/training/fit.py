@@ -37,7 +37,6 @@ from tinynet.training.joining import (
     expect_same_evaluation,
     expect_same_parameters,
     expect_same_run,
-    ranks_of,
     together,
     use_generator_of_first,
 )
@@ -45,6 +44,7 @@ from tinynet.training.loop import Loop
 from tinynet.training.progress import ProgressBar
 from tinynet.training.ranks import Ranks
 from tinynet.training.run import INTERRUPTED, Run, Settings
+from tinynet.training.tally import output_kind
 
 N = TypeVar("N", bound=Network)
 
@@ -67,8 +67,7 @@ def fit(
 
     `options` are the settings by name.
     """
-    ranks = ranks_of(parallel)
-    with together(ranks, "fit"):
+    with together(parallel, "fit") as ranks:
         settings = Settings(**options)
         every = settings.checkpoint_every
         if every is not None and checkpoint is None:
@@ -110,8 +109,7 @@ def resume(
     parallel: Any,
 ) -> tuple[N, History]:
     """Continue the run of a checkpoint; `Sequential.resume` documents the arguments."""
-    ranks = ranks_of(parallel)
-    with together(ranks, "resume"):
+    with together(parallel, "resume") as ranks:
         path = file_path("path", path, "run.npz")
         network, saved = _read(kind, path, ranks)
         settings = _changed(saved.settings, epochs=epochs, verbose=verbose)
@@ -192,10 +190,9 @@ def evaluate(
     parallel: Any,
 ) -> dict[str, float]:
     """Return the loss and the metrics; `Sequential.evaluate` documents the arguments."""
-    ranks = ranks_of(parallel)
     # Only building changes the network: threads may share one that is built.
     guard = contextlib.nullcontext() if network.is_built else network.unchanged_if_refused()
-    with together(ranks, "evaluate"):
+    with together(parallel, "evaluate") as ranks:
         functions = resolve(metrics)
         size = integer_or_none("batch_size", batch_size)
         steps = integer_or_none("steps_per_epoch", steps_per_epoch)
@@ -209,10 +206,9 @@ def evaluate(
 
 def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> Array:
     """Return A[L] for X, of which each rank computes a part."""
-    ranks = ranks_of(parallel)
-    if ranks is None:
-        return outputs(network, *input_parts(network, X, batch_size))
-    with together(ranks, "predict"):
+    with together(parallel, "predict") as ranks:
+        if ranks is None:
+            return outputs(network, *input_parts(network, X, batch_size))
         m, parts = input_parts(network, X, batch_size, ranks.communicator)
         expect_same_parameters(ranks, network, shape_of(X))
         A = outputs(network, m, parts) if m else np.empty((*network.outputs, 0), network.dtype)
@@ -289,7 +285,7 @@ def _try_metrics_on(run: Run, batches: Batches, metrics: Mapping[str, Measure]) 
         return  # those that count are among the other examples
     A = run.network.storage.private_chain(X.shape[-1]).forward_input(X)
     for name, metric in metrics.items():
-        measured(name, metric, Y, A, w, run.tally.kind)
+        measured(name, metric, Y, A, w, output_kind(run.network))
 
 
 def _refuse_small_batches(network: Network, batches: Batches) -> None:

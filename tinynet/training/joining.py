@@ -28,33 +28,28 @@ from tinynet.training.ranks import Ranks, checksum
 from tinynet.training.run import Run
 
 
-def ranks_of(parallel: Any) -> Ranks | None:
-    """Return the ranks that a user passes, or None for one process."""
-    if parallel is None:
-        return None
-    if not isinstance(parallel, Communicator):
+@contextlib.contextmanager
+def together(parallel: Any, function: str) -> Iterator[Ranks | None]:
+    """Have all ranks in this block or none, and no rank wait for one that raises an error.
+
+    The block gets the ranks of what a user passes as `parallel`, or None for one process.
+    `function` is what the user has called on this rank. Only rank 0 warns.
+    """
+    if parallel is not None and not isinstance(parallel, Communicator):
         call = "MPI(comm)" if hasattr(parallel, "Allreduce") else "MPI()"
         found = f"parallel is {parallel!r}, expected a communicator"
         raise TypeError(f"{found}. Pass parallel=tn.parallel.{call}.")
-    return Ranks(parallel) if parallel.size > 1 else None
-
-
-@contextlib.contextmanager
-def together(ranks: Ranks | None, function: str) -> Iterator[None]:
-    """Have all ranks in this block or none, and no rank wait for one that raises an error.
-
-    `function` is what the user has called on this rank. Only rank 0 warns.
-    """
-    if ranks is None:
-        yield
+    if parallel is None or parallel.size == 1:
+        yield None
         return
+    ranks = Ranks(parallel)
     try:
         remedy = "Call the same on every rank, in the same order."
         expect_same(ranks, {"the function that is called": function}, remedy)
         with contextlib.nullcontext() if ranks.rank == 0 else worded(lambda _: ""):
-            yield
+            yield ranks
     except BaseException as error:
-        ranks.communicator.fail(error)
+        parallel.fail(error)
         raise
 
 

@@ -160,7 +160,7 @@ class Loop:
 
     def _end_epoch(self) -> None:
         run = self.run
-        measured = run.tally.measures()
+        measured = run.tally.measures(run.network)
         if self.data.validation is not None:
             values = evaluate(run.network, self.data.validation, run.metrics, self.ranks)
             measured |= {f"val_{name}": value for name, value in values.items()}

@@ -13,13 +13,12 @@ from tinynet._support.arrays import Shape, clear_subnormals
 from tinynet._support.checks import integer
 from tinynet.data.split import check_share
 from tinynet.metrics import Measure
-from tinynet.metrics.base import OutputKind
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
 from tinynet.optimizers import Optimizer
 from tinynet.training.history import History
 from tinynet.training.ranks import Ranks
-from tinynet.training.tally import Tally, output_kind
+from tinynet.training.tally import Tally
 
 INTERRUPTED = "interrupted"
 
@@ -90,7 +89,7 @@ class Run:
 
     def new_tally(self) -> Tally:
         """Return a tally of no batch."""
-        return Tally(self.metrics, output_kind(self.network), self.ranks)
+        return Tally(self.metrics, self.ranks)
 
     tally: Tally = attrs.Factory(new_tally, takes_self=True)
 
@@ -144,7 +143,7 @@ class Run:
         if self.ranks is not None:
             self.network.storage.reset_modes()
         del self.network
-        self.tally = Tally(self.metrics, OutputKind())
+        self.tally = Tally(self.metrics)
 
     @property
     def names(self) -> list[str]:

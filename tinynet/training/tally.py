@@ -29,7 +29,6 @@ class Tally:
     """
 
     metrics: dict[str, Measure]
-    kind: OutputKind
     ranks: Ranks | None = None
     cost_sum: float = 0.0
     examples: int = 0
@@ -53,14 +52,14 @@ class Tally:
         counted = slice(None) if is_first else slice(0)  # on one rank, and so once
         self.batches = {name: [array[..., counted]] for name, array in predictions.items()}
 
-    def measures(self) -> dict[str, float]:
-        """Return the mean cost, and the metrics over all examples."""
+    def measures(self, network: Network) -> dict[str, float]:
+        """Return the mean cost, and the metrics over all examples; `network` gave the outputs."""
         values = {"loss": self.cost_sum / self.examples}
         if self.metrics:
             arrays = self.predictions()
-            Y, A, w = arrays["Y"], arrays["A"], arrays.get("w")
+            Y, A, w, kind = arrays["Y"], arrays["A"], arrays.get("w"), output_kind(network)
             for name, metric in self.metrics.items():
-                values[name] = measured(name, metric, Y, A, w, self.kind)
+                values[name] = measured(name, metric, Y, A, w, kind)
         return values if self.ranks is None else self.ranks.of_first(values)
 
 
