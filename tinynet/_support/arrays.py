@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tinynet._support.quiet import quiet
 from tinynet.errors import NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
@@ -163,7 +162,6 @@ def kind_of(result: Any) -> str:
     return "None (is a return missing?)" if result is None else f"a {type(result).__name__}"
 
 
-@quiet
 def extremes(array: Array) -> tuple[float, float]:
     """Return the smallest and the largest number, or NaN for both if one is NaN."""
     if array.size <= _SMALL:  # then argmin, which may copy the array, is the fastest

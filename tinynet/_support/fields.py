@@ -66,13 +66,15 @@ def integer(
 
 
 def one_of(*words: Any, default: Any = attrs.NOTHING, **options: Any) -> Any:
-    """Return a field for one of a few words."""
+    """Return a field for one of a few words; what is equal to a word becomes this word."""
 
-    def check(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    def convert(value: Any, instance: Any, field: attrs.Attribute[Any]) -> Any:
         if value not in words:
             _refuse(instance, field, value, " or ".join(map(repr, words)))
+        return words[words.index(value)]
 
-    return attrs.field(default=default, validator=check, **options)
+    converter = attrs.Converter(convert, takes_self=True, takes_field=True)
+    return attrs.field(default=default, converter=converter, **options)
 
 
 def flag(default: bool, **options: Any) -> Any:

@@ -24,6 +24,7 @@ from tinynet.model.network import Network
 _POOL, _POOL_BYTES = 8192, 1 << 25
 # Bytes that are read though nobody needs them: to skip them takes a call, which costs as much.
 _GAP = 1 << 16
+_LARGEST_CAST = 1 << 25  # bytes that a cast of all of X may take where no training is done
 _BLOCKS = 16  # places that the examples in memory come from; more places mix better
 REFUSALS = (ValueError, TypeError, ArithmeticError)  # with which a batch is refused
 
@@ -164,6 +165,13 @@ def on_disk(*arrays: Any) -> bool:
         if isinstance(array, (Rows, mmap.mmap)):
             return True
     return False
+
+
+def is_large_to_cast(network: Network, X: Any) -> bool:
+    """Return whether a cast of X would be so large that it is made part by part."""
+    if type(X) is not np.ndarray or X.dtype == network.takes.dtype or not network.is_built:
+        return False
+    return X.shape[:-1] == network.inputs and X.size * network.dtype.itemsize > _LARGEST_CAST
 
 
 def by_examples(name: str, array: Any) -> Any:

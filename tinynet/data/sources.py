@@ -14,7 +14,7 @@ from tinynet._support.communicator import Communicator
 from tinynet._support.random import state_of
 from tinynet.data.batches import ArrayBatches, ArraySlices, Batch, Batches
 from tinynet.data.digits import warn_of_lost_digits
-from tinynet.data.disk import FileBatches, as_columns, by_examples, on_disk
+from tinynet.data.disk import FileBatches, as_columns, by_examples, is_large_to_cast, on_disk
 from tinynet.data.split import divided, held_out
 from tinynet.data.stream import FIT, RESUME, Caller, is_stream, stream_batches
 from tinynet.data.weights import example_weights
@@ -23,7 +23,6 @@ from tinynet.model.network import Network
 BATCH_SIZE = 32  # of fit, by default
 # Where no training is done, by default: the examples at a time of a model that is not built.
 _PART = 1024
-_LARGEST_CAST = 1 << 25  # bytes that a cast of all of X may take there
 
 
 class Prepared(NamedTuple):
@@ -64,7 +63,7 @@ def training_batches(
         return Prepared(stream_batches(network, X, options, steps_per_epoch, caller))
     if steps_per_epoch is not None:
         raise _steps_of_arrays(steps_per_epoch, caller)
-    if on_disk(X, Y) or (in_memory is ArraySlices and _is_large_to_cast(network, X)):
+    if on_disk(X, Y) or (in_memory is ArraySlices and is_large_to_cast(network, X)):
         _refuse_split(validation_split, caller)
         rows = FileBatches(network, X, Y, batch_size, shuffle)
         weights = (sample_weight, class_weight)
@@ -175,13 +174,6 @@ def _parts(network: Network, rows: Any, own: slice, size: int) -> Iterator[Array
         part = network.check_inputs(as_columns(rows, rows[at : min(at + size, own.stop)]))
         check_finite("X", part, at)
         yield part
-
-
-def _is_large_to_cast(network: Network, X: Any) -> bool:
-    """Return whether a cast of X would be so large that it is made part by part."""
-    if type(X) is not np.ndarray or X.dtype == network.takes.dtype or not network.is_built:
-        return False
-    return X.shape[:-1] == network.inputs and X.size * network.dtype.itemsize > _LARGEST_CAST
 
 
 def _part(network: Network) -> int:

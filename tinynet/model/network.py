@@ -259,7 +259,7 @@ class Network(LayerViews):
     @quiet
     def check_data(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns; the first ones build the model."""
-        was_built, loss = self.is_built, self.needed_loss()
+        was_built, loss = "storage" in self.__dict__, self.needed_loss()
         value, (X, layers) = X, self._inputs(X, as_rows=True)  # batches come from rows
         expected = (*layers[-1].output_shape, X.shape[-1])
         Y = checks.targets(Y, expected, self.dtype, loss.targets, len(X), value)

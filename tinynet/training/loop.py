@@ -44,8 +44,9 @@ class Loop:
     ) -> None:
         self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
         self.ranks, self.all_callbacks = run.ranks, [*first, *callbacks]
-        is_first = run.rank == 0
-        self.called = [each for each in self.all_callbacks if is_first or not each.first_rank_only]
+        self.called = self.all_callbacks
+        if run.rank:
+            self.called = [each for each in self.all_callbacks if not each.first_rank_only]
         self.callbacks_before = [dict(vars(callback)) for callback in self.all_callbacks]
         for callback in self.all_callbacks:
             callback.model, callback.run = run.network, run
@@ -205,26 +206,22 @@ class Loop:
 
     def _batches(self) -> Iterator[Batch]:
         """Return the batches that are left of the epoch, and restore the generator."""
-        run, ranks = self.run, self.ranks
+        run, ranks, batches, rng = self.run, self.ranks, self.data.training, self.run.network.rng
         if not run.step:
             is_needed = self.path or ranks is not None
-            run.rng_at_epoch = state_of(run.network.rng) if is_needed else None
+            run.rng_at_epoch = state_of(rng) if is_needed else None
+            remaining = batches.epoch(rng)
+        else:
+            assert run.rng_at_epoch is not None, "a run that begins within an epoch was resumed"
+            now = state_of(rng)
+            set_state(rng, run.rng_at_epoch)
+            remaining = batches.epoch(rng, run.step)  # draws the order of the epoch once more
+            set_state(rng, now)
         if ranks is None:
-            return self._remaining_batches()
+            return remaining
         assert run.rng_at_epoch is not None, "it was saved before the first step"
         ranks.draws.begin_epoch(run.rng_at_epoch)
-        return ranks.parts(self._remaining_batches(), self.one_example)
-
-    def _remaining_batches(self) -> Iterator[Batch]:
-        run, batches, rng = self.run, self.data.training, self.run.network.rng
-        if not run.step:
-            return batches.epoch(rng)
-        assert run.rng_at_epoch is not None, "a run that begins within an epoch is a resumed one"
-        now = state_of(rng)
-        set_state(rng, run.rng_at_epoch)
-        remaining = batches.epoch(rng, run.step)  # draws the order of the epoch once more
-        set_state(rng, now)
-        return remaining
+        return ranks.parts(remaining, self.one_example)
 
     def _call(self, hook: str, *arguments: Any) -> None:
         for callback in self.called:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
-import numpy as np
 
 from tinynet._support import fields
 from tinynet._support.arrays import Shape, clear_subnormals
@@ -23,17 +22,13 @@ from tinynet.training.tally import Tally
 INTERRUPTED = "interrupted"
 
 
-def _bool(value: Any) -> Any:
-    return bool(value) if isinstance(value, (int, np.bool_)) and value in (0, 1) else value
-
-
 @attrs.frozen(slots=False, kw_only=True)
 class Settings:
     """The settings of `fit` that a checkpoint saves."""
 
     epochs: int = fields.integer(least=0)
     batch_size: int | None = fields.integer(optional=True)
-    shuffle: bool | str = fields.one_of(True, False, "blocks", "whole", converter=_bool)
+    shuffle: bool | str = fields.one_of(True, False, "blocks", "whole")
     verbose: bool = attrs.field(converter=bool)
     class_weight: Any
     validation_split: float | None = attrs.field(converter=attrs.converters.optional(check_share))
