@@ -94,7 +94,8 @@ def _split(
         w = checks.weights("sample_weight", w, X.shape[-1])
     training, held = divided([X, Y, w], held_out(Y, share, network.rng))
     batches = ArrayBatches(_weighted(network, training, class_weight), batch_size, shuffle)
-    validation = ArraySlices(_weighted(network, held, None), _part(network))
+    at_a_time = network.storage.examples_at_a_time
+    validation = ArraySlices(_weighted(network, held, None), at_a_time)
     batches.weighs_metrics = validation.weighs_metrics = w is not None
     return Prepared(batches, validation, before)
 

@@ -18,7 +18,7 @@ class Inputs:
     def __init__(self, first: Layer, dtype: np.dtype[Any]) -> None:
         self.are_indices = takes_indices(first)
         self.dtype: np.dtype[Any] = np.dtype(np.intp) if self.are_indices else dtype
-        self.n_indices = n_indices(first)
+        self.n_indices = n_indices(first) if self.are_indices else None
         self.whose = f" for layer 1 ({type(first).__name__})"
 
     def checked(

@@ -272,10 +272,10 @@ class Network(LayerViews):
 
     def _inputs(self, X: Any, as_rows: bool = False) -> tuple[Array, Sequence[PlacedLayer]]:
         """Return X checked and cast, and the layers; the first X says where they are placed."""
-        if "storage" in self.__dict__:
-            X = self.takes.checked(X, self.inputs, as_rows=as_rows)
+        is_built = "storage" in self.__dict__
+        X = self.takes.checked(X, self.inputs if is_built else None, as_rows=as_rows)
+        if is_built:
             return X.copy() if self.storage.holds(X) else X, self.storage.layers
-        X = self.takes.checked(X, None, as_rows=as_rows)
         if X.size == 0:
             raise ShapeError(f"X has shape {X.shape}, expected at least one number an example.")
         checks.check_finite("X", X)

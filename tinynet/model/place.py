@@ -69,7 +69,7 @@ def first_layers(layer: Layer) -> list[Layer]:
 
 def takes_indices(layer: Layer) -> bool:
     """Return whether a layer, or a chain within it, begins with a layer that takes indices."""
-    return any(first.takes == "indices" for first in first_layers(layer))
+    return "indices" in [first.takes for first in first_layers(layer)]
 
 
 def n_indices(layer: Layer) -> int | None:
@@ -140,15 +140,15 @@ def place(
 
 
 def _declare(here: PlacedLayer) -> None:
-    layer, shape = here.layer, here.input_shape
+    layer, shape, chains = here.layer, here.input_shape, here.layer.chains
     with _named(here):
         here.parameters = _checked(here.title, layer.parameters(shape))
         here.state = _checked(here.title, layer.state(shape))
-        inner_shape = layer.chain_input_shape(shape) if layer.chains else ()
-    for k, chain in enumerate(layer.chains, 1):
+        inner_shape = layer.chain_input_shape(shape) if chains else ()
+    for k, chain in enumerate(chains, 1):
         if not chain:
             raise ValueError(f"{here.title} has an empty chain. Give it at least one layer.")
-        within = (*here.path, k) if len(layer.chains) > 1 else here.path
+        within = (*here.path, k) if len(chains) > 1 else here.path
         here.chains.append(place(chain, inner_shape, within))  # an error names the inner layer
     with _named(here):
         here.output_shape = tuple(layer.output_shape(shape))

@@ -99,29 +99,26 @@ class Loop:
 
     def train(self) -> History:
         """Train, and return the history."""
+        run = self.run
         try:
             try:
-                self._train_epochs()
+                with self.ctrl_c.handled(self.before.restore):
+                    while run.epoch < run.settings.epochs and not run.why_over:
+                        self._train_epoch()
             except NonFiniteError as error:
-                self.run.stopped = "a number was not finite"
+                run.stopped = "a number was not finite"
                 self._end()
-                error.history = self.run.history
-                for note in self.run.notes:
+                error.history = run.history
+                for note in run.notes:
                     error.add_note(note)
                 raise
+            run.stopped = run.why_over  # what one rank alone wanted has had no effect
             self._end()
             if self.ranks is not None:  # not after an error, which one rank may have alone
-                self.ranks.compare(self.run.network)
+                self.ranks.compare(run.network)
         finally:
             self._release()
-        return self.run.history
-
-    def _train_epochs(self) -> None:
-        run = self.run
-        with self.ctrl_c.handled(self.before.restore):
-            while run.epoch < run.settings.epochs and not run.why_over:
-                self._train_epoch()
-        run.stopped = run.why_over  # what one rank alone wanted has had no effect
+        return run.history
 
     def _end(self) -> None:
         history = self.run.history
@@ -139,13 +136,14 @@ class Loop:
         run, every, ranks = self.run, self.run.settings.checkpoint_every, self.ranks
         self._call("on_epoch_begin", run.epoch, {})
         for X, Y, w in self._batches():
+            batch, logs = run.step, dict[str, float]()
             for callback in self.called:
                 if callback.watches_steps:
-                    callback.on_batch_begin(run.step, {})
-            J = self.steps.take(X, Y, w)
+                    callback.on_batch_begin(batch, logs)
+            logs = {"loss": self.steps.take(X, Y, w)}
             for callback in self.called:
                 if callback.watches_steps:
-                    callback.on_batch_end(run.step - 1, {"loss": J})
+                    callback.on_batch_end(batch, logs)
             is_due = every is not None and run.step % every == 0
             if is_due and ranks is not None and not ranks.stopped:
                 ranks.vote(run.stopped)  # a resumed run would not know of a wish to stop

@@ -131,7 +131,7 @@ class Steps:
         self.largest_norm = math.inf  # a bound of the norm of the parameters
 
     def take(self, X: Array, Y: Array, w: Array | None) -> float:
-        """Take a step, and return the cost before it; Ctrl-C may end it, and then it is undone."""
+        """Take a step that can be undone, and return the cost before it."""
         run, ctrl_c = self.run, self.ctrl_c
         self.before.save()
         ctrl_c.within_step = True
