@@ -16,7 +16,7 @@ import numpy as np
 from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape, write
 from tinynet._support.quiet import quiet, switch_back, switch_off
-from tinynet._support.random import Random, generator, restore
+from tinynet._support.random import Random, generator, get_state, put_state
 from tinynet.activations import Sigmoid, Softmax
 from tinynet.errors import NotBuiltError, ShapeError
 from tinynet.layers import Layer
@@ -348,13 +348,13 @@ class Network(LayerViews):
     @contextlib.contextmanager
     def unchanged_if_refused(self) -> Iterator[None]:
         """Be built, and draw from the generator, only if the block raises no error."""
-        before, rng = dict(self.__dict__), copy.deepcopy(self.rng)
+        before, state = dict(self.__dict__), get_state(self.rng)
         try:
             yield
         except Exception:
             self.__dict__.clear()
             self.__dict__.update(before)
-            restore(self.rng, rng)
+            put_state(self.rng, state)
             raise
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -53,9 +53,8 @@ class CtrlC:
         in_main_thread = threading.current_thread() is threading.main_thread()
         is_free = in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         # The handler of another signal, such as that of a time limit, may raise an error anywhere.
-        others = signal.valid_signals() - {signal.SIGINT}
-        is_alone = not any(map(callable, map(signal.getsignal, others)))
-        self.is_handled = is_free and is_alone
+        others = {*range(1, signal.NSIG)} - {signal.SIGINT}  # valid_signals() is slow
+        self.is_handled = is_free and not any(map(callable, map(signal.getsignal, others)))
         handlers: dict[Any, Any] = {signal.SIGINT: self._handle} if is_free else {}
         if is_free and run.ranks is not None:
             ends = [getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR1")]  # not Windows
