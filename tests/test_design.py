@@ -99,7 +99,8 @@ def trained():
     (lambda model, X, Y, sgd: model.back(Y), 12),
     (lambda model, X, Y, sgd: sgd.step(model), 6),
     (lambda model, X, Y, sgd: model.predict(X), 20),
-], ids=["forward", "cost", "back", "step", "predict"])  # fmt: skip
+    (lambda model, X, Y, sgd: model.fit(X, Y, epochs=0), 110),
+], ids=["forward", "cost", "back", "step", "predict", "start of fit"])  # fmt: skip
 def test_a_pass_makes_few_calls(trained, does, most):
     """What has been checked once is trusted: a pass is the mathematics and little else."""
     does(*trained)
