@@ -23,8 +23,9 @@ def example_weights(
     if sample_weight is None and class_weight is None:
         return None
     with np.errstate(all="ignore"):
-        given = np.ones(m) if sample_weight is None else sample_weight
-        w = checks.weights("sample_weight", given, m)
+        w = np.ones(m)
+        if sample_weight is not None:
+            w = checks.weights("sample_weight", sample_weight, m)
         if class_weight is not None:
             w = w * _weights_by_class(network, class_weight, Y_parts)
         checks.expect_some_weight(w)
