@@ -25,14 +25,15 @@ class Softmax(Activation):
 
     @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Array:
-        largest = np.maximum.reduce(Z)
-        if out is not None:  # np.subtract takes longer with a row than to copy it and subtract that
-            np.copyto(out, largest)
+        largest = _largest(Z)
+        if out is not None and largest.ndim:
+            np.copyto(out, largest)  # np.subtract takes longer with a row than with this copy
             largest = out
         D = np.subtract(Z, largest, out)
         n = D.shape[0] if D.ndim else 1
         E = exp(D, out, least=n)  # the sum is at most n, so no A is subnormal either
-        return np.divide(E, np.add.reduce(E), out=out)
+        total = np.add.reduce(E)
+        return np.divide(E, total.reshape(()) if total.size == 1 else total, out=out)
 
     @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
@@ -40,3 +41,11 @@ class Softmax(Activation):
             expect_one_shape(dA=dA, Z=Z, A=A)
         weighted = np.add.reduce(np.multiply(A, dA, out=out))
         return np.multiply(A, np.subtract(dA, weighted, out=out), out=out)
+
+
+def _largest(Z: Array) -> Array:
+    """Return the largest number of each example; of a single one, without dimensions."""
+    if type(Z) is np.ndarray and Z.ndim == 2 and Z.shape[1] == 1:
+        of_one: Array = Z[Z.argmax()].reshape(())  # takes a third of the time
+        return of_one
+    return np.maximum.reduce(Z)

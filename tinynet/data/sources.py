@@ -179,7 +179,8 @@ def _parts(network: Network, rows: Any, own: slice, size: int) -> Iterator[Array
 
 def _part(network: Network) -> int:
     """Return how many examples a pass takes at a time."""
-    return network.storage.examples_at_a_time if network.is_built else _PART
+    storage = vars(network).get("storage")  # before a first X there is none
+    return _PART if storage is None else storage.examples_at_a_time
 
 
 def _weighted(network: Network, data: list[Any], class_weight: Any) -> Batch:

@@ -16,6 +16,8 @@ from tinynet._support.registry import Registered
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
 
+_FEW = 32  # numbers that Python sums up sooner than NumPy
+
 
 class Loss(Registered, ABC):
     """Base of all losses; to subclass it is to register.
@@ -104,7 +106,11 @@ class Loss(Registered, ABC):
         It is the sum over the outputs, and the mean over the examples, the last axis.
         """
         if w is None:
-            return float(np.add.reduce(each, axis=None, dtype=np.float64)) / each.shape[-1]
+            if each.size <= _FEW:
+                total = sum(each.ravel().tolist())  # in a quarter of the time
+            else:
+                total = float(np.add.reduce(each, axis=None, dtype=np.float64))
+            return total / each.shape[-1]
         of_examples = each.sum(axis=tuple(range(each.ndim - 1)), dtype=np.float64)
         return float(of_examples.dot(w)) / w.size
 

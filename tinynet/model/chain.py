@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -218,9 +219,11 @@ class ModelChain(Chain):
         if output is not None:
             self.output = output
         self.first, self.last = caches[0], caches[-1]
-        # One unit of Dense sees every input, so one row of Z[1] shows what is not finite in X.
+        # One unit of Dense sees every input, so one row of Z[1] shows what is not finite in X. Its
+        # sum of squares, or its one number, is finite only if every number is.
         self.probes_row = isinstance(layers[0].layer, Dense) and self.first.Z.ndim == 2
-        self.probe = self.first.Z[0] if self.probes_row else self.first.Z
+        self.probe = probe = self.first.Z[0] if self.probes_row else self.first.Z
+        self.probed = probe.item if m == 1 else functools.partial(probe.dot, probe)
         self.targets: Array | None = None  # of the last backward pass, and their weights
         self.weights: Array | None = None
         self.checked_targets: Array | None = None  # since the last forward pass
@@ -233,8 +236,9 @@ class ModelChain(Chain):
             X = self.in_order(X)
         flags = switch_off()  # what is not finite is looked for here
         try:
-            A, probe = self.forward(X, training, rng), self.probe
-            if not (self.probes_row and math.isfinite(probe.dot(probe))) and not all_finite(probe):
+            A = self.forward(X, training, rng)
+            looks_finite = self.probes_row and math.isfinite(self.probed())
+            if not looks_finite and not all_finite(self.probe):
                 self.has_forward = False
                 check_finite("X", X)
                 self.has_forward = True

@@ -165,28 +165,35 @@ class Storage:
         caches = self._new_caches(self.layers, m, goes_back=False)
         return ModelChain(self.layers, caches, self.output, m)
 
+    @functools.cached_property
+    def idle_examples(self) -> int:
+        """The most examples for which an idle chain of `outputs_of` is stored."""
+        return _IDLE_BYTES // max(self.numbers_an_example * self.dtype.itemsize, 1)
+
     def outputs_of(self, X: Array, held: dict[int, ModelChain]) -> Array:
         """Return A[L] for X, computed in arrays that no other thread uses at the same time.
 
         `held` belongs to the caller. It holds a large chain, by batch size, for the next part of X.
         """
         m = X.shape[-1]
-        chain = held.pop(m, None)
-        if chain is None:
-            held.clear()
-            try:
-                chain = self._idle[m].pop()
-            except (KeyError, IndexError):  # another thread may have taken the last one
-                chain = self.private_chain(m)
-        A = chain.forward_input(X)
-        if m * self.numbers_an_example * self.dtype.itemsize > _IDLE_BYTES:
-            held[m] = chain
-            return A.copy()
+        if m > self.idle_examples:
+            if m not in held:
+                held.clear()
+                held[m] = self.private_chain(m)
+            return held[m].forward_input(X).copy()
+        idle = self._idle.get(m)
+        if idle is None:
+            if len(self._idle) >= _BATCH_SIZES:
+                self._idle = {}
+            idle = self._idle[m] = []
+        try:
+            chain = idle.pop()
+        except IndexError:  # another thread may have taken the last one
+            chain = self.private_chain(m)
+        A = chain.forward_input(X).copy()
         chain.forget_input()
-        if m not in self._idle and len(self._idle) >= _BATCH_SIZES:
-            self._idle = {}
-        self._idle.setdefault(m, []).append(chain)
-        return A.copy()
+        idle.append(chain)
+        return A
 
     def _new_caches(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> list[Cache]:
         names, make = (_BUFFERS, _unfilled) if goes_back else (_BUFFERS[:2], np.empty)

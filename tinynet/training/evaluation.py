@@ -42,7 +42,7 @@ def evaluate(
 def outputs(network: Network, m: int, parts: Iterable[Array]) -> Array:
     """Return A[L] for m examples, which come in parts that are checked."""
     held: dict[int, Any] = {}
-    start, A = 0, np.empty(0)
+    start = 0
     for part in parts:
         of_part = network.storage.outputs_of(part, held)
         if of_part.shape[-1] == m:
