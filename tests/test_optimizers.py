@@ -571,6 +571,37 @@ def test_rules_of_users():
     assert optimizer.rate() == optimizer.rate(later=3) == 2
 
 
+class Below0(Constant, name="below_0"):
+    """A schedule that moves parameters up the gradient."""
+
+    def at(self, t):
+        return -self.rate
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_a_step_is_no_larger_than_its_bound(rule, dtype):
+    """`fit` copies no parameters and looks at none where their norm cannot become large."""
+    rng, largest, optimizer = np.random.default_rng(1), 0.0, rule.fresh()
+    params = rng.standard_normal(30).astype(dtype)
+    for size in (1e-25, 1e-3, 1e18, 1.0, *10.0 ** rng.uniform(-12, 6, 100)):
+        grads = (size * rng.standard_normal(30)).astype(dtype) * (rng.random(30) < 0.7)
+        largest = max(largest, math.hypot(*grads))
+        bound = math.hypot(*params) + optimizer.largest_change(largest)
+        assert bound < math.inf or isinstance(rule, Lion), "the rule has no bound"
+        optimizer.update(params, grads)
+        assert math.hypot(*params) <= bound * (1 + 1e-6), f"the bound of {rule!r} is too low"
+
+
+@pytest.mark.parametrize("rule", [
+    SGD(1e38), Adam(epsilon=1e-30), RMSprop(epsilon=1e-30), Adagrad(epsilon=1e-30), Lion(),
+    AdamW(2.0, weight_decay=1.0), SGD(Below0(0.1), weight_decay=0.1),
+], ids=repr)  # fmt: skip
+def test_no_bound(rule):
+    """A rate, an epsilon or a decay that may make parameters large leaves a step without bound."""
+    assert rule.largest_change(1.0) == math.inf
+
+
 def test_calls_of_a_step():
     """A step of plain gradient descent takes few calls of Python functions."""
     calls, optimizer, vectors = [], SGD(0.1), tuple(np.ones((2, 3)))

@@ -106,11 +106,7 @@ class Loss(Registered, ABC):
         It is the sum over the outputs, and the mean over the examples, the last axis.
         """
         if w is None:
-            if each.size <= _FEW:
-                total = sum(each.ravel().tolist())  # in a quarter of the time
-            else:
-                total = float(np.add.reduce(each, axis=None, dtype=np.float64))
-            return total / each.shape[-1]
+            return _sum(each) / each.shape[-1]
         of_examples = each.sum(axis=tuple(range(each.ndim - 1)), dtype=np.float64)
         return float(of_examples.dot(w)) / w.size
 
@@ -153,6 +149,12 @@ class Loss(Registered, ABC):
     def _remedy(self, Y: Array) -> str:
         """Return how a Y beyond `target_limits` can be corrected."""
         return ""
+
+
+def _sum(each: Array) -> float:
+    if each.size <= _FEW:
+        return float(sum(each.ravel().tolist()))
+    return float(np.add.reduce(each, axis=None, dtype=np.float64))
 
 
 def _between(low: float, high: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
@@ -9,7 +10,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import positive
-from tinynet.optimizers.base import BoundOptimizer
+from tinynet.optimizers.base import SMALLEST, BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
 
@@ -40,6 +41,9 @@ class Adagrad(BoundOptimizer):
 
     learning_rate: float | Schedule = rate_field(0.01)
     epsilon: float = positive(1e-10)
+
+    def largest_change(self, norm: float) -> float:
+        return self._at_most(norm / self.epsilon) if self.epsilon > SMALLEST else math.inf
 
     def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
         blocks = self.blocks(params, grads, "sum_of_squares", scratch=2)

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import flag, fraction, nonnegative, positive
-from tinynet.optimizers.base import BoundOptimizer
+from tinynet.optimizers.base import SMALLEST, BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
 _COUNT, _ZERO = np.zeros((), np.int64), np.zeros(())
@@ -24,6 +24,10 @@ class _Moments(BoundOptimizer):
     beta2: float
     epsilon: float
     amsgrad = False
+
+    def largest_change(self, norm: float) -> float:
+        # v̂ is a mean of gradients, and divided by at least epsilon. In Nadam it is two such means.
+        return self._at_most(2 * norm / self.epsilon) if self.epsilon > SMALLEST else math.inf
 
     @abstractmethod
     def bind_factors(self) -> Callable[[float, int], tuple[float, float]]:

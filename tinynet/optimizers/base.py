@@ -20,6 +20,8 @@ from tinynet.optimizers.clipping import clip
 from tinynet.schedules import Schedule
 
 _BLOCK = 1 << 16  # numbers: more than for activations, as a rule makes fewer passes over a block
+# An epsilon above this is no subnormal number in float32 times what a rule multiplies it by.
+SMALLEST = 1e-20
 _ZERO = np.zeros((), np.int64)
 _CLEAR_EVERY = 128  # steps: then the extra pass over the memory costs next to nothing
 
@@ -218,12 +220,20 @@ class Optimizer(Registered, ABC):
         self.memory["current_rate"] = np.array(float(rate))
 
     def largest_change(self, norm: float) -> float:
-        """Return a bound of the norm of a step, where `norm` is that of the gradients.
+        """Return a bound of the norm of a step.
 
+        `norm` is the largest one of the gradients of this step and of all that are in the memory.
         Infinity means that there is no bound. Then `fit` looks for non-finite parameters after each
         step, as it always does for a custom optimizer.
         """
         return math.inf
+
+    def _at_most(self, norm: float) -> float:
+        """Return the rate times `norm`, or infinity if rate or decay may make parameters large."""
+        rate = self.rate()
+        # Infinity times 0 would be NaN: a larger rate may be infinite in float32.
+        is_bounded = abs(rate) < 1e37 and 0 <= rate * self.weight_decay <= 1
+        return abs(rate) * norm if is_bounded else math.inf
 
     def number(self) -> int:
         """Return the number of the current step, from 1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
@@ -9,7 +10,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import fraction, positive
-from tinynet.optimizers.base import BoundOptimizer
+from tinynet.optimizers.base import SMALLEST, BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
 
@@ -51,6 +52,11 @@ class RMSprop(BoundOptimizer, name="rmsprop"):
     epsilon: float = positive(1e-8)
     momentum: float = fraction(0.0)
     centered: bool = False
+
+    def largest_change(self, norm: float) -> float:
+        # The quotient is divided by at least epsilon, and v sums up quotients as in SGD.
+        largest = norm / (self.epsilon * (1 - self.momentum))
+        return self._at_most(largest) if self.epsilon > SMALLEST else math.inf
 
     def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
         has_mean, has_velocity = self.centered, bool(self.momentum)

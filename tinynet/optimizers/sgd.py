@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import attrs
@@ -50,9 +49,8 @@ class SGD(BoundOptimizer):
             raise ValueError(f"{message} Use SGD(..., momentum=0.9, nesterov=True).")
 
     def largest_change(self, norm: float) -> float:
-        rate = abs(self.rate()) * (1 - self.dampening)  # a schedule's may be below 0
-        # Infinity times 0 would be NaN: a larger rate may be infinite in float32.
-        return rate * norm if rate < 1e37 and not (self.momentum or self.weight_decay) else math.inf
+        # v is at most (1 - dampening) · (1 + momentum + momentum² + …) times as large.
+        return self._at_most((1 - self.dampening) / (1 - self.momentum) * norm)
 
     def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
         share, nesterov = 1 - self.dampening, self.nesterov

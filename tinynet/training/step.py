@@ -129,6 +129,7 @@ class Steps:
         self.optimizer_is_own = _is_own(run.optimizer)
         self.callbacks_are_own = all(map(_is_own, callbacks))
         self.largest_norm = math.inf  # a bound of the norm of the parameters
+        self.largest_gradient = math.inf  # of the gradients that are in the optimizer's memory
 
     def take(self, X: Array, Y: Array, w: Array | None) -> float:
         """Take a step that can be undone, and return the cost before it."""
@@ -188,12 +189,11 @@ class Steps:
         run, network, before = self.run, self.run.network, self.before
         may_break_off = not (self.optimizer_is_own and self.ctrl_c.is_handled)
         self.ctrl_c.is_blocked = not may_break_off
-        self.largest_norm += run.optimizer.largest_change(math.sqrt(squares))
         may_be_undone = may_break_off or not self.callbacks_are_own or bool(run.frozen)
         if network.state.size and not may_be_undone:
             may_be_undone = not all_finite(network.state)
-        if not may_be_undone and self.largest_norm < _SAFE_NORM:
-            run.optimizer.step(network)  # every parameter stays finite
+        if not may_be_undone and self._stays_finite(squares):
+            run.optimizer.step(network)
             return
         before.save_params()
         if may_break_off:
@@ -205,6 +205,15 @@ class Steps:
             network.values[part] = before.values[part]
         squares = self._expect_finite(J, network.values, was_updated=True)
         self.largest_norm = math.sqrt(squares)
+
+    def _stays_finite(self, squares: float) -> bool:
+        """Return whether a bound shows that every parameter stays finite in this step."""
+        optimizer, norm = self.run.optimizer, math.sqrt(squares)
+        has_memory = self.is_first and any(slot.ndim for slot in optimizer.memory.values())
+        if norm > self.largest_gradient or (self.is_first and not has_memory):
+            self.largest_gradient = norm
+        self.largest_norm += optimizer.largest_change(self.largest_gradient)
+        return self.largest_norm < _SAFE_NORM
 
     def _expect_finite(self, J: float, vector: Array, was_updated: bool = False) -> float:
         """Return the sum of the squares of a vector of finite numbers."""
