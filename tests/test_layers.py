@@ -22,6 +22,7 @@ from tinynet import (
     Sequential,
 )
 from tinynet.errors import NonFiniteError, ShapeError, UnknownNameError
+from tinynet.layers import layer_norm, normalization
 
 LAYERS = [
     (Activate("tanh"), 4), (Activate("softmax"), (2, 3)),
@@ -336,6 +337,22 @@ def test_large_means_in_single_precision(layer, order):
     assert np.isfinite(alone(layer, X * 1000, True, "float32").Z[1]).all()
     constant = alone(layer, np.full((3, 5), 1e6), True, "float32")
     close(constant.Z[1], np.zeros((3, 5)), atol=1e-3)
+
+
+@pytest.mark.parametrize("layer", [BatchNorm(), LayerNorm(), LayerNorm(over="example")], ids=repr)
+@pytest.mark.parametrize("training", [True, False])
+def test_long_rows_give_what_short_rows_do(layer, training, monkeypatch):
+    """NumPy combines rows of any length with a column or a row in the same way, to the bit."""
+    X, dA = np.random.default_rng(1).standard_normal((2, 3, 5, 7)).astype("float32")
+    results = []
+    for longest in (0, 1 << 60):
+        for module in (normalization, layer_norm):
+            monkeypatch.setattr(module, "HALF_BUFFER", longest)
+        model = alone(layer, X, training, "float32")
+        model.back(dA, input_gradient=True)
+        results.append([model.Z[1].copy(), model.dA[0].copy(), model.grads.copy()])
+    for name, of_long, of_short in zip(("Z", "dA_prev", "grads"), *results, strict=True):
+        assert of_long.tobytes() == of_short.tobytes(), name
 
 
 @pytest.mark.parametrize(("dtype", "passes"), [("float32", 1200), ("float64", 7500)])

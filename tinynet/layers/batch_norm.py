@@ -7,14 +7,14 @@ import math
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, clear_subnormals
+from tinynet._support.arrays import Array, Shape, clear_subnormals, scalar
 from tinynet._support.cache import Cache
 from tinynet._support.communicator import SharedBatch
 from tinynet._support.fields import fraction
 from tinynet.errors import ShapeError
 from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Parameter, mean_column
-from tinynet.layers.normalization import Normalization, centered
+from tinynet.layers.normalization import Normalization, combine
 
 
 @attrs.frozen(slots=False)
@@ -86,13 +86,13 @@ class BatchNorm(Normalization):
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         if not cache.training:
-            centered(A_prev, cache.running_mean, out=cache.centered)
+            combine(np.subtract, A_prev, cache.running_mean, out=cache.centered)
             np.sqrt(cache.running_variance + self.epsilon, out=cache.std)
             return
         m = A_prev.shape[-1]
         positions = m // cache.A_prev.shape[-1]
         mean = A_prev.dot(mean_column(cache, positions)) / positions
-        C = centered(A_prev, mean, out=cache.centered)
+        C = combine(np.subtract, A_prev, mean, out=cache.centered)
         squares = np.vecdot(C, C)[..., np.newaxis]
         if cache.shared is not None:
             own = mean
@@ -104,16 +104,15 @@ class BatchNorm(Normalization):
         self._update(cache.running_variance, squares / (m - 1))
 
     def _update(self, running: Array, of_batch: Array) -> None:
-        running += (1 - self.momentum) * (of_batch - running)
+        running += scalar(1 - self.momentum, running.dtype) * (of_batch - running)
         # The statistic of a dead unit would decay to a subnormal number and stay there, because
         # momentum times it is rounded to itself.
         size = np.abs(of_batch)
         if size.item(size.argmin()) < np.finfo(size.dtype).tiny:  # faster than np.min
             clear_subnormals(running)
 
-    def slope(self, cache: Cache, out: Array) -> Array:
-        np.copyto(out, cache.gamma / cache.std)
-        return out
+    def scale(self, array: Array, cache: Cache, out: Array) -> Array:
+        return combine(np.multiply, array, cache.gamma / cache.std, out)
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         dgamma = cache.dgamma
@@ -122,13 +121,12 @@ class BatchNorm(Normalization):
 
     def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
         if not cache.training:
-            return np.multiply(self.slope(cache, out), dZ, out=out)
-        positions = dZ.shape[-1] // cache.A_prev.shape[-1]
+            return self.scale(dZ, cache, out)
+        positions = scalar(dZ.shape[-1] // cache.A_prev.shape[-1], dZ.dtype)
         dgamma, dbeta = cache.dgamma, cache.dbeta
         if cache.shared is not None:
             dgamma, dbeta = cache.shared.mean(np.stack([dgamma, dbeta]))
-        np.copyto(out, dgamma / (positions * cache.std))
-        out *= cache.centered
+        combine(np.multiply, cache.centered, dgamma / (positions * cache.std), out)
         out -= dZ
         out += dbeta / positions
         out *= -cache.gamma / cache.std

@@ -7,11 +7,11 @@ import math
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape
+from tinynet._support.arrays import Array, Shape, scalar
 from tinynet._support.cache import Cache
 from tinynet._support.fields import one_of
 from tinynet.layers.base import columns, means
-from tinynet.layers.normalization import Normalization, centered
+from tinynet.layers.normalization import HALF_BUFFER, Normalization, combine
 
 
 @attrs.frozen(slots=False)
@@ -70,14 +70,20 @@ class LayerNorm(Normalization):
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         weights, std = _one_nth(cache), cache.std
-        C = centered(A_prev, weights.dot(A_prev, cache.row), out=cache.centered)
-        squares = np.multiply(C, C, out=cache.product)
-        np.add(weights.dot(squares, std), self.epsilon, out=std)
+        C = combine(np.subtract, A_prev, weights.dot(A_prev, cache.row), out=cache.centered)
+        squares = np.square(C, out=cache.product)
+        weights.dot(squares, std)
+        std += scalar(self.epsilon, std.dtype)
         np.reciprocal(np.sqrt(std, out=std), out=cache.inverse_std)
 
-    def slope(self, cache: Cache, out: Array) -> Array:
-        # The product with BLAS takes two thirds of the time of np.multiply.
-        return np.dot(cache.gamma.reshape(-1, 1), cache.inverse_std[np.newaxis], out=out)
+    def scale(self, array: Array, cache: Cache, out: Array) -> Array:
+        gamma, inverse_std = cache.gamma.reshape(-1, 1), cache.inverse_std
+        if inverse_std.size > HALF_BUFFER:
+            np.multiply(gamma, inverse_std, out=out)
+        else:  # BLAS takes two thirds of the time
+            np.dot(gamma, inverse_std[np.newaxis], out=out)
+        out *= array
+        return out
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         product = np.multiply(dZ, cache.centered, out=cache.product)
@@ -92,13 +98,11 @@ class LayerNorm(Normalization):
         for _ in range(3):  # once for each of the two Â, which are not stored, and once for dA_prev
             mean_product *= inverse_std
         # What the formula subtracts: (mean of dÂ + Â · mean of dÂ · Â) / std.
-        np.copyto(through_means, mean_product)
-        through_means *= cache.centered
+        combine(np.multiply, cache.centered, mean_product, out=through_means)
         mean = weights.dot(dZ, cache.row)
         mean *= inverse_std
         through_means += mean
-        dA_prev = self.slope(cache, out)
-        dA_prev *= dZ
+        dA_prev = self.scale(dZ, cache, out)
         dA_prev -= through_means
         return dA_prev
 

@@ -14,6 +14,8 @@ from tinynet._support.fields import positive
 from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Layer, Parameter, columns, mean_column
 
+HALF_BUFFER = 4096  # numbers: half of what np.getbufsize() is by default
+
 
 @attrs.frozen(slots=False)
 class Normalization(Layer):
@@ -64,8 +66,8 @@ class Normalization(Layer):
         """Fill ``cache.centered`` and ``cache.std``."""
 
     @abstractmethod
-    def slope(self, cache: Cache, out: Array) -> Array:
-        """Fill `out`, which has the shape of Z, with gamma / std, and return it."""
+    def scale(self, array: Array, cache: Cache, out: Array) -> Array:
+        """Return gamma / std · array, computed in `out`, which has the shape of Z."""
 
     @abstractmethod
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
@@ -75,14 +77,10 @@ class Normalization(Layer):
     def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
         """Return dA_prev, computed in `out`; dgamma and dbeta are there already."""
 
-    # NumPy computes slowly with a column or a row and an array. It takes less time to copy the
-    # column or row into the result, and to compute there with two arrays of one shape.
-
     def forward(self, A_prev: Array, cache: Cache) -> Array:
         self.normalize(self.matrix(A_prev), cache)
         Z = np.empty_like(A_prev) if cache.Z is None else cache.Z
-        of_Z = self.slope(cache, self.matrix(Z))
-        of_Z *= cache.centered
+        of_Z = self.scale(cache.centered, cache, self.matrix(Z))
         of_Z += cache.beta.reshape(-1, 1)
         return Z
 
@@ -95,7 +93,13 @@ class Normalization(Layer):
         return cache.dA_prev
 
 
-def centered(A_prev: Array, mean: Array, out: Array) -> Array:
-    """Fill `out` with A_prev - mean, where mean is a column or a row, and return it."""
-    np.copyto(out, mean)
-    return np.subtract(A_prev, out, out=out)
+def combine(function: np.ufunc, array: Array, vector: Array, out: Array) -> Array:
+    """Return ``function(array, vector)``, computed in `out`, where vector is a column or a row.
+
+    Where two rows of the array find room in NumPy's buffer, NumPy repeats the vector there. It
+    takes less time to repeat it in the result, and to compute with two arrays of one shape.
+    """
+    if out.shape[1] <= HALF_BUFFER:
+        np.copyto(out, vector)
+        vector = out
+    return function(array, vector, out=out)
