@@ -1,4 +1,4 @@
-"""Products of small arrays: on one thread of BLAS, and equal to those of NumPy."""
+"""Products of small arrays: on one thread, and equal to those of NumPy. Where arrays begin."""
 
 import numpy as np
 import pytest
@@ -75,3 +75,27 @@ def test_sum_of_squares(size):
     for at in {0, size - 1} & set(range(size)):
         vector[at] = np.nan
         assert not arrays.all_finite(vector), f"NaN at {at} of {size}"
+
+
+@pytest.mark.parametrize("size", [1, 2 * ON_ONE_THREAD, 2 * ON_ONE_THREAD + 1])
+def test_squares_that_overflow(size):
+    """Their sum is infinite, and the numbers count as finite."""
+    vector = np.full(size, 1e30, np.float32)
+    with np.errstate(over="ignore"):
+        assert arrays.sum_of_squares(vector) == np.inf
+        assert arrays.all_finite(vector)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_begin_at_a_line_of_the_cache(dtype):
+    """The arrays of every pass do, whatever their sizes, and are known as the model's own."""
+    layers = [tn.Dense(7, "relu"), tn.BatchNorm(activation="tanh"), tn.LayerNorm(), tn.Dense(3)]
+    model = tn.Sequential(layers, "mean_squared_error", inputs=5, dtype=dtype, seed=1)
+    for m in (3, 8):
+        model.forward(np.ones((5, m)), training=True)
+        model.back(np.ones((3, m)))
+        for l, cache in enumerate(model.caches, start=1):
+            names = ["Z", "A", "dZ", "dA", *layers[l - 1].scratch((7,), m)]
+            found = {name: getattr(cache, name).ctypes.data % 64 for name in names}
+            assert found == dict.fromkeys(names, 0), f"layer {l}, m = {m}"
+            assert model.storage.holds(cache.Z[:1]), f"layer {l}, m = {m}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, carve, size, write
+from tinynet._support.arrays import Array, Shape, aligned, carve, memory_of, size, write
 from tinynet._support.cache import Cache
 from tinynet._support.products import dot_for
 from tinynet._support.random import Random
@@ -116,7 +116,7 @@ class Storage:
             self._filled = {id(self.values), id(self.summed)}
             for each in self._chains.values():
                 for _, cache in each.all_links():
-                    self._filled |= {id(vars(cache)[name]) for name in _BUFFERS}
+                    self._filled |= {memory_of(vars(cache)[name]) for name in _BUFFERS}
         return chain
 
     def freeze(self, layers: Sequence[PlacedLayer]) -> list[slice]:
@@ -143,7 +143,7 @@ class Storage:
 
     def holds(self, X: Array) -> bool:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""
-        return id(X if X.base is None else X.base) in self._filled
+        return memory_of(X) in self._filled
 
     @functools.cached_property
     def numbers_an_example(self) -> int:
@@ -196,7 +196,7 @@ class Storage:
         return A
 
     def _new_caches(self, layers: Sequence[PlacedLayer], m: int, goes_back: bool) -> list[Cache]:
-        names, make = (_BUFFERS, _unfilled) if goes_back else (_BUFFERS[:2], np.empty)
+        names, make = (_BUFFERS, _unfilled) if goes_back else (_BUFFERS[:2], aligned)
         caches: list[Cache] = []
         for layer in layers:
             positions = math.prod(layer.output_shape[1:])
@@ -254,4 +254,6 @@ def _filled(declared: Scratch, dtype: np.dtype[Any], make: Callable[..., Array])
 
 def _unfilled(shape: Shape, dtype: np.dtype[Any]) -> Array:
     """Return an array of NaN, which shows what no pass has filled."""
-    return np.full(shape, np.nan, dtype)
+    array = aligned(shape, dtype)
+    array.fill(np.nan)
+    return array
