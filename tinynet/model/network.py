@@ -92,7 +92,7 @@ class Network(LayerViews):
         chain = self.chain
         # X of the last pass has been checked, except its numbers, which every pass looks at.
         is_same = chain is not None and X is not None and X is chain.first.A_prev
-        if chain is None or not is_same or X.shape != chain.shape or self.takes.are_indices:
+        if chain is None or not is_same or chain.takes_indices:
             X = self.check_inputs(X)
             chain = self.use_chain(X.shape[-1])
             if self.storage.holds(X):  # X may be an array that a pass returned
@@ -285,22 +285,25 @@ class Network(LayerViews):
         self, Y: Any, sample_weight: Any
     ) -> tuple[ModelChain, Array, Array | None]:
         """Return the chain of the last pass, with Y and weights for it, checked and cast."""
-        chain = self.chain
+        chain, w = self.chain, None
         if chain is None or not chain.has_forward or self.loss is None:
             self.needed_loss()
             chain = self._last_pass()
-        assert self.loss is not None, "a model without a loss was refused"
         if chain.last.A_prev is None:
             message = "The last layer has had no forward pass. Call model.forward(X) first."
             raise NotBuiltError(message)
-        A, w = chain.last.A, None
-        if type(Y) is not np.ndarray or Y.dtype != A.dtype or Y.shape != A.shape:
-            Y = checks.targets(Y, A.shape, self.dtype, self.loss.targets)
+        if Y is None or Y is not chain.targets:  # an array that is not of the last pass
+            Y = self._targets(Y, chain.last.A)
         if Y is not chain.checked_targets:
             chain.check_targets(Y)
         if sample_weight is not None:
-            w = checks.weights("sample_weight", sample_weight, A.shape[-1]).astype(self.dtype)
+            w = checks.weights("sample_weight", sample_weight, chain.m).astype(self.dtype)
         return chain, Y, w
+
+    def _targets(self, Y: Any, A: Array) -> Array:
+        if type(Y) is np.ndarray and Y.dtype == A.dtype and Y.shape == A.shape:
+            return Y
+        return checks.targets(Y, A.shape, self.dtype, self.needed_loss().targets)
 
     @property
     def is_multilabel(self) -> bool:
