@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.arrays import Array, expect_one_shape, total
 from tinynet._support.quiet import quiet
 from tinynet._support.underflow import exp
 from tinynet.activations.base import Activation
@@ -26,14 +26,15 @@ class Softmax(Activation):
     @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         largest = _largest(Z)
-        if out is not None and largest.ndim:
+        is_one = largest.ndim == 0
+        if out is not None and not is_one:
             np.copyto(out, largest)  # np.subtract takes longer with a row than with this copy
             largest = out
         D = np.subtract(Z, largest, out)
         n = D.shape[0] if D.ndim else 1
         E = exp(D, out, least=n)  # the sum is at most n, so no A is subnormal either
-        total = np.add.reduce(E)
-        return np.divide(E, total.reshape(()) if total.size == 1 else total, out=out)
+        sums = np.array(total(E), E.dtype) if is_one else np.add.reduce(E)
+        return np.divide(E, sums, out=out)
 
     @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:

@@ -9,14 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes
+from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes, total
 from tinynet._support.checks import check_finite, entry
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
-
-_FEW = 32  # numbers that Python sums up sooner than NumPy
 
 
 class Loss(Registered, ABC):
@@ -106,7 +104,7 @@ class Loss(Registered, ABC):
         It is the sum over the outputs, and the mean over the examples, the last axis.
         """
         if w is None:
-            return _sum(each) / each.shape[-1]
+            return total(each) / each.shape[-1]
         of_examples = each.sum(axis=tuple(range(each.ndim - 1)), dtype=np.float64)
         return float(of_examples.dot(w)) / w.size
 
@@ -149,12 +147,6 @@ class Loss(Registered, ABC):
     def _remedy(self, Y: Array) -> str:
         """Return how a Y beyond `target_limits` can be corrected."""
         return ""
-
-
-def _sum(each: Array) -> float:
-    if each.size <= _FEW:
-        return float(sum(each.ravel().tolist()))
-    return float(np.add.reduce(each, axis=None, dtype=np.float64))
 
 
 def _between(low: float, high: float) -> str:
