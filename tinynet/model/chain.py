@@ -32,6 +32,7 @@ class Chain:
     def __init__(self, layers: Sequence[PlacedLayer], caches: Sequence[Cache]) -> None:
         self.layers, self.caches = layers, caches
         self.links = links = list(zip(layers, caches, strict=True))
+        self.penalized = [(layer, cache) for layer, cache in links if layer.is_penalized]
         # What a pass calls, looked up once.
         self._forward: list[tuple[Any, ...]] = []
         self._back: list[tuple[Any, ...]] = []
@@ -101,9 +102,8 @@ class Chain:
     def penalty(self) -> float:
         """Return the sum of what the layers add to the cost."""
         total = 0.0
-        for layer, cache in self.links:
-            if layer.is_penalized:
-                total += layer.penalty(cache)
+        for layer, cache in self.penalized:
+            total += layer.penalty(cache)
         return total
 
     def all_links(self) -> Iterator[tuple[PlacedLayer, Cache]]:
@@ -273,7 +273,7 @@ class ModelChain(Chain):
             J = output.value(last.A, Y)
         else:
             J = output.mean(output.of_examples(last.A, Y), w)
-        return float(J + self.penalty())
+        return float(J + self.penalty()) if self.penalized else float(J)
 
     def back_from(self, Y: Array, w: Array | None = None, input_gradient: bool = False) -> None:
         """Fill all gradients of the last forward pass for the targets Y and weights w."""
