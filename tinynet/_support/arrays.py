@@ -201,11 +201,11 @@ def sum_of_squares(vector: Array) -> float:
 
     Several threads may have to wait for a core that is busy, as in `products`.
     """
-    total = 0.0
-    for start in range(0, vector.size, ON_ONE_THREAD):
-        part = vector[start : start + ON_ONE_THREAD]
-        total += float(part.dot(part))
-    return total
+    if vector.size <= ON_ONE_THREAD:
+        return float(vector.dot(vector))
+    end = vector.size - vector.size % ON_ONE_THREAD
+    parts, rest = vector[:end].reshape(-1, ON_ONE_THREAD), vector[end:]
+    return total(np.vecdot(parts, parts)) + float(rest.dot(rest))
 
 
 def all_finite(array: Array) -> bool:
