@@ -156,8 +156,9 @@ def _growing_loss(seen: Diagnostics) -> str | None:
 
 def _growth(seen: Diagnostics, what: str, costs: list[float]) -> str | None:
     """Return what to say if each cost is larger than the one before, the last far larger."""
-    rising = all(after > before for before, after in pairwise(costs))
-    if seen.grows or len(costs) < _FIRST or not rising or not _is_far(costs):
+    if seen.grows or len(costs) < _FIRST or not _is_far(costs):
+        return None
+    if not all(after > before for before, after in pairwise(costs)):
         return None
     seen.grows = True
     return f"The {what}: {course(costs)}. {too_large(seen.run.optimizer)}"

@@ -100,6 +100,9 @@ def numbers_of(logs: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers among what callbacks have put into logs; an array may be one number."""
     numbers = {}
     for name, value in logs.items():
+        if type(value) is float:  # as nearly all are
+            numbers[name] = value
+            continue
         is_one = isinstance(value, np.ndarray) and not value.ndim and value.dtype.kind in "biuf"
         # A whole number of over 300 digits is no float.
         is_float = not isinstance(value, int) or abs(value) <= sys.float_info.max
