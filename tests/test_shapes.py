@@ -54,6 +54,32 @@ def test_optimizers(name, shape, other):
     np.testing.assert_array_equal(positive(shape), params)
 
 
+OTHER_X = {"more examples": (4, 6, 5), "more axes": (4, 5, 3, 2), "flat": (120,)}
+
+
+@pytest.mark.parametrize("layer", [tn.Dense(2), tn.LayerNorm(), tn.Flatten()], ids=repr)
+@pytest.mark.parametrize("name", OTHER_X)
+def test_the_X_of_the_last_pass_in_another_shape(layer, name):
+    """An array whose shape was set since the last pass is looked at once more."""
+    model = tn.Sequential([layer], inputs=(4, 5), seed=1)
+    X = positive((4, 5, 6)).copy()
+    model.forward(X)
+    X.resize(OTHER_X[name], refcheck=False)
+    with raises(ShapeError, f"X has shape {OTHER_X[name]}", "expected (4, 5, m)"):
+        model.forward(X)
+
+
+def test_the_Y_of_the_last_pass_in_another_shape():
+    model = tn.Sequential([tn.Dense(2)], "mean_squared_error", inputs=4, seed=1)
+    Y = positive((2, 3)).copy()
+    model.forward(positive((4, 3)))
+    model.back(Y)
+    Y.resize((3, 2), refcheck=False)
+    for use in (model.back, model.cost):
+        with raises(ShapeError, "Y has shape (3, 2), expected that of A[L], (2, 3)", "Y.T"):
+            use(Y)
+
+
 A_PREV, W, B, DZ = (positive(shape) for shape in ((3, 4), (2, 3), (2, 1), (2, 4)))
 PARAMETERS = {"W1": W, "b1": B}
 GRADS = {"dW1": W, "db1": B}

@@ -213,7 +213,8 @@ class ModelChain(Chain):
         self, layers: Sequence[PlacedLayer], caches: Sequence[Cache], output: Output | None, m: int
     ) -> None:
         super().__init__(layers, caches)
-        self.m, self.has_positions = m, len(layers[0].input_shape) > 1
+        self.m, self.shape = m, (*layers[0].input_shape, m)
+        self.has_positions = len(self.shape) > 2
         self.takes_indices = takes_indices(layers[0].layer)
         self.ordered_X: Array | None = None
         if output is not None:

@@ -90,9 +90,10 @@ class Network(LayerViews):
             For an X that is 1-D, empty or of other features, or has NaN or infinite entries.
         """
         chain = self.chain
-        # X of the last pass has been checked, except its numbers, which every pass looks at.
+        # X of the last pass has been checked, except its numbers, which every pass looks at. Its
+        # shape may have been set to another one since then.
         is_same = chain is not None and X is not None and X is chain.first.A_prev
-        if chain is None or not is_same or chain.takes_indices:
+        if chain is None or not is_same or X.shape != chain.shape or chain.takes_indices:
             X = self.check_inputs(X)
             chain = self.use_chain(X.shape[-1])
             if self.storage.holds(X):  # X may be an array that a pass returned
@@ -292,8 +293,8 @@ class Network(LayerViews):
         if chain.last.A_prev is None:
             message = "The last layer has had no forward pass. Call model.forward(X) first."
             raise NotBuiltError(message)
-        if Y is None or Y is not chain.targets:  # an array that is not of the last pass
-            Y = self._targets(Y, chain.last.A)
+        if Y is not chain.targets or Y is None or Y.shape != chain.last.A.shape:
+            Y = self._targets(Y, chain.last.A)  # it is not the array of the last pass
         if Y is not chain.checked_targets:
             chain.check_targets(Y)
         if sample_weight is not None:
