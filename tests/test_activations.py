@@ -169,6 +169,19 @@ def test_softmax(dtype):
     np.testing.assert_allclose(np.ones(6), A.sum(axis=0), rtol=4 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("shape", [(3, 1), (3,)])
+@pytest.mark.parametrize("dtype", [complex, np.longdouble])
+def test_softmax_of_one_example_in_other_types(shape, dtype):
+    """One example gives what it gives in a batch, so the slope from a complex step is right."""
+    Z = np.array([0.1, 0.2, 0.4], dtype)
+    Z[0] += dtype(1e-20j) if dtype is complex else 1e-18
+    softmax = Activation.get("softmax")
+    expected = softmax.forward(np.stack([Z, Z], axis=1))[:, 0]
+    actual = softmax.forward(Z.reshape(shape))
+    assert expected.dtype == actual.dtype
+    np.testing.assert_array_equal(expected, actual.ravel())
+
+
 @both_dtypes
 def test_softmax_back(dtype):
     """Softmax's dZ is the Jacobian diag(A) - A Aᵀ times dA, in every column."""

@@ -77,7 +77,7 @@ def scalar(number: float, dtype: np.dtype[Any]) -> Array:
 @functools.lru_cache(maxsize=64)
 def scalars(dtype: np.dtype[Any], *numbers: float) -> Sequence[Array]:
     """Return several numbers, such as the settings of a rule, as `scalar` returns one."""
-    return [scalar(number, dtype) for number in numbers]
+    return tuple([scalar(number, dtype) for number in numbers])
 
 
 def write(view: Array, value: Any, name: str, where: str = "") -> None:
@@ -191,7 +191,7 @@ def extremes(array: Array) -> tuple[float, float]:
 
 def total(array: Array) -> float:
     """Return the sum of all numbers, in float64."""
-    if array.size <= _SUMMED_BY_PYTHON:
+    if array.size <= _SUMMED_BY_PYTHON and array.dtype.kind == "f":
         return float(sum(array.ravel().tolist()))
     return float(np.add.reduce(array, axis=None, dtype=np.float64))
 

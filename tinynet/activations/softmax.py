@@ -33,7 +33,8 @@ class Softmax(Activation):
         D = np.subtract(Z, largest, out)
         n = D.shape[0] if D.ndim else 1
         E = exp(D, out, least=n)  # the sum is at most n, so no A is subnormal either
-        sums = np.array(total(E), E.dtype) if is_one else np.add.reduce(E)
+        is_real = E.dtype.char in "efd"  # `total` would lose an imaginary part, or digits
+        sums = np.array(total(E), E.dtype) if is_one and is_real else np.add.reduce(E)
         return np.divide(E, sums, out=out)
 
     @quiet
