@@ -593,6 +593,20 @@ def test_a_step_is_no_larger_than_its_bound(rule, dtype):
         assert math.hypot(*params) <= bound * (1 + 1e-6), f"the bound of {rule!r} is too low"
 
 
+@pytest.mark.parametrize(("rule", "gradient"), [
+    (RMSprop(1e-9, decay=0, epsilon=1.1e-20, momentum=0.9, centered=True), 1e19),
+    (Adam(1e22, epsilon=1e6), 1e19), (Adam(1e32, beta1=1 - 1e-12), 1e-13),
+], ids=repr)  # fmt: skip
+def test_what_a_rule_computes_may_overflow(rule, gradient):
+    """A quotient or product may be infinite in float32 where the step in formulas is not."""
+    params, grads = np.ones((2, 1), np.float32)
+    grads[:] = gradient
+    bound = rule.largest_change(gradient)
+    rule.update(params, grads)
+    assert not np.isfinite(params).all()
+    assert bound > 1e37, "fit would not look at the parameters"
+
+
 @pytest.mark.parametrize("rule", [
     SGD(1e38), Adam(epsilon=1e-30), RMSprop(epsilon=1e-30), Adagrad(epsilon=1e-30), Lion(),
     AdamW(2.0, weight_decay=1.0), SGD(Below0(0.1), weight_decay=0.1),

@@ -22,6 +22,9 @@ from tinynet.schedules import Schedule
 _BLOCK = 1 << 16  # numbers: more than for activations, as a rule makes fewer passes over a block
 # An epsilon above this is no subnormal number in float32 times what a rule multiplies it by.
 SMALLEST = 1e-20
+# With a larger rate, the rate times a gradient, or divided by 1 - beta1, may be infinite in float32
+# though the step is finite. Gradients whose squares are 0 in float32 may make large steps too.
+_LARGE_RATE = 1e10
 _ZERO = np.zeros((), np.int64)
 _CLEAR_EVERY = 128  # steps: then the extra pass over the memory costs next to nothing
 
@@ -229,11 +232,14 @@ class Optimizer(Registered, ABC):
         return math.inf
 
     def _at_most(self, norm: float) -> float:
-        """Return the rate times `norm`, or infinity if rate or decay may make parameters large."""
+        """Return the rate times `norm`, or infinity if rate or decay may make parameters large.
+
+        It is at least `norm` itself, a bound of what a rule multiplies by the rate, because that
+        has to be finite too.
+        """
         rate = self.rate()
-        # Infinity times 0 would be NaN: a larger rate may be infinite in float32.
-        is_bounded = abs(rate) < 1e37 and 0 <= rate * self.weight_decay <= 1
-        return abs(rate) * norm if is_bounded else math.inf
+        is_bounded = abs(rate) < _LARGE_RATE and 0 <= rate * self.weight_decay <= 1
+        return max(abs(rate), 1.0) * norm if is_bounded else math.inf
 
     def number(self) -> int:
         """Return the number of the current step, from 1."""
