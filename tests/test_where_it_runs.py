@@ -532,7 +532,7 @@ FIT = {"batch_size": 8, "epochs": 2}  # ten steps
     (tn.SGD(0.1), {}, 1, 0), (tn.SGD(tn.schedules.Exponential(0.1, 0.9), clip_norm=1), {}, 1, 0),
     (tn.SGD(0.1), {"callbacks": tn.EarlyStopping("loss")}, 1, 0),
     (tn.SGD(0.1), {"callbacks": tn.Freeze([1])}, 10, 0),
-    (tn.SGD(0.1, momentum=0.9), {}, 10, 0), (tn.Adam(), {}, 10, 0),
+    (tn.SGD(0.1, momentum=0.9), {}, 1, 0), (tn.Adam(), {}, 1, 0), (tn.Lion(), {}, 10, 0),
     (tn.SGD(0.1), {"callbacks": Interrupting(0)}, 10, 0), (Halving(), {}, 10, 10),
 ])  # fmt: skip
 def test_copied_before_an_update(optimizer, how, of_params, of_memory, monkeypatch):
