@@ -240,7 +240,7 @@ def is_stream(X: Any, Y: Any, caller: Caller = FIT) -> bool:
     # What holds examples, but is not an array, is refused later, with what to make of it.
     are_examples = hasattr(X, "__next__") or isinstance(X, (Set, ValuesView))
     is_array = hasattr(X, "__getitem__") or hasattr(X, "__array__") or hasattr(X, "tocsr")
-    if callable(X) or not (is_array or are_examples or not is_iterable(X)):
+    if callable(X) or (not is_array and not are_examples and is_iterable(X)):
         raise ValueError("X is a stream, but got Y too. Leave out Y, and let X give (X, Y).")
     return False
 
