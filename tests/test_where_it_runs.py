@@ -121,6 +121,7 @@ def pass_results(name, size, dtype):
     layers = [tn.Dense(4, activation, l2=0.1), tn.Dense(3, LAST.get(loss, "identity"))]
     model = tn.Sequential(layers, loss, inputs=2, dtype=dtype, seed=1)  # fmt: skip
     X, Y, w = numbers((2, 4), size, "f8"), np.eye(3)[:, [0, 1, 2, 0]], [1e-300, 0, 1, 1e30]
+    yield tn.Sequential(layers, loss, dtype=dtype, seed=1).predict(X)  # X is the first one
     yield from (model.predict(X), model.predict_labels(X), model.forward(X), model.cost(Y))
     model.back(Y, input_gradient=True, sample_weight=w)
     yield from (model.grads, *model.dA.values(), *model.back_layer(2, np.full((3, 4), 1e-30)))

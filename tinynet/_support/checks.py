@@ -14,6 +14,7 @@ import numpy as np
 from tinynet._support import foreign
 from tinynet._support.arrays import Array, Shape, all_finite, reordered
 from tinynet._support.foreign import spelled
+from tinynet._support.quiet import quiet
 from tinynet.errors import NonFiniteError, ShapeError
 
 AsColumns: TypeAlias = "Callable[[Array, Shape], Array]"  # for labels and the shape of A[L]
@@ -283,6 +284,7 @@ def class_numbers(Y: Array, outputs: int) -> Array:
     return Y
 
 
+@quiet
 def check_finite(name: str, array: Array, start: int = 0) -> None:
     """Refuse an array with NaN or infinity; it may be a part, of the examples from `start` on."""
     if not all_finite(array):
