@@ -136,7 +136,8 @@ class Loop:
         run, every, ranks = self.run, self.run.settings.checkpoint_every, self.ranks
         self._call("on_epoch_begin", run.epoch, {})
         for X, Y, w in self._batches():
-            batch, logs = run.step, dict[str, float]()
+            batch = run.step
+            logs: dict[str, float] = {}
             for callback in self.called:
                 if callback.watches_steps:
                     callback.on_batch_begin(batch, logs)

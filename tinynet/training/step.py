@@ -208,10 +208,10 @@ class Steps:
 
     def _stays_finite(self, squares: float) -> bool:
         """Return whether a bound shows that every parameter stays finite in this step."""
-        optimizer, norm = self.run.optimizer, math.sqrt(squares)
-        has_memory = self.is_first and any(slot.ndim for slot in optimizer.memory.values())
-        if norm > self.largest_gradient or (self.is_first and not has_memory):
-            self.largest_gradient = norm
+        optimizer = self.run.optimizer
+        if self.is_first and not any(slot.ndim for slot in optimizer.memory.values()):
+            self.largest_gradient = 0.0  # there are none in it yet
+        self.largest_gradient = max(self.largest_gradient, math.sqrt(squares))
         self.largest_norm += optimizer.largest_change(self.largest_gradient)
         return self.largest_norm < _SAFE_NORM
 
