@@ -318,7 +318,8 @@ class BoundOptimizer(Optimizer):
     def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
         """Return a function that moves `params` for a learning rate.
 
-        It may hold what is in the memory, but not the optimizer, which holds it.
+        Settings are read here once. The function may hold what is in the memory, but not the
+        optimizer, which holds the function.
         """
 
     def apply(self, params: Array, grads: Array) -> None:
