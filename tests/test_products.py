@@ -1,5 +1,8 @@
 """Products of small arrays: on one thread, and equal to those of NumPy. Where arrays begin."""
 
+import math
+import types
+
 import numpy as np
 import pytest
 
@@ -11,24 +14,27 @@ ON_ONE_THREAD = arrays.ON_ONE_THREAD
 
 
 class Counted(np.ndarray):
-    """An array that records how many multiplications its products make."""
+    """An array that records the shapes (n, k, m) of its products."""
 
     made: list = []
 
     def dot(self, other, out=None):
-        self.made.append(self.shape[0] * self.shape[1] * other.shape[1])
+        self.made.append((*self.shape, other.shape[1]))
         return super().dot(other, out)
 
 
 SHAPES = [
     (100, 30, 200), (100, 30, 569), (3, 600, 500), (1, 800, 900), (2, 2, 200_000), (700, 900, 1),
-    (64, 64, 128), (10, 784, 128), (128, 127, 32), (17, 331, 97),
+    (64, 64, 128), (10, 784, 128), (128, 127, 32), (17, 331, 97), (2, 1, 2),
+    (1, 100, 6000), (900, 700, 1), (5, 100_000, 1), (7, 1, 100_000), (1, 300_000, 2),
+    (1, 20_000, 1), (1, 1, 20_000), (20_000, 1, 1), (2, 20_000, 1),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_parts_are_small_and_equal_the_whole(shape, dtype):
+def test_parts_are_small_and_equal_the_whole(shape, dtype, monkeypatch):
+    monkeypatch.setattr(products, "np", types.SimpleNamespace(ndarray=Counted))
     n, k, m = shape
     rng = np.random.default_rng(1)
     for one, other in (
@@ -38,18 +44,65 @@ def test_parts_are_small_and_equal_the_whole(shape, dtype):
     ):
         out = np.full((n, m), np.nan, dtype)
         Counted.made.clear()
-        products._dot_in_parts(one.view(Counted), other, out)
+        assert products.product(one.view(Counted), other, out) is out
         np.testing.assert_allclose(out, one @ other, rtol=1e-5 if dtype is np.float32 else 1e-13)
-        one_row = k * m
-        assert max(Counted.made) < max(LIMIT, one_row + 1), f"a part of {max(Counted.made)}"
-        assert sum(Counted.made) == n * one_row, "each row is computed once"
+        threaded = [made for made in Counted.made if math.prod(made) >= limit_of(made)]
+        assert threaded == [], "parts that several threads would compute"
+        assert sum(map(math.prod, Counted.made)) == n * k * m, "nothing is computed twice"
 
 
-@pytest.mark.parametrize(("multiplications", "in_parts"), [
-    (1, False), (LIMIT - 1, False), (LIMIT, True), (LARGE - 1, True), (LARGE, False),
+def limit_of(shape):
+    """Return from how many multiplications on a product is computed in parts."""
+    of_vectors = sum(size > 1 for size in shape) <= 1
+    return ON_ONE_THREAD if of_vectors else LIMIT
+
+
+@pytest.mark.parametrize(
+    "shape", [(100, 30, 153), (1, 800, 575), (1, ON_ONE_THREAD - 1, 1), (2000, 40, 100)], ids=str
+)
+def test_what_has_one_part_is_the_product_itself(shape):
+    n, k, m = shape
+    rng = np.random.default_rng(1)
+    one, other, out = rng.random((n, k)), rng.random((k, m)), np.empty((n, m))
+    Counted.made.clear()
+    products.product(one.view(Counted), other, out)
+    assert [shape] == Counted.made
+    np.testing.assert_array_equal(one.dot(other), out)
+
+
+@pytest.mark.parametrize(("multiplications", "longest", "in_parts"), [
+    (1, 1, False), (LIMIT - 1, 1000, False), (LIMIT, 1000, True), (LARGE - 1, 1000, True),
+    (LARGE, 1000, False), (LIMIT - 1, ON_ONE_THREAD - 1, False), (ON_ONE_THREAD,) * 2 + (True,),
 ])  # fmt: skip
-def test_only_where_threads_cost_more_than_they_save(multiplications, in_parts):
-    assert (products.dot_for(multiplications) is not np.ndarray.dot) == in_parts
+def test_only_where_threads_cost_more_than_they_save(multiplications, longest, in_parts):
+    assert (products.dot_for(multiplications, longest) is not np.ndarray.dot) == in_parts
+
+
+class Recording(tn.Dense):
+    """A layer that records the function of its products."""
+
+    dots: list = []
+
+    def bind_forward(self, cache):
+        self.dots.append(cache.dot)
+        return super().bind_forward(cache)
+
+
+@pytest.mark.parametrize(("inputs", "units", "m", "in_parts"), [
+    (2, 4, 32, False),
+    (2, 4, 20_000, True),  # the sum of dZ over the examples is a product of two vectors
+    (20_000, 1, 1, True),  # and so is Z
+    (1, 20_000, 1, True),
+    (30, 100, 569, True),
+    (30, 100, 700, False),  # 2,100,000 multiplications
+    (784, 128, 32, False),
+])  # fmt: skip
+def test_a_model_knows_where_products_are_small(inputs, units, m, in_parts):
+    Recording.dots.clear()
+    model = tn.Sequential([Recording(units)], "mean_squared_error", inputs=inputs, seed=1)
+    model.forward(np.ones((inputs, m), np.float32))
+    expected = products.product if in_parts else np.ndarray.dot
+    assert {expected} == set(Recording.dots)
 
 
 @pytest.mark.parametrize("m", [100, 200, 600])
@@ -59,11 +112,12 @@ def test_a_pass_in_parts_gives_the_same(m, monkeypatch):
     X, Y = rng.random((30, m)), rng.random((2, m))
     for one_thread in (1 << 9, 1 << 60):
         monkeypatch.setattr(products, "_ONE_THREAD", one_thread)
-        layers = [tn.Dense(100, "tanh", l2=0.1), tn.Dense(2)]
+        monkeypatch.setattr(products, "ON_ONE_THREAD", one_thread >> 4)
+        layers = [tn.Dense(100, "tanh", l2=0.1), tn.Dense(1, "tanh"), tn.Dense(2)]
         model = tn.Sequential(layers, "mean_squared_error", dtype="float64", seed=1)
         model.forward(X)
         model.back(Y, input_gradient=True)
-        results.append([model.grads.copy(), model.A[2].copy(), model.dA[0].copy()])
+        results.append([model.grads.copy(), model.A[3].copy(), model.dA[0].copy()])
     for in_parts, whole in zip(*results, strict=True):
         np.testing.assert_allclose(in_parts, whole, atol=1e-12)
 

@@ -1,35 +1,69 @@
 """Products of small arrays, on one thread.
 
-BLAS computes NumPy's products. It divides one of half a million multiplications among threads,
-which saves a few microseconds while a core is idle. Where another program has the core, the product
-waits for milliseconds: a thousand times as long. So a small product is computed in parts that are
-too small to be divided.
+BLAS computes NumPy's products. It divides a larger one among threads, which saves a few
+microseconds while a core is idle. Where another program has the core, the product waits for
+milliseconds: a thousand times as long. So a small product is computed in parts that are too small
+to be divided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import ON_ONE_THREAD, Array
 
-_ONE_THREAD = 1 << 19  # multiplications: OpenBLAS computes fewer than this on one thread
+# Multiplications: OpenBLAS computes fewer than this on one thread, also if one of the two is a
+# vector. With two matrices it uses threads from 524,288 on, with two vectors from 10,001 on.
+_ONE_THREAD = 460_800
 _LARGE = 1 << 21  # multiplications: from here on threads save enough time
 
 
-def dot_for(multiplications: int) -> Callable[[Array, Array, Array], Array]:
-    """Return ``dot(one, other, out)`` for a model whose largest product is of this size."""
-    return _dot_in_parts if _ONE_THREAD <= multiplications < _LARGE else np.ndarray.dot
+def dot_for(multiplications: int, longest: int) -> Callable[[Array, Array, Array], Array]:
+    """Return ``dot(one, other, out)`` for a layer.
+
+    The largest product of the model has so many multiplications, and no array of the layer has an
+    axis longer than `longest`.
+    """
+    is_undivided = multiplications < _ONE_THREAD and longest < ON_ONE_THREAD
+    return np.ndarray.dot if is_undivided or multiplications >= _LARGE else product
 
 
-def _dot_in_parts(one: Array, other: Array, out: Array) -> Array:
-    """Return ``one.dot(other, out)``, computed some rows at a time."""
+def product(one: Array, other: Array, out: Array) -> Array:
+    """Return ``one.dot(other, out)`` of two matrices, some rows at a time if it is small."""
     multiplications = out.size * len(other)
-    if multiplications < _ONE_THREAD:
+    is_of_vectors = 1 in (one.size, other.size, out.size)
+    limit = ON_ONE_THREAD if is_of_vectors else _ONE_THREAD
+    if not limit <= multiplications < _LARGE:
         return one.dot(other, out)
-    rows = max(1, len(out) // (multiplications // _ONE_THREAD + 1))
-    for start in range(0, len(out), rows):
-        stop = start + rows
-        one[start:stop].dot(other, out[start:stop])
+    n_parts = multiplications // limit + 1
+    if len(out) == 1:
+        return _row_in_parts(one, other, out, n_parts)
+    step = len(out) // n_parts or 1
+    # A single row may be as large again, or be a vector as `other` is.
+    dot = product if step == 1 or 1 in other.shape else np.ndarray.dot
+    for start in range(0, len(out), step):
+        rows = slice(start, start + step)
+        dot(one[rows], other, out[rows])
     return out
+
+
+def _row_in_parts(one: Array, other: Array, out: Array, n_parts: int) -> Array:
+    """Return ``one.dot(other, out)``, where `one` and `out` are a row."""
+    length, size = other.shape
+    if size >= n_parts:
+        for columns in _parts(size, n_parts):
+            product(one, other[:, columns], out[:, columns])
+    else:
+        out.fill(0)
+        for terms in _parts(length, n_parts):
+            out += one[:, terms].dot(other[terms])
+    return out
+
+
+def _parts(size: int, n_parts: int) -> Iterator[slice]:
+    """Yield `n_parts` parts of an axis, or a few more, none of which is larger."""
+    step = size // n_parts
+    for start in range(0, size, step):
+        yield slice(start, start + step)

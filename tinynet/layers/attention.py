@@ -13,12 +13,13 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.fields import flag, integer
+from tinynet._support.products import product
 from tinynet._support.quiet import within
 from tinynet.activations import Softmax
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Zeros
 from tinynet.layers.base import Layer, Parameter, Scratch, columns, init_field
-from tinynet.layers.positions import as_columns, fill_gradients, product, sequence_shape
+from tinynet.layers.positions import as_columns, fill_gradients, sequence_shape
 
 softmax, softmax_back = within(Softmax().forward), within(Softmax().back)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape
+from tinynet._support.arrays import Array, Shape, sum_of_squares
 from tinynet._support.cache import Cache
 from tinynet._support.random import Random
 from tinynet._support.registry import Registered
@@ -256,7 +256,7 @@ class Weighted(Layer):
 
     def penalty(self, cache: Cache) -> float:
         """Return l2/2 · Σ W²."""
-        return 0.5 * self.l2 * float(np.vdot(cache.W, cache.W))
+        return 0.5 * self.l2 * sum_of_squares(cache.W.reshape(-1))
 
 
 def bound(layer: Layer, cache: Cache) -> tuple[Pass, Pass]:

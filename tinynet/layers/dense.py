@@ -111,7 +111,7 @@ class Dense(BoundLayer, Weighted):
                 dot(multiply(dZ, one_mth, cache.like_Z), A_prev.T, dW)
             else:
                 multiply(dot(dZ, A_prev.T, dW), one_mth, dW)
-            dZ.dot(mean_column(cache, positions) if has_positions else mean, db)
+            dot(dZ, mean_column(cache, positions) if has_positions else mean, db)
             if l2:
                 np.add(dW, multiply(W, l2, cache.l2_W), dW)
             if dA_prev is not None:

@@ -10,9 +10,10 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
+from tinynet._support.products import product
 from tinynet.initializers import Zeros
 from tinynet.layers.base import Parameter, Scratch, columns
-from tinynet.layers.positions import fill_gradients, product
+from tinynet.layers.positions import fill_gradients
 from tinynet.layers.recurrent import Recurrent, sigmoid, sigmoid_back, tanh, tanh_back
 
 

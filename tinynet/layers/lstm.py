@@ -10,9 +10,9 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
+from tinynet._support.products import product
 from tinynet.initializers import Constant, Zeros
 from tinynet.layers.base import Parameter, Scratch
-from tinynet.layers.positions import product
 from tinynet.layers.recurrent import Recurrent, sigmoid, sigmoid_back, tanh, tanh_back
 
 

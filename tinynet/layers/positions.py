@@ -7,7 +7,7 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.checks import written
-from tinynet._support.products import dot_for
+from tinynet._support.products import product
 from tinynet.errors import ShapeError
 from tinynet.layers.base import columns, mean_column
 
@@ -36,14 +36,9 @@ def as_columns(sequences: Array, room: Array) -> Array:
     return columns(sequences)
 
 
-def product(one: Array, other: Array, out: Array) -> Array:
-    """Return ``one.dot(other, out)``: of a step, or of all steps; small ones on one thread."""
-    return dot_for(out.size * len(other))(one, other, out)
-
-
 def fill_gradients(dG: Array, A: Array, cache: Cache, dW: Array, db: Array | None = None) -> None:
     """Fill dW = dG Aᵀ / m and db, the sum of dG / m, of m examples; dG is that of W A + b."""
     one_mth, column = cache.means
     np.multiply(product(dG, A.T, dW), one_mth, out=dW)
     if db is not None:
-        dG.dot(mean_column(cache, dG.shape[1] // len(column)), db)
+        product(dG, mean_column(cache, dG.shape[1] // len(column)), db)

@@ -12,11 +12,12 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.fields import flag, integer
+from tinynet._support.products import product
 from tinynet._support.quiet import within
 from tinynet.activations import Sigmoid, Tanh
 from tinynet.initializers import Initializer, Orthogonal, Zeros
 from tinynet.layers.base import Layer, Parameter, Scratch, columns, init_field
-from tinynet.layers.positions import as_columns, fill_gradients, product, sequence_shape
+from tinynet.layers.positions import as_columns, fill_gradients, sequence_shape
 
 # A model switches floating-point flags off once, for the formulas within its layers too.
 sigmoid, sigmoid_back = within(Sigmoid().forward), within(Sigmoid().back)

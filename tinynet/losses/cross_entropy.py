@@ -7,7 +7,7 @@ import sys
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes, scalar
+from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes, scalar, sum_of_squares
 from tinynet._support.blocks import by_blocks
 from tinynet._support.checks import check_finite, class_numbers
 from tinynet._support.fields import fraction, integer, positive
@@ -238,7 +238,7 @@ def check_shares(Y: Array, also: str = "", zeros: bool = False) -> None:
     if zeros:
         off *= Y.any(axis=0)
     flat = off.ravel()
-    if flat.dot(flat) <= _ROUNDED**2 and extremes(Y)[0] >= 0:  # then so is each of them
+    if sum_of_squares(flat) <= _ROUNDED**2 and extremes(Y)[0] >= 0:  # then so is each of them
         return
     off = np.abs(off)
     if np.minimum.reduce(Y, axis=None) >= 0 and np.maximum.reduce(off, axis=None) <= _ROUNDED:

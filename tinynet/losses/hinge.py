@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape, extremes
+from tinynet._support.arrays import Array, expect_one_shape, extremes, sum_of_squares
 from tinynet._support.blocks import by_blocks
 from tinynet._support.checks import check_finite, entry
 from tinynet._support.quiet import quiet
@@ -35,7 +35,7 @@ class Hinge(Loss):
 
     def check_targets(self, Y: Array) -> None:
         (least, most), flat = extremes(Y), Y.ravel()
-        if least >= -1 and most <= 1 and flat.dot(flat) == Y.size:  # then all are -1 or 1
+        if least >= -1 and most <= 1 and sum_of_squares(flat) == Y.size:  # then all are -1 or 1
             return
         check_finite("Y", Y)
         at = next(map(tuple, np.argwhere(np.abs(Y) != 1)), None)

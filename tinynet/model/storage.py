@@ -201,7 +201,8 @@ class Storage:
         for layer in layers:
             positions = math.prod(layer.output_shape[1:])
             size = m * positions * self.largest_size
-            dot = np.ndarray.dot if self.has_one_thread else dot_for(size)
+            longest = max(m * positions, layer.input_shape[0], layer.output_shape[0])
+            dot = np.ndarray.dot if self.has_one_thread else dot_for(size, longest)
             buffers: dict[str, Any] = {"means": means(m, self.dtype), "dot": dot}
             buffers["input_shape"] = layer.input_shape
             for name in names:

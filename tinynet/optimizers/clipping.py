@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, sum_of_squares
 
 
 def clip(grads: Array, most: float | None, limit: float | None, out: Array) -> Array:
@@ -21,11 +21,11 @@ def clip(grads: Array, most: float | None, limit: float | None, out: Array) -> A
 def _norm(array: Array, out: Array) -> float:
     """Return the Euclidean norm, also where squares overflow or underflow; `out` is scratch."""
     flat = array.ravel("K")
-    square = float(flat.dot(flat))
+    square = sum_of_squares(flat)
     if 1e-30 < square < math.inf or math.isnan(square):
         return math.sqrt(square)
     largest = float(np.abs(array, out=out).max(initial=0))
     if largest in (0, math.inf):
         return largest
     flat = np.divide(array, largest, out=out).ravel("K")
-    return largest * math.sqrt(float(flat.dot(flat)))
+    return largest * math.sqrt(sum_of_squares(flat))
