@@ -126,6 +126,7 @@ def test_a_pass_in_parts_gives_the_same(m, monkeypatch):
 def test_sum_of_squares(size):
     vector = np.arange(size) % 7.0
     assert arrays.sum_of_squares(vector) == np.square(vector).sum()
+    assert arrays.sum_of_products(vector, vector + 1) == (vector * (vector + 1)).sum()
     for at in {0, size - 1} & set(range(size)):
         vector[at] = np.nan
         assert not arrays.all_finite(vector), f"NaN at {at} of {size}"
@@ -153,3 +154,18 @@ def test_arrays_begin_at_a_line_of_the_cache(dtype):
             found = {name: getattr(cache, name).ctypes.data % 64 for name in names}
             assert found == dict.fromkeys(names, 0), f"layer {l}, m = {m}"
             assert model.storage.holds(cache.Z[:1]), f"layer {l}, m = {m}"
+
+
+@pytest.mark.parametrize("m", [ON_ONE_THREAD, ON_ONE_THREAD + 1, 20_000])
+def test_many_examples_are_checked_in_parts(m):
+    model = tn.Sequential([tn.Dense(2, "relu")], "mean_squared_error", inputs=2, dtype="float64")
+    X = np.ones((2, m))
+    model.forward(X)
+    X[1, m - 1] = np.nan
+    with pytest.raises(tn.errors.NonFiniteError, match=f"X\\[1, {m - 1}\\] is nan"):
+        model.forward(X)
+
+
+def test_the_weighted_mean_of_many_losses():
+    each, w = np.arange(20_000) % 5.0, np.arange(20_000) % 3.0
+    assert tn.Loss.mean(each, w) == (each * w).sum() / 20_000

@@ -197,15 +197,20 @@ def total(array: Array) -> float:
 
 
 def sum_of_squares(vector: Array) -> float:
-    """Return the sum of the squares of a vector, computed on one thread.
+    """Return the sum of the squares of a vector, computed on one thread."""
+    return sum_of_products(vector, vector)
+
+
+def sum_of_products(one: Array, other: Array) -> float:
+    """Return the sum of the products of two vectors, entry by entry, computed on one thread.
 
     Several threads may have to wait for a core that is busy, as in `products`.
     """
-    if vector.size <= ON_ONE_THREAD:
-        return float(vector.dot(vector))
-    end = vector.size - vector.size % ON_ONE_THREAD
-    parts, rest = vector[:end].reshape(-1, ON_ONE_THREAD), vector[end:]
-    return total(np.vecdot(parts, parts)) + float(rest.dot(rest))
+    if one.size <= ON_ONE_THREAD:
+        return float(one.dot(other))
+    end = one.size - one.size % ON_ONE_THREAD
+    parts = (vector[:end].reshape(-1, ON_ONE_THREAD) for vector in (one, other))
+    return total(np.vecdot(*parts)) + float(one[end:].dot(other[end:]))
 
 
 def all_finite(array: Array) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes, total
+from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes, sum_of_products, total
 from tinynet._support.checks import check_finite, entry
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
@@ -106,7 +106,7 @@ class Loss(Registered, ABC):
         if w is None:
             return total(each) / each.shape[-1]
         of_examples = each.sum(axis=tuple(range(each.ndim - 1)), dtype=np.float64)
-        return float(of_examples.dot(w)) / w.size
+        return sum_of_products(of_examples, w) / w.size
 
     def is_partner(self, activation: Activation) -> bool:
         """Return whether dZ[L] is that of `back_from_Z` behind this activation."""

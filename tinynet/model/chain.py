@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, all_finite, into
+from tinynet._support.arrays import ON_ONE_THREAD, Array, all_finite, into, sum_of_squares
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.checks import check_finite
@@ -224,7 +224,8 @@ class ModelChain(Chain):
         # sum of squares, or its one number, is finite only if every number is.
         self.probes_row = isinstance(layers[0].layer, Dense) and self.first.Z.ndim == 2
         self.probe = probe = self.first.Z[0] if self.probes_row else self.first.Z
-        self.probed = probe.item if m == 1 else functools.partial(probe.dot, probe)
+        squares = probe.dot if m <= ON_ONE_THREAD else sum_of_squares
+        self.probed = probe.item if m == 1 else functools.partial(squares, probe)
         self.targets: Array | None = None  # of the last backward pass, and their weights
         self.weights: Array | None = None
         self.checked_targets: Array | None = None  # since the last forward pass
