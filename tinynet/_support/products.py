@@ -14,9 +14,10 @@ import numpy as np
 
 from tinynet._support.arrays import ON_ONE_THREAD, Array
 
-# Multiplications: OpenBLAS computes fewer than this on one thread, also if one of the two is a
-# vector. With two matrices it uses threads from 524,288 on, with two vectors from 10,001 on.
-_ONE_THREAD = 460_800
+# Multiplications: OpenBLAS computes fewer than this on one thread. Of two vectors it computes only
+# 10,000 so, and ON_ONE_THREAD is less than that.
+_ONE_THREAD = 1 << 19
+_ONE_THREAD_WITH_VECTOR = 460_800  # where one of the two is a vector
 _LARGE = 1 << 21  # multiplications: from here on threads save enough time
 
 
@@ -26,20 +27,27 @@ def dot_for(multiplications: int, longest: int) -> Callable[[Array, Array, Array
     The largest product of the model has so many multiplications, and no array of the layer has an
     axis longer than `longest`.
     """
-    is_undivided = multiplications < _ONE_THREAD and longest < ON_ONE_THREAD
+    is_undivided = multiplications < _ONE_THREAD_WITH_VECTOR and longest < ON_ONE_THREAD
     return np.ndarray.dot if is_undivided or multiplications >= _LARGE else product
 
 
 def product(one: Array, other: Array, out: Array) -> Array:
-    """Return ``one.dot(other, out)`` of two matrices, some rows at a time if it is small."""
+    """Return ``one.dot(other, out)`` of two matrices, computed in parts if it is small."""
     multiplications = out.size * len(other)
-    is_of_vectors = 1 in (one.size, other.size, out.size)
-    limit = ON_ONE_THREAD if is_of_vectors else _ONE_THREAD
+    if 1 in (one.size, other.size, out.size):  # the two are vectors, or a number and a vector
+        limit = ON_ONE_THREAD
+    else:
+        limit = _ONE_THREAD_WITH_VECTOR if 1 in out.shape else _ONE_THREAD
     if not limit <= multiplications < _LARGE:
         return one.dot(other, out)
     n_parts = multiplications // limit + 1
     if len(out) == 1:
         return _row_in_parts(one, other, out, n_parts)
+    if len(out) < out.shape[1] >= 2 * n_parts and other.flags.f_contiguous:
+        # BLAS copies `other` for each part. Where it is transposed, as in dZ Aᵀ, that takes long.
+        for columns in _parts(out.shape[1], n_parts):
+            np.matmul(one, other[:, columns], out[:, columns])
+        return out
     step = len(out) // n_parts or 1
     # A single row may be as large again, or be a vector as `other` is.
     dot = product if step == 1 or 1 in other.shape else np.ndarray.dot
