@@ -557,6 +557,28 @@ def test_copied_before_an_update(optimizer, how, of_params, of_memory, monkeypat
     assert (calls["params"], calls["memory"]) == (of_params, of_memory + 2)
 
 
+class FreezesTheSecond(tn.Callback):
+    """A callback as those of the library, with a frozen layer in the second step alone."""
+
+    __module__ = "tinynet.tests"
+
+    def on_batch_begin(self, batch, logs):
+        self.run.frozen = [slice(0, 1)] if batch == 1 else []
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_bound_knows_the_gradients_of_every_step(monkeypatch):
+    """Those of a step whose parameters are copied are in the memory of later steps too."""
+    asked = []
+    monkeypatch.setattr(tn.SGD, "largest_change", lambda self, norm: asked.append(norm) or 0.0)
+    model = network("mean_squared_error", tn.Dense(1))
+    targets = np.array([1.0, 1000.0, 1.0])  # the second gradient is the largest
+    how = {"batch_size": 1, "shuffle": False, "callbacks": FreezesTheSecond(), "epochs": 1}
+    model.fit(np.ones((2, 3)), targets, tn.SGD(1e-6, momentum=0.5), **how)
+    first, third = asked
+    assert 100 * first < third, "the bound of step 3 leaves out the gradients of step 2"
+
+
 @attrs.frozen(slots=False)
 class Jumping(tn.Schedule):
     """A learning rate that is much too large from the fourth step on."""

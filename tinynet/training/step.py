@@ -189,10 +189,13 @@ class Steps:
         run, network, before = self.run, self.run.network, self.before
         may_break_off = not (self.optimizer_is_own and self.ctrl_c.is_handled)
         self.ctrl_c.is_blocked = not may_break_off
+        if self.is_first and not any(s.ndim for s in run.optimizer.memory.values()):
+            self.largest_gradient = 0.0  # none is in the memory yet
+        self.largest_gradient = max(self.largest_gradient, math.sqrt(squares))
         may_be_undone = may_break_off or not self.callbacks_are_own or bool(run.frozen)
         if network.state.size and not may_be_undone:
             may_be_undone = not all_finite(network.state)
-        if not may_be_undone and self._stays_finite(squares):
+        if not may_be_undone and self._stays_finite():
             run.optimizer.step(network)
             return
         before.save_params()
@@ -206,13 +209,9 @@ class Steps:
         squares = self._expect_finite(J, network.values, was_updated=True)
         self.largest_norm = math.sqrt(squares)
 
-    def _stays_finite(self, squares: float) -> bool:
+    def _stays_finite(self) -> bool:
         """Return whether a bound shows that every parameter stays finite in this step."""
-        optimizer = self.run.optimizer
-        if self.is_first and not any(slot.ndim for slot in optimizer.memory.values()):
-            self.largest_gradient = 0.0  # there are none in it yet
-        self.largest_gradient = max(self.largest_gradient, math.sqrt(squares))
-        self.largest_norm += optimizer.largest_change(self.largest_gradient)
+        self.largest_norm += self.run.optimizer.largest_change(self.largest_gradient)
         return self.largest_norm < _SAFE_NORM
 
     def _expect_finite(self, J: float, vector: Array, was_updated: bool = False) -> float:
