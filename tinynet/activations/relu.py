@@ -10,9 +10,6 @@ from tinynet._support.arrays import FEW, Array, expect_one_shape, scalar
 from tinynet._support.quiet import quiet
 from tinynet.activations.base import UNLIMITED, Activation
 
-# NumPy casts a plain 0 in each call.
-_ZEROS = {dtype: scalar(0, dtype) for dtype in map(np.dtype, ("float32", "float64"))}
-
 
 class Identity(Activation):
     r"""A = Z. A model has one array for both, so nothing is copied.
@@ -46,7 +43,7 @@ class ReLU(Activation):
 
     def forward(self, Z: Array, out: Array | None = None) -> Array:
         if type(Z) is np.ndarray and Z.size < FEW:
-            return np.maximum(Z, _ZEROS.get(Z.dtype, 0), out=out)
+            return np.maximum(Z, scalar(0, Z.dtype), out=out)
         A = np.empty_like(Z) if out is None else out
         A.fill(0)  # of many numbers, np.maximum of two arrays is twice as fast
         return np.maximum(Z, A, out=A)

@@ -73,14 +73,8 @@ class Dense(BoundLayer, Weighted):
     # call is where the result goes: without "out=" a small layer is 4 % faster.
 
     def bind_forward(self, cache: Cache) -> Pass:
-        W, b, like_Z, dot, add, copyto = (
-            cache.W,
-            cache.b,
-            cache.like_Z,
-            cache.dot,
-            np.add,
-            np.copyto,
-        )
+        W, b, like_Z, dot = cache.W, cache.b, cache.like_Z, cache.dot
+        add, copyto = np.add, np.copyto
         to_Z = None if cache.Z is None else columns(cache.Z)
         is_one_column = like_Z.shape == b.shape
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import attrs
@@ -10,7 +9,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import positive
-from tinynet.optimizers.base import SMALLEST, BoundOptimizer
+from tinynet.optimizers.base import BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
 
@@ -43,7 +42,7 @@ class Adagrad(BoundOptimizer):
     epsilon: float = positive(1e-10)
 
     def largest_change(self, norm: float) -> float:
-        return self._at_most(norm / self.epsilon) if self.epsilon > SMALLEST else math.inf
+        return self._at_most(norm, self.epsilon)  # the divisor is at least epsilon
 
     def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
         blocks = self.blocks(params, grads, "sum_of_squares", scratch=2)

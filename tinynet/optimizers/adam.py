@@ -11,7 +11,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import flag, fraction, nonnegative, positive
-from tinynet.optimizers.base import SMALLEST, BoundOptimizer
+from tinynet.optimizers.base import BoundOptimizer, average
 from tinynet.schedules import Schedule, rate_field
 
 _COUNT, _ZERO = np.zeros((), np.int64), np.zeros(())
@@ -27,7 +27,7 @@ class _Moments(BoundOptimizer):
 
     def largest_change(self, norm: float) -> float:
         # v̂ is a mean of gradients, and divided by at least epsilon. In Nadam it is two such means.
-        return self._at_most(2 * norm / self.epsilon) if self.epsilon > SMALLEST else math.inf
+        return self._at_most(2 * norm, self.epsilon)
 
     @abstractmethod
     def bind_factors(self) -> Callable[[float, int], tuple[float, float]]:
@@ -51,10 +51,8 @@ class _Moments(BoundOptimizer):
             of_g.fill(of_gradient * root)
             added.fill(epsilon * root)
             for p, g, v, s, *largest, step, size in blocks:
-                v *= keep_v
-                v += np.multiply(g, add_v, step)
-                s *= keep_s
-                s += np.multiply(np.square(g, step), add_s, step)
+                average(v, keep_v, add_v, g, step)
+                average(s, keep_s, add_s, np.square(g, step), step)
                 if largest:
                     s = np.maximum(largest[0], s, out=largest[0])
                 np.multiply(v, of_v, step)

@@ -21,7 +21,7 @@ from tinynet.schedules import Schedule
 
 _BLOCK = 1 << 16  # numbers: more than for activations, as a rule makes fewer passes over a block
 # An epsilon above this is no subnormal number in float32 times what a rule multiplies it by.
-SMALLEST = 1e-20
+_SMALLEST_EPSILON = 1e-20
 # With a larger rate, the rate times a gradient, or divided by 1 - beta1, may be infinite in float32
 # though the step is finite. Gradients whose squares are 0 in float32 may make large steps too.
 _LARGE_RATE = 1e10
@@ -231,15 +231,16 @@ class Optimizer(Registered, ABC):
         """
         return math.inf
 
-    def _at_most(self, norm: float) -> float:
-        """Return the rate times `norm`, or infinity if rate or decay may make parameters large.
+    def _at_most(self, norm: float, epsilon: float = 1.0) -> float:
+        """Return rate · norm / epsilon, or infinity if that may not be a bound of a step.
 
-        It is at least `norm` itself, a bound of what a rule multiplies by the rate, because that
-        has to be finite too.
+        A rate below 1 counts as 1, because what a rule multiplies by the rate has to be finite too.
         """
         rate = self.rate()
-        is_bounded = abs(rate) < _LARGE_RATE and 0 <= rate * self.weight_decay <= 1
-        return max(abs(rate), 1.0) * norm if is_bounded else math.inf
+        is_bounded = abs(rate) < _LARGE_RATE and epsilon > _SMALLEST_EPSILON
+        if not is_bounded or not 0 <= rate * self.weight_decay <= 1:
+            return math.inf
+        return max(abs(rate), 1.0) * norm / epsilon
 
     def number(self) -> int:
         """Return the number of the current step, from 1."""
@@ -370,3 +371,9 @@ def _wrong_shapes(params: Array, grads: Array, expected: str) -> ShapeError:
     flat = "params.reshape(-1) and grads.reshape(-1)"
     fix = flat if params.size == grads.size else "one gradient for each parameter"
     return ShapeError(f"{shapes}, expected {expected}. Pass {fix}.")
+
+
+def average(mean: Array, keep: Array, add: Array, values: Array, out: Array) -> None:
+    """Compute mean ← keep · mean + add · values in place; `out` may be `values`."""
+    mean *= keep
+    mean += np.multiply(values, add, out)

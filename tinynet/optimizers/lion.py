@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import fraction
-from tinynet.optimizers.base import BoundOptimizer
+from tinynet.optimizers.base import BoundOptimizer, average
 from tinynet.schedules import Schedule, rate_field
 
 
@@ -61,7 +61,6 @@ class Lion(BoundOptimizer):
                 np.multiply(v, keep, mean)
                 mean += np.multiply(g, add, step)
                 p -= np.multiply(np.sign(mean, step), factor, step)
-                v *= keep_in_v
-                v += np.multiply(g, add_to_v, step)
+                average(v, keep_in_v, add_to_v, g, step)
 
         return move

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import attrs
@@ -10,7 +9,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, scalars
 from tinynet._support.fields import fraction, positive
-from tinynet.optimizers.base import SMALLEST, BoundOptimizer
+from tinynet.optimizers.base import BoundOptimizer, average
 from tinynet.schedules import Schedule, rate_field
 
 
@@ -55,8 +54,7 @@ class RMSprop(BoundOptimizer, name="rmsprop"):
 
     def largest_change(self, norm: float) -> float:
         # The quotient is divided by at least epsilon, and v sums up quotients as in SGD.
-        largest = norm / (self.epsilon * (1 - self.momentum))
-        return self._at_most(largest) if self.epsilon > SMALLEST else math.inf
+        return self._at_most(norm / (1 - self.momentum), self.epsilon)
 
     def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
         has_mean, has_velocity = self.centered, bool(self.momentum)
@@ -69,12 +67,10 @@ class RMSprop(BoundOptimizer, name="rmsprop"):
         def move(rate: float) -> None:
             factor.fill(rate)
             for p, g, s, *others, step, root in blocks:
-                s *= keep
-                s += np.multiply(np.square(g, step), add, step)
+                average(s, keep, add, np.square(g, step), step)
                 if has_mean:
                     mean = others[0]
-                    mean *= keep
-                    mean += np.multiply(g, add, step)
+                    average(mean, keep, add, g, step)
                     np.subtract(s, np.square(mean, root), root)
                     np.maximum(root, 0, out=root)  # after many equal gradients, rounding gives less
                 np.sqrt(root if has_mean else s, root)
