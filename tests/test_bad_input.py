@@ -321,6 +321,44 @@ def test_the_first_overflow_is_named(where):
         model.fit(1 + X**2, Y, SGD(1e-3), batch_size=None)
 
 
+class OfSums(tn.Layer):
+    """A custom layer that shows in a row what is not finite in A_prev."""
+
+    def scratch(self, input_shape, m):
+        return {"sums": (m,)}
+
+    def probe(self, cache):
+        return cache.sums
+
+    def forward(self, A_prev, cache):
+        return np.multiply(A_prev, A_prev.sum(axis=0, out=cache.sums) > 0, out=cache.Z)
+
+    def back(self, dZ, cache):
+        return dZ
+
+
+FIRST_LAYERS = [
+    Dense(3, "relu"), Dense(1, "sigmoid"), tn.BatchNorm(activation="sigmoid"), tn.LayerNorm(),
+    tn.LayerNorm(over="example"), tn.Activate("relu"), tn.Dropout(0.5),
+    tn.Residual([Dense(4, "relu")]), OfSums(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("layer", FIRST_LAYERS, ids=repr)
+def test_no_entry_of_X_is_overlooked(layer, bad):
+    """Wherever one entry is not finite it is found, in training or not, and one after the other."""
+    good = np.random.default_rng(3).standard_normal((4, 5)).astype(np.float32)
+    model = Sequential([layer, Dense(1)], inputs=4, seed=1)
+    for at in np.ndindex(good.shape):
+        X = good.copy()
+        X[at] = bad
+        for training in (False, True, True, False):
+            assert np.isfinite(model.forward(good, training)).all()
+            with raises(NonFiniteError, f"X[{at[0]}, {at[1]}] is {bad}"):
+                model.forward(X, training)
+
+
 def test_numbers_beyond_the_dtype():
     """What is finite in float64 is not found where it was passed, so there is another remedy."""
     X, Y = np.array([[1.0, 1e39]]), np.ones((1, 2))

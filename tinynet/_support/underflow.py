@@ -32,14 +32,16 @@ def log_smallest(dtype: np.dtype[Any], least: float = 1.0) -> float:
     return float(np.log(limits.tiny)) + math.log(least * (4 if dtype.itemsize == 8 else 1.01))
 
 
-def exp(x: Array, out: Array | None = None, least: float = 1.0) -> Array:
-    """Return exp(x), with 0 where that is below `least` times the smallest normal number.
+def exp(x: Array, least: float = 1.0) -> Array:
+    """Return exp(x), with 0 where that is below `least` times the smallest normal number."""
+    return exp_above(log_smallest(x.dtype, least), x) if has_floats(x) else np.exp(x)
+
+
+def exp_above(limit: float, x: Array, out: Array | None = None) -> Array:
+    """Return exp(x) where x is at least `limit`, as from `log_smallest`, and 0 elsewhere.
 
     An exponential that counts as 0 is not computed: NumPy would take long for it.
     """
-    if not _has_floats(x):
-        return np.exp(x, out=out)
-    limit = log_smallest(x.dtype, least)
     if x.item(x.argmin()) >= limit:  # np.min takes up to three times as long
         return np.exp(x, out)
     if out is None:
@@ -60,16 +62,16 @@ def _exp_or_zero(x: Array, limit: float, out: Array) -> Array:
 
 def at_most(x: Array, limit: float) -> Array:
     """Return the smaller one of x and `limit`; that is x itself where all of x is smaller."""
-    if not _has_floats(x):
+    if not has_floats(x):
         return np.minimum(x, limit)
     return x if x.item(x.argmax()) <= limit else np.minimum(x, constant(limit, x))
 
 
 def positive_part(x: Array) -> Array:
     """Return the larger one of x and 0."""
-    return np.maximum(x, constant(0, x) if _has_floats(x) else 0)
+    return np.maximum(x, constant(0, x) if has_floats(x) else 0)
 
 
-def _has_floats(x: Array) -> bool:
+def has_floats(x: Array) -> bool:
     """Return whether x is an array of floats; it may be a number, or an array of dual numbers."""
     return type(x) is np.ndarray and x.dtype.kind == "f" and x.size > 0 and x.ndim > 0

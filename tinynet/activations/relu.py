@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from tinynet._support.arrays import FEW, Array, expect_one_shape, scalar
-from tinynet._support.quiet import quiet
-from tinynet.activations.base import UNLIMITED, Activation
+from tinynet.activations.base import UNLIMITED, Activation, Back, BoundActivation, Forward
 
 
 class Identity(Activation):
@@ -29,7 +28,7 @@ class Identity(Activation):
         return dA if out is dA else np.positive(dA, out=out)
 
 
-class ReLU(Activation):
+class ReLU(BoundActivation):
     r"""A = max(Z, 0) (Nair and Hinton 2010); the slope at 0 counts as 0.
 
     `back` expects the A that `forward` gives.
@@ -41,15 +40,21 @@ class ReLU(Activation):
     init = "he_average"
     range = (0.0, math.inf)
 
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
-        if type(Z) is np.ndarray and Z.size < FEW:
-            return np.maximum(Z, scalar(0, Z.dtype), out=out)
-        A = np.empty_like(Z) if out is None else out
-        A.fill(0)  # of many numbers, np.maximum of two arrays is twice as fast
-        return np.maximum(Z, A, out=A)
+    def bind_forward(self, Z: Array, out: Array | None) -> Forward:
+        maximum, zero = np.maximum, scalar(0, Z.dtype)
+        if type(Z) is not np.ndarray or Z.size < FEW:
+            return lambda Z: maximum(Z, zero, out=out)
 
-    @quiet
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        if out is None:
-            expect_one_shape(dA=dA, Z=Z, A=A)
-        return np.multiply(dA, np.sign(A, out), out)  # A is at least 0: its sign is the slope
+        def forward(Z: Array) -> Array:
+            A = np.empty_like(Z) if out is None else out
+            A.fill(0)  # of many numbers, np.maximum of two arrays is twice as fast
+            return maximum(Z, A, out=A)
+
+        return forward
+
+    def bind_back(self, A: Array, out: Array | None) -> Back:
+        # A is at least 0, so its sign is the slope. Of many numbers, A > 0 takes half the time.
+        multiply, sign, greater = np.multiply, np.sign, np.greater
+        if A.size < FEW:
+            return lambda dA, Z, A: multiply(dA, sign(A, out), out)
+        return lambda dA, Z, A: multiply(dA, greater(A, 0, out), out)

@@ -10,10 +10,10 @@ from tinynet._support.arrays import Array, expect_one_shape, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.quiet import quiet
 from tinynet._support.underflow import exp, positive_part
-from tinynet.activations.base import Activation
+from tinynet.activations.base import Activation, Back, BoundActivation, Forward
 
 
-class Sigmoid(Activation):
+class Sigmoid(BoundActivation):
     r"""A = 1 / (1 + exp(-Z)), and dZ = dA · A · (1 - A) (Rumelhart, Hinton and Williams 1986).
 
     >>> Sigmoid().forward(np.array([[0.0, -1000.0, 1000.0]]))
@@ -22,21 +22,27 @@ class Sigmoid(Activation):
 
     range = (0.0, 1.0)
 
-    @quiet  # where A is 0, exp(-Z) is infinite, as it should be
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
-        E = np.negative(Z, out)
-        to = None if E.size == 1 else out  # in place NumPy takes three times as long for one number
-        return np.reciprocal(np.add(np.exp(E, to), scalar(1, E.dtype), to), out)
+    def bind_forward(self, Z: Array, out: Array | None) -> Forward:
+        negative, exp, add, reciprocal = np.negative, np.exp, np.add, np.reciprocal
+        one = scalar(1, Z.dtype)
+        # In place NumPy takes three times as long for a single number.
+        to = None if out is None or out.size == 1 else out
 
-    @quiet
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        if out is None:
-            expect_one_shape(dA=dA, Z=Z, A=A)
-        rest = np.subtract(scalar(1, A.dtype), A, out)
-        return np.multiply(dA, np.multiply(A, rest, out), out)
+        def forward(Z: Array) -> Array:  # where A is 0, exp(-Z) is infinite, as it should be
+            return reciprocal(add(exp(negative(Z, out), to), one, to), out)
+
+        return forward
+
+    def bind_back(self, A: Array, out: Array | None) -> Back:
+        multiply, subtract, one = np.multiply, np.subtract, scalar(1, A.dtype)
+
+        def back(dA: Array, Z: Array, A: Array) -> Array:
+            return multiply(dA, multiply(A, subtract(one, A, out), out), out)
+
+        return back
 
 
-class Tanh(Activation):
+class Tanh(BoundActivation):
     r"""A = tanh(Z), and dZ = dA · (1 - A²) (LeCun and others 1998).
 
     >>> Tanh().forward(np.array([[-1000.0, 0.0, np.log(2.0)]])).round(12)
@@ -45,16 +51,17 @@ class Tanh(Activation):
 
     range = (-1.0, 1.0)
 
-    @quiet
-    def forward(self, Z: Array, out: Array | None = None) -> Array:
-        return np.tanh(Z, out)
+    def bind_forward(self, Z: Array, out: Array | None) -> Forward:
+        tanh = np.tanh
+        return lambda Z: tanh(Z, out)
 
-    @quiet
-    def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        if out is None:
-            expect_one_shape(dA=dA, Z=Z, A=A)
-        square = np.multiply(A, A, out)
-        return np.multiply(dA, np.subtract(scalar(1, A.dtype), square, out), out)
+    def bind_back(self, A: Array, out: Array | None) -> Back:
+        multiply, subtract, one = np.multiply, np.subtract, scalar(1, A.dtype)
+
+        def back(dA: Array, Z: Array, A: Array) -> Array:
+            return multiply(dA, subtract(one, multiply(A, A, out), out), out)
+
+        return back
 
 
 class HardSigmoid(Activation):

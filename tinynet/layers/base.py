@@ -183,6 +183,14 @@ class Layer(Registered, ABC):
         """
         return {}
 
+    def probe(self, cache: Cache) -> Array:
+        """Return an array that a pass fills, and in which something is not finite if A_prev is not.
+
+        By default it is all of Z. A model looks there for what is not finite in X, so a smaller
+        array takes less time. A layer that has one in training alone asks ``cache.training``.
+        """
+        return cache.Z
+
     @property
     def is_penalized(self) -> bool:
         """Whether `penalty` can be other than 0; the others are not called."""

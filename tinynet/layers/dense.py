@@ -68,6 +68,9 @@ class Dense(BoundLayer, Weighted):
         arrays: dict[str, Shape] = {"like_Z": (self.units, math.prod(input_shape[1:]) * m)}
         return arrays | ({"l2_W": self.parameters(input_shape)["W"].shape} if self.l2 else {})
 
+    def probe(self, cache: Cache) -> Array:
+        return cache.Z[0]  # one unit sees every number of A_prev
+
     # Positions count as examples: of higher shape, arrays are taken as columns (n, positions · m).
     # ``dot`` is the product of np.matmul with a third of its cost a call. The last argument of a
     # call is where the result goes: without "out=" a small layer is 4 % faster.

@@ -17,8 +17,8 @@ from tinynet._support.communicator import SharedBatch
 from tinynet._support.quiet import switch_back, switch_off, within
 from tinynet._support.random import Random
 from tinynet.activations import Activation, Identity
-from tinynet.errors import ShapeError
-from tinynet.layers import Dense
+from tinynet.activations.base import bound_activation
+from tinynet.errors import NonFiniteError, ShapeError
 from tinynet.layers.base import bound
 from tinynet.losses import Loss
 from tinynet.model.place import PlacedLayer, takes_indices
@@ -38,8 +38,11 @@ class Chain:
         self._back: list[tuple[Any, ...]] = []
         for layer, cache in links:
             forward, back = bound(layer.layer, cache)
-            self._forward.append((forward, layer.activate, cache))
-            self._back.insert(0, (layer.activation_back, back, cache))
+            activate, activation_back = bound_activation(
+                layer.layer.activation, cache.Z, cache.A, vars(cache).get("dZ")
+            )
+            self._forward.append((forward, activate, cache))
+            self._back.insert(0, (activation_back, back, cache))
         self.training = False
         self.rng: Random | None = None
         self.shared: SharedBatch | None = None
@@ -67,7 +70,7 @@ class Chain:
             Z = forward(A, cache)
             if Z is not cache.Z:
                 Z = into(cache.Z, Z, "The Z that forward returns", cache.where)
-            A = activate(Z, out=cache.A)
+            A = activate(Z)
             if A is not cache.A:
                 A = into(cache.A, A, "The A that the activation returns", cache.where)
         self.has_forward = True
@@ -82,7 +85,7 @@ class Chain:
             if dZ is None:
                 if cache.dA is not dA:
                     cache.dA = dA
-                dZ = activation_back(dA, cache.Z, cache.A, out=cache.dZ)
+                dZ = activation_back(dA, cache.Z, cache.A)
                 if dZ is not cache.dZ:
                     dZ = into(cache.dZ, dZ, "The dZ that the activation returns", cache.where)
             dA = back(dZ, cache)
@@ -176,7 +179,8 @@ class InnerChain(Chain):
             self.dA_prev = np.empty(self.input_shape, dA.dtype)
         vars(self.first)["dA_prev"] = self.dA_prev if input_gradient else None
         if self.ends_in_identity:  # one array for dA and dZ: nothing is copied
-            vars(self.last)["dZ"] = dA = np.ascontiguousarray(dA)
+            dA = dZ = np.ascontiguousarray(dA)
+            vars(self.last).update(dA=dA, dZ=dZ)
         dA_prev = super().back(dA, dZ)
         return dA_prev if input_gradient else None
 
@@ -210,22 +214,23 @@ class ModelChain(Chain):
     """
 
     def __init__(
-        self, layers: Sequence[PlacedLayer], caches: Sequence[Cache], output: Output | None, m: int
+        self,
+        layers: Sequence[PlacedLayer],
+        caches: Sequence[Cache],
+        output: Output | None,
+        state: Array,
+        m: int,
     ) -> None:
         super().__init__(layers, caches)
-        self.m, self.shape = m, (*layers[0].input_shape, m)
+        self.m, self.shape, self.state = m, (*layers[0].input_shape, m), state
         self.has_positions = len(self.shape) > 2
         self.takes_indices = takes_indices(layers[0].layer)
         self.ordered_X: Array | None = None
         if output is not None:
             self.output = output
         self.first, self.last = caches[0], caches[-1]
-        # One unit of Dense sees every input, so one row of Z[1] shows what is not finite in X. Its
-        # sum of squares, or its one number, is finite only if every number is.
-        self.probes_row = isinstance(layers[0].layer, Dense) and self.first.Z.ndim == 2
-        self.probe = probe = self.first.Z[0] if self.probes_row else self.first.Z
-        squares = probe.dot if m <= ON_ONE_THREAD else sum_of_squares
-        self.probed = probe.item if m == 1 else functools.partial(squares, probe)
+        self.probed: Callable[[], Any]
+        self._choose_probe()
         self.targets: Array | None = None  # of the last backward pass, and their weights
         self.weights: Array | None = None
         self.checked_targets: Array | None = None  # since the last forward pass
@@ -236,17 +241,44 @@ class ModelChain(Chain):
         self.checked_targets = None
         if self.has_positions and not X.flags.c_contiguous:
             X = self.in_order(X)
+        state = self.state.copy() if training and self.state.size else None
         flags = switch_off()  # what is not finite is looked for here
         try:
             A = self.forward(X, training, rng)
-            looks_finite = self.probes_row and math.isfinite(self.probed())
-            if not looks_finite and not all_finite(self.probe):
-                self.has_forward = False
-                check_finite("X", X)
-                self.has_forward = True
+            if not math.isfinite(self.probed()) and not all_finite(self.probe):
+                self._check_input(X, state)
             return A
         finally:
             switch_back(flags)
+
+    def _check_input(self, X: Array, state: Array | None) -> None:
+        """Refuse an X that is not finite, and undo what the pass has done to the state."""
+        try:
+            check_finite("X", X)
+        except NonFiniteError:
+            self.has_forward = False
+            if state is not None:
+                np.copyto(self.state, state)
+            raise
+
+    def set_mode(
+        self, training: bool, rng: Random | None, shared: SharedBatch | None = None
+    ) -> None:
+        super().set_mode(training, rng, shared)
+        self._choose_probe()
+
+    def _choose_probe(self) -> None:
+        """Look where the first layer shows what is not finite in X.
+
+        The sum of squares there, or the one number, is finite only if every number is.
+        """
+        self.probe = probe = self.layers[0].layer.probe(self.first)
+        if probe.size == 1:
+            self.probed = probe.item
+        elif probe.ndim == 1 and probe.size <= ON_ONE_THREAD:
+            self.probed = functools.partial(probe.dot, probe, np.empty((), probe.dtype))
+        else:
+            self.probed = lambda: sum_of_squares(probe.ravel("K"))
 
     def in_order(self, X: Array) -> Array:
         """Return a copy of X in C order, as layers read images and sequences fastest."""

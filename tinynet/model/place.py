@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tinynet._support.arrays import Array, Shape
-from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
@@ -39,8 +38,6 @@ class PlacedLayer:
         self.penalty = layer.penalty
         self.is_penalized = layer.is_penalized
         self.is_frozen = False  # then it goes forward as outside training
-        self.activate = with_out(layer.activation.forward)
-        self.activation_back = with_out(layer.activation.back)
 
     @property
     def arrays(self) -> dict[str, Array]:

@@ -112,7 +112,7 @@ class Storage:
             while len(self._chains) >= _BATCH_SIZES:
                 del self._chains[next(iter(self._chains))]
             caches = self._new_caches(self.layers, m, goes_back=True)
-            chain = self._chains[m] = ModelChain(self.layers, caches, self.output, m)
+            chain = self._chains[m] = ModelChain(self.layers, caches, self.output, self.state, m)
             self._filled = {id(self.values), id(self.summed)}
             for each in self._chains.values():
                 for _, cache in each.all_links():
@@ -163,7 +163,7 @@ class Storage:
     def private_chain(self, m: int) -> ModelChain:
         """Return a chain that nobody else has, to go forward only."""
         caches = self._new_caches(self.layers, m, goes_back=False)
-        return ModelChain(self.layers, caches, self.output, m)
+        return ModelChain(self.layers, caches, self.output, self.state, m)
 
     @functools.cached_property
     def idle_examples(self) -> int:

@@ -289,7 +289,8 @@ def _likely_mistake(activation: Activation, Z: Array, dA: Array, dZ: Array, slop
 
 def _inherited_back(activation: Activation) -> str:
     kinds = type(activation).__mro__
-    forward, back = (next(c for c in kinds if name in vars(c)) for name in ("forward", "back"))
+    forward = next(c for c in kinds if vars(c).keys() & {"forward", "bind_forward"})
+    back = next(c for c in kinds if vars(c).keys() & {"back", "bind_back"})
     if back in (Activation, forward) or not issubclass(forward, back):
         return ""
     hint = "write your own, or back = tn.Activation.back to differentiate forward"
