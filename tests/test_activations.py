@@ -9,9 +9,10 @@ import pytest
 from helpers import registered
 from messages import raises
 
+import tinynet as tn
 from tinynet import Activation
 from tinynet._support.blocks import with_out
-from tinynet.activations import SELU
+from tinynet.activations import SELU, Sigmoid, Softmax
 from tinynet.errors import ShapeError
 
 PRECISE = decimal.Context(prec=60, Emin=-999999, Emax=999999)
@@ -163,10 +164,59 @@ def test_softmax(dtype):
             [float(exp(Decimal(z)) / total) for z, total in zip(zs, sums, strict=True)]
             for zs in columns
         ]
-    A = Activation.get("softmax").forward(columns.astype(dtype))
-    assert dtype == A.dtype
-    np.testing.assert_array_max_ulp(np.array(expected, dtype), A, maxulp=4)
-    np.testing.assert_allclose(np.ones(6), A.sum(axis=0), rtol=4 * np.finfo(dtype).eps)
+    for out in (None, np.empty(columns.shape, dtype), np.empty(columns.shape[::-1], dtype).T):
+        A = Activation.get("softmax").forward(columns.astype(dtype), out=out)
+        assert dtype == A.dtype
+        np.testing.assert_array_max_ulp(np.array(expected, dtype), A, maxulp=4)
+        np.testing.assert_allclose(np.ones(6), A.sum(axis=0), rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("m", [1, 2, 5, 257, 5000])
+@pytest.mark.parametrize("n", [1, 2, 3, 16, 17])
+@both_dtypes
+def test_softmax_of_several_sizes(n, m, dtype):
+    """However the sum is computed, each column is that of its example, and sums to 1."""
+    Z = 5 * np.random.default_rng(n).standard_normal((n, m)).astype(dtype)
+    E = np.exp(Z.astype(np.longdouble))
+    A = Activation.get("softmax").forward(Z, out=np.empty_like(Z))
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(E / E.sum(axis=0), A, rtol=32 * eps)
+    np.testing.assert_allclose(np.ones(m), A.sum(axis=0), rtol=(n + 2) * eps)
+
+
+@pytest.mark.parametrize("parent", [tn.activations.ReLU, Sigmoid, tn.activations.Tanh, Softmax])
+def test_subclass_of_what_a_model_binds(parent):
+    """A model calls the `forward` or the `back` of a subclass, and binds the other one."""
+
+    class Shifted(parent, name="shifted"):
+        def forward(self, Z):
+            return super().forward(Z + 1)
+
+    class Negated(parent, name="negated"):
+        def back(self, dA, Z, A):
+            return -super().back(dA, Z, A)
+
+    X = np.random.default_rng(1).standard_normal((3, 4))
+    Y = np.eye(3)[:, [0, 1, 2, 0]]
+    found = {}
+    for activation in (parent(), Shifted(), Negated()):
+        model = tn.Sequential(
+            [tn.Dense(3, activation), tn.Dense(3)],
+            "mean_squared_error",
+            inputs=3,
+            dtype="float64",
+            seed=1,
+        )
+        model.forward(X)
+        model.back(Y)
+        found[type(activation)] = model
+    shifted, negated = found[Shifted], found[Negated]
+    np.testing.assert_array_equal(parent().forward(shifted.Z[1] + 1), shifted.A[1])
+    np.testing.assert_array_equal(
+        parent().back(shifted.dA[1], shifted.Z[1], shifted.A[1]), shifted.dZ[1]
+    )
+    np.testing.assert_array_equal(found[parent].A[1], negated.A[1])
+    np.testing.assert_array_equal(-found[parent].dZ[1], negated.dZ[1])
 
 
 @pytest.mark.parametrize("shape", [(3, 1), (3,)])
