@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,23 +96,32 @@ class Optimizer(Registered, ABC):
         """
         flags = switch_off()
         try:
-            if self.clip_norm is not None or self.clip_value is not None:
-                grads = self._clipped(grads)
             memory = self.memory
-            number, known = int(memory.get("t", _ZERO)) + 1 if memory else 1, len(memory)
-            if self.weight_decay:
-                self._decay_and_apply(params, grads, decaying)
-            else:
+            known = len(memory)
+            number = int(memory.get("t", _ZERO)) + 1 if known else 1
+            if self._only_applies:
                 self.apply(params, grads)
+            else:
+                self._prepare_and_apply(params, grads, decaying)
             if memory:
                 self._count(number, is_new=len(memory) > known)
         finally:
             switch_back(flags)
 
-    def _decay_and_apply(
+    @functools.cached_property
+    def _only_applies(self) -> bool:
+        """Whether a step neither clips nor decays, so that nothing comes before `apply`."""
+        return self.clip_norm is None and self.clip_value is None and not self.weight_decay
+
+    def _prepare_and_apply(
         self, params: Array, grads: Array, decaying: Sequence[Array] | None
     ) -> None:
-        """Decay and apply; a rule for flat vectors leaves other arrays as they were."""
+        """Clip, decay and apply; a rule for flat vectors leaves other arrays as they were."""
+        if self.clip_norm is not None or self.clip_value is not None:
+            grads = self._clipped(grads)
+        if not self.weight_decay:
+            self.apply(params, grads)
+            return
         before = None if params.ndim == 1 else params.copy()
         self._decay(params, grads, decaying)
         try:
@@ -315,6 +325,8 @@ class BoundOptimizer(Optimizer):
     That saves a tenth of the time of a step of a small network. A subclass defines `bind`.
     """
 
+    learning_rate: Any
+
     @abstractmethod
     def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
         """Return a function that moves `params` for a learning rate.
@@ -324,11 +336,12 @@ class BoundOptimizer(Optimizer):
         """
 
     def apply(self, params: Array, grads: Array) -> None:
-        rate = self.rate()
-        last = self._scratch.get("bound")
-        if last is None or not last.is_of(params, grads, self.memory):
+        last, memory, rate = self._scratch.get("bound"), self.memory, self.learning_rate
+        if memory or rate.__class__ is not float:  # else there is no other rate than the setting
+            rate = self.rate()
+        if last is None or not last.is_of(params, grads, memory):
             move = self.bind(params, grads)
-            self._scratch["bound"] = last = _Bound(params, grads, [*self.memory.items()], move)
+            self._scratch["bound"] = last = _Bound(params, grads, [*memory.items()], move)
         last.value(rate)
 
 

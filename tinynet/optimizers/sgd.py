@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
@@ -57,12 +58,15 @@ class SGD(BoundOptimizer):
         factor = np.zeros((), params.dtype)  # an array: a number would be cast in every block
 
         if not self.momentum:
-            steps = self.blocks(params, grads)
+            steps, multiply, last_rate = self.blocks(params, grads), np.multiply, math.nan
 
             def move(rate: float) -> None:
-                factor.fill(rate * share)
+                nonlocal last_rate
+                if rate != last_rate:
+                    factor.fill(rate * share)
+                    last_rate = rate
                 for p, g, step in steps:
-                    p -= np.multiply(g, factor, step)
+                    p -= multiply(g, factor, step)
 
             return move
 
