@@ -1,6 +1,7 @@
 """The house: every import goes down, and a pass makes few calls in few files."""
 
 import ast
+import pkgutil
 import sys
 from pathlib import Path
 
@@ -113,6 +114,12 @@ def test_what_is_rarely_used_is_imported_later():
     families = "from tinynet._support.registry import FAMILIES"
     early = "[name for f in FAMILIES.values() for name in f.modules if name in sys.modules]"
     assert output_of("-c", f"import sys, tinynet; {families}; print({early})") == "[]\n"
+
+
+@pytest.mark.parametrize("room", [tn.files, tn.training], ids=lambda room: room.__name__)
+def test_a_room_names_its_modules(room):
+    """Modules that are imported later are attributes of their room, and `dir` names them."""
+    assert [module.name for module in pkgutil.iter_modules(room.__path__)] == dir(room)
 
 
 def test_ids_are_the_same_in_every_run(request):

@@ -371,7 +371,11 @@ import sys, numpy, attrs
 before = {{*sys.modules}}
 import tinynet as tn
 loaded = sys.modules.keys() - before
-assert "tinynet.files.archive" in loaded
+by_methods = {{"tinynet.files.archive", "tinynet.training.evaluation", "tinynet.training.fit"}}
+assert not by_methods & loaded, by_methods & loaded
+import tinynet.training.fit
+loaded = sys.modules.keys() - before
+assert by_methods <= loaded, by_methods - loaded
 only_files_need = {{"json", "zipfile", "tempfile", "zlib", "random"}}
 assert not only_files_need & loaded, only_files_need & loaded
 of_rules = {{"tinynet.schedules.rules", "tinynet.optimizers.adam", "csv"}}
@@ -386,7 +390,7 @@ assert load_digits is tn.datasets.load_digits
 
 
 def test_what_is_imported_later():
-    """What few or only files need is imported when it is first used; `dir` names it at once."""
+    """What few programs, or some methods, need is imported at first use; `dir` names it at once."""
     assert set(dir(tn)) >= {*LATER, "load_digits", "Sequential"}
     output_of("-c", IMPORTS)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -420,6 +424,7 @@ def test_auto(activation, name, variance):
     ("type('Adam', (tn.Optimizer,), {'apply': print})", "name 'adam' already belongs"),
     ("tn.optimizers.adam.Adam is tn.Adam and tn.callbacks.logs.__name__",
      "tinynet.training.callbacks.logs"),
+    ("tn.callbacks.Callback is tn.Callback and tn.History.__module__", "tinynet.training.history"),
     ("tn.optimizers.Adamm", "The nearest name is tn.optimizers.Adam."),
 ])  # fmt: skip
 def test_what_is_imported_later_is_found(expression, expected):

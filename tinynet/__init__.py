@@ -40,10 +40,6 @@ from tinynet.metrics import Metric
 from tinynet.optimizers import SGD, Optimizer
 from tinynet.schedules import Schedule
 from tinynet.sequential import Sequential
-from tinynet.training import callbacks
-from tinynet.training.callbacks import Callback
-from tinynet.training.history import History
-from tinynet.training.progress import ProgressBar
 
 if _TYPE_CHECKING:
     from typing import TypeAlias as _TypeAlias
@@ -71,7 +67,9 @@ if _TYPE_CHECKING:
         SimpleRNN,
     )
     from tinynet.optimizers import Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
+    from tinynet.training import callbacks
     from tinynet.training.callbacks import (
+        Callback,
         CSVLogger,
         EarlyStopping,
         Freeze,
@@ -79,6 +77,8 @@ if _TYPE_CHECKING:
         ModelCheckpoint,
         ReduceLROnPlateau,
     )
+    from tinynet.training.history import History
+    from tinynet.training.progress import ProgressBar
 
     # What NumPy's functions return is Any to a type checker, so a method may return it.
     Array: _TypeAlias = _NDArray[_Any] | _Any
@@ -88,6 +88,7 @@ resume = Sequential.resume
 
 # Imported when they are first used, because most programs do without.
 _MODULES_LATER = {
+    "callbacks": "tinynet.training.callbacks",
     "datasets": "tinynet.data.datasets",
     "exchange": "tinynet.exchange",
     "functional": "tinynet.functional",
@@ -105,9 +106,11 @@ _NAMES_LATER = {  # by the module that defines them
     ],
     "optimizers": ["Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop"],
     "training.callbacks": [
-        "CSVLogger", "EarlyStopping", "Freeze", "LearningRateLogger", "ModelCheckpoint",
-        "ReduceLROnPlateau",
+        "CSVLogger", "Callback", "EarlyStopping", "Freeze", "LearningRateLogger",
+        "ModelCheckpoint", "ReduceLROnPlateau",
     ],
+    "training.history": ["History"],
+    "training.progress": ["ProgressBar"],
 }  # fmt: skip
 
 __all__ = [

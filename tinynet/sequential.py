@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Never, Self
+from typing import TYPE_CHECKING, Any, Never, Self
 
 import numpy as np
 
+from tinynet import files, training
 from tinynet._support.arrays import Array
 from tinynet._support.communicator import Communicator
 from tinynet._support.elsewhere import unexpected
 from tinynet.data.sources import BATCH_SIZE, input_parts
-from tinynet.files import model as model_file
-from tinynet.files.archive import opened
-from tinynet.files.source import Source
 from tinynet.metrics import Measure, labels
 from tinynet.model.network import Network
 from tinynet.model.summary import Summary, one_line, summary
 from tinynet.optimizers import Optimizer
-from tinynet.training import checkpoint as checkpoints
-from tinynet.training import fit as training
-from tinynet.training.callbacks import Callback
-from tinynet.training.evaluation import outputs
-from tinynet.training.history import History
-from tinynet.training.tally import output_kind
+
+if TYPE_CHECKING:
+    from tinynet.files.source import Source
+    from tinynet.training.callbacks import Callback
+    from tinynet.training.history import History
 
 
 class Sequential(Network):
@@ -169,7 +166,7 @@ class Sequential(Network):
             "steps_per_epoch": steps_per_epoch, "checkpoint_every": checkpoint_every,
             "detect_anomaly": detect_anomaly,
         }  # fmt: skip
-        return training.fit(
+        return training.fit.fit(
             self, X, Y, optimizer, options, validation_data=validation_data, metrics=metrics,
             callbacks=callbacks, sample_weight=sample_weight, checkpoint=checkpoint,
             parallel=parallel,
@@ -241,7 +238,7 @@ class Sequential(Network):
         >>> history.epochs
         5
         """
-        return training.resume(
+        return training.fit.resume(
             cls, path, X, Y, validation_data=validation_data, metrics=metrics,
             callbacks=callbacks, sample_weight=sample_weight, epochs=epochs, optimizer=optimizer,
             verbose=verbose, parallel=parallel,
@@ -283,7 +280,7 @@ class Sequential(Network):
         >>> model.evaluate([[1.0, 2.0]], [[2.0, 5.0]], metrics=["r2"])["loss"]
         0.25
         """
-        return training.evaluate(
+        return training.fit.evaluate(
             self, X, Y, metrics, batch_size, sample_weight, steps_per_epoch, parallel
         )
 
@@ -317,8 +314,8 @@ class Sequential(Network):
         array([[2., 4.]], dtype=float32)
         """
         if parallel is None:
-            return outputs(self, *input_parts(self, X, batch_size))
-        return training.predict(self, X, batch_size, parallel)
+            return training.evaluation.outputs(self, *input_parts(self, X, batch_size))
+        return training.fit.predict(self, X, batch_size, parallel)
 
     def predict_labels(
         self,
@@ -353,7 +350,7 @@ class Sequential(Network):
         array([0, 1])
         """
         A = self.predict(X, batch_size, parallel)
-        threshold = output_kind(self).threshold if threshold is None else threshold
+        threshold = training.tally.output_kind(self).threshold if threshold is None else threshold
         return (threshold < A).astype(np.intp) if self.is_multilabel else labels(A, threshold)
 
     def summary(self) -> Summary:
@@ -371,7 +368,7 @@ class Sequential(Network):
         path : str, PathLike or binary file
             Where to write, as in ``model.save("net.npz")``.
         """
-        model_file.save(self, path)
+        files.model.save(self, path)
 
     @classmethod
     def load(cls, path: Source) -> Self:
@@ -395,9 +392,10 @@ class Sequential(Network):
         FileFormatError
             For any other file: ``tn.load("net.npy")``.
         """
-        with opened(path) as file:
-            model = model_file.read(file, cls)
-            file.expect_no_more(checkpoints.array_names(file))
+        with files.archive.opened(path) as file:
+            model = files.model.read(file, cls)
+            has_run = "run" in file.description
+            file.expect_no_more(training.checkpoint.array_names(file) if has_run else ())
         return model
 
     def __repr__(self) -> str:

@@ -1,1 +1,14 @@
 """Models in files: an archive of data only, replaced in one move."""
+
+from typing import TYPE_CHECKING
+
+from tinynet._support.later import later
+
+if TYPE_CHECKING:
+    from tinynet.files import archive, model
+
+__all__ = ["archive", "model", "replace", "source"]
+
+if not TYPE_CHECKING:
+    # Imported by the first model that is saved or loaded.
+    __getattr__, __dir__ = later(__name__, __all__, **dict.fromkeys(__all__, ()))

@@ -1,1 +1,17 @@
 """Training: the loop, callbacks, checkpoints, history."""
+
+from typing import TYPE_CHECKING
+
+from tinynet._support.later import later
+
+if TYPE_CHECKING:
+    from tinynet.training import checkpoint, evaluation, fit, tally
+
+__all__ = [
+    "callbacks", "checkpoint", "diagnostics", "draws", "evaluation", "fit", "history", "interrupt",
+    "joining", "loop", "mismatches", "nonfinite", "progress", "ranks", "run", "step", "tally",
+]  # fmt: skip
+
+if not TYPE_CHECKING:
+    # Imported by the first training, evaluation or prediction.
+    __getattr__, __dir__ = later(__name__, __all__, **dict.fromkeys(__all__, ()))

@@ -244,8 +244,8 @@ def _member(owner: str, name: str) -> str:
 
 
 def array_names(file: Archive) -> list[str]:
-    """Return the names of the arrays that belong to a run, if the file holds one."""
-    arrays = file.description["run"]["arrays"] if "run" in file.description else {}
+    """Return the names of the arrays that belong to the run of a file."""
+    arrays = file.description["run"]["arrays"]
     return [_member(owner, name) for owner, named in arrays.items() for name in named]
 
 
