@@ -23,18 +23,7 @@ from tinynet._version import __version__
 from tinynet.activations import Activation
 from tinynet.data.rows import Rows, open_rows
 from tinynet.initializers import Initializer
-from tinynet.layers import (
-    Activate,
-    BatchNorm,
-    Dense,
-    Dropout,
-    Flatten,
-    Layer,
-    LayerNorm,
-    Parameter,
-    Reshape,
-    Scratch,
-)
+from tinynet.layers import Dense, Layer, Parameter, Scratch
 from tinynet.losses import Loss
 from tinynet.metrics import Metric
 from tinynet.optimizers import SGD, Optimizer
@@ -53,15 +42,21 @@ if _TYPE_CHECKING:
     from tinynet.layers import (
         GRU,
         LSTM,
+        Activate,
         AveragePool2D,
+        BatchNorm,
         Bidirectional,
         Branches,
         Conv1D,
         Conv2D,
+        Dropout,
         Embedding,
+        Flatten,
         GlobalAveragePool,
+        LayerNorm,
         MaxPool2D,
         PReLU,
+        Reshape,
         Residual,
         SelfAttention,
         SimpleRNN,
@@ -100,9 +95,9 @@ _NAMES_LATER = {  # by the module that defines them
     "data.datasets": ["load_digits"],
     "data.frames": ["from_labels", "from_rows"],
     "layers": [
-        "GRU", "LSTM", "AveragePool2D", "Bidirectional", "Branches", "Conv1D", "Conv2D",
-        "Embedding", "GlobalAveragePool", "MaxPool2D", "PReLU", "Residual", "SelfAttention",
-        "SimpleRNN",
+        "GRU", "LSTM", "Activate", "AveragePool2D", "BatchNorm", "Bidirectional", "Branches",
+        "Conv1D", "Conv2D", "Dropout", "Embedding", "Flatten", "GlobalAveragePool", "LayerNorm",
+        "MaxPool2D", "PReLU", "Reshape", "Residual", "SelfAttention", "SimpleRNN",
     ],
     "optimizers": ["Adagrad", "Adam", "AdamW", "Lion", "Nadam", "RMSprop"],
     "training.callbacks": [

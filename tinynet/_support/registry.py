@@ -59,7 +59,8 @@ class Registered:
     __signature__ = _SignatureOfInit()
     family: ClassVar[str]
     plural: ClassVar[str]  # of the family, as entry points of plugins name it
-    modules: ClassVar[tuple[str, ...]] = ()  # of the library, imported when a name is not known yet
+    # Of the library, imported one after the other until a name is known.
+    modules: ClassVar[tuple[str, ...]] = ()
     registered_name: ClassVar[str]
     _classes: ClassVar[dict[str, type[Any]]]
 
@@ -248,8 +249,11 @@ def _has_abstract_methods(cls: type) -> bool:
 
 def _imported(family: type[Registered], name: str) -> type[Any]:
     """Return the class of this name from a module of the library, or else from a plugin."""
-    known = family.names()
-    return family._classes[name] if name in known else _import_plugin(family, name)
+    for module in family.modules:
+        importlib.import_module(module)
+        if name in family._classes:
+            return family._classes[name]
+    return _import_plugin(family, name)
 
 
 def _import_plugin(family: type[Registered], name: str) -> type[Any]:

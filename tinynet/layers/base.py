@@ -119,10 +119,12 @@ class Layer(Registered, ABC):
 
     family = "layer"
     modules = (
-        "tinynet.layers.attention", "tinynet.layers.bidirectional", "tinynet.layers.branches",
-        "tinynet.layers.convolution", "tinynet.layers.embedding", "tinynet.layers.gru",
-        "tinynet.layers.lstm", "tinynet.layers.pooling", "tinynet.layers.prelu",
-        "tinynet.layers.recurrent", "tinynet.layers.residual",
+        "tinynet.layers.dropout", "tinynet.layers.reshape", "tinynet.layers.batch_norm",
+        "tinynet.layers.layer_norm", "tinynet.layers.activate", "tinynet.layers.convolution",
+        "tinynet.layers.pooling", "tinynet.layers.attention", "tinynet.layers.bidirectional",
+        "tinynet.layers.branches", "tinynet.layers.embedding", "tinynet.layers.gru",
+        "tinynet.layers.lstm", "tinynet.layers.prelu", "tinynet.layers.recurrent",
+        "tinynet.layers.residual",
     )  # fmt: skip
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
