@@ -116,7 +116,7 @@ def test_what_is_rarely_used_is_imported_later():
     assert output_of("-c", f"import sys, tinynet; {families}; print({early})") == "[]\n"
 
 
-@pytest.mark.parametrize("room", [tn.files, tn.training], ids=lambda room: room.__name__)
+@pytest.mark.parametrize("room", [tn.data, tn.files, tn.training], ids=lambda room: room.__name__)
 def test_a_room_names_its_modules(room):
     """Modules that are imported later are attributes of their room, and `dir` names them."""
     assert [module.name for module in pkgutil.iter_modules(room.__path__)] == dir(room)

@@ -371,7 +371,7 @@ import sys, numpy, attrs
 before = {{*sys.modules}}
 import tinynet as tn
 loaded = sys.modules.keys() - before
-by_methods = {{"tinynet.files.archive", "tinynet.training.evaluation", "tinynet.training.fit"}}
+by_methods = {{"tinynet.data.sources", "tinynet.files.archive", "tinynet.training.fit"}}
 assert not by_methods & loaded, by_methods & loaded
 import tinynet.training.fit
 loaded = sys.modules.keys() - before
@@ -425,6 +425,7 @@ def test_auto(activation, name, variance):
     ("tn.optimizers.adam.Adam is tn.Adam and tn.callbacks.logs.__name__",
      "tinynet.training.callbacks.logs"),
     ("tn.callbacks.Callback is tn.Callback and tn.History.__module__", "tinynet.training.history"),
+    ("tn.Rows is tn.data.rows.Rows", "True"),
     ("tn.optimizers.Adamm", "The nearest name is tn.optimizers.Adam."),
 ])  # fmt: skip
 def test_what_is_imported_later_is_found(expression, expected):

@@ -21,7 +21,6 @@ from tinynet._support.cache import Cache
 from tinynet._support.later import later as _later
 from tinynet._version import __version__
 from tinynet.activations import Activation
-from tinynet.data.rows import Rows, open_rows
 from tinynet.initializers import Initializer
 from tinynet.layers import Dense, Layer, Parameter, Scratch
 from tinynet.losses import Loss
@@ -39,6 +38,7 @@ if _TYPE_CHECKING:
     from tinynet.data import datasets
     from tinynet.data.datasets import load_digits
     from tinynet.data.frames import from_labels, from_rows
+    from tinynet.data.rows import Rows, open_rows
     from tinynet.layers import (
         GRU,
         LSTM,
@@ -94,6 +94,7 @@ _MODULES_LATER = {
 _NAMES_LATER = {  # by the module that defines them
     "data.datasets": ["load_digits"],
     "data.frames": ["from_labels", "from_rows"],
+    "data.rows": ["Rows", "open_rows"],
     "layers": [
         "GRU", "LSTM", "Activate", "AveragePool2D", "BatchNorm", "Bidirectional", "Branches",
         "Conv1D", "Conv2D", "Dropout", "Embedding", "Flatten", "GlobalAveragePool", "LayerNorm",

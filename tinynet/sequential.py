@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Never, Self
 
 import numpy as np
 
-from tinynet import files, training
+from tinynet import data, files, training
 from tinynet._support.arrays import Array
 from tinynet._support.communicator import Communicator
 from tinynet._support.elsewhere import unexpected
-from tinynet.data.sources import BATCH_SIZE, input_parts
+from tinynet.data.batches import BATCH_SIZE
 from tinynet.metrics import Measure, labels
 from tinynet.model.network import Network
 from tinynet.model.summary import Summary, one_line, summary
@@ -314,7 +314,8 @@ class Sequential(Network):
         array([[2., 4.]], dtype=float32)
         """
         if parallel is None:
-            return training.evaluation.outputs(self, *input_parts(self, X, batch_size))
+            parts = data.sources.input_parts(self, X, batch_size)
+            return training.evaluation.outputs(self, *parts)
         return training.fit.predict(self, X, batch_size, parallel)
 
     def predict_labels(

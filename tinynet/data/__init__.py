@@ -1,1 +1,17 @@
 """Data: batches from memory, disk or a stream; weights; small data sets."""
+
+from typing import TYPE_CHECKING
+
+from tinynet._support.later import later
+
+if TYPE_CHECKING:
+    from tinynet.data import sources
+
+__all__ = [
+    "batches", "datasets", "digits", "disk", "frames", "rows", "sources", "split", "stream",
+    "weights",
+]  # fmt: skip
+
+if not TYPE_CHECKING:
+    # Imported by the first training, evaluation or prediction.
+    __getattr__, __dir__ = later(__name__, __all__, **dict.fromkeys(__all__, ()))

@@ -17,6 +17,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.communicator import Communicator
 from tinynet._support.random import Random
 
+BATCH_SIZE = 32  # of fit, by default
 _SAMPLE = 1024  # the most examples that metrics are tried on
 Batch: TypeAlias = "tuple[Array, Array, Array | None]"
 

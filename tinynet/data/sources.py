@@ -12,7 +12,7 @@ from tinynet._support.arrays import Array, Shape
 from tinynet._support.checks import check_finite, integer_or_none
 from tinynet._support.communicator import Communicator
 from tinynet._support.random import state_of
-from tinynet.data.batches import ArrayBatches, ArraySlices, Batch, Batches
+from tinynet.data.batches import BATCH_SIZE, ArrayBatches, ArraySlices, Batch, Batches
 from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import FileBatches, as_columns, by_examples, is_large_to_cast, on_disk
 from tinynet.data.split import divided, held_out
@@ -20,7 +20,6 @@ from tinynet.data.stream import FIT, RESUME, Caller, is_stream, stream_batches
 from tinynet.data.weights import example_weights
 from tinynet.model.network import Network
 
-BATCH_SIZE = 32  # of fit, by default
 # Where no training is done, by default: the examples at a time of a model that is not built.
 _PART = 1024
 
