@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
@@ -20,7 +19,6 @@ def output_kind(network: Network) -> OutputKind:
     return OutputKind(network.is_multilabel, loss.ignores, loss.threshold)
 
 
-@attrs.define(slots=False, eq=False, repr=False)
 class Tally:
     """What is measured batch by batch: the sum of the costs of all examples, and their number.
 
@@ -28,11 +26,10 @@ class Tally:
     several ranks, each has those of its parts of the batches.
     """
 
-    metrics: dict[str, Measure]
-    ranks: Ranks | None = None
-    cost_sum: float = 0.0
-    examples: int = 0
-    batches: dict[str, list[Array]] = attrs.field(factory=dict)  # the arrays by name: Y, A, w
+    def __init__(self, metrics: dict[str, Measure], ranks: Ranks | None = None) -> None:
+        self.metrics, self.ranks = metrics, ranks
+        self.cost_sum, self.examples = 0.0, 0
+        self.batches: dict[str, list[Array]] = {}  # the arrays by name: Y, A, w
 
     def keep(self, Y: Array, A: Array, w: Array | None) -> None:
         """Keep copies of a batch, for the metrics."""
