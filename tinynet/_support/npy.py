@@ -12,7 +12,7 @@ from tinynet._support.arrays import Shape
 _MAGIC = b"\x93NUMPY"
 _BYTES_OF_LENGTH = {(1, 0): 2, (2, 0): 4}  # by version of the format
 _LONGEST = 1 << 16  # bytes of a header
-_HEADER = re.compile(
+_HEADER = (
     rb"\{'descr': '([<|>=][A-Za-z]\d*)', 'fortran_order': (False|True), "
     rb"'shape': \(([0-9, ]*)\),? ?\} *\n?"
 )
@@ -31,7 +31,7 @@ def read_header(file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
     if version not in _BYTES_OF_LENGTH:
         raise ValueError(f"the version of its format is {version}, expected (1, 0) or (2, 0)")
     length = int.from_bytes(file.read(_BYTES_OF_LENGTH[version]), "little")
-    header = _HEADER.fullmatch(file.read(length)) if length <= _LONGEST else None
+    header = re.fullmatch(_HEADER, file.read(length)) if length <= _LONGEST else None
     if header is None:
         raise ValueError("its header is not that of an array of numbers")
     shape = tuple(map(int, re.findall(rb"\d+", header[3])))

@@ -43,7 +43,7 @@ _LONGEST_INTEGER = 40  # characters: a generator's state has numbers of 128 bits
 _LONGEST_NAME = 65_535  # bytes, of a member of a zip archive
 _LARGEST_NUMBER = 8  # bytes; what a long double has depends on the machine
 
-_MEMBER = re.compile(r"[\w.-]+\.npy")  # names no folder
+_MEMBER = r"[\w.-]+\.npy"  # names no folder
 _MAGIC = b"\x93NUMPY\x01\x00"
 _LOCAL_HEADER = 30  # bytes before a member's name
 
@@ -81,7 +81,7 @@ def _check_member(name: str, array: Array) -> None:
         expected = f"numbers or bool, of at most {_LARGEST_NUMBER} bytes each"
         raise TypeError(f"Array {shown(name)} has dtype {array.dtype}, expected {expected}.")
     file_name = f"{name}.npy"
-    if name == "description" or not _MEMBER.fullmatch(file_name):
+    if name == "description" or not re.fullmatch(_MEMBER, file_name):
         remedy = "Use letters, digits, and any of _ . -"
         raise ValueError(f"An array cannot be called {shown(name)} in a file. {remedy}")
     if len(file_name.encode()) > _LONGEST_NAME:
@@ -247,7 +247,7 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     end = 0
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
         name = info.filename.removesuffix(".npy")
-        is_array = _MEMBER.fullmatch(info.filename)
+        is_array = re.fullmatch(_MEMBER, info.filename)
         is_plain = not info.compress_type and info.compress_size == info.file_size
         expect(is_array, f"it has a member {info.filename!r}, expected arrays")
         expect(name not in members, f"it has two members called {name}")
