@@ -2,6 +2,9 @@
 
 import copy
 import pickle
+import sys
+import threading
+import types
 
 import attrs
 import numpy as np
@@ -395,6 +398,41 @@ def test_what_is_imported_later():
     output_of("-c", IMPORTS)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tn.nothing
+
+
+HALF_IMPORTED = """
+import halfway
+from tinynet import Activation
+
+class Late(Activation):
+    def forward(self, Z):
+        return helper(Z)
+
+halfway.defined.set()
+halfway.found.wait(0.2)
+
+def helper(Z):
+    return 2 * Z
+"""
+
+
+def test_a_class_is_found_once_its_module_is_imported(tmp_path, monkeypatch):
+    """A thread that asks for a class waits while another imports the module of it."""
+    halfway = types.ModuleType("halfway")
+    halfway.defined, halfway.found = threading.Event(), threading.Event()
+    monkeypatch.setitem(sys.modules, "halfway", halfway)
+    (tmp_path / "late.py").write_text(HALF_IMPORTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(Activation, "_classes", dict(Activation._classes))
+    monkeypatch.setattr(Activation, "modules", (*Activation.modules, "late"))
+    other = threading.Thread(target=Activation.get, args=["late"])
+    other.start()
+    assert halfway.defined.wait(10)
+    late = Activation.get("late")
+    halfway.found.set()
+    assert 6.0 == late.forward(3.0)
+    other.join()
+    del sys.modules["late"]
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ class Registered:
             described = {key: _decode(spec[key]) for key in spec if key not in _NAMING}
             fields = described | fields
         if isinstance(name, str):
-            kind = cls._classes.get(name) or _imported(cls, name)
+            kind = _class_of(cls, name)
             return kind(**kind._known(fields)) if fields else kind()
         expected = f"the name, config or instance of a tinynet {cls.family}"
         raise TypeError(f"{spec!r} is not {expected}.{cls._hint(spec)}")
@@ -247,13 +247,18 @@ def _has_abstract_methods(cls: type) -> bool:
     return any(getattr(getattr(cls, name), "__isabstractmethod__", False) for name in names)
 
 
-def _imported(family: type[Registered], name: str) -> type[Any]:
-    """Return the class of this name from a module of the library, or else from a plugin."""
+def _class_of(family: type[Registered], name: str) -> type[Any]:
+    """Return the class of this name, from a module of the library, or else from a plugin."""
     for module in family.modules:
-        importlib.import_module(module)
         if name in family._classes:
-            return family._classes[name]
-    return _import_plugin(family, name)
+            break
+        importlib.import_module(module)
+    kind = family._classes.get(name)
+    if kind is None:
+        return _import_plugin(family, name)
+    if kind.__module__ in family.modules:
+        importlib.import_module(kind.__module__)  # waits for a thread that is importing it
+    return kind
 
 
 def _import_plugin(family: type[Registered], name: str) -> type[Any]:
