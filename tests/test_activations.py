@@ -188,11 +188,11 @@ def test_softmax_of_several_sizes(n, m, dtype):
 def test_subclass_of_what_a_model_binds(parent):
     """A model calls the `forward` or the `back` of a subclass, and binds the other one."""
 
-    class Shifted(parent, name="shifted"):
+    class Shifted(parent, name="one_more"):
         def forward(self, Z):
             return super().forward(Z + 1)
 
-    class Negated(parent, name="negated"):
+    class Negated(parent, name="of_minus"):
         def back(self, dA, Z, A):
             return -super().back(dA, Z, A)
 
