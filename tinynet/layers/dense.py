@@ -96,7 +96,8 @@ class Dense(BoundLayer, Weighted):
 
     def bind_back(self, cache: Cache) -> Pass:
         W, dW, db, l2, dot, multiply = cache.W, cache.dW, cache.db, self.l2, cache.dot, np.multiply
-        W_T, (one_mth, mean) = W.T, cache.means
+        W_T, like_Z, (one_mth, mean) = W.T, cache.like_Z, cache.means
+        scales_dZ = like_Z.size < dW.size  # 1/m goes to the smaller array
         has_positions = cache.Z is not None and cache.Z.ndim > 2
         positions = math.prod(cache.Z.shape[1:-1]) if has_positions else 1
 
@@ -104,8 +105,8 @@ class Dense(BoundLayer, Weighted):
             A_prev, dA_prev = cache.A_prev, cache.dA_prev
             if has_positions:
                 dZ, A_prev = columns(dZ), columns(A_prev)
-            if dZ.size < dW.size:  # 1/m goes to the smaller array; dZ is public, so not in place
-                dot(multiply(dZ, one_mth, cache.like_Z), A_prev.T, dW)
+            if scales_dZ:  # not in place, because dZ is public
+                dot(multiply(dZ, one_mth, like_Z), A_prev.T, dW)
             else:
                 multiply(dot(dZ, A_prev.T, dW), one_mth, dW)
             dot(dZ, mean_column(cache, positions) if has_positions else mean, db)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import ON_ONE_THREAD, Array, all_finite, into, sum_of_squares
+from tinynet._support.arrays import ON_ONE_THREAD, Array, Shape, all_finite, into, sum_of_squares
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.checks import check_finite
@@ -222,13 +222,16 @@ class ModelChain(Chain):
         m: int,
     ) -> None:
         super().__init__(layers, caches)
-        self.m, self.shape, self.state = m, (*layers[0].input_shape, m), state
-        self.has_positions = len(self.shape) > 2
-        self.takes_indices = takes_indices(layers[0].layer)
+        self.m, self.state, input_shape = m, state, layers[0].input_shape
+        self.has_positions = len(input_shape) > 1
+        # The shape of an X that needs no check in the next pass: each pass checks indices.
+        has_indices = takes_indices(layers[0].layer)
+        self.checked_shape: Shape | None = None if has_indices else (*input_shape, m)
         self.ordered_X: Array | None = None
         if output is not None:
             self.output = output
         self.first, self.last = caches[0], caches[-1]
+        self.output_shape: Shape = self.last.A.shape
         self.probed: Callable[[], Any]
         self._choose_probe()
         self.targets: Array | None = None  # of the last backward pass, and their weights

@@ -92,8 +92,12 @@ class Network(LayerViews):
         chain = self.chain
         # X of the last pass has been checked, except its numbers, which every pass looks at. Its
         # shape may have been set to another one since then.
-        is_same = chain is not None and X is not None and X is chain.first.A_prev
-        if chain is None or not is_same or X.shape != chain.shape or chain.takes_indices:
+        if (
+            chain is None
+            or X is None
+            or X is not chain.first.A_prev
+            or X.shape != chain.checked_shape
+        ):
             X = self.check_inputs(X)
             chain = self.use_chain(X.shape[-1])
             if self.storage.holds(X):  # X may be an array that a pass returned
@@ -293,7 +297,7 @@ class Network(LayerViews):
         if chain.last.A_prev is None:
             message = "The last layer has had no forward pass. Call model.forward(X) first."
             raise NotBuiltError(message)
-        if Y is not chain.targets or Y is None or Y.shape != chain.last.A.shape:
+        if Y is not chain.targets or Y is None or Y.shape != chain.output_shape:
             Y = self._targets(Y, chain.last.A)  # it is not the array of the last pass
         if Y is not chain.checked_targets:
             chain.check_targets(Y)
