@@ -24,6 +24,7 @@ from tinynet.losses import Loss
 from tinynet.model.place import PlacedLayer, takes_indices
 
 _FEW = 4096  # numbers: it takes less time to compare so few targets than to check them
+_SUMMED_BY_PYTHON = 8  # numbers: for so few NumPy takes longer
 
 
 class Chain:
@@ -273,15 +274,17 @@ class ModelChain(Chain):
     def _choose_probe(self) -> None:
         """Look where the first layer shows what is not finite in X.
 
-        The sum of squares there, or the one number, is finite only if every number is.
+        The sum there, or the sum of squares, is finite only if every number is.
         """
         self.probe = probe = self.layers[0].layer.probe(self.first)
         if probe.size == 1:
             self.probed = probe.item
-        elif probe.ndim == 1 and probe.size <= ON_ONE_THREAD:
-            self.probed = functools.partial(probe.dot, probe, np.empty((), probe.dtype))
-        else:
+        elif probe.ndim > 1 or probe.size > ON_ONE_THREAD:
             self.probed = lambda: sum_of_squares(probe.ravel("K"))
+        elif probe.size <= _SUMMED_BY_PYTHON:
+            self.probed = lambda: sum(probe.tolist())
+        else:
+            self.probed = functools.partial(probe.dot, probe, np.empty((), probe.dtype))
 
     def in_order(self, X: Array) -> Array:
         """Return a copy of X in C order, as layers read images and sequences fastest."""

@@ -7,7 +7,7 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import attrs
 import numpy as np
@@ -345,13 +345,15 @@ class BoundOptimizer(Optimizer):
         last.value(rate)
 
 
-class _Bound(NamedTuple):
+class _Bound:
     """What was made for these vectors and slots of the memory, and holds views of them."""
 
-    params: Array
-    grads: Array
-    slots: Sequence[tuple[str, Array]]
-    value: Any
+    __slots__ = ("grads", "params", "slots", "value")
+
+    def __init__(
+        self, params: Array, grads: Array, slots: Sequence[tuple[str, Array]], value: Any
+    ) -> None:
+        self.params, self.grads, self.slots, self.value = params, grads, slots, value
 
     def is_of(self, params: Array, grads: Array, memory: Mapping[str, Array]) -> bool:
         """Return whether it was made for `params`, `grads` and what is in `memory` now."""
