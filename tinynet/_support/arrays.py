@@ -1,15 +1,16 @@
-"""Arrays: one flat vector and the views into it; results written where they belong."""
+"""Arrays: one flat vector and the views into it; sums; results written where they belong."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from tinynet._support.quiet import quiet
 from tinynet.errors import NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
@@ -217,3 +218,21 @@ def all_finite(array: Array) -> bool:
     """Return whether no number is NaN or infinite."""
     # The sum of squares needs no array. It may overflow where every number is finite.
     return math.isfinite(sum_of_squares(array.ravel("K"))) or bool(np.isfinite(array).all())
+
+
+@quiet
+def check_finite(name: str, array: Array, start: int = 0) -> None:
+    """Refuse an array with NaN or infinity; it may be a part, of the examples from `start` on."""
+    if not all_finite(array):
+        at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+        found = f"{entry(name, (*at[:-1], at[-1] + start))} is {array[at]} in {array.dtype}"
+        remedy = f"np.argwhere(~np.isfinite({name})) finds all such entries."
+        if np.isinf(array[at]) and array.dtype != np.float64:  # perhaps it was finite when passed
+            largest = f"{array.dtype} ends at {np.finfo(array.dtype).max:.2g}"
+            remedy += f' If there are none, scale {name} or use dtype="float64": {largest}.'
+        raise NonFiniteError(f"{found}, expected a finite number. {remedy}")
+
+
+def entry(name: str, at: Iterable[Any]) -> str:
+    """Return the name of an entry of an array as people write it: X[0, 1]."""
+    return f"{name}[{', '.join(map(str, at))}]"

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support import checks
 from tinynet._support.arrays import Array
+from tinynet._support.examples import numbers, targets
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, CountedBatches
 from tinynet.data.digits import warn_of_lost_digits
@@ -145,7 +145,7 @@ class FileBatches(CountedBatches):
             Y = as_columns(rows, rows[at : at + self.pool])
             expected = (*network.outputs, Y.shape[-1])
             try:
-                yield checks.targets(Y, expected, network.dtype, network.needed_loss().targets)
+                yield targets(Y, expected, network.dtype, network.needed_loss().targets)
             except REFUSALS as error:
                 error.args = (f"Among the examples from {at} on: {error}",)
                 raise
@@ -178,7 +178,7 @@ def by_examples(name: str, array: Any) -> Any:
     """Return what has an example at each index: `Rows` as they are, the columns of an array."""
     if isinstance(array, Rows):
         return array
-    return np.moveaxis(np.atleast_1d(checks.numbers(array, name)), -1, 0)
+    return np.moveaxis(np.atleast_1d(numbers(array, name)), -1, 0)
 
 
 def as_columns(rows: Any, part: Array) -> Array:

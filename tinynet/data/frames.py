@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.foreign import as_array, not_numbers
+from tinynet._support.examples import as_array, not_numbers
 
 _NUMBERS = "biuf"  # the kinds of dtypes of real numbers
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet._support import checks
-from tinynet._support.arrays import Array, Shape
-from tinynet._support.checks import check_finite, integer_or_none
+from tinynet._support.arrays import Array, Shape, check_finite
+from tinynet._support.checks import integer_or_none
 from tinynet._support.communicator import Communicator
+from tinynet._support.labels import weights
 from tinynet._support.random import state_of
 from tinynet.data.batches import BATCH_SIZE, ArrayBatches, ArraySlices, Batch, Batches
 from tinynet.data.digits import warn_of_lost_digits
@@ -90,7 +90,7 @@ def _split(
     """Return the batches of some examples to train on, and of the others to validate on."""
     (X, Y, w), before = data, state_of(network.rng)
     if w is not None:
-        w = checks.weights("sample_weight", w, X.shape[-1])
+        w = weights("sample_weight", w, X.shape[-1])
     training, held = divided([X, Y, w], held_out(Y, share, network.rng))
     batches = ArrayBatches(_weighted(network, training, class_weight), batch_size, shuffle)
     at_a_time = network.storage.examples_at_a_time

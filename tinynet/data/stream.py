@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet._support import checks
 from tinynet._support.arrays import Array
 from tinynet._support.communicator import Communicator
+from tinynet._support.labels import expect_some_weight, weights
 from tinynet._support.quiet import quiet
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, Batches
@@ -125,7 +125,7 @@ class StreamBatches(Batches):
             self.mean_weight = self._mean_weight()
 
     def _mean_weight(self) -> float:
-        checks.expect_some_weight(self.weight_sums[:1])
+        expect_some_weight(self.weight_sums[:1])
         return float(self.weight_sums[0] / self.weight_sums[1])
 
     def _weight_sums(self) -> Array:
@@ -208,7 +208,7 @@ class StreamBatches(Batches):
         try:
             X, Y = self.network.check_data(*batch[:2])
             if len(batch) == 3:
-                w = checks.weights("sample_weight", batch[2], X.shape[-1]) / self.mean_weight
+                w = weights("sample_weight", batch[2], X.shape[-1]) / self.mean_weight
                 w = w.astype(self.network.dtype)
             if self.is_weighted is not None and self.is_weighted != (w is not None):
                 raise ValueError("Only some batches have weights. Let all give (X, Y, w), or none.")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support import checks
 from tinynet._support.arrays import Array
+from tinynet._support.labels import expect_some_weight, weights
 from tinynet.metrics import labels
 from tinynet.model.network import Network
 
@@ -25,10 +25,10 @@ def example_weights(
     with np.errstate(all="ignore"):
         w = np.ones(m)
         if sample_weight is not None:
-            w = checks.weights("sample_weight", sample_weight, m)
+            w = weights("sample_weight", sample_weight, m)
         if class_weight is not None:
             w = w * _weights_by_class(network, class_weight, Y_parts)
-        checks.expect_some_weight(w)
+        expect_some_weight(w)
         w = w / w.max()  # or the sum of large weights would be infinite
         return (w / w.mean()).astype(network.dtype)
 
@@ -74,4 +74,4 @@ def class_weights(class_weight: Any, counts: Array) -> Array:
     for label in np.flatnonzero(counts).tolist():
         if label not in class_weight:
             raise ValueError(f"class_weight has no label {label}, but Y has. Add {label}: 1.0.")
-    return checks.weights("class_weight", [class_weight.get(label, 1) for label in range(n)], n)
+    return weights("class_weight", [class_weight.get(label, 1) for label in range(n)], n)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support import checks
-from tinynet._support.arrays import Array, Shape, write
+from tinynet._support.arrays import Array, Shape, check_finite, write
+from tinynet._support.examples import numbers
 from tinynet.errors import ShapeError
 from tinynet.exchange.entries import Entry, entries_of, read, same
 from tinynet.exchange.given import expect_model
@@ -111,7 +111,7 @@ def load_state_dict(model: Network, arrays: Mapping[str, Any], naming: str = "to
     """
     expect_model(model)
     _expect_mapping(arrays)
-    theirs = {name: checks.numbers(_on_cpu(array), name) for name, array in arrays.items()}
+    theirs = {name: numbers(_on_cpu(array), name) for name, array in arrays.items()}
     ours = read_state(model.storage.layers, theirs, naming)
     checked = []
     for placed in model.storage.placed:
@@ -119,7 +119,7 @@ def load_state_dict(model: Network, arrays: Mapping[str, Any], naming: str = "to
             key = f"{name}{placed.label}"
             array = np.empty_like(view)
             write(array, ours[key], key)
-            checks.check_finite(key, array)
+            check_finite(key, array)
             expect_least(key, array, placed.declared[name].least)
             checked.append((view, array))
     for view, array in checked:

@@ -9,8 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, expect_one_shape, extremes, sum_of_products, total
-from tinynet._support.checks import check_finite, entry
+from tinynet._support.arrays import (
+    Array,
+    Shape,
+    check_finite,
+    entry,
+    expect_one_shape,
+    extremes,
+    sum_of_products,
+    total,
+)
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.activations import Activation

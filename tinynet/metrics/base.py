@@ -11,9 +11,9 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import attrs
 import numpy as np
 
-from tinynet._support import checks
 from tinynet._support.arrays import Array
-from tinynet._support.foreign import spelled
+from tinynet._support.examples import numbers, spelled, wrong_targets
+from tinynet._support.labels import expect_some_weight, weights
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
@@ -49,10 +49,10 @@ class Metric(Registered, ABC):
         measure: Any = metric.measure
         w = None
         if sample_weight is not None:
-            A = checks.numbers(A, "A")
-            w = checks.weights("sample_weight", sample_weight, A.shape[-1])
-            checks.expect_some_weight(w)
-            Y, A, w = without_weight_0(checks.numbers(Y, "Y"), A, w)
+            A = numbers(A, "A")
+            w = weights("sample_weight", sample_weight, A.shape[-1])
+            expect_some_weight(w)
+            Y, A, w = without_weight_0(numbers(Y, "Y"), A, w)
         if metric.positions_count:
             Y, A, w = by_positions(Y, A, w)
         return measure(Y, A) if w is None or not metric.takes_weights else measure(Y, A, w)
@@ -73,13 +73,13 @@ def without_weight_0(Y: Array, A: Array, w: Array) -> tuple[Array, Array, Array]
 
 def by_positions(Y: Any, A: Any, w: Array | None) -> tuple[Any, Any, Array | None]:
     """Return arrays in which each position of outputs (n_L, T, m) is an example."""
-    outputs = checks.numbers(A, "A")
+    outputs = numbers(A, "A")
     if outputs.ndim <= 2 or outputs.size == 0:
         return Y, A, w
-    shape, targets = outputs.shape, checks.numbers(Y, "Y")
+    shape, targets = outputs.shape, numbers(Y, "Y")
     if targets.shape not in (shape, shape[1:], (1, *shape[1:])):
         labels_too = f", or labels {shape[1:]}"
-        raise checks.wrong_targets(targets, shape, labels_too, given=spelled(Y, "Y"))
+        raise wrong_targets(targets, shape, labels_too, given=spelled(Y, "Y"))
     of_positions = (len(targets), -1) if targets.ndim == len(shape) else (-1,)
     if w is not None:
         w = np.tile(w, math.prod(shape[1:-1]))
@@ -192,7 +192,7 @@ def is_known(name: str, metric: Measure) -> bool:
 
 def outputs_of(A: Any, more_axes: bool = False) -> Array:
     """Return A as an array of at least one example, a column or, with `more_axes`, of any shape."""
-    A = checks.numbers(A, "A")
+    A = numbers(A, "A")
     if A.ndim < 2 or (A.ndim > 2 and not more_axes) or A.size == 0:
         expected = "that of A[L], (n_L, m): examples are columns, at least one"
         one = "A.reshape(1, -1) for one output"
@@ -203,11 +203,11 @@ def outputs_of(A: Any, more_axes: bool = False) -> Array:
 
 def entries(Y: Any, A: Any) -> tuple[Array, Array]:
     """Return Y and A as arrays of one shape; for one output Y may be flat."""
-    value, Y, A = Y, checks.numbers(Y, "Y"), outputs_of(A, more_axes=True)
+    value, Y, A = Y, numbers(Y, "Y"), outputs_of(A, more_axes=True)
     if Y.ndim == 1 and A.shape == (1, Y.size):
         Y = Y[np.newaxis]
     if Y.shape != A.shape:
-        raise checks.wrong_targets(Y, A.shape, given=spelled(value, "Y"))
+        raise wrong_targets(Y, A.shape, given=spelled(value, "Y"))
     return Y, A
 
 

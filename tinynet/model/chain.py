@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import ON_ONE_THREAD, Array, Shape, all_finite, into, sum_of_squares
+from tinynet._support.arrays import (
+    ON_ONE_THREAD,
+    Array,
+    Shape,
+    all_finite,
+    check_finite,
+    into,
+    sum_of_squares,
+)
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
-from tinynet._support.checks import check_finite
 from tinynet._support.communicator import SharedBatch
 from tinynet._support.quiet import switch_back, switch_off, within
 from tinynet._support.random import Random

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support import checks
 from tinynet._support.arrays import Array, Shape
+from tinynet._support.examples import columns, indices
 from tinynet.layers import Layer
 from tinynet.model.place import n_indices, takes_indices
 
@@ -26,9 +26,9 @@ class Inputs:
     ) -> Array:
         """Return X as columns of examples of this shape, or of any, or refuse it in words."""
         if not self.are_indices:
-            return checks.columns(X, shape, self.dtype, name, whose, as_rows)
-        X = checks.columns(X, shape, None, name, whose or self.whose)
-        return checks.indices(name, X, self.n_indices, self.whose)
+            return columns(X, shape, self.dtype, name, whose, as_rows)
+        X = columns(X, shape, None, name, whose or self.whose)
+        return indices(name, X, self.n_indices, self.whose)
 
     def check_gradient(self) -> None:
         """Refuse to compute dA[0] of indices."""

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tinynet._support import checks
-from tinynet._support.arrays import Array, Shape, write
+from tinynet._support import examples
+from tinynet._support.arrays import Array, Shape, check_finite, write
+from tinynet._support.checks import example_shape
+from tinynet._support.labels import weights
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, get_state, put_state
 from tinynet.activations import Sigmoid, Softmax
@@ -65,7 +67,7 @@ class Network(LayerViews):
         takes = Inputs(self.layers[0], self.dtype)
         self.__dict__.update(rng=generator(seed), chain=None, takes=takes)
         if inputs is not None:
-            self.build(place(self.layers, checks.example_shape(inputs)), self.rng)
+            self.build(place(self.layers, example_shape(inputs)), self.rng)
 
     # The pass.
 
@@ -168,7 +170,7 @@ class Network(LayerViews):
         whose += f" (it has the shape of {' and '.join(others)})" if others else ""
         name, takes = f"A[{l - 1}]", Inputs(placed.layer, self.dtype)
         A_prev = takes.checked(A_prev, placed.input_shape, name, whose)
-        checks.check_finite(name, A_prev)
+        check_finite(name, A_prev)
         if self.storage.holds(A_prev):
             A_prev = A_prev.copy()
         chain = self.use_chain(A_prev.shape[-1])
@@ -196,7 +198,7 @@ class Network(LayerViews):
                 f"Call model.forward_layer({l}, A_prev) first."
             )
         whose = f" for {placed.title}"
-        dA = checks.columns(dA, placed.output_shape, self.dtype, f"dA[{l}]", whose)
+        dA = examples.columns(dA, placed.output_shape, self.dtype, f"dA[{l}]", whose)
         if dA.shape != cache.A.shape:
             raise ShapeError(
                 f"dA[{l}] has shape {dA.shape}, expected that of A[{l}], {cache.A.shape}."
@@ -241,8 +243,8 @@ class Network(LayerViews):
             if name not in views:
                 raise KeyError(f"There is no parameter {name!r}, expected {', '.join(views)}.")
             checked[name] = np.empty_like(views[name])
-            write(checked[name], checks.numbers(value, name), name)
-            checks.check_finite(name, checked[name])
+            write(checked[name], examples.numbers(value, name), name)
+            check_finite(name, checked[name])
         for name, array in checked.items():
             views[name][...] = array
 
@@ -267,9 +269,9 @@ class Network(LayerViews):
         was_built, loss = "storage" in self.__dict__, self.needed_loss()
         value, (X, layers) = X, self._inputs(X, as_rows=True)  # batches come from rows
         expected = (*layers[-1].output_shape, X.shape[-1])
-        Y = checks.targets(Y, expected, self.dtype, loss.targets, len(X), value)
+        Y = examples.targets(Y, expected, self.dtype, loss.targets, len(X), value)
         if was_built:
-            checks.check_finite("X", X)
+            check_finite("X", X)
         loss.check_targets(Y)
         if not was_built:
             self.build(layers, self.rng)
@@ -283,7 +285,7 @@ class Network(LayerViews):
             return X.copy() if self.storage.holds(X) else X, self.storage.layers
         if X.size == 0:
             raise ShapeError(f"X has shape {X.shape}, expected at least one number an example.")
-        checks.check_finite("X", X)
+        check_finite("X", X)
         return X, place(self.layers, X.shape[:-1])
 
     def _pass_with_targets(
@@ -302,13 +304,13 @@ class Network(LayerViews):
         if Y is not chain.checked_targets:
             chain.check_targets(Y)
         if sample_weight is not None:
-            w = checks.weights("sample_weight", sample_weight, chain.m).astype(self.dtype)
+            w = weights("sample_weight", sample_weight, chain.m).astype(self.dtype)
         return chain, Y, w
 
     def _targets(self, Y: Any, A: Array) -> Array:
         if type(Y) is np.ndarray and Y.dtype == A.dtype and Y.shape == A.shape:
             return Y
-        return checks.targets(Y, A.shape, self.dtype, self.needed_loss().targets)
+        return examples.targets(Y, A.shape, self.dtype, self.needed_loss().targets)
 
     @property
     def is_multilabel(self) -> bool:

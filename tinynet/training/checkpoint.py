@@ -18,7 +18,8 @@ import numpy as np
 
 from tinynet._support import fields
 from tinynet._support.arrays import Array, all_finite
-from tinynet._support.checks import integer, integer_or_none, shown, weights
+from tinynet._support.checks import integer, integer_or_none, shown
+from tinynet._support.labels import weights
 from tinynet._support.quiet import quiet
 from tinynet._support.random import Random, generator_from, plain, state_of
 from tinynet.data.weights import class_weights

@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from tinynet._support import checks
-from tinynet._support.arrays import Array, Shape
+from tinynet._support.arrays import Array, Shape, check_finite
+from tinynet._support.checks import example_shape
 from tinynet.activations import Activation
 from tinynet.errors import ConversionError, NonFiniteError, ShapeError
 from tinynet.exchange.assemble import Part, assembled, joined
@@ -93,7 +93,7 @@ def from_torch(
             remedy = "Use tn.exchange.load_state_dict(model, module)"
         raise TypeError(f"{found}. {remedy}.")
     steps = _steps({"": module})
-    shape = _inputs(steps) if inputs is None else checks.example_shape(inputs)
+    shape = _inputs(steps) if inputs is None else example_shape(inputs)
     return assembled(_parts(steps, shape), loss, shape, dtype_of(module))
 
 
@@ -218,7 +218,7 @@ def _part(step: _Step, layer: Layer, shape: Shape) -> tuple[Part, Shape]:
         if step.module is not None:
             arrays = arrays_of(step.module, layer, {name: p.shape for name, p in declared.items()})
         for name, array in arrays.items():
-            checks.check_finite(name, array)
+            check_finite(name, array)
             expect_least(name, array, declared[name].least)
         inner = layer.chain_input_shape(shape) if step.chains else ()
     chains = tuple([_parts(chain, inner) for chain in step.chains])

@@ -1,21 +1,35 @@
-"""Input of other libraries: an array where it means one thing only, or an error with a remedy.
+"""X and Y: what a user passes is read as columns of numbers here, once, or refused in words.
 
-pandas, polars, SciPy and PyTorch are known by the methods of their objects, never imported.
+pandas, polars, SciPy and PyTorch are known by the methods of their objects, never imported. An
+array is read where it means one thing only; otherwise the error says what to pass.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape
+from tinynet._support.arrays import Array, Shape, entry, reordered
+from tinynet._support.checks import written
 from tinynet.errors import ShapeError
 
+AsColumns: TypeAlias = "Callable[[Array, Shape], Array]"  # for labels and the shape of A[L]
+
 _UNREADABLE = (ValueError, TypeError, RuntimeError)  # what np.asarray raises
+
+
+def numbers(value: Any, name: str, example: Shape = ()) -> Array:
+    """Return an array of real numbers; `example` is the shape of an example, where it is known."""
+    array = value if type(value) is np.ndarray else as_array(value, name, example)
+    if array.dtype.kind not in "biuf":
+        raise not_numbers(value, array, name)
+    return array
 
 
 def as_array(value: Any, name: str, example: Shape = ()) -> Array:
@@ -74,6 +88,164 @@ def spelled(value: Any, name: str) -> str:
     if isinstance(value, np.ndarray):
         return name
     return f"{name}.to_numpy()" if hasattr(value, "to_numpy") else f"np.asarray({name})"
+
+
+def columns(
+    X: Any,
+    expected: Shape | None,
+    dtype: np.dtype[Any] | None,
+    name: str,
+    whose: str = "",
+    as_rows: bool = False,
+) -> Array:
+    """Return X in `dtype`, if it has at least one example of the `expected` shape, or of any.
+
+    The dtype None is any dtype of numbers.
+
+    With `as_rows`, an X that must be cast is cast to columns that lie as rows in memory.
+    """
+    if type(X) is np.ndarray and X.dtype == dtype and X.shape[:-1] == expected and X.size:
+        return X
+    value, X = X, numbers(X, name, expected or ())
+    if value is not X:
+        expect_columns(value, name, X.shape, expected)
+    if X.ndim < 2 or expected not in (None, X.shape[:-1]):
+        hint = _other_axes(X.shape, expected or (), spelled(value, name))
+        shape = written(expected or ("n_0",))
+        raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
+    if X.shape[-1] == 0:
+        raise ShapeError(f"{name} has shape {X.shape}, expected at least one example (a column).")
+    if dtype is None:
+        return X
+    with np.errstate(all="ignore"):  # a number too large for dtype is found as infinite
+        if as_rows and X.dtype != dtype:
+            return np.moveaxis(np.moveaxis(X, -1, 0).astype(dtype, order="C"), 0, -1)
+        return X.astype(dtype, copy=False)
+
+
+# Which axes of other layouts become ours: (m, T, n), (T, m, n), (T, n, m) and (m, H, W, C).
+_ORDERS = ((2, 1, 0), (2, 0, 1), (1, 0, 2), (3, 1, 2, 0))
+
+
+def _other_axes(shape: Shape, expected: Shape, given: str) -> str:
+    """Return what turns an array of another layout into columns, if something does.
+
+    `given` is how to write the array, and `expected` the shape of an example, or () for any.
+    """
+    if len(shape) == 1:
+        ways = []
+        if expected in ((), shape):
+            ways.append(f"{given}.reshape(-1, 1) for one example")
+        if expected in ((), (1,)):
+            ways.append(f"{given}.reshape(1, -1) for one feature")
+        return f" Pass {', '.join(ways)}." if ways else ""
+    if len(shape) == 2 and shape[1:] == expected:
+        return f" It looks transposed (examples are columns): pass {given}.T."
+    last, size, remedy = f"np.moveaxis({given}, 0, -1)", math.prod(expected), ""
+    if (1, *shape[:-1]) == expected:
+        remedy = f"{given}[np.newaxis]"
+    elif shape[1:] == expected:
+        remedy = last
+    elif (1, *shape[1:]) == expected:
+        remedy = f"{last}[np.newaxis]"
+    elif shape == expected:
+        remedy = f"{given}[..., np.newaxis] for one example"
+    elif len(shape) == 2 and len(expected) > 1 and size in shape:
+        flat = given if shape[0] == size else f"{given}.T"
+        remedy = f"{flat}.reshape{(*expected, -1)}"
+    for order in _ORDERS if not remedy else ():
+        if len(order) == len(shape) and tuple([shape[axis] for axis in order[:-1]]) == expected:
+            remedy = f"{given}.transpose{order}"
+            break
+    return f" Channels or features come first, examples last. Pass {remedy}." if remedy else ""
+
+
+def indices(name: str, X: Array, n: int | None, whose: str) -> Array:
+    """Return X as indices from 0 to n - 1, if its numbers are such; n may be None for any."""
+    most = sys.maxsize if n is None else n - 1
+    is_right = (X >= 0) & (most >= X)
+    if X.dtype.kind == "f":
+        is_right &= np.rint(X) == X
+    if not is_right.all():
+        at = tuple(np.argwhere(~is_right)[0].tolist())
+        expected = f"whole numbers from 0 to {most}" if n else "whole numbers of at least 0"
+        found = f"{entry(name, at)} is {X[at]}, expected {expected}: indices{whose}"
+        remedy = "np.unique(X, return_inverse=True) numbers what X holds."
+        raise ValueError(f"{found}. {remedy.replace('X', name)}")
+    return X.astype(np.intp, copy=False)
+
+
+def targets(
+    Y: Any,
+    expected: Shape,
+    dtype: np.dtype[Any],
+    as_columns: AsColumns,
+    rows: int = 0,
+    X: Any = None,
+) -> Array:
+    """Return Y as columns of the `expected` shape, into which `as_columns` turns labels.
+
+    A message may need what was passed as X, and its number of rows.
+    """
+    value, Y = Y, numbers(Y, "Y")
+    given_Y = Y
+    try:
+        Y = as_columns(Y, expected)
+    except ShapeError as error:  # a loss knows Y as an array
+        error.args = (str(error).replace("Pass Y.", f"Pass {spelled(value, 'Y')}."),)
+        raise
+    if Y.shape != expected:
+        by_rows = _with_examples_last(spelled(X, "X"), np.ndim(X))
+        given = {"given": spelled(value, "Y"), "by_rows": by_rows}
+        also = "" if Y.ndim == given_Y.ndim else f", or labels {expected[1:]}"
+        raise wrong_targets(given_Y, expected, also, rows=rows, **given)
+    return Y.astype(dtype, copy=False)
+
+
+def wrong_targets(
+    Y: Array, expected: Shape, also: str = "", rows: int = 0, given: str = "Y", by_rows: str = ""
+) -> ShapeError:
+    """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names.
+
+    `given` is how to write the array of what the user passed as Y, and `by_rows` what to pass if
+    the examples of X come first.
+    """
+    n, m = expected[0], expected[-1]
+    other_units = Y.size and Y.size % m == 0 and Y.size // m != n
+    is_transposed = Y.ndim == 2 and Y.shape[::-1] in (expected, expected[1:])
+    order = reordered(Y.shape, expected) or reordered(Y.shape, expected[1:])
+    fits_m, has_positions = Y.shape[-1:] == (m,), len(expected) > 2
+    per_example = has_positions and Y.shape in ((m,), (1, m), (n, m))
+    per_step = not has_positions and fits_m and Y.ndim == 2 and 1 < len(Y) == rows != n
+    positions = " x ".join(map(str, expected[1:-1]))
+    one_output = "Put Flatten() before the last Dense layers for one output an example"
+    columns_of_X = f"The columns of X are its {m} examples. If its {rows} rows are the examples,"
+    hints = (
+        (per_example, f"{one_output}, or leave out sequences=True of a recurrent layer."),
+        (is_transposed, f"It looks transposed (examples are columns): pass {given}.T."),
+        (order, f"Its axes look to be in another order: pass {given}{order}."),
+        (has_positions and fits_m, f"A[L] has {positions} positions, and Y must have as many."),
+        (per_step, "For an output at each step, use sequences=True in the recurrent layers."),
+        (Y.shape == (m, 1), f"Pass {given}.ravel() for labels."),
+        (not has_positions and Y.size == math.prod(expected), f"Pass {given}.reshape({n}, -1)."),
+        (rows and rows in Y.shape and not fits_m, f"{columns_of_X} {by_rows}"),
+        (other_units, f"A[L] has as many rows as the last layer has units: {n}."),
+        (rows, f"X has {m} examples, and Y must have as many."),
+    )
+    hint = next((f" {hint}" for fits, hint in hints if fits), "")
+    return ShapeError(f"Y has shape {Y.shape}, expected that of A[L], {expected}{also}.{hint}")
+
+
+def _with_examples_last(given_X: str, axes: int) -> str:
+    """Return what to pass for an X of so many axes, of which the examples are the first."""
+    if axes <= 2:
+        return f"pass {given_X}.T."
+    if axes == 3:
+        return f"pass {given_X}.T for (m, T, n), or np.moveaxis({given_X}, 0, -1) for (m, n, T)."
+    return (
+        f"pass np.moveaxis({given_X}, 0, -1) for images (m, C, H, W), or "
+        f"{given_X}.transpose(3, 1, 2, 0) for (m, H, W, C)."
+    )
 
 
 def _is_number(value: Any) -> bool:
