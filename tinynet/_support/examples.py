@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -51,9 +51,13 @@ def as_array(value: Any, name: str, example: Shape = ()) -> Array:
         array = np.asarray(value)
     except _UNREADABLE as error:
         raise _unreadable(value, name, error) from error
-    if array.dtype == object and hasattr(value, "to_numpy") and all(map(_is_number, array.flat)):
+    if array.dtype == object and hasattr(value, "to_numpy") and _are_numbers(array.flat):
         return np.array(array.tolist())  # a column of a nullable dtype
     return array
+
+
+def _are_numbers(entries: Iterable[Any]) -> bool:
+    return all(isinstance(entry, (Real, np.bool_)) for entry in entries)
 
 
 def expect_columns(value: Any, name: str, shape: Shape, example: Shape | None) -> None:
@@ -113,8 +117,9 @@ def columns(
         hint = _other_axes(X.shape, expected or (), spelled(value, name))
         shape = written(expected or ("n_0",))
         raise ShapeError(f"{name} has shape {X.shape}, expected {shape}{whose}.{hint}")
-    if X.shape[-1] == 0:
-        raise ShapeError(f"{name} has shape {X.shape}, expected at least one example (a column).")
+    if X.size == 0:
+        least = "number an example" if X.shape[-1] else "example (a column)"
+        raise ShapeError(f"{name} has shape {X.shape}, expected at least one {least}.")
     if dtype is None:
         return X
     with np.errstate(all="ignore"):  # a number too large for dtype is found as infinite
@@ -160,7 +165,31 @@ def _other_axes(shape: Shape, expected: Shape, given: str) -> str:
     return f" Channels or features come first, examples last. Pass {remedy}." if remedy else ""
 
 
-def indices(name: str, X: Array, n: int | None, whose: str) -> Array:
+class Inputs(NamedTuple):
+    """What a model takes as X: numbers in its dtype or, for an embedding, indices."""
+
+    dtype: np.dtype[Any]  # of a checked X
+    are_indices: bool = False
+    n_indices: int | None = None  # None is any number
+    whose: str = ""  # whose indices they are, in messages
+
+    def checked(
+        self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
+    ) -> Array:
+        """Return X as columns of examples of this shape, or of any, or refuse it in words."""
+        if not self.are_indices:
+            return columns(X, shape, self.dtype, name, whose, as_rows)
+        X = columns(X, shape, None, name, whose or self.whose)
+        return _indices(name, X, self.n_indices, self.whose)
+
+    def check_gradient(self) -> None:
+        """Refuse to compute dA[0] of indices."""
+        if self.are_indices:
+            found = f"X holds indices{self.whose}, and indices have no gradient"
+            raise ValueError(f"{found}. Leave input_gradient out.")
+
+
+def _indices(name: str, X: Array, n: int | None, whose: str) -> Array:
     """Return X as indices from 0 to n - 1, if its numbers are such; n may be None for any."""
     most = sys.maxsize if n is None else n - 1
     is_right = (X >= 0) & (most >= X)
@@ -248,10 +277,6 @@ def _with_examples_last(given_X: str, axes: int) -> str:
     )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (Real, np.bool_))
-
-
 def _unreadable(value: Any, name: str, error: Exception) -> Exception:
     """Return the error for what NumPy cannot make an array of."""
     if hasattr(value, "detach"):
@@ -265,7 +290,8 @@ def _unreadable(value: Any, name: str, error: Exception) -> Exception:
         return TypeError(f"{found}, expected an array. Pass {call}.numpy().")
     if isinstance(value, (list, tuple)):
         lengths = [len(row) for row in value if isinstance(row, (list, tuple, np.ndarray))]
-        if len(lengths) == len(value) and len(set(lengths)) > 1 and _is_flat(value):
+        are_uneven = len(lengths) == len(value) and len(set(lengths)) > 1
+        if are_uneven and all(np.ndim(number) == 0 for row in value for number in row):
             at = next(i for i, n in enumerate(lengths) if n != lengths[0])
             found = f"{name} is inhomogeneous: {name}[0] has {lengths[0]} numbers and "
             found += f"{name}[{at}] has {lengths[at]}, expected as many. "
@@ -274,10 +300,6 @@ def _unreadable(value: Any, name: str, error: Exception) -> Exception:
         found = f"{name} is a {type(value).__name__} that NumPy cannot read ({error})"
         return type(error)(f"{found}, expected as many entries in each row. Pass an array.")
     return error
-
-
-def _is_flat(rows: Iterable[Any]) -> bool:
-    return all(np.ndim(number) == 0 for row in rows for number in row)
 
 
 def not_numbers(value: Any, array: Array, name: str) -> TypeError:

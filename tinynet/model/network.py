@@ -25,8 +25,7 @@ from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.model.attributes import OF_STORAGE, expect_assignable, not_found
 from tinynet.model.chain import ModelChain
-from tinynet.model.inputs import Inputs
-from tinynet.model.place import PlacedLayer, checked_layers, place
+from tinynet.model.place import PlacedLayer, checked_layers, inputs_of, place
 from tinynet.model.storage import Storage
 from tinynet.model.views import LayerViews
 
@@ -49,7 +48,7 @@ class Network(LayerViews):
     n_params: int
     inputs: Shape
     outputs: Shape
-    takes: Inputs  # what X must be
+    takes: examples.Inputs  # what X must be
 
     def __init__(
         self,
@@ -64,7 +63,7 @@ class Network(LayerViews):
         self.__dict__["dtype"] = np.dtype(dtype)
         if self.dtype not in map(np.dtype, DTYPES):
             raise ValueError(f'dtype is {dtype!r}, expected "float32" or "float64".')
-        takes = Inputs(self.layers[0], self.dtype)
+        takes = inputs_of(self.layers[0], self.dtype)
         self.__dict__.update(rng=generator(seed), chain=None, takes=takes)
         if inputs is not None:
             self.build(place(self.layers, example_shape(inputs)), self.rng)
@@ -168,7 +167,7 @@ class Network(LayerViews):
         others = [f"A[{k}]" for k, shape in enumerate(shapes) if shape == np.shape(A_prev)[:-1]]
         whose = f" for {placed.title}"
         whose += f" (it has the shape of {' and '.join(others)})" if others else ""
-        name, takes = f"A[{l - 1}]", Inputs(placed.layer, self.dtype)
+        name, takes = f"A[{l - 1}]", inputs_of(placed.layer, self.dtype)
         A_prev = takes.checked(A_prev, placed.input_shape, name, whose)
         check_finite(name, A_prev)
         if self.storage.holds(A_prev):
@@ -259,34 +258,27 @@ class Network(LayerViews):
         """Return X checked and cast, as columns; the first one builds the model."""
         if "storage" in self.__dict__:
             return self.takes.checked(X, self.inputs)
-        X, layers = self._inputs(X)
-        self.build(layers, self.rng)
+        X = self.takes.checked(X, None)
+        check_finite("X", X)
+        self.build(place(self.layers, X.shape[:-1]), self.rng)
         return X
 
     @quiet
     def check_data(self, X: Any, Y: Any) -> tuple[Array, Array]:
         """Return X and Y checked and cast, as columns; the first ones build the model."""
-        was_built, loss = "storage" in self.__dict__, self.needed_loss()
-        value, (X, layers) = X, self._inputs(X, as_rows=True)  # batches come from rows
+        storage, loss, value = vars(self).get("storage"), self.needed_loss(), X
+        shape = None if storage is None else storage.inputs
+        X = self.takes.checked(X, shape, as_rows=True)  # batches come from rows
+        check_finite("X", X)
+        layers = place(self.layers, X.shape[:-1]) if storage is None else storage.layers
         expected = (*layers[-1].output_shape, X.shape[-1])
         Y = examples.targets(Y, expected, self.dtype, loss.targets, len(X), value)
-        if was_built:
-            check_finite("X", X)
         loss.check_targets(Y)
-        if not was_built:
+        if storage is None:
             self.build(layers, self.rng)
-        return X, Y.copy() if self.storage.holds(Y) else Y
-
-    def _inputs(self, X: Any, as_rows: bool = False) -> tuple[Array, Sequence[PlacedLayer]]:
-        """Return X checked and cast, and the layers; the first X says where they are placed."""
-        is_built = "storage" in self.__dict__
-        X = self.takes.checked(X, self.inputs if is_built else None, as_rows=as_rows)
-        if is_built:
-            return X.copy() if self.storage.holds(X) else X, self.storage.layers
-        if X.size == 0:
-            raise ShapeError(f"X has shape {X.shape}, expected at least one number an example.")
-        check_finite("X", X)
-        return X, place(self.layers, X.shape[:-1])
+            return X, Y
+        X = X.copy() if storage.holds(X) else X
+        return X, Y.copy() if storage.holds(Y) else Y
 
     def _pass_with_targets(
         self, Y: Any, sample_weight: Any

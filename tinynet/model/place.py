@@ -6,8 +6,11 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
+from tinynet._support.examples import Inputs
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer
@@ -73,6 +76,14 @@ def n_indices(layer: Layer) -> int | None:
     """Return how many indices a layer takes, with its chains; None is any number."""
     numbers = [first.n_indices for first in first_layers(layer)]
     return min([n for n in numbers if n is not None], default=None)
+
+
+def inputs_of(first: Layer, dtype: np.dtype[Any]) -> Inputs:
+    """Return what a model with this first layer takes as X."""
+    if not takes_indices(first):
+        return Inputs(dtype)
+    whose = f" for layer 1 ({type(first).__name__})"
+    return Inputs(np.dtype(np.intp), True, n_indices(first), whose)
 
 
 def _check_takes(here: PlacedLayer, is_first: bool) -> None:
