@@ -17,6 +17,7 @@ from tinynet._support.random import Random
 from tinynet.data.batches import Batch, CountedBatches
 from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.rows import Rows
+from tinynet.data.weights import example_weights
 from tinynet.errors import ShapeError
 from tinynet.model.network import Network
 
@@ -40,7 +41,14 @@ class FileBatches(CountedBatches):
     """
 
     def __init__(
-        self, network: Network, X: Any, Y: Any, batch_size: int | None, shuffle: bool | str = True
+        self,
+        network: Network,
+        X: Any,
+        Y: Any,
+        batch_size: int | None,
+        shuffle: bool | str,
+        sample_weight: Any = None,
+        class_weight: Any = None,
     ) -> None:
         if batch_size is None:
             raise ValueError("batch_size is None (all), but X or Y is on disk. Use batch_size=32.")
@@ -55,6 +63,9 @@ class FileBatches(CountedBatches):
         self.block = max(self.pool // _BLOCKS, 1)
         parts = [np.ascontiguousarray(rows[: self.size]) for rows in self.sources]
         X, Y, _ = self._checked(parts, np.arange(self.size))  # builds the network
+        weights = (sample_weight, class_weight)
+        self.w = example_weights(network, *weights, m, self._all_targets())
+        self.weighs_metrics = sample_weight is not None  # class weights alone do not count there
         given = [as_columns(*each) for each in zip(self.sources, parts, strict=True)]
         warn_of_lost_digits((given[0], given[1]), (X, Y))
 
@@ -138,7 +149,7 @@ class FileBatches(CountedBatches):
                     break
             raise
 
-    def all_targets(self) -> Iterator[Array]:
+    def _all_targets(self) -> Iterator[Array]:
         """Yield the targets of all examples in parts, as columns."""
         rows, network = self.sources[1], self.network
         for at in range(0, self.m, self.pool):

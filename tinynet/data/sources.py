@@ -16,7 +16,7 @@ from tinynet.data.batches import BATCH_SIZE, ArrayBatches, ArraySlices, Batch, B
 from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import FileBatches, as_columns, by_examples, is_large_to_cast, on_disk
 from tinynet.data.split import divided, held_out
-from tinynet.data.stream import FIT, RESUME, Caller, is_stream, stream_batches
+from tinynet.data.stream import FIT, RESUME, Caller, Sharded, stream_batches, stream_of
 from tinynet.data.weights import example_weights
 from tinynet.model.network import Network
 
@@ -51,7 +51,8 @@ def training_batches(
     or, as X and without Y, an iterable of batches or a function that returns one. Otherwise the
     arguments are those of `Sequential.fit`. Only arrays in memory are split.
     """
-    if is_stream(X, Y, caller):
+    stream = stream_of(X, Y, caller)
+    if stream is not None:
         _refuse_split(validation_split, caller)
         options = {
             "batch_size": batch_size != BATCH_SIZE,
@@ -59,16 +60,14 @@ def training_batches(
             "class_weight": class_weight,
             "shuffle": isinstance(shuffle, str),
         }
-        return Prepared(stream_batches(network, X, options, steps_per_epoch, caller))
+        how = (isinstance(X, Sharded), options, steps_per_epoch, caller)
+        return Prepared(stream_batches(network, stream, *how))
     if steps_per_epoch is not None:
         raise _steps_of_arrays(steps_per_epoch, caller)
     if on_disk(X, Y) or (in_memory is ArraySlices and is_large_to_cast(network, X)):
         _refuse_split(validation_split, caller)
-        rows = FileBatches(network, X, Y, batch_size, shuffle)
-        weights = (sample_weight, class_weight)
-        rows.w = example_weights(network, *weights, rows.m, rows.all_targets())
-        rows.weighs_metrics = sample_weight is not None  # class weights alone do not count there
-        return Prepared(rows)
+        settings = (batch_size, shuffle, sample_weight, class_weight)
+        return Prepared(FileBatches(network, X, Y, *settings))
     given, (X, Y) = (X, Y), network.check_data(X, Y)
     warn_of_lost_digits(given, (X, Y))
     data = [X, Y, sample_weight]
@@ -125,7 +124,7 @@ def ordered_batches(
 
     With `batch_size` None, a batch has so many examples that a pass takes little memory.
     """
-    if batch_size is None and is_stream(X, Y, caller):
+    if batch_size is None and stream_of(X, Y, caller) is not None:
         batch_size = BATCH_SIZE
     elif batch_size is None and (on_disk(X, Y) or shape_of(X)[-1:] > (_part(network),)):
         batch_size = _part(network)

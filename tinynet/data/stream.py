@@ -86,10 +86,11 @@ class StreamBatches(Batches):
         self,
         network: Network,
         stream: Any,
-        steps_per_epoch: int | None = None,
-        caller: Caller = FIT,
+        is_sharded: bool,
+        steps_per_epoch: int | None,
+        caller: Caller,
     ) -> None:
-        self.is_sharded, self.stream = isinstance(stream, Sharded), _unwrapped(stream)
+        self.stream, self.is_sharded = stream, is_sharded
         self.network, self.limit, self.caller = network, steps_per_epoch, caller
         self.mean_weight = 1.0
         self.examples = 0  # of the last batch, on all ranks together
@@ -218,42 +219,38 @@ class StreamBatches(Batches):
         return X, Y, w
 
 
-def _unwrapped(X: Any) -> Any:
-    return X.stream if isinstance(X, Sharded) else X
-
-
 def is_iterable(X: Any) -> bool:
     """Return whether X itself can be iterated over; a class only makes what can."""
     return hasattr(type(X), "__iter__")
 
 
-def is_stream(X: Any, Y: Any, caller: Caller = FIT) -> bool:
-    """Return whether X gives whole batches, and so comes without Y."""
-    X = _unwrapped(X)
+def stream_of(X: Any, Y: Any, caller: Caller) -> Any:
+    """Return X, or what it shards, if it gives whole batches and so comes without Y, or None."""
+    X = X.stream if isinstance(X, Sharded) else X
     if Y is None:
         if hasattr(X, "__array__") or hasattr(X, "tocsr") or X is None:
             raise TypeError(f"Y is missing, expected with arrays. Use {caller.arrays}.")
         if isinstance(X, dict):
             found = f"X is a dictionary with the keys {', '.join(map(repr, list(X)[:5]))}"
             raise TypeError(f"{found}, expected arrays. Use {caller.arrays} with its values.")
-        return True
+        return X
     # What holds examples, but is not an array, is refused later, with what to make of it.
     are_examples = hasattr(X, "__next__") or isinstance(X, (Set, ValuesView))
     is_array = hasattr(X, "__getitem__") or hasattr(X, "__array__") or hasattr(X, "tocsr")
     if callable(X) or (not is_array and not are_examples and is_iterable(X)):
         raise ValueError("X is a stream, but got Y too. Leave out Y, and let X give (X, Y).")
-    return False
+    return None
 
 
 def stream_batches(
     network: Network,
     X: Any,
+    is_sharded: bool,
     options: dict[str, Any],
     steps_per_epoch: int | None,
-    caller: Caller = FIT,
+    caller: Caller,
 ) -> StreamBatches:
     """Return the batches of a stream, if none of these options is chosen."""
-    given, X = X, _unwrapped(X)
     refused = [name for name, value in options.items() if value is not None and value is not False]
     if refused:
         found = f"A stream of batches got {' and '.join(refused)}, expected none of these"
@@ -274,7 +271,7 @@ def stream_batches(
     if not is_iterable(X) and steps_per_epoch is None:
         remedy = "Add steps_per_epoch=..., the batches of an epoch."
         raise ValueError(f"X is a function. {caller.instead.format(batches='X()') or remedy}")
-    return StreamBatches(network, given, steps_per_epoch, caller)
+    return StreamBatches(network, X, is_sharded, steps_per_epoch, caller)
 
 
 def _length(stream: Any, limit: int | None) -> int | None:
