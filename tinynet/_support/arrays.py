@@ -217,7 +217,8 @@ def sum_of_products(one: Array, other: Array) -> float:
 def all_finite(array: Array) -> bool:
     """Return whether no number is NaN or infinite."""
     # The sum of squares needs no array. It may overflow where every number is finite.
-    return math.isfinite(sum_of_squares(array.ravel("K"))) or bool(np.isfinite(array).all())
+    vector = array.ravel("K")
+    return math.isfinite(sum_of_products(vector, vector)) or bool(np.isfinite(array).all())
 
 
 @quiet

@@ -145,8 +145,11 @@ class ArrayBatches(ArraySlices):
 
     def _new_buffers(self, m: int) -> tuple[list[Array], Batch]:
         """Return arrays for m rows of X, of Y and of w, and the batch that they are as columns."""
-        arrays = [np.empty_like(rows, shape=(m, *rows.shape[1:])) for rows in self.rows]
-        return arrays, _batch([np.moveaxis(array, 0, -1) for array in arrays])
+        arrays, columns = [], []
+        for rows in self.rows:
+            arrays.append(np.empty_like(rows, shape=(m, *rows.shape[1:])))
+            columns.append(np.moveaxis(arrays[-1], 0, -1))
+        return arrays, _batch(columns)
 
 
 def _batch(arrays: list[Array]) -> Batch:

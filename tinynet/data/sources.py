@@ -12,7 +12,7 @@ from tinynet._support.checks import integer_or_none
 from tinynet._support.communicator import Communicator
 from tinynet._support.labels import weights
 from tinynet._support.random import state_of
-from tinynet.data.batches import BATCH_SIZE, ArrayBatches, ArraySlices, Batch, Batches
+from tinynet.data.batches import BATCH_SIZE, ArrayBatches, ArraySlices, Batches
 from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import FileBatches, as_columns, by_examples, is_large_to_cast, on_disk
 from tinynet.data.split import divided, held_out
@@ -70,10 +70,11 @@ def training_batches(
         return Prepared(FileBatches(network, X, Y, *settings))
     given, (X, Y) = (X, Y), network.check_data(X, Y)
     warn_of_lost_digits(given, (X, Y))
-    data = [X, Y, sample_weight]
     if validation_split is not None:
+        data = [X, Y, sample_weight]
         return _split(network, data, class_weight, validation_split, batch_size, shuffle)
-    batches = in_memory(_weighted(network, data, class_weight), batch_size, shuffle)
+    w = example_weights(network, sample_weight, class_weight, X.shape[-1], (Y,))
+    batches = in_memory((X, Y, w), batch_size, shuffle)
     batches.weighs_metrics = sample_weight is not None
     return Prepared(batches)
 
@@ -90,11 +91,14 @@ def _split(
     (X, Y, w), before = data, state_of(network.rng)
     if w is not None:
         w = weights("sample_weight", w, X.shape[-1])
-    training, held = divided([X, Y, w], held_out(Y, share, network.rng))
-    batches = ArrayBatches(_weighted(network, training, class_weight), batch_size, shuffle)
-    at_a_time = network.storage.examples_at_a_time
-    validation = ArraySlices(_weighted(network, held, None), at_a_time)
-    batches.weighs_metrics = validation.weighs_metrics = w is not None
+    is_weighted = w is not None
+    (X, Y, w), held = divided([X, Y, w], held_out(Y, share, network.rng))
+    w = example_weights(network, w, class_weight, X.shape[-1], (Y,))
+    batches = ArrayBatches((X, Y, w), batch_size, shuffle)
+    X, Y, w = held
+    w = example_weights(network, w, None, X.shape[-1], ())
+    validation = ArraySlices((X, Y, w), network.storage.examples_at_a_time)
+    batches.weighs_metrics = validation.weighs_metrics = is_weighted
     return Prepared(batches, validation, before)
 
 
@@ -179,9 +183,3 @@ def _part(network: Network) -> int:
     """Return how many examples a pass takes at a time."""
     storage = vars(network).get("storage")  # before a first X there is none
     return _PART if storage is None else storage.examples_at_a_time
-
-
-def _weighted(network: Network, data: list[Any], class_weight: Any) -> Batch:
-    """Return X, Y and the weights of the examples, or None for these if all weigh the same."""
-    X, Y, sample_weight = data
-    return X, Y, example_weights(network, sample_weight, class_weight, Y.shape[-1], (Y,))

@@ -57,7 +57,8 @@ def mismatches(
 
     X and Y are some examples as columns.
     """
-    layers, loss = _acting(network.storage.layers), network.needed_loss()
+    layers, loss = _acting(network.storage.layers), network.loss
+    assert loss is not None, "fit has checked Y with it"
     limits = layers[-1].layer.activation.limits()
     program = _Program(layers, limits, loss, optimizer, in_memory)
     faults = _wrong_activations(program, network.storage.layers[-1])
