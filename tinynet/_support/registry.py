@@ -99,7 +99,7 @@ class Registered:
 
     def __new__(cls, *values: Any, **fields: Any) -> Self:
         """Return an instance, which `__init__` fills; refuse fields that the class has not."""
-        if values:
+        if len(values) > len(cls.__match_args__):  # which attrs makes of the fields
             cls._expect_fewer(values)
         if fields and not fields.keys() <= {f.alias for f in attrs.fields(cls) if f.init}:
             parameters = inspect.signature(cls).parameters  # a class may have its own __init__
@@ -196,8 +196,6 @@ class Registered:
     def _expect_fewer(cls, values: tuple[Any, ...]) -> None:
         """Refuse more values than the class takes; the error of `__init__` would name a base."""
         known = [f.alias for f in attrs.fields(cls) if f.init and not f.kw_only]
-        if len(values) <= len(known):
-            return
         try:
             inspect.signature(cls).bind_partial(*values)  # a class may have its own __init__
         except TypeError:
