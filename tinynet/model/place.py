@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -64,12 +64,16 @@ class PlacedLayer:
 
 def first_layers(layer: Layer) -> list[Layer]:
     """Return the first layers of a layer's chains, which get its input, or the layer itself."""
-    return [first for chain in layer.chains if chain for first in first_layers(chain[0])] or [layer]
+    first: list[Layer] = []
+    for chain in layer.chains:
+        if chain:
+            first += first_layers(chain[0])
+    return first or [layer]
 
 
 def takes_indices(layer: Layer) -> bool:
     """Return whether a layer, or a chain within it, begins with a layer that takes indices."""
-    return "indices" in [first.takes for first in first_layers(layer)]
+    return "indices" in map(attrgetter("takes"), first_layers(layer))
 
 
 def n_indices(layer: Layer) -> int | None:
@@ -148,27 +152,28 @@ def place(
 
 
 def _declare(here: PlacedLayer) -> None:
+    """Have what the layer declares, and its chains at their places."""
     layer, shape, chains = here.layer, here.input_shape, here.layer.chains
-    with _named(here):
+    try:
         here.parameters = _checked(here.title, layer.parameters(shape))
         here.state = _checked(here.title, layer.state(shape))
         inner_shape = layer.chain_input_shape(shape) if chains else ()
+    except ShapeError as error:
+        raise _of_layer(here, error) from error
     for k, chain in enumerate(chains, 1):
         if not chain:
             raise ValueError(f"{here.title} has an empty chain. Give it at least one layer.")
         within = (*here.path, k) if len(chains) > 1 else here.path
         here.chains.append(place(chain, inner_shape, within))  # an error names the inner layer
-    with _named(here):
-        here.output_shape = tuple(layer.output_shape(shape))
-
-
-@contextlib.contextmanager
-def _named(here: PlacedLayer) -> Iterator[None]:
-    """Have a `ShapeError` name the layer that raised it."""
     try:
-        yield
+        here.output_shape = tuple(layer.output_shape(shape))
     except ShapeError as error:
-        raise ShapeError(f"{here.title}: {error}") from error
+        raise _of_layer(here, error) from error
+
+
+def _of_layer(here: PlacedLayer, error: ShapeError) -> ShapeError:
+    """Return an error of a layer with its name."""
+    return ShapeError(f"{here.title}: {error}")
 
 
 def _checked(title: str, declared: Any) -> dict[str, Parameter]:
