@@ -230,8 +230,12 @@ class Registered:
 
 def _compared(thing: Any) -> list[Any]:
     """Return the values by which attrs compares two instances of a class."""
-    values = [(f.eq_key, getattr(thing, f.name)) for f in attrs.fields(type(thing)) if f.eq]
-    return [value if key is None else key(value) for key, value in values]
+    values = []
+    for field in attrs.fields(type(thing)):
+        if field.eq:
+            value = getattr(thing, field.name)
+            values.append(value if field.eq_key is None else field.eq_key(value))
+    return values
 
 
 def _address(cls: type) -> str:

@@ -150,8 +150,7 @@ class Storage:
         """How many numbers a pass forward holds for each example, X and its cast included."""
         n = 2 * math.prod(self.inputs)
         for at in self.placed:
-            n += 2 * math.prod(at.output_shape)
-            n += _scratch_size(at, 2) - _scratch_size(at, 1)  # without what is as large as W
+            n += 2 * math.prod(at.output_shape) + _scratch_an_example(at)
         return n
 
     @functools.cached_property
@@ -234,11 +233,12 @@ class Storage:
         return InnerChain(layers, caches)
 
 
-def _scratch_size(at: PlacedLayer, m: int) -> int:
-    """Return how many numbers a layer computes in, for m examples."""
+def _scratch_an_example(at: PlacedLayer) -> int:
+    """Return how many numbers more a layer computes in with each example."""
     n = 0
-    for declared in at.layer.scratch(at.input_shape, m).values():
-        n += math.prod(declared.shape if isinstance(declared, Scratch) else declared)
+    for m, sign in ((2, 1), (1, -1)):  # so what is as large as W does not count
+        for declared in at.layer.scratch(at.input_shape, m).values():
+            n += sign * math.prod(declared.shape if isinstance(declared, Scratch) else declared)
     return n
 
 
