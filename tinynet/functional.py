@@ -13,13 +13,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinynet._support.arrays import Array, carve, reshaping, size, write
+from tinynet._support.arrays import Array, carve, size
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.checks import integer
 from tinynet._support.examples import wrong_targets
 from tinynet._support.quiet import quiet
 from tinynet._support.random import generator
+from tinynet._support.results import reshaping, write
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer, Normal

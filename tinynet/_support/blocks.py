@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.arrays import Array
 from tinynet._support.quiet import quiet, within
+from tinynet._support.results import expect_one_shape
 from tinynet.errors import ShapeError
 
 # Numbers: the half a dozen arrays of a formula then fit into a processor's second-level cache.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, write
+from tinynet._support.arrays import Array
 from tinynet._support.communicator import SharedBatch
+from tinynet._support.results import write
 
 
 class Cache:

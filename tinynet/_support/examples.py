@@ -1,25 +1,23 @@
 """X and Y: what a user passes is read as columns of numbers here, once, or refused in words.
 
-pandas, polars, SciPy and PyTorch are known by the methods of their objects, never imported. An
-array is read where it means one thing only; otherwise the error says what to pass.
+pandas, polars, SciPy and PyTorch are known by the methods of their objects, never imported.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from numbers import Real
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, entry, reordered
+from tinynet._support.arrays import Array, Shape, entry
 from tinynet._support.checks import written
 from tinynet.errors import ShapeError
-
-AsColumns: TypeAlias = "Callable[[Array, Shape], Array]"  # for labels and the shape of A[L]
 
 _UNREADABLE = (ValueError, TypeError, RuntimeError)  # what np.asarray raises
 
@@ -51,13 +49,10 @@ def as_array(value: Any, name: str, example: Shape = ()) -> Array:
         array = np.asarray(value)
     except _UNREADABLE as error:
         raise _unreadable(value, name, error) from error
-    if array.dtype == object and hasattr(value, "to_numpy") and _are_numbers(array.flat):
-        return np.array(array.tolist())  # a column of a nullable dtype
+    may_be_nullable = array.dtype == object and hasattr(value, "to_numpy")
+    if may_be_nullable and all(isinstance(number, (Real, np.bool_)) for number in array.flat):
+        return np.array(array.tolist())
     return array
-
-
-def _are_numbers(entries: Iterable[Any]) -> bool:
-    return all(isinstance(entry, (Real, np.bool_)) for entry in entries)
 
 
 def expect_columns(value: Any, name: str, shape: Shape, example: Shape | None) -> None:
@@ -104,9 +99,7 @@ def columns(
 ) -> Array:
     """Return X in `dtype`, if it has at least one example of the `expected` shape, or of any.
 
-    The dtype None is any dtype of numbers.
-
-    With `as_rows`, an X that must be cast is cast to columns that lie as rows in memory.
+    With the dtype None nothing is cast. With `as_rows`, what is cast lies as rows in memory.
     """
     if type(X) is np.ndarray and X.dtype == dtype and X.shape[:-1] == expected and X.size:
         return X
@@ -179,8 +172,18 @@ class Inputs(NamedTuple):
         """Return X as columns of examples of this shape, or of any, or refuse it in words."""
         if not self.are_indices:
             return columns(X, shape, self.dtype, name, whose, as_rows)
-        X = columns(X, shape, None, name, whose or self.whose)
-        return _indices(name, X, self.n_indices, self.whose)
+        X, n = columns(X, shape, None, name, whose or self.whose), self.n_indices
+        most = sys.maxsize if n is None else n - 1
+        is_right = (X >= 0) & (most >= X)
+        if X.dtype.kind == "f":
+            is_right &= np.rint(X) == X
+        if not is_right.all():
+            at = tuple(np.argwhere(~is_right)[0].tolist())
+            expected = f"whole numbers from 0 to {most}" if n else "whole numbers of at least 0"
+            found = f"{entry(name, at)} is {X[at]}, expected {expected}: indices{self.whose}"
+            remedy = f"np.unique({name}, return_inverse=True) numbers what {name} holds."
+            raise ValueError(f"{found}. {remedy}")
+        return X.astype(np.intp, copy=False)
 
     def check_gradient(self) -> None:
         """Refuse to compute dA[0] of indices."""
@@ -189,26 +192,11 @@ class Inputs(NamedTuple):
             raise ValueError(f"{found}. Leave input_gradient out.")
 
 
-def _indices(name: str, X: Array, n: int | None, whose: str) -> Array:
-    """Return X as indices from 0 to n - 1, if its numbers are such; n may be None for any."""
-    most = sys.maxsize if n is None else n - 1
-    is_right = (X >= 0) & (most >= X)
-    if X.dtype.kind == "f":
-        is_right &= np.rint(X) == X
-    if not is_right.all():
-        at = tuple(np.argwhere(~is_right)[0].tolist())
-        expected = f"whole numbers from 0 to {most}" if n else "whole numbers of at least 0"
-        found = f"{entry(name, at)} is {X[at]}, expected {expected}: indices{whose}"
-        remedy = "np.unique(X, return_inverse=True) numbers what X holds."
-        raise ValueError(f"{found}. {remedy.replace('X', name)}")
-    return X.astype(np.intp, copy=False)
-
-
 def targets(
     Y: Any,
     expected: Shape,
     dtype: np.dtype[Any],
-    as_columns: AsColumns,
+    as_columns: Callable[[Array, Shape], Array],
     rows: int = 0,
     X: Any = None,
 ) -> Array:
@@ -265,16 +253,29 @@ def wrong_targets(
     return ShapeError(f"Y has shape {Y.shape}, expected that of A[L], {expected}{also}.{hint}")
 
 
+def reordered(found: Shape, expected: Shape) -> str:
+    """Return the ``.transpose(...)`` that turns one shape into the other, or "".
+
+    Of several that do, it is the one that moves the last axis first, or the first axis last.
+    """
+    n = len(found)
+    if n < 3 or sorted(found) != sorted(expected):
+        return ""
+    likely = [(n - 1, *range(n - 1)), (*range(1, n), 0)]
+    for axes in itertools.chain(likely, itertools.permutations(range(n))):
+        if tuple([found[axis] for axis in axes]) == expected:
+            return f".transpose{axes}"
+    return ""
+
+
 def _with_examples_last(given_X: str, axes: int) -> str:
     """Return what to pass for an X of so many axes, of which the examples are the first."""
     if axes <= 2:
         return f"pass {given_X}.T."
     if axes == 3:
         return f"pass {given_X}.T for (m, T, n), or np.moveaxis({given_X}, 0, -1) for (m, n, T)."
-    return (
-        f"pass np.moveaxis({given_X}, 0, -1) for images (m, C, H, W), or "
-        f"{given_X}.transpose(3, 1, 2, 0) for (m, H, W, C)."
-    )
+    other = f"{given_X}.transpose(3, 1, 2, 0) for (m, H, W, C)."
+    return f"pass np.moveaxis({given_X}, 0, -1) for images (m, C, H, W), or {other}"
 
 
 def _unreadable(value: Any, name: str, error: Exception) -> Exception:
@@ -358,13 +359,12 @@ def _conversions(
     if are_labels and are_words:
         yield f"Pass {given}.astype(int).", lambda: array.astype(int)
     yield f"Pass {given}.astype(float).", lambda: array.astype(float)
+    missing = "Entries are missing. Leave these examples out, or pass"
     if hasattr(value, "fillna"):
         filled = f"{name}.fillna(0).to_numpy(dtype=float)"
-        text = f"Entries are missing. Leave these examples out, or pass {filled}."
-        yield text, lambda: value.fillna(0).to_numpy(dtype=float)
+        yield f"{missing} {filled}.", lambda: value.fillna(0).to_numpy(dtype=float)
     filled = f"np.nan_to_num({given}.astype(float))"
-    text = f"Entries are missing. Leave these examples out, or pass {filled}."
-    yield text, lambda: np.nan_to_num(array.astype(float))
+    yield f"{missing} {filled}.", lambda: np.nan_to_num(array.astype(float))
     if are_labels:
         for labels, dtype in ((name, array.dtype), (f"{given}.astype(str)", str)):
             one_each = labels if array.ndim == 1 else f"np.ravel({labels})"
@@ -389,7 +389,7 @@ def _first_odd_entry(value: Any, array: Array, name: str) -> str:
     if at is None:
         return "Pass an array of numbers."
     odd = array[at].item() if isinstance(array[at], np.generic) else array[at]
-    found = f"{name}[{', '.join(map(str, at))}] is {odd!r}."
+    found = f"{entry(name, at)} is {odd!r}."
     if name != "X" or array.ndim != 2 or not isinstance(odd, (str, bytes)):
         return f"{found} Replace it by a number."
     words, place = f"{spelled(value, name)}[{at[0]}]", f"row {at[0]}"

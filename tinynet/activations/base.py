@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.arrays import Array
 from tinynet._support.blocks import with_out
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
+from tinynet._support.results import expect_one_shape
 
 UNLIMITED = (-math.inf, math.inf)
 Forward: TypeAlias = Callable[[Array], Any]

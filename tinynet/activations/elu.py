@@ -8,10 +8,11 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape
+from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite, positive
 from tinynet._support.quiet import quiet
+from tinynet._support.results import expect_one_shape
 from tinynet._support.underflow import at_most, exp
 from tinynet.activations.base import Activation
 

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from tinynet._support.arrays import FEW, Array, expect_one_shape, scalar
+from tinynet._support.arrays import FEW, Array, scalar
+from tinynet._support.results import expect_one_shape
 from tinynet.activations.base import UNLIMITED, Activation, Back, BoundActivation, Forward
 
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from tinynet._support.arrays import Array, expect_one_shape, scalar
+from tinynet._support.arrays import Array, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.quiet import quiet
+from tinynet._support.results import expect_one_shape
 from tinynet._support.underflow import exp, positive_part
 from tinynet.activations.base import Activation, Back, BoundActivation, Forward
 

@@ -73,7 +73,7 @@ def training_batches(
     if validation_split is not None:
         data = [X, Y, sample_weight]
         return _split(network, data, class_weight, validation_split, batch_size, shuffle)
-    w = example_weights(network, sample_weight, class_weight, X.shape[-1], (Y,))
+    w = example_weights(network, sample_weight, class_weight, Y.shape[-1], (Y,))
     batches = in_memory((X, Y, w), batch_size, shuffle)
     batches.weighs_metrics = sample_weight is not None
     return Prepared(batches)
@@ -90,13 +90,13 @@ def _split(
     """Return the batches of some examples to train on, and of the others to validate on."""
     (X, Y, w), before = data, state_of(network.rng)
     if w is not None:
-        w = weights("sample_weight", w, X.shape[-1])
+        w = weights("sample_weight", w, Y.shape[-1])
     is_weighted = w is not None
     (X, Y, w), held = divided([X, Y, w], held_out(Y, share, network.rng))
-    w = example_weights(network, w, class_weight, X.shape[-1], (Y,))
+    w = example_weights(network, w, class_weight, Y.shape[-1], (Y,))
     batches = ArrayBatches((X, Y, w), batch_size, shuffle)
     X, Y, w = held
-    w = example_weights(network, w, None, X.shape[-1], ())
+    w = example_weights(network, w, None, Y.shape[-1], ())
     validation = ArraySlices((X, Y, w), network.storage.examples_at_a_time)
     batches.weighs_metrics = validation.weighs_metrics = is_weighted
     return Prepared(batches, validation, before)

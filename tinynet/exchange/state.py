@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, check_finite, write
+from tinynet._support.arrays import Array, Shape, check_finite
 from tinynet._support.examples import numbers
+from tinynet._support.results import write
 from tinynet.errors import ShapeError
 from tinynet.exchange.entries import Entry, entries_of, read, same
 from tinynet.exchange.given import expect_model

@@ -14,13 +14,13 @@ from tinynet._support.arrays import (
     Shape,
     check_finite,
     entry,
-    expect_one_shape,
     extremes,
     sum_of_products,
     total,
 )
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
+from tinynet._support.results import expect_one_shape
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
 

@@ -7,19 +7,12 @@ import sys
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import (
-    Array,
-    Shape,
-    check_finite,
-    expect_one_shape,
-    extremes,
-    scalar,
-    sum_of_squares,
-)
+from tinynet._support.arrays import Array, Shape, check_finite, extremes, scalar, sum_of_squares
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import fraction, integer, positive
 from tinynet._support.labels import class_numbers
 from tinynet._support.quiet import quiet
+from tinynet._support.results import expect_one_shape
 from tinynet.activations import HardSigmoid, Sigmoid, Softmax
 from tinynet.losses.base import Loss, inside
 

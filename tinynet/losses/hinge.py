@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet._support.arrays import (
-    Array,
-    check_finite,
-    entry,
-    expect_one_shape,
-    extremes,
-    sum_of_squares,
-)
+from tinynet._support.arrays import Array, check_finite, entry, extremes, sum_of_squares
 from tinynet._support.blocks import by_blocks
 from tinynet._support.quiet import quiet
+from tinynet._support.results import expect_one_shape
 from tinynet.losses.base import Loss
 
 

@@ -15,7 +15,6 @@ from tinynet._support.arrays import (
     Shape,
     all_finite,
     check_finite,
-    into,
     sum_of_squares,
 )
 from tinynet._support.blocks import with_out
@@ -23,6 +22,7 @@ from tinynet._support.cache import Cache
 from tinynet._support.communicator import SharedBatch
 from tinynet._support.quiet import switch_back, switch_off, within
 from tinynet._support.random import Random
+from tinynet._support.results import into
 from tinynet.activations import Activation, Identity
 from tinynet.activations.base import bound_activation
 from tinynet.errors import NonFiniteError, ShapeError

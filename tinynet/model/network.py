@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tinynet._support import examples
-from tinynet._support.arrays import Array, Shape, check_finite, write
+from tinynet._support.arrays import Array, Shape, check_finite
 from tinynet._support.checks import example_shape
 from tinynet._support.labels import weights
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, get_state, put_state
+from tinynet._support.results import write
 from tinynet.activations import Sigmoid, Softmax
 from tinynet.errors import NotBuiltError, ShapeError
 from tinynet.layers import Layer

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, aligned, carve, memory_of, size, write
+from tinynet._support.arrays import Array, Shape, aligned, carve, memory_of, size
 from tinynet._support.cache import Cache
 from tinynet._support.products import dot_for
 from tinynet._support.random import Random
+from tinynet._support.results import write
 from tinynet.activations import Identity
 from tinynet.layers.base import Scratch, means
 from tinynet.losses import Loss

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinynet._support.arrays import Array, write
+from tinynet._support.arrays import Array
 from tinynet._support.cache import Cache
 from tinynet._support.quiet import quiet
+from tinynet._support.results import write
 from tinynet.errors import NotBuiltError
 from tinynet.model.chain import ModelChain
 from tinynet.model.storage import Storage

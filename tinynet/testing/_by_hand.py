@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, entry, kind_of, reshaping
+from tinynet._support.arrays import Array, entry
 from tinynet._support.examples import numbers
+from tinynet._support.results import kind_of, reshaping
 from tinynet.layers import Dense
 from tinynet.model.network import Network
 from tinynet.testing import _mistakes

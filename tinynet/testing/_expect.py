@@ -14,8 +14,9 @@ from typing import Any
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, kind_of
+from tinynet._support.arrays import Array
 from tinynet._support.registry import Registered
+from tinynet._support.results import kind_of
 
 _PLAIN = (bool, int, float, str, type(None), np.generic, Registered, tuple)
 

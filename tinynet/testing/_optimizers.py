@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, kind_of
+from tinynet._support.arrays import Array
+from tinynet._support.results import kind_of
 from tinynet.initializers import Initializer
 from tinynet.optimizers import Optimizer
 from tinynet.schedules import Schedule
