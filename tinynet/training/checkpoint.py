@@ -1,8 +1,7 @@
 """A run in a file: all that `fit` needs to continue as if it had never been interrupted.
 
-The file begins with the model, so `tinynet.load` reads it too. A file may claim anything. Two rules
-guard it: what was read must describe itself exactly as the file does, and every number must fit the
-others.
+The file begins with the model, so `tinynet.load` reads it too. It may claim anything, so what was
+read must describe itself exactly as the file does, and every number must fit the others.
 """
 
 from __future__ import annotations
