@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from tinynet.data import sources
 
 __all__ = [
-    "batches", "datasets", "digits", "disk", "frames", "rows", "sources", "split", "stream",
-    "weights",
+    "batches", "datasets", "disk", "frames", "rows", "sources", "split", "stream", "weights",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

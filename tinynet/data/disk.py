@@ -15,7 +15,6 @@ from tinynet._support.arrays import Array
 from tinynet._support.examples import numbers, targets
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, CountedBatches
-from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.rows import Rows
 from tinynet.data.weights import example_weights
 from tinynet.errors import ShapeError
@@ -62,12 +61,10 @@ class FileBatches(CountedBatches):
         self.pool = min(max(most // self.size, 1) * self.size, m)  # whole batches
         self.block = max(self.pool // _BLOCKS, 1)
         parts = [np.ascontiguousarray(rows[: self.size]) for rows in self.sources]
-        X, Y, _ = self._checked(parts, np.arange(self.size))  # builds the network
+        self._checked(parts, np.arange(self.size), is_first=True)  # builds the network
         weights = (sample_weight, class_weight)
         self.w = example_weights(network, *weights, m, self._all_targets())
         self.weighs_metrics = sample_weight is not None  # class weights alone do not count there
-        given = [as_columns(*each) for each in zip(self.sources, parts, strict=True)]
-        warn_of_lost_digits((given[0], given[1]), (X, Y))
 
     def sample(self) -> Batch:
         return self._checked([rows[: self.size] for rows in self.sources], np.arange(self.size))
@@ -130,14 +127,14 @@ class FileBatches(CountedBatches):
         places[places >= end] += missing
         return blocks[places // self.block] * self.block + places % self.block
 
-    def _checked(self, parts: Sequence[Array], examples: Array) -> Batch:
+    def _checked(self, parts: Sequence[Array], examples: Array, is_first: bool = False) -> Batch:
         """Return parts of X and Y as a batch, checked and cast; an error names the example."""
         X, Y = (as_columns(rows, part) for rows, part in zip(self.sources, parts, strict=True))
         w = None if self.w is None else self.w[examples]
         if not len(examples):
             return *empty_batch(self.network), w
         try:
-            return *self.network.check_data(X, Y), w
+            return *self.network.check_data(X, Y, is_first), w
         except REFUSALS as error:
             trial = copy.deepcopy(self.network)  # one right example would build the network itself
             for i, example in enumerate(examples):

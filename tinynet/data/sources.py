@@ -13,7 +13,6 @@ from tinynet._support.communicator import Communicator
 from tinynet._support.labels import weights
 from tinynet._support.random import state_of
 from tinynet.data.batches import BATCH_SIZE, ArrayBatches, ArraySlices, Batches
-from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import FileBatches, as_columns, by_examples, is_large_to_cast, on_disk
 from tinynet.data.split import divided, held_out
 from tinynet.data.stream import FIT, RESUME, Caller, Sharded, stream_batches, stream_of
@@ -68,8 +67,7 @@ def training_batches(
         _refuse_split(validation_split, caller)
         settings = (batch_size, shuffle, sample_weight, class_weight)
         return Prepared(FileBatches(network, X, Y, *settings))
-    given, (X, Y) = (X, Y), network.check_data(X, Y)
-    warn_of_lost_digits(given, (X, Y))
+    X, Y = network.check_data(X, Y, is_first=True)
     if validation_split is not None:
         data = [X, Y, sample_weight]
         return _split(network, data, class_weight, validation_split, batch_size, shuffle)

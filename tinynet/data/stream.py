@@ -15,7 +15,6 @@ from tinynet._support.labels import expect_some_weight, weights
 from tinynet._support.quiet import quiet
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, Batches
-from tinynet.data.digits import warn_of_lost_digits
 from tinynet.data.disk import REFUSALS, empty_batch
 from tinynet.model.network import Network
 
@@ -98,7 +97,7 @@ class StreamBatches(Batches):
         self.is_endless = not is_iterable(self.stream)
         self.steps = self.limit if self.is_endless else _length(self.stream, self.limit)
         first, iterator = self._begin()
-        X, _, w = self.first = self._checked(1, first)
+        X, _, w = self.first = self._checked(1, first, is_first=True)
         self.shape, self.is_weighted = X.shape[:-1], w is not None
         self.weighs_metrics = self.is_weighted
         if self.is_weighted:
@@ -109,7 +108,6 @@ class StreamBatches(Batches):
             # Begun anew, because a stream may fill the same arrays with every batch.
             first, iterator = self._begin()
             self.first = self._checked(1, first)
-        warn_of_lost_digits(first[:2], self.first[:2])
         self.iterator: Iterator[Any] | None = chain([first], iterator)
 
     def _begin(self) -> tuple[Any, Iterator[Any]]:
@@ -198,7 +196,7 @@ class StreamBatches(Batches):
         return ValueError(f"The stream gave no batch for an epoch. It must be {again}.")
 
     @quiet
-    def _checked(self, number: int, batch: Any) -> Batch:
+    def _checked(self, number: int, batch: Any, is_first: bool = False) -> Batch:
         is_sequence = isinstance(batch, (tuple, list))
         if not is_sequence or len(batch) not in (2, 3):
             found = type(batch).__name__ + (f" of {len(batch)}" if is_sequence else "")
@@ -207,9 +205,10 @@ class StreamBatches(Batches):
             raise TypeError(f"Batch {number} is a {found}, {expected}. {remedy}")
         w = None
         try:
-            X, Y = self.network.check_data(*batch[:2])
-            if len(batch) == 3:
-                w = weights("sample_weight", batch[2], X.shape[-1]) / self.mean_weight
+            X, Y, *of_examples = batch
+            X, Y = self.network.check_data(X, Y, is_first)
+            if of_examples:
+                w = weights("sample_weight", of_examples[0], X.shape[-1]) / self.mean_weight
                 w = w.astype(self.network.dtype)
             if self.is_weighted is not None and self.is_weighted != (w is not None):
                 raise ValueError("Only some batches have weights. Let all give (X, Y, w), or none.")

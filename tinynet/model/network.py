@@ -16,6 +16,7 @@ import numpy as np
 from tinynet._support import examples
 from tinynet._support.arrays import Array, Shape, check_finite
 from tinynet._support.checks import example_shape
+from tinynet._support.digits import warn_of_lost_digits
 from tinynet._support.labels import weights
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, get_state, put_state
@@ -265,16 +266,21 @@ class Network(LayerViews):
         return X
 
     @quiet
-    def check_data(self, X: Any, Y: Any) -> tuple[Array, Array]:
-        """Return X and Y checked and cast, as columns; the first ones build the model."""
-        storage, loss, value = vars(self).get("storage"), self.needed_loss(), X
+    def check_data(self, X: Any, Y: Any, is_first: bool = False) -> tuple[Array, Array]:
+        """Return X and Y checked and cast, as columns; the first ones build the model.
+
+        With `is_first`, warn of digits that the cast loses.
+        """
+        storage, loss, given = vars(self).get("storage"), self.needed_loss(), (X, Y)
         shape = None if storage is None else storage.inputs
         X = self.takes.checked(X, shape, as_rows=True)  # batches come from rows
         check_finite("X", X)
         layers = place(self.layers, X.shape[:-1]) if storage is None else storage.layers
         expected = (*layers[-1].output_shape, X.shape[-1])
-        Y = examples.targets(Y, expected, self.dtype, loss.targets, len(X), value)
+        Y = examples.targets(Y, expected, self.dtype, loss.targets, len(X), given[0])
         loss.check_targets(Y)
+        if is_first:
+            warn_of_lost_digits(given, (X, Y))
         if storage is None:
             self.build(layers, self.rng)
             return X, Y
