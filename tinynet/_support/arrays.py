@@ -61,11 +61,6 @@ def aligned(shape: Shape, dtype: Any) -> Array:
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
-def memory_of(array: Array) -> int:
-    """Return the identity of the array whose memory this one is, or is a view of."""
-    return id(array if array.base is None else array.base)
-
-
 @functools.lru_cache(maxsize=256)
 def scalar(number: float, dtype: np.dtype[Any]) -> Array:
     """Return a number as an array without dimensions; NumPy casts a plain one in each call."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array, Shape, aligned, carve, memory_of, size
+from tinynet._support.arrays import Array, Shape, aligned, carve, size
 from tinynet._support.cache import Cache
 from tinynet._support.products import dot_for
 from tinynet._support.random import Random
@@ -78,7 +78,7 @@ class Storage:
                     self.decaying.append(layer.params[name])
         self._chains: dict[int, ModelChain] = {}
         self._idle: dict[int, list[ModelChain]] = {}  # small chains of `outputs_of`, by batch size
-        self._filled = {id(self.values), id(self.summed)}  # arrays that passes and steps fill
+        self._filled = {id(self.values), id(self.summed)}  # whose memory passes and steps fill
         self.hold(NetworkIdentity())
 
     def hold(self, identity: NetworkIdentity) -> None:
@@ -117,7 +117,9 @@ class Storage:
             self._filled = {id(self.values), id(self.summed)}
             for each in self._chains.values():
                 for _, cache in each.all_links():
-                    self._filled |= {memory_of(vars(cache)[name]) for name in _BUFFERS}
+                    for name in _BUFFERS:
+                        array = vars(cache)[name]
+                        self._filled.add(id(array if array.base is None else array.base))
         return chain
 
     def freeze(self, layers: Sequence[PlacedLayer]) -> list[slice]:
@@ -144,7 +146,7 @@ class Storage:
 
     def holds(self, X: Array) -> bool:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""
-        return memory_of(X) in self._filled
+        return id(X) in self._filled or id(X.base) in self._filled
 
     @functools.cached_property
     def numbers_an_example(self) -> int:
