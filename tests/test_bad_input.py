@@ -281,6 +281,13 @@ def test_bad_input(kind, call, bad, error, words):
     assert used(kind, untouched) == used(kind, model)
 
 
+@pytest.mark.parametrize("kind", ["new", "unbuilt"])
+def test_X_is_refused_before_Y(kind):
+    """Where both are wrong the error is about X, whether the model is built or not."""
+    with raises(NonFiniteError, "X[1, 3] is nan"):
+        MODELS[kind]().fit(put(np.nan, (1, 3)), Y.T)
+
+
 # Training that diverges
 
 WHERE = re.compile(r"[Ee]poch (\d+), step (\d+): .*\[(\d)\] of layer \3 \(Dense\)", re.DOTALL)

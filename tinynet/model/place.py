@@ -64,11 +64,11 @@ class PlacedLayer:
 
 def first_layers(layer: Layer) -> list[Layer]:
     """Return the first layers of a layer's chains, which get its input, or the layer itself."""
-    first: list[Layer] = []
+    layers: list[Layer] = []
     for chain in layer.chains:
         if chain:
-            first += first_layers(chain[0])
-    return first or [layer]
+            layers += first_layers(chain[0])
+    return layers or [layer]
 
 
 def takes_indices(layer: Layer) -> bool:
