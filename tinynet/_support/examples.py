@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -158,13 +158,14 @@ def _other_axes(shape: Shape, expected: Shape, given: str) -> str:
     return f" Channels or features come first, examples last. Pass {remedy}." if remedy else ""
 
 
-class Inputs(NamedTuple):
+class Inputs:
     """What a model takes as X: numbers in its dtype or, for an embedding, indices."""
 
-    dtype: np.dtype[Any]  # of a checked X
-    are_indices: bool = False
-    n_indices: int | None = None  # None is any number
-    whose: str = ""  # whose indices they are, in messages
+    def __init__(
+        self, dtype: np.dtype[Any], are_indices: bool, n_indices: int | None, whose: str
+    ) -> None:
+        self.dtype, self.are_indices = dtype, are_indices  # of a checked X
+        self.n_indices, self.whose = n_indices, whose  # None is any number
 
     def checked(
         self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
@@ -204,10 +205,9 @@ def targets(
 
     A message may need what was passed as X, and its number of rows.
     """
-    value, Y = Y, numbers(Y, "Y")
-    given_Y = Y
+    value, given_Y = Y, numbers(Y, "Y")
     try:
-        Y = as_columns(Y, expected)
+        Y = as_columns(given_Y, expected)
     except ShapeError as error:  # a loss knows Y as an array
         error.args = (str(error).replace("Pass Y.", f"Pass {spelled(value, 'Y')}."),)
         raise

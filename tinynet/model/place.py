@@ -84,10 +84,9 @@ def n_indices(layer: Layer) -> int | None:
 
 def inputs_of(first: Layer, dtype: np.dtype[Any]) -> Inputs:
     """Return what a model with this first layer takes as X."""
-    if not takes_indices(first):
-        return Inputs(dtype)
-    whose = f" for layer 1 ({type(first).__name__})"
-    return Inputs(np.dtype(np.intp), True, n_indices(first), whose)
+    are_indices, whose = takes_indices(first), f" for layer 1 ({type(first).__name__})"
+    n, of_X = (n_indices(first), np.dtype(np.intp)) if are_indices else (None, dtype)
+    return Inputs(of_X, are_indices, n, whose)
 
 
 def _check_takes(here: PlacedLayer, is_first: bool) -> None:
