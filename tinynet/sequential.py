@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Never, Self
 
 import numpy as np
 
-from tinynet import data, files, training
+from tinynet import files, training
 from tinynet._support.arrays import Array
 from tinynet._support.communicator import Communicator
 from tinynet._support.elsewhere import unexpected
@@ -313,9 +313,6 @@ class Sequential(Network):
         >>> model.predict([[1.0, 2.0]])
         array([[2., 4.]], dtype=float32)
         """
-        if parallel is None:
-            parts = data.sources.input_parts(self, X, batch_size)
-            return training.evaluation.outputs(self, *parts)
         return training.fit.predict(self, X, batch_size, parallel)
 
     def predict_labels(

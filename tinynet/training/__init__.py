@@ -13,5 +13,5 @@ __all__ = [
 ]  # fmt: skip
 
 if not TYPE_CHECKING:
-    # Imported by the first training, evaluation or prediction.
+    # Imported when a model is first trained, evaluated or used to predict.
     __getattr__, __dir__ = later(__name__, __all__, **dict.fromkeys(__all__, ()))

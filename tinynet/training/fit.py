@@ -206,13 +206,14 @@ def evaluate(
 
 def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> Array:
     """Return A[L] for X, of which each rank computes a part."""
-    with together(parallel, "predict") as ranks:
-        if ranks is None:
-            return outputs(network, *input_parts(network, X, batch_size))
-        m, parts = input_parts(network, X, batch_size, ranks.communicator)
-        expect_same_parameters(ranks, network, shape_of(X))
-        A = outputs(network, m, parts) if m else np.empty((*network.outputs, 0), network.dtype)
-        return ranks.joined([A])
+    if parallel is not None:
+        with together(parallel, "predict") as ranks:
+            if ranks is not None:
+                m, parts = input_parts(network, X, batch_size, ranks.communicator)
+                expect_same_parameters(ranks, network, shape_of(X))
+                none = np.empty((*network.outputs, 0), network.dtype)
+                return ranks.joined([outputs(network, m, parts) if m else none])
+    return outputs(network, *input_parts(network, X, batch_size))
 
 
 def _prepare(
