@@ -184,6 +184,43 @@ def test_softmax_of_several_sizes(n, m, dtype):
     np.testing.assert_allclose(np.ones(m), A.sum(axis=0), rtol=(n + 2) * eps)
 
 
+BOUND = ["relu", "sigmoid", "tanh", "softmax"]
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_numbers_and_lists(name):
+    """`forward` and `back` take what NumPy's functions take."""
+    activation, Z = Activation.get(name), [[1.0, -2.0], [0.5, 0.0]]
+    A = activation.forward(np.array(Z))
+    np.testing.assert_array_equal(A, activation.forward(Z))
+    dZ = activation.back(np.ones((2, 2)), np.array(Z), A)
+    np.testing.assert_array_equal(dZ, activation.back([[1.0, 1.0], [1.0, 1.0]], Z, A.tolist()))
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_out_of_another_dtype(name):
+    """A result is computed in the dtype of out, in any byte order, with no subnormal number."""
+    activation, Z = Activation.get(name), np.array([[0.0, 1.0, -95.0], [-95.0, 1.0, 0.0]])
+    expected = activation.forward(Z.astype(np.float32))
+    for dtype in (np.float32, ">f4"):
+        A = activation.forward(Z, out=np.empty(Z.shape, dtype))
+        np.testing.assert_allclose(expected, A, rtol=1e-6)
+        if name == "softmax":
+            assert A[A > 0].min() >= np.finfo(np.float32).tiny
+
+
+@pytest.mark.parametrize("size", [3, 3000])
+def test_slope_of_relu(size):
+    """The slope of many numbers is that of few."""
+    relu, rng = Activation.get("relu"), np.random.default_rng(1)
+    Z, dA = (rng.standard_normal((2, size)).astype(np.float32) for _ in range(2))
+    Z[:, 0] = 0
+    A = relu.forward(Z)
+    dZ = relu.back(dA, Z, A, out=np.empty_like(Z))
+    np.testing.assert_array_equal(dA * (Z > 0), dZ)
+    np.testing.assert_array_equal(relu.back(dA, Z, A), dZ)
+
+
 @pytest.mark.parametrize("parent", [tn.activations.ReLU, Sigmoid, tn.activations.Tanh, Softmax])
 def test_subclass_of_what_a_model_binds(parent):
     """A model calls the `forward` or the `back` of a subclass, and binds the other one."""

@@ -334,7 +334,7 @@ class OfSums(tn.Layer):
     def scratch(self, input_shape, m):
         return {"sums": (m,)}
 
-    def probe(self, cache):
+    def input_probe(self, cache):
         return cache.sums
 
     def forward(self, A_prev, cache):
@@ -344,10 +344,36 @@ class OfSums(tn.Layer):
         return dZ
 
 
+class ScaledOnly(tn.LayerNorm):
+    """A layer with another forward than its parent: what its parent shows is no longer true."""
+
+    def forward(self, A_prev, cache):
+        cache.std[...] = 1
+        return A_prev * cache.gamma + cache.beta
+
+
+class NotCentered(tn.BatchNorm):
+    """The same, of a normalization with running statistics."""
+
+    def normalize(self, A_prev, cache):
+        np.copyto(cache.centered, A_prev)
+        cache.std[...] = 1
+
+
+class PartOfUnits(Dense):
+    """A unit sees one feature, so the first one does not show the others."""
+
+    def scratch(self, input_shape, m):
+        return {}
+
+    def forward(self, A_prev, cache):
+        return np.diag(cache.W)[:, np.newaxis] * A_prev[: self.units] + cache.b
+
+
 FIRST_LAYERS = [
     Dense(3, "relu"), Dense(1, "sigmoid"), tn.BatchNorm(activation="sigmoid"), tn.LayerNorm(),
     tn.LayerNorm(over="example"), tn.Activate("relu"), tn.Dropout(0.5),
-    tn.Residual([Dense(4, "relu")]), OfSums(),
+    tn.Residual([Dense(4, "relu")]), OfSums(), ScaledOnly(), NotCentered(), PartOfUnits(4),
 ]  # fmt: skip
 
 

@@ -616,6 +616,24 @@ def test_no_bound(rule):
     assert rule.largest_change(1.0) == math.inf
 
 
+class Warm(SGD):
+    """A rate that depends on what the user counts."""
+
+    def rate(self, later=0):
+        return 0.5 * super().rate(later)
+
+
+@pytest.mark.parametrize("optimizer", [Warm(0.1), Warm(0.1, weight_decay=0.5)], ids=repr)
+def test_a_rate_of_its_own(optimizer):
+    """A subclass may compute the learning rate in another way, and each step asks it."""
+    params, expected, grads = np.ones(3), np.ones(3), np.array([1.0, 2.0, 3.0])
+    same = SGD(0.05, weight_decay=optimizer.weight_decay)
+    for _ in range(3):
+        optimizer.update(params, grads)
+        same.update(expected, grads)
+    np.testing.assert_array_equal(expected, params)
+
+
 def test_calls_of_a_step():
     """A step of plain gradient descent takes few calls of Python functions."""
     calls, optimizer, vectors = [], SGD(0.1), tuple(np.ones((2, 3)))

@@ -394,6 +394,9 @@ DENSE = {
         own(Layer, forward=lambda self, A_prev, cache: A_prev * np.where(A_prev > 0, 1, 0.1),
             back=lambda self, dZ, cache: dZ * np.where(cache.A_prev > 0, 1, 0.2)),
         "dA[0] … does not match … Besides, Faulty.forward gives float64"),
+    "shows nothing of A_prev": (
+        dense(input_probe=lambda self, cache: cache.b[:, 0]),
+        "Faulty.input_probe is finite outside training where A_prev[0, 0] is nan", "cache.Z"),
     "not finite": (
         own(Layer, forward=lambda self, A_prev, cache: quiet(np.sqrt)(A_prev),
             back=lambda self, dZ, cache: 0.5 * dZ / quiet(np.sqrt)(cache.A_prev)),

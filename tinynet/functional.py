@@ -171,8 +171,8 @@ def linear_backward(dZ: Any, cache: LinearCache) -> LinearCache:
     dZ, A_prev = dZ.astype(W.dtype, copy=False), A_prev.astype(W.dtype, copy=False)
     dW, db, dA_prev = (np.empty(s, W.dtype) for s in (W.shape, (len(W), 1), A_prev.shape))
     cache_of_layer = Cache(
-        {"W": W, "b": b, "dW": dW, "db": db}, A_prev=A_prev, dA_prev=dA_prev, Z=None,
-        like_Z=np.empty_like(dZ), means=means(dZ.shape[-1], W.dtype),
+        {"W": W, "b": b, "dW": dW, "db": db}, A_prev=A_prev, dA_prev=dA_prev, Z=None, like_Z=None,
+        means=means(dZ.shape[-1], W.dtype),
     )  # fmt: skip
     return Dense(len(W)).back(dZ, cache_of_layer), dW, db
 

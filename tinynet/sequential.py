@@ -392,7 +392,7 @@ class Sequential(Network):
         """
         with files.archive.opened(path) as file:
             model = files.model.read(file, cls)
-            has_run = "run" in file.description
+            has_run = "run" in file.description  # else nothing that trains is imported
             file.expect_no_more(training.checkpoint.array_names(file) if has_run else ())
         return model
 

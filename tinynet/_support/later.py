@@ -26,3 +26,10 @@ def later(
         raise missing_in(package, name, public)
 
     return get, lambda: list(public)
+
+
+def modules_later(
+    package: str, modules: Sequence[str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return what `later` does for a package whose public names are those of its modules."""
+    return later(package, modules, **dict.fromkeys(modules, ()))

@@ -12,7 +12,7 @@ from tinynet._support.arrays import Shape
 _MAGIC = b"\x93NUMPY"
 _BYTES_OF_LENGTH = {(1, 0): 2, (2, 0): 4}  # by version of the format
 _LONGEST = 1 << 16  # bytes of a header
-_HEADER = (
+_HEADER = (  # compiled when it is first used
     rb"\{'descr': '([<|>=][A-Za-z]\d*)', 'fortran_order': (False|True), "
     rb"'shape': \(([0-9, ]*)\),? ?\} *\n?"
 )

@@ -17,8 +17,7 @@ from tinynet._support.registry import Registered
 from tinynet._support.results import expect_one_shape
 
 UNLIMITED = (-math.inf, math.inf)
-Forward: TypeAlias = Callable[[Array], Any]
-Back: TypeAlias = Callable[[Array, Array, Array], Any]
+Formula: TypeAlias = Callable[..., Any]  # of Z, or of dA, Z and A
 
 
 class Activation(Registered, ABC):
@@ -89,41 +88,57 @@ class BoundActivation(Activation):
 
     That saves a tenth of the time of a small network. A subclass defines `bind_forward` and
     `bind_back`, and `forward` and `back` call these. A subclass of `ReLU` may still define
-    `forward` or `back`: then a model calls that, and binds nothing.
+    `forward` or `back`: then a model calls that, and binds the other one.
     """
 
     @abstractmethod
-    def bind_forward(self, Z: Array, out: Array | None) -> Forward:
-        """Return a function like `forward` for arrays like Z; it computes in `out`, if given."""
+    def bind_forward(self, Z: Array, out: Array | None) -> Formula:
+        """Return A as a function of Z, for arrays of the shape and dtype of this Z.
+
+        It computes in `out`, or in a new array if that is None.
+        """
 
     @abstractmethod
-    def bind_back(self, A: Array, out: Array | None) -> Back:
-        """Return a function like `back` for arrays like A; it computes in `out`, if given."""
+    def bind_back(self, A: Array, out: Array | None) -> Formula:
+        """Return dZ as a function of dA, Z and A, for arrays of the shape and dtype of this A.
+
+        It computes in `out`, or in a new array if that is None.
+        """
 
     @quiet
     def forward(self, Z: Array, out: Array | None = None) -> Any:
-        Z = Z if hasattr(Z, "dtype") else np.asarray(Z)
+        Z = _with_dtype(Z)
         return self.bind_forward(Z, out)(Z)
 
     @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Any:
         if out is None:
             expect_one_shape(dA=dA, Z=Z, A=A)
+        A = _with_dtype(A)
         return self.bind_back(A, out)(dA, Z, A)
 
 
 def bound_activation(
     activation: Activation, Z: Array, A: Array, dZ: Array | None
-) -> tuple[Forward, Back]:
-    """Return what a chain calls for `forward` and `back` of an activation: they fill A and dZ."""
-    forward: Forward = partial(with_out(activation.forward), out=A)
-    back: Back = partial(with_out(activation.back), out=dZ)
+) -> tuple[Formula, Formula]:
+    """Return what a chain calls for `forward` and `back` of an activation: they fill A and dZ.
+
+    A chain that only predicts has no dZ, and calls only the first.
+    """
+    forward: Formula = partial(with_out(activation.forward), out=A)
+    back: Formula = partial(with_out(activation.back), out=dZ)
     if isinstance(activation, BoundActivation):
-        if type(activation).forward is BoundActivation.forward:
+        kind = type(activation)
+        if kind.forward is BoundActivation.forward:
             forward = activation.bind_forward(Z, A)
-        if type(activation).back is BoundActivation.back:
+        if kind.back is BoundActivation.back:
             back = activation.bind_back(A, dZ)
     return forward, back
+
+
+def _with_dtype(Z: Any) -> Any:
+    """Return what has a dtype of NumPy, such as an array, as it is, and an array of all else."""
+    return Z if isinstance(getattr(Z, "dtype", None), np.dtype) else np.asarray(Z)
 
 
 def _by_dual_numbers(activation: Activation, dA: Array, Z: Array, out: Array | None) -> Array:

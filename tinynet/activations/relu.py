@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet._support.arrays import FEW, Array, scalar
 from tinynet._support.results import expect_one_shape
-from tinynet.activations.base import UNLIMITED, Activation, Back, BoundActivation, Forward
+from tinynet.activations.base import UNLIMITED, Activation, BoundActivation, Formula
 
 
 class Identity(Activation):
@@ -41,7 +41,7 @@ class ReLU(BoundActivation):
     init = "he_average"
     range = (0.0, math.inf)
 
-    def bind_forward(self, Z: Array, out: Array | None) -> Forward:
+    def bind_forward(self, Z: Array, out: Array | None) -> Formula:
         maximum, zero = np.maximum, scalar(0, Z.dtype)
         if type(Z) is not np.ndarray or Z.size < FEW:
             return lambda Z: maximum(Z, zero, out=out)
@@ -53,9 +53,10 @@ class ReLU(BoundActivation):
 
         return forward
 
-    def bind_back(self, A: Array, out: Array | None) -> Back:
-        # A is at least 0, so its sign is the slope. Of many numbers, A > 0 takes half the time.
+    def bind_back(self, A: Array, out: Array | None) -> Formula:
+        # A is at least 0, so its sign is the slope. Of many numbers, A > 0 takes half the time. It
+        # is 0 where A is NaN, which shows in the cost.
         multiply, sign, greater = np.multiply, np.sign, np.greater
-        if A.size < FEW:
+        if out is None or A.size < FEW:
             return lambda dA, Z, A: multiply(dA, sign(A, out), out)
         return lambda dA, Z, A: multiply(dA, greater(A, 0, out), out)

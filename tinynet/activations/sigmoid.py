@@ -11,7 +11,7 @@ from tinynet._support.blocks import by_blocks
 from tinynet._support.quiet import quiet
 from tinynet._support.results import expect_one_shape
 from tinynet._support.underflow import exp, positive_part
-from tinynet.activations.base import Activation, Back, BoundActivation, Forward
+from tinynet.activations.base import Activation, BoundActivation, Formula
 
 
 class Sigmoid(BoundActivation):
@@ -23,9 +23,9 @@ class Sigmoid(BoundActivation):
 
     range = (0.0, 1.0)
 
-    def bind_forward(self, Z: Array, out: Array | None) -> Forward:
+    def bind_forward(self, Z: Array, out: Array | None) -> Formula:
         negative, exp, add, reciprocal = np.negative, np.exp, np.add, np.reciprocal
-        one = scalar(1, Z.dtype)
+        one = scalar(1, Z.dtype if out is None else out.dtype)
         # In place NumPy takes three times as long for a single number.
         to = None if out is None or out.size == 1 else out
 
@@ -34,7 +34,7 @@ class Sigmoid(BoundActivation):
 
         return forward
 
-    def bind_back(self, A: Array, out: Array | None) -> Back:
+    def bind_back(self, A: Array, out: Array | None) -> Formula:
         multiply, subtract, one = np.multiply, np.subtract, scalar(1, A.dtype)
 
         def back(dA: Array, Z: Array, A: Array) -> Array:
@@ -52,11 +52,11 @@ class Tanh(BoundActivation):
 
     range = (-1.0, 1.0)
 
-    def bind_forward(self, Z: Array, out: Array | None) -> Forward:
+    def bind_forward(self, Z: Array, out: Array | None) -> Formula:
         tanh = np.tanh
         return lambda Z: tanh(Z, out)
 
-    def bind_back(self, A: Array, out: Array | None) -> Back:
+    def bind_back(self, A: Array, out: Array | None) -> Formula:
         multiply, subtract, one = np.multiply, np.subtract, scalar(1, A.dtype)
 
         def back(dA: Array, Z: Array, A: Array) -> Array:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import numpy as np
 
 from tinynet._support.arrays import Array, total
 from tinynet._support.underflow import exp_above, has_floats, log_smallest
-from tinynet.activations.base import Back, BoundActivation, Forward
+from tinynet.activations.base import BoundActivation, Formula
 
-_FEW_UNITS, _FEW_MULTIPLICATIONS = 16, 1 << 16
+_OF_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_FEW_UNITS, _FEW = 7, 1 << 13  # numbers in a column, and in all
 
 
 class Softmax(BoundActivation):
@@ -27,15 +29,16 @@ class Softmax(BoundActivation):
     range = (0.0, 1.0)
     sums_to_1 = True
 
-    def bind_forward(self, Z: Array, out: Array | None) -> Forward:
+    def bind_forward(self, Z: Array, out: Array | None) -> Formula:
         highest, copyto, subtract, divide = np.maximum.reduce, np.copyto, np.subtract, np.divide
-        exp: Callable[..., Array] = np.exp
-        if has_floats(Z):  # the sum is at most the number of units, so no A is subnormal either
-            exp = partial(exp_above, log_smallest(Z.dtype, len(Z)))
-        if _is_one_example(Z):  # without rows, which NumPy takes three times as long for
+        like, exp, sums = Z if out is None else out, cast("Formula", np.exp), np.add.reduce
+        if has_floats(like):  # the sum is at most the number of units, so no A is subnormal either
+            exp = partial(exp_above, log_smallest(like.dtype, len(like)))
+        if _is_one_example(like):  # without rows, which NumPy takes three times as long for
             return lambda Z: _of_one_example(Z, exp, out)
-
-        sums = _sums(Z, out)
+        if out is not None and _sums_by_product(out):
+            ones, copies = np.ones((len(out), len(out)), out.dtype), np.empty(out.shape, out.dtype)
+            sums = partial(ones.dot, out=copies)
 
         def forward(Z: Array) -> Array:
             row = highest(Z)
@@ -47,7 +50,7 @@ class Softmax(BoundActivation):
 
         return forward
 
-    def bind_back(self, A: Array, out: Array | None) -> Back:
+    def bind_back(self, A: Array, out: Array | None) -> Formula:
         multiply, subtract, add = np.multiply, np.subtract, np.add.reduce
 
         def back(dA: Array, Z: Array, A: Array) -> Array:
@@ -57,18 +60,13 @@ class Softmax(BoundActivation):
         return back
 
 
-def _sums(Z: Array, out: Array | None) -> Forward:
-    """Return a function that sums up over the units: a row, or its copies in an array like Z.
+def _sums_by_product(A: Array) -> bool:
+    """Return whether the sums over the units are computed as a product with a matrix of ones.
 
-    For few units, the product with a matrix of ones gives the copies in a third of the time.
+    It gives a copy of the sums for each unit, in a third of the time of a row of sums. With more
+    units, BLAS would add in an order that depends on the place of an example in the batch.
     """
-    if out is None or Z.ndim != 2:
-        return np.add.reduce
-    n = len(Z)
-    if n > _FEW_UNITS or n * Z.size > _FEW_MULTIPLICATIONS:
-        return np.add.reduce
-    ones, copies = np.ones((n, n), out.dtype), np.empty(out.shape, out.dtype)
-    return lambda E: ones.dot(E, copies)
+    return A.dtype in _OF_BLAS and A.ndim == 2 and len(A) <= _FEW_UNITS and A.size <= _FEW
 
 
 def _of_one_example(Z: Array, exp: Callable[..., Array], out: Array | None) -> Array:

@@ -21,7 +21,7 @@ from tinynet.errors import ConversionError
 # back, what to print, and where parameters begin. Every subclass has `_abc_impl`, of Python's abc.
 _SAME_RESULT = {
     "back", "bind_back", "step_back", "h_gradients", "input_gradients", "input_gradient",
-    "gamma_gradient", "probe", "scratch", "penalty", "is_penalized", "least_examples",
+    "gamma_gradient", "input_probe", "scratch", "penalty", "is_penalized", "least_examples",
     "registered_name", "init", "range", "sums_to_1", "extra_repr", "reset_parameters", "_abc_impl",
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tinynet._support.later import later
+from tinynet._support.later import modules_later
 
 if TYPE_CHECKING:
     from tinynet.files import archive, model
@@ -11,4 +11,4 @@ __all__ = ["archive", "model", "replace", "source"]
 
 if not TYPE_CHECKING:
     # Imported by the first model that is saved or loaded.
-    __getattr__, __dir__ = later(__name__, __all__, **dict.fromkeys(__all__, ()))
+    __getattr__, __dir__ = modules_later(__name__, __all__)

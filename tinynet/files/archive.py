@@ -43,7 +43,7 @@ _LONGEST_INTEGER = 40  # characters: a generator's state has numbers of 128 bits
 _LONGEST_NAME = 65_535  # bytes, of a member of a zip archive
 _LARGEST_NUMBER = 8  # bytes; what a long double has depends on the machine
 
-_MEMBER = r"[\w.-]+\.npy"  # names no folder
+_MEMBER = r"[\w.-]+\.npy"  # names no folder; compiled when it is first used
 _MAGIC = b"\x93NUMPY\x01\x00"
 _LOCAL_HEADER = 30  # bytes before a member's name
 

@@ -185,11 +185,13 @@ class Layer(Registered, ABC):
         """
         return {}
 
-    def probe(self, cache: Cache) -> Array:
-        """Return an array that a pass fills, and in which something is not finite if A_prev is not.
+    def input_probe(self, cache: Cache) -> Array:
+        """Return an array in which a pass leaves a non-finite number if there is one in A_prev.
 
         By default it is all of Z. A model looks there for what is not finite in X, so a smaller
-        array takes less time. A layer that has one in training alone asks ``cache.training``.
+        array takes less time: a part of Z, or one of `scratch`. It is asked for once, before the
+        passes of a batch size, in training or not (``cache.training``). A subclass with another
+        `forward` does not inherit it.
         """
         return cache.Z
 
@@ -223,7 +225,7 @@ class BoundLayer(Layer):
 
     That saves a twentieth of the time of a small network. A subclass defines `bind_forward` and
     `bind_back`, and `forward` and `back` call these. A subclass of `Dense` may still define
-    `forward` or `back`: then a chain calls that, and binds nothing.
+    `forward` or `back`: then a chain calls that, and binds the other one.
     """
 
     @abstractmethod
@@ -267,6 +269,20 @@ class Weighted(Layer):
     def penalty(self, cache: Cache) -> float:
         """Return l2/2 · Σ W²."""
         return 0.5 * self.l2 * sum_of_squares(cache.W.reshape(-1))
+
+
+# What decides how Z is computed from A_prev.
+_FORWARD = {"forward", "bind_forward", "normalize"}
+
+
+def input_probe(layer: Layer, cache: Cache) -> Array:
+    """Return the `input_probe` of a layer, if it is declared for the layer's `forward`, or Z."""
+    for kind in type(layer).__mro__:
+        if "input_probe" in vars(kind):
+            return layer.input_probe(cache)
+        if _FORWARD & vars(kind).keys():
+            break
+    return cache.Z
 
 
 def bound(layer: Layer, cache: Cache) -> tuple[Pass, Pass]:

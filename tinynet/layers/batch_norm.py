@@ -81,7 +81,7 @@ class BatchNorm(Normalization):
         n, positions = input_shape[0], math.prod(input_shape[1:])
         return {"centered": (n, positions * m), "std": (n, 1)}
 
-    def probe(self, cache: Cache) -> Array:
+    def input_probe(self, cache: Cache) -> Array:
         return cache.std if cache.training else cache.Z
 
     # The mean is a product, as in Dense: np.mean takes five times as long. The variance is taken

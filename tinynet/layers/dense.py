@@ -68,7 +68,7 @@ class Dense(BoundLayer, Weighted):
         arrays: dict[str, Shape] = {"like_Z": (self.units, math.prod(input_shape[1:]) * m)}
         return arrays | ({"l2_W": self.parameters(input_shape)["W"].shape} if self.l2 else {})
 
-    def probe(self, cache: Cache) -> Array:
+    def input_probe(self, cache: Cache) -> Array:
         return cache.Z[0]  # one unit sees every number of A_prev
 
     # Positions count as examples: of higher shape, arrays are taken as columns (n, positions · m).
@@ -96,17 +96,17 @@ class Dense(BoundLayer, Weighted):
 
     def bind_back(self, cache: Cache) -> Pass:
         W, dW, db, l2, dot, multiply = cache.W, cache.dW, cache.db, self.l2, cache.dot, np.multiply
-        W_T, like_Z, (one_mth, mean) = W.T, cache.like_Z, cache.means
-        scales_dZ = like_Z.size < dW.size  # 1/m goes to the smaller array
+        W_T, (one_mth, mean) = W.T, cache.means
         has_positions = cache.Z is not None and cache.Z.ndim > 2
         positions = math.prod(cache.Z.shape[1:-1]) if has_positions else 1
+        scales_dZ = positions * len(mean) < W.shape[1]  # 1/m goes to the smaller of dZ and dW
 
         def back(dZ: Array, _: Cache) -> Any:
             A_prev, dA_prev = cache.A_prev, cache.dA_prev
             if has_positions:
                 dZ, A_prev = columns(dZ), columns(A_prev)
             if scales_dZ:  # not in place, because dZ is public
-                dot(multiply(dZ, one_mth, like_Z), A_prev.T, dW)
+                dot(multiply(dZ, one_mth, cache.like_Z), A_prev.T, dW)
             else:
                 multiply(dot(dZ, A_prev.T, dW), one_mth, dW)
             dot(dZ, mean_column(cache, positions) if has_positions else mean, db)

@@ -65,7 +65,7 @@ class LayerNorm(Normalization):
         rows = dict.fromkeys(("std", "inverse_std", "row"), shape[1:])
         return {"centered": shape, "product": shape, **rows}
 
-    def probe(self, cache: Cache) -> Array:
+    def input_probe(self, cache: Cache) -> Array:
         return cache.std
 
     # Sums over the units and over the examples are products with a vector, which BLAS computes in a

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import (
-    ON_ONE_THREAD,
-    Array,
-    Shape,
-    all_finite,
-    check_finite,
-    sum_of_squares,
-)
+from tinynet._support.arrays import Array, Shape, all_finite, check_finite, finite_sum
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.communicator import SharedBatch
@@ -26,12 +18,11 @@ from tinynet._support.results import into
 from tinynet.activations import Activation, Identity
 from tinynet.activations.base import bound_activation
 from tinynet.errors import NonFiniteError, ShapeError
-from tinynet.layers.base import bound
+from tinynet.layers.base import bound, input_probe
 from tinynet.losses import Loss
 from tinynet.model.place import PlacedLayer, takes_indices
 
 _FEW = 4096  # numbers: it takes less time to compare so few targets than to check them
-_SUMMED_BY_PYTHON = 8  # numbers: for so few NumPy takes longer
 
 
 class Chain:
@@ -46,8 +37,9 @@ class Chain:
         self._back: list[tuple[Any, ...]] = []
         for layer, cache in links:
             forward, back = bound(layer.layer, cache)
+            dZ = vars(cache).get("dZ")  # not there in a chain that only predicts
             activate, activation_back = bound_activation(
-                layer.layer.activation, cache.Z, cache.A, vars(cache).get("dZ")
+                layer.layer.activation, cache.Z, cache.A, dZ
             )
             self._forward.append((forward, activate, cache))
             self._back.insert(0, (activation_back, back, cache))
@@ -186,7 +178,7 @@ class InnerChain(Chain):
         if input_gradient and self.dA_prev is None:
             self.dA_prev = np.empty(self.input_shape, dA.dtype)
         vars(self.first)["dA_prev"] = self.dA_prev if input_gradient else None
-        if self.ends_in_identity:  # one array for dA and dZ: nothing is copied
+        if self.ends_in_identity and dZ is None:  # one array for dA and dZ: nothing is copied
             dA = dZ = np.ascontiguousarray(dA)
             vars(self.last).update(dA=dA, dZ=dZ)
         dA_prev = super().back(dA, dZ)
@@ -232,7 +224,7 @@ class ModelChain(Chain):
         super().__init__(layers, caches)
         self.m, self.state, input_shape = m, state, layers[0].input_shape
         self.has_positions = len(input_shape) > 1
-        # The shape of an X that needs no check in the next pass: each pass checks indices.
+        # The shape of an X that needs no check if it comes again. Indices are checked in each pass.
         has_indices = takes_indices(layers[0].layer)
         self.checked_shape: Shape | None = None if has_indices else (*input_shape, m)
         self.ordered_X: Array | None = None
@@ -240,7 +232,6 @@ class ModelChain(Chain):
             self.output = output
         self.first, self.last = caches[0], caches[-1]
         self.output_shape: Shape = self.last.A.shape
-        self.probed: Callable[[], Any]
         self._choose_probe()
         self.targets: Array | None = None  # of the last backward pass, and their weights
         self.weights: Array | None = None
@@ -256,14 +247,14 @@ class ModelChain(Chain):
         flags = switch_off()  # what is not finite is looked for here
         try:
             A = self.forward(X, training, rng)
-            if not math.isfinite(self.probed()) and not all_finite(self.probe):
-                self._check_input(X, state)
+            if not math.isfinite(self.sum_of_probe()) and not all_finite(self.probe):
+                self._refuse_nonfinite(X, state)
             return A
         finally:
             switch_back(flags)
 
-    def _check_input(self, X: Array, state: Array | None) -> None:
-        """Refuse an X that is not finite, and undo what the pass has done to the state."""
+    def _refuse_nonfinite(self, X: Array, state: Array | None) -> None:
+        """Refuse an X that is not finite, after the state is again what it was before the pass."""
         try:
             check_finite("X", X)
         except NonFiniteError:
@@ -279,19 +270,9 @@ class ModelChain(Chain):
         self._choose_probe()
 
     def _choose_probe(self) -> None:
-        """Look where the first layer shows what is not finite in X.
-
-        The sum there, or the sum of squares, is finite only if every number is.
-        """
-        self.probe = probe = self.layers[0].layer.probe(self.first)
-        if probe.size == 1:
-            self.probed = probe.item
-        elif probe.ndim > 1 or probe.size > ON_ONE_THREAD:
-            self.probed = lambda: sum_of_squares(probe.ravel("K"))
-        elif probe.size <= _SUMMED_BY_PYTHON:
-            self.probed = lambda: sum(probe.tolist())
-        else:
-            self.probed = functools.partial(probe.dot, probe, np.empty((), probe.dtype))
+        """Look where the first layer shows what is not finite in X."""
+        self.probe = input_probe(self.layers[0].layer, self.first)
+        self.sum_of_probe = finite_sum(self.probe)
 
     def in_order(self, X: Array) -> Array:
         """Return a copy of X in C order, as layers read images and sequences fastest."""

@@ -325,7 +325,7 @@ class BoundOptimizer(Optimizer):
     That saves a tenth of the time of a step of a small network. A subclass defines `bind`.
     """
 
-    learning_rate: Any
+    learning_rate: Any  # each rule has this field, with a default of its own
 
     @abstractmethod
     def bind(self, params: Array, grads: Array) -> Callable[[float], None]:
@@ -336,24 +336,40 @@ class BoundOptimizer(Optimizer):
         """
 
     def apply(self, params: Array, grads: Array) -> None:
-        last, memory, rate = self._scratch.get("bound"), self.memory, self.learning_rate
-        if memory or rate.__class__ is not float:  # else there is no other rate than the setting
-            rate = self.rate()
-        if last is None or not last.is_of(params, grads, memory):
-            move = self.bind(params, grads)
-            self._scratch["bound"] = last = _Bound(params, grads, [*memory.items()], move)
-        last.value(rate)
+        last, memory = self._scratch.get("bound"), self.memory
+        if last is not None and last.is_of(params, grads, memory):
+            last.value(self.rate() if memory or last.rate is None else last.rate)
+            return
+        rate = self.rate()
+        move = self.bind(params, grads)
+        last = _Bound(params, grads, [*memory.items()], move, self._fixed_rate())
+        self._scratch["bound"] = last
+        move(rate)
+
+    def _fixed_rate(self) -> float | None:
+        """Return the rate of every step as long as the memory is empty, if there is one."""
+        rate = vars(self).get("learning_rate")
+        return rate if type(rate) is float and type(self).rate is Optimizer.rate else None
 
 
 class _Bound:
-    """What was made for these vectors and slots of the memory, and holds views of them."""
+    """What was made for these vectors and slots of the memory, and holds views of them.
 
-    __slots__ = ("grads", "params", "slots", "value")
+    ``rate`` is the learning rate of every step as long as the memory is empty, or None.
+    """
+
+    __slots__ = ("grads", "params", "rate", "slots", "value")  # read in every step
 
     def __init__(
-        self, params: Array, grads: Array, slots: Sequence[tuple[str, Array]], value: Any
+        self,
+        params: Array,
+        grads: Array,
+        slots: Sequence[tuple[str, Array]],
+        value: Any,
+        rate: float | None = None,
     ) -> None:
-        self.params, self.grads, self.slots, self.value = params, grads, slots, value
+        self.params, self.grads, self.slots = params, grads, slots
+        self.value, self.rate = value, rate
 
     def is_of(self, params: Array, grads: Array, memory: Mapping[str, Array]) -> bool:
         """Return whether it was made for `params`, `grads` and what is in `memory` now."""

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import Array, entry
 from tinynet._support.random import restore
+from tinynet.errors import NonFiniteError
 from tinynet.files import model as model_file
 from tinynet.files.archive import opened
 from tinynet.layers import Layer
+from tinynet.layers.base import input_probe
 from tinynet.model.network import Network
 from tinynet.testing import _gradients
 from tinynet.testing._chains import fault_of_chains
@@ -209,6 +211,28 @@ def check_chance(layer: Layer, input_shape: Inputs) -> None:
     expect(is_right, f"In training, {found}. {hint}")
 
 
+def check_input_probe(layer: Layer, input_shape: Inputs) -> None:
+    """Check that a layer with an `input_probe` shows there what is not finite in A_prev."""
+    model, X, _ = _problem(layer, input_shape)
+    for training in (False, True):
+        cache = _start(model, X, training)
+        if input_probe(layer, cache) is cache.Z:
+            continue
+        for i in {0, X.size // 2, X.size - 1}:
+            at, bad = np.unravel_index(i, X.shape), X.copy()
+            bad[at] = np.nan
+            model.forward(X, training)
+            try:
+                model.forward(bad, training)
+            except NonFiniteError:
+                continue
+            when = "in training" if training else "outside training"
+            where = f"{entry('A_prev', map(int, at))} is nan"
+            message = f"{type(layer).__name__}.input_probe is finite {when} where {where}."
+            hint = "Return an array on which every number of A_prev has an effect, or cache.Z."
+            expect(False, f"{message} {hint}")
+
+
 def check_copies(layer: Layer, input_shape: Inputs) -> None:
     """Check that each copy and file of a model has what training left in a layer."""
     name = type(layer).__name__
@@ -229,5 +253,6 @@ def check_copies(layer: Layer, input_shape: Inputs) -> None:
 
 
 CHECKS = (
-    check_passes, check_examples, check_gradients, check_training, check_chance, check_copies,
+    check_passes, check_examples, check_gradients, check_training, check_chance, check_input_probe,
+    check_copies,
 )  # fmt: skip

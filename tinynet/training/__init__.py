@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tinynet._support.later import later
+from tinynet._support.later import modules_later
 
 if TYPE_CHECKING:
     from tinynet.training import checkpoint, evaluation, fit, tally
@@ -14,4 +14,4 @@ __all__ = [
 
 if not TYPE_CHECKING:
     # Imported when a model is first trained, evaluated or used to predict.
-    __getattr__, __dir__ = later(__name__, __all__, **dict.fromkeys(__all__, ()))
+    __getattr__, __dir__ = modules_later(__name__, __all__)
