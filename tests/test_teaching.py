@@ -295,7 +295,7 @@ def test_unknown_gradient(net, name):
 CHECKS = {
     tn.Activation.get("leaky_relu", slope=0.3):
         "results repeated out examples_apart memory_order slopes finite_far_out slopes_elsewhere",
-    tn.Dense(3, "relu"): "passes examples gradients training chance copies",
+    tn.Dense(3, "relu"): "passes examples gradients training chance input_probe copies",
     tn.Loss.get("huber"): "mean value_and_back ends partner", tn.SGD(): "way_down restart",
     tn.Schedule.get("constant", rate=0.1): "rates", tn.Initializer.get("zeros"): "draws",
     tn.Metric.get("accuracy"): "number order direction",
