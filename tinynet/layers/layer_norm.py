@@ -10,8 +10,10 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape, scalar
 from tinynet._support.cache import Cache
 from tinynet._support.fields import one_of
-from tinynet.layers.base import Scratch, columns, means
+from tinynet.layers.base import columns, means
 from tinynet.layers.normalization import Normalization, combine
+
+_MANY = 1 << 13  # numbers: for fewer it takes longer to fill in zeros than it saves
 
 
 @attrs.frozen(slots=False)
@@ -59,11 +61,10 @@ class LayerNorm(Normalization):
     def matrix(self, array: Array) -> Array:
         return array.reshape(-1, array.shape[-1]) if self.over == "example" else columns(array)
 
-    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape | Scratch]:
+    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
         units = math.prod(self.shape_of_gamma(input_shape))
         n, m = shape = (units, math.prod(input_shape) // units * m)
-        # gamma beside zeros, and 1/std above zeros: see `scale`.
-        factors = {"gamma_0": Scratch((n, 2), fill=0), "inverse_std_0": Scratch((2, m), fill=0)}
+        factors = {"gamma_0": (n, 2), "inverse_std_0": (2, m)}  # beside, and above, zeros
         return {"centered": shape, "product": shape, "std": (m,), "row": (m,), **factors}
 
     def input_probe(self, cache: Cache) -> Array:
@@ -81,9 +82,12 @@ class LayerNorm(Normalization):
         np.reciprocal(np.sqrt(std, out=std), out=cache.inverse_std_0[0])
 
     def scale(self, array: Array, cache: Cache, out: Array) -> Array:
-        # BLAS computes gamma / std in half the time of NumPy, if both have a second dimension.
-        cache.gamma_0[:, 0] = cache.gamma.reshape(-1)
-        np.dot(cache.gamma_0, cache.inverse_std_0, out=out)
+        gamma_0, inverse_std_0 = cache.gamma_0, cache.inverse_std_0
+        if out.size < _MANY:
+            np.dot(cache.gamma.reshape(-1, 1), inverse_std_0[:1], out=out)
+        else:  # BLAS takes half the time, or less, if both have a second dimension
+            gamma_0[:, 0], gamma_0[:, 1], inverse_std_0[1] = cache.gamma.reshape(-1), 0, 0
+            np.dot(gamma_0, inverse_std_0, out=out)
         out *= array
         return out
 
