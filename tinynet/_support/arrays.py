@@ -146,8 +146,7 @@ def finite_sum(array: Array) -> Callable[[], Any]:
 def all_finite(array: Array) -> bool:
     """Return whether no number is NaN or infinite."""
     # The sum of squares needs no array. It may overflow where every number is finite.
-    vector = array.ravel("K")
-    return math.isfinite(sum_of_products(vector, vector)) or bool(np.isfinite(array).all())
+    return math.isfinite(sum_of_squares(array.ravel("K"))) or bool(np.isfinite(array).all())
 
 
 @quiet

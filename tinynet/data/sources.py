@@ -59,14 +59,17 @@ def training_batches(
             "class_weight": class_weight,
             "shuffle": isinstance(shuffle, str),
         }
-        how = (isinstance(X, Sharded), options, steps_per_epoch, caller)
-        return Prepared(stream_batches(network, stream, *how))
+        is_sharded = isinstance(X, Sharded)
+        return Prepared(
+            stream_batches(network, stream, is_sharded, options, steps_per_epoch, caller)
+        )
     if steps_per_epoch is not None:
         raise _steps_of_arrays(steps_per_epoch, caller)
     if on_disk(X, Y) or (in_memory is ArraySlices and is_large_to_cast(network, X)):
         _refuse_split(validation_split, caller)
-        settings = (batch_size, shuffle, sample_weight, class_weight)
-        return Prepared(FileBatches(network, X, Y, *settings))
+        return Prepared(
+            FileBatches(network, X, Y, batch_size, shuffle, sample_weight, class_weight)
+        )
     X, Y = network.check_data(X, Y, is_first=True)
     if validation_split is not None:
         data = [X, Y, sample_weight]

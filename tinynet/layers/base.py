@@ -127,6 +127,8 @@ class Layer(Registered, ABC):
         "tinynet.layers.residual",
     )  # fmt: skip
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
+    # The methods that compute Z. A subclass that defines one has to declare anew what it shows.
+    forward_methods: ClassVar[frozenset[str]] = frozenset({"forward", "bind_forward"})
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
@@ -271,16 +273,12 @@ class Weighted(Layer):
         return 0.5 * self.l2 * sum_of_squares(cache.W.reshape(-1))
 
 
-# What decides how Z is computed from A_prev.
-_FORWARD = {"forward", "bind_forward", "normalize"}
-
-
-def input_probe(layer: Layer, cache: Cache) -> Array:
+def trusted_probe(layer: Layer, cache: Cache) -> Array:
     """Return the `input_probe` of a layer, if it is declared for the layer's `forward`, or Z."""
     for kind in type(layer).__mro__:
         if "input_probe" in vars(kind):
             return layer.input_probe(cache)
-        if _FORWARD & vars(kind).keys():
+        if layer.forward_methods & vars(kind).keys():
             break
     return cache.Z
 

@@ -64,7 +64,7 @@ class LayerNorm(Normalization):
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
         units = math.prod(self.shape_of_gamma(input_shape))
         n, m = shape = (units, math.prod(input_shape) // units * m)
-        factors = {"gamma_0": (n, 2), "inverse_std_0": (2, m)}  # beside, and above, zeros
+        factors = {"gamma_0": (n, 2), "inverse_std_0": (2, m)}  # each with zeros: see `scale`
         return {"centered": shape, "product": shape, "std": (m,), "row": (m,), **factors}
 
     def input_probe(self, cache: Cache) -> Array:

@@ -18,7 +18,7 @@ from tinynet._support.results import into
 from tinynet.activations import Activation, Identity
 from tinynet.activations.base import bound_activation
 from tinynet.errors import NonFiniteError, ShapeError
-from tinynet.layers.base import bound, input_probe
+from tinynet.layers.base import bound, trusted_probe
 from tinynet.losses import Loss
 from tinynet.model.place import PlacedLayer, takes_indices
 
@@ -271,7 +271,7 @@ class ModelChain(Chain):
 
     def _choose_probe(self) -> None:
         """Look where the first layer shows what is not finite in X."""
-        self.probe = input_probe(self.layers[0].layer, self.first)
+        self.probe = trusted_probe(self.layers[0].layer, self.first)
         self.sum_of_probe = finite_sum(self.probe)
 
     def in_order(self, X: Array) -> Array:

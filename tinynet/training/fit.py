@@ -211,8 +211,8 @@ def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> 
             if ranks is not None:
                 m, parts = input_parts(network, X, batch_size, ranks.communicator)
                 expect_same_parameters(ranks, network, shape_of(X))
-                none = np.empty((*network.outputs, 0), network.dtype)
-                return ranks.joined([outputs(network, m, parts) if m else none])
+                no_outputs = np.empty((*network.outputs, 0), network.dtype)
+                return ranks.joined([outputs(network, m, parts) if m else no_outputs])
     return outputs(network, *input_parts(network, X, batch_size))
 
 
