@@ -12,8 +12,8 @@ import numpy as np
 from tinynet._support.arrays import Array, scalar
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import flag
-from tinynet._support.normal import normal_density, times_normal_tail
-from tinynet._support.underflow import at_most, exp, positive_part
+from tinynet._support.normal import normal_density, times_normal
+from tinynet._support.underflow import at_most, exp
 from tinynet.activations.base import Activation
 from tinynet.activations.limits import bounded, certain
 
@@ -59,8 +59,7 @@ class GELU(Activation):
     def forward(self, Z: Array) -> Array:
         if self.approximate:
             return np.maximum(Z, np.finfo(Z.dtype).min) * _sigmoid(Z)[0]
-        # Φ(Z) is 1 - Φ(-Z)
-        return np.subtract(positive_part(Z), times_normal_tail(np.abs(Z)))
+        return times_normal(Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
