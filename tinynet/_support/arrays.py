@@ -128,6 +128,17 @@ def sum_of_products(one: Array, other: Array) -> float:
     return total(np.vecdot(*parts)) + float(one[end:].dot(other[end:]))
 
 
+def mean_of_examples(each: Array, w: Array | None = None) -> float:
+    """Return the sum over the outputs, and the mean over the examples, in float64.
+
+    `each` has the examples on its last axis, and `w` their weights.
+    """
+    if w is None:
+        return total(each) / each.shape[-1]
+    of_examples = each.sum(axis=tuple(range(each.ndim - 1)), dtype=np.float64)
+    return sum_of_products(of_examples, w) / w.size
+
+
 def finite_sum(array: Array) -> Callable[[], Any]:
     """Return a function for a sum that is finite only if every number of the array is.
 

@@ -9,15 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinynet._support.arrays import (
-    Array,
-    Shape,
-    check_finite,
-    entry,
-    extremes,
-    sum_of_products,
-    total,
-)
+from tinynet._support.arrays import Array, Shape, check_finite, entry, extremes, mean_of_examples
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet._support.results import expect_one_shape
@@ -104,17 +96,7 @@ class Loss(Registered, ABC):
             raise ShapeError(f"{found}, {expected}. Sum over the outputs: np.sum(..., axis=0).")
         return np.asarray(each)
 
-    @staticmethod
-    @quiet
-    def mean(each: Array, w: Array | None = None) -> float:
-        """Return J from what `each` returned, and the weights of the examples, summed in float64.
-
-        It is the sum over the outputs, and the mean over the examples, the last axis.
-        """
-        if w is None:
-            return total(each) / each.shape[-1]
-        of_examples = each.sum(axis=tuple(range(each.ndim - 1)), dtype=np.float64)
-        return sum_of_products(of_examples, w) / w.size
+    mean = staticmethod(quiet(mean_of_examples))  # J, of what `each` returned
 
     def is_partner(self, activation: Activation) -> bool:
         """Return whether dZ[L] is that of `back_from_Z` behind this activation."""
