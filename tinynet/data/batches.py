@@ -71,15 +71,11 @@ class CountedBatches(Batches):
     smallest: int
 
     def __init__(self, m: int, shape: Shape, batch_size: int | None, shuffle: bool | str) -> None:
-        self.m, self.shape, self.shuffle = m, shape, shuffle
+        self.m, self.shape = m, shape
         self.size = m if batch_size is None else min(batch_size, m)
         self.steps = -(-m // self.size)
         self.smallest = m - (self.steps - 1) * self.size
-
-    def shuffled_by(self, rng: Random | None) -> Random | None:
-        """Return `rng`, if the order of the examples is to be drawn from it."""
-        # The order within a full batch would change nothing.
-        return rng if self.shuffle and self.steps > 1 else None
+        self.shuffle = self.steps > 1 and shuffle  # the order in one batch would change nothing
 
     def examples_of(self, number: int) -> int:
         return min(self.size, self.m - number * self.size)
@@ -129,8 +125,8 @@ class ArrayBatches(ArraySlices):
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
         if self.steps == 1:
             return super().epoch(rng, start)
-        rng = self.shuffled_by(rng)
-        return self._gather(np.arange(self.m) if rng is None else rng.permutation(self.m), start)
+        order = np.arange(self.m) if rng is None or not self.shuffle else rng.permutation(self.m)
+        return self._gather(order, start)
 
     def _gather(self, order: Array, start: int) -> Iterator[Batch]:
         for place in self.slices(start * self.size, self.m):

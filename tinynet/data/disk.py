@@ -70,8 +70,7 @@ class FileBatches(CountedBatches):
         return self._checked([rows[: self.size] for rows in self.sources], np.arange(self.size))
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
-        rng = self.shuffled_by(rng)
-        if rng is None:
+        if rng is None or not self.shuffle:
             return self._in_order(start)
         if self.shuffle == "whole":
             return self._by_rows(rng.permutation(self.m), start)
