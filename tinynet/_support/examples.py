@@ -42,9 +42,8 @@ def as_array(value: Any, name: str, example: Shape = ()) -> Array:
         raise TypeError(f"{found}, expected an array. Pass {ways}. {large}")
     n_masked = np.count_nonzero(getattr(value, "mask", 0)) if hasattr(value, "filled") else 0
     if n_masked:
-        found = f"{name} is a masked array with {n_masked} masked entries"
-        left_out = "leave out every example with masked entries"
-        raise ValueError(f"{found}, expected numbers. Pass {name}.filled(0), or {left_out}.")
+        found = f"{name} is a masked array with {n_masked} masked entries, expected numbers"
+        raise ValueError(f"{found}. Pass {name}.filled(0), or leave out every such example.")
     try:
         array = np.asarray(value)
     except _UNREADABLE as error:
@@ -198,13 +197,14 @@ def targets(
     expected: Shape,
     dtype: np.dtype[Any],
     as_columns: Callable[[Array, Shape], Array],
-    rows: int = 0,
     X: Any = None,
 ) -> Array:
     """Return Y as columns of the `expected` shape, into which `as_columns` turns labels.
 
-    A message may need what was passed as X, and its number of rows.
+    A message may need what was passed as X.
     """
+    if type(Y) is np.ndarray and Y.dtype == dtype and Y.shape == expected:
+        return Y
     value, given_Y = Y, numbers(Y, "Y")
     try:
         Y = as_columns(given_Y, expected)
@@ -212,10 +212,10 @@ def targets(
         error.args = (str(error).replace("Pass Y.", f"Pass {spelled(value, 'Y')}."),)
         raise
     if Y.shape != expected:
-        by_rows = _with_examples_last(spelled(X, "X"), np.ndim(X))
-        given = {"given": spelled(value, "Y"), "by_rows": by_rows}
         also = "" if Y.ndim == given_Y.ndim else f", or labels {expected[1:]}"
-        raise wrong_targets(given_Y, expected, also, rows=rows, **given)
+        rows = 0 if X is None else len(X)
+        by_rows = _with_examples_last(spelled(X, "X"), np.ndim(X))
+        raise wrong_targets(given_Y, expected, also, rows, spelled(value, "Y"), by_rows)
     return Y.astype(dtype, copy=False)
 
 

@@ -277,7 +277,7 @@ class Network(LayerViews):
         check_finite("X", X)
         layers = place(self.layers, X.shape[:-1]) if storage is None else storage.layers
         expected = (*layers[-1].output_shape, X.shape[-1])
-        Y = examples.targets(Y, expected, self.dtype, loss.targets, len(X), given[0])
+        Y = examples.targets(Y, expected, self.dtype, loss.targets, given[0])
         loss.check_targets(Y)
         if is_first:
             warn_of_lost_digits(given, (X, Y))
@@ -291,25 +291,20 @@ class Network(LayerViews):
         self, Y: Any, sample_weight: Any
     ) -> tuple[ModelChain, Array, Array | None]:
         """Return the chain of the last pass, with Y and weights for it, checked and cast."""
-        chain, w = self.chain, None
-        if chain is None or not chain.has_forward or self.loss is None:
-            self.needed_loss()
+        chain, loss, w = self.chain, self.loss, None
+        if chain is None or not chain.has_forward or loss is None:
+            loss = self.needed_loss()
             chain = self._last_pass()
         if chain.last.A_prev is None:
             message = "The last layer has had no forward pass. Call model.forward(X) first."
             raise NotBuiltError(message)
         if Y is not chain.targets or Y is None or Y.shape != chain.output_shape:
-            Y = self._targets(Y, chain.last.A)  # it is not the array of the last pass
+            Y = examples.targets(Y, chain.output_shape, self.dtype, loss.targets)
         if Y is not chain.checked_targets:
             chain.check_targets(Y)
         if sample_weight is not None:
             w = weights("sample_weight", sample_weight, chain.m).astype(self.dtype)
         return chain, Y, w
-
-    def _targets(self, Y: Any, A: Array) -> Array:
-        if type(Y) is np.ndarray and Y.dtype == A.dtype and Y.shape == A.shape:
-            return Y
-        return examples.targets(Y, A.shape, self.dtype, self.needed_loss().targets)
 
     @property
     def is_multilabel(self) -> bool:
