@@ -83,7 +83,7 @@ class SavedRun:
         if self.settings.verbose:
             kinds.pop()  # the progress bar, which has no state
         began = {
-            "data of (examples, shape of one)": (self.data, [run.m, list(run.shape)]),
+            "data of (examples, shape of one)": (self.data, run.form_of_data),
             "metrics": (self.metrics, list(run.metrics)),
             "validation data": (self.validated, run.validated),
             "callbacks": (kinds, [type(callback).__name__ for callback in callbacks]),
@@ -141,15 +141,15 @@ def write(
                 found = f"A parameter is called {member}, as an array of the run is in the file"
                 raise ValueError(f"{found}. Call the parameter otherwise.")
             members[member] = array
-    rng = {"now": state_of(run.network.rng), "epoch": run.rng_at_epoch, "start": run.rng_at_start}
+    rng = {"now": state_of(run.network.rng), "epoch": run.rng_at_epoch}
     saved = SavedRun(
         **{name: getattr(run, name) for name in _OF_RUN},
         stopped=run.why_over,
         metrics=list(run.metrics),
         functions=[name for name, metric in run.metrics.items() if not is_known(name, metric)],
-        data=[run.m, list(run.shape)],
+        data=run.form_of_data,
         measured=[run.tally.cost_sum, run.tally.examples],
-        rng=plain(rng),
+        rng=plain(rng | {"start": run.data.rng_before_split}),
         callbacks=[described for described, _ in states],
         arrays=arrays,
     )

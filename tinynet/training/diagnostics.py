@@ -19,7 +19,7 @@ from tinynet._support.arrays import Array, all_finite
 from tinynet._support.cache import Cache
 from tinynet._support.quiet import quiet
 from tinynet._support.warn import warn
-from tinynet.data.batches import ArraySlices, Batches
+from tinynet.data.batches import ArraySlices
 from tinynet.model.chain import ModelChain
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer
@@ -51,15 +51,12 @@ class Diagnostics(Callback):
     still: list[PlacedLayer]  # which of them have had no gradient up to now
     why: str | None  # the cause, as a step without gradients shows it
 
-    def __init__(self, batches: Batches) -> None:
-        self.batches = batches
-
     @quiet
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         run, network, self.steps = self.run, self.run.network, 0
         self.costs, self.losses, self.layers = [], [], []
-        X, Y, _ = self.batches.sample()
-        in_memory = isinstance(self.batches, ArraySlices)
+        X, Y, _ = run.data.training.sample()
+        in_memory = isinstance(run.data.training, ArraySlices)
         run.mismatches = mismatches(network, run.optimizer, X, Y, in_memory)
         faults = [*same_units(network.storage.layers), *no_rate(run.optimizer)]
         for fault in [*([] if run.resumed else run.mismatches), *faults]:

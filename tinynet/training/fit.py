@@ -81,14 +81,14 @@ def fit(
             if ranks is not None:
                 use_generator_of_first(ranks, network)
             data = _prepare(network, X, Y, sample_weight, validation_data, settings)
-            run = Run(network, optimizer, functions, settings, **_known_of(data), ranks=ranks)
+            run = Run(network, optimizer, functions, settings, data, ranks=ranks)
             if functions:
-                _try_metrics(run, data)
+                _try_metrics(run)
             own = _checked_callbacks(callbacks)
             if ranks is not None:
-                expect_same_run(ranks, run, data, own, checkpoint is not None)
+                expect_same_run(ranks, run, own, checkpoint is not None)
             all_callbacks = [*own, *[ProgressBar()] * settings.verbose]
-            loop = Loop(run, data, all_callbacks, checkpoint, first=[Diagnostics(data.training)])
+            loop = Loop(run, all_callbacks, checkpoint, first=[Diagnostics()])
             loop.begin()
         return loop.train()
 
@@ -117,7 +117,7 @@ def resume(
         network.rng = saved.generator("start")
         data = _prepare(network, X, Y, sample_weight, validation_data, settings, RESUME)
         used = saved.optimizer if optimizer is None else Optimizer.get(optimizer)
-        run = Run(network, used, functions, settings, **_known_of(data), ranks=ranks)
+        run = Run(network, used, functions, settings, data, ranks=ranks)
         own = _checked_callbacks(callbacks)
         all_callbacks = [*own, *[ProgressBar()] * settings.verbose]
         saved.expect_same_run(run, own)
@@ -129,8 +129,8 @@ def resume(
             if used is not saved.optimizer:
                 _continue_with(used, saved.optimizer)
             if ranks is not None:
-                expect_same_run(ranks, run, data, own, has_checkpoint=True)
-            loop = Loop(run, data, all_callbacks, path, first=[Diagnostics(data.training)])
+                expect_same_run(ranks, run, own, has_checkpoint=True)
+            loop = Loop(run, all_callbacks, path, first=[Diagnostics()])
             # Another number of epochs continues a run that was stopped, too.
             is_over = epochs is None and saved.stopped != INTERRUPTED
             run.stopped = saved.stopped if is_over else ""
@@ -266,14 +266,14 @@ def _is_batch(part: Any) -> bool:
 
 
 @quiet
-def _try_metrics(run: Run, data: Prepared) -> None:
+def _try_metrics(run: Run) -> None:
     """Measure some examples: a metric that does not fit is refused before the first step."""
-    _try_metrics_on(run, data.training, run.metrics)
+    _try_metrics_on(run, run.data.training, run.metrics)
     # What a function returns is known by now. Other targets may not fit a metric of classes.
     metrics = {name: each for name, each in run.metrics.items() if isinstance(each, Metric)}
-    if data.validation is not None and metrics:
+    if run.data.validation is not None and metrics:
         try:
-            _try_metrics_on(run, data.validation, metrics)
+            _try_metrics_on(run, run.data.validation, metrics)
         except REFUSALS as error:
             error.args = (f"In validation_data: {error}",)
             raise
@@ -297,14 +297,6 @@ def _refuse_small_batches(network: Network, batches: Batches) -> None:
             found = f"The smallest batch of {batches.m} examples has {smallest}, expected at least "
             found += f"{least} in training for {layer.title}"
             raise ShapeError(f"{found}. Use another batch_size, or leave an example out.")
-
-
-def _known_of(data: Prepared) -> dict[str, Any]:
-    """Return what a run knows of its data, by the names of its fields."""
-    batches = data.training
-    known = {"m": batches.m, "shape": batches.shape, "steps": batches.steps}
-    is_validated = data.validation is not None
-    return {**known, "validated": is_validated, "rng_at_start": data.rng_before_split}
 
 
 def _checked_callbacks(callbacks: Any) -> list[Callback]:

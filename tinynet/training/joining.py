@@ -18,7 +18,6 @@ from tinynet._support.communicator import (
 from tinynet._support.random import plain, set_state, state_of
 from tinynet._support.warn import worded
 from tinynet.data.batches import Batches
-from tinynet.data.sources import Prepared
 from tinynet.data.stream import StreamBatches
 from tinynet.metrics import Measure
 from tinynet.model.network import Network
@@ -72,7 +71,7 @@ def _excerpt(text: str) -> str:
 
 
 def expect_same_run(
-    ranks: Ranks, run: Run, data: Prepared, callbacks: Sequence[Callback], has_checkpoint: bool
+    ranks: Ranks, run: Run, callbacks: Sequence[Callback], has_checkpoint: bool
 ) -> None:
     """Refuse to train, if the ranks would not train one model in the same way on the same data."""
     network, settings = run.network, run.settings.describe()
@@ -86,7 +85,7 @@ def expect_same_run(
     }
     expect_same(ranks, values, "Call fit with the same arguments on every rank.")
     remedy = "Give every rank the same data, or a stream as tn.parallel.Sharded(stream)."
-    for name, batches in (("training", data.training), ("validation", data.validation)):
+    for name, batches in (("training", run.data.training), ("validation", run.data.validation)):
         expect_same(ranks, _values_of_data(f"{name} data", batches), remedy)
 
 

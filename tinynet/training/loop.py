@@ -10,7 +10,6 @@ import numpy as np
 from tinynet._support.checks import shown
 from tinynet._support.random import set_state, state_of
 from tinynet.data.batches import Batch
-from tinynet.data.sources import Prepared
 from tinynet.errors import NonFiniteError
 from tinynet.files.replace import expect_replaceable
 from tinynet.training import checkpoint
@@ -37,12 +36,11 @@ class Loop:
     def __init__(
         self,
         run: Run,
-        data: Prepared,
         callbacks: Sequence[Callback],
         path: str | None,
         first: Sequence[Callback] = (),
     ) -> None:
-        self.run, self.data, self.callbacks, self.path = run, data, callbacks, path
+        self.run, self.callbacks, self.path = run, callbacks, path
         self.ranks, self.all_callbacks = run.ranks, [*first, *callbacks]
         self.called = self.all_callbacks
         if run.rank:
@@ -53,7 +51,7 @@ class Loop:
             for name in callback.measures:
                 if name not in run.names:
                     run.added.append(name)
-        self.steps = Steps(run, data.training, callbacks)
+        self.steps = Steps(run, callbacks)
         self.before, self.ctrl_c = self.steps.before, self.steps.ctrl_c
 
     def begin(self, restore: Callable[[], None] | None = None) -> None:
@@ -89,11 +87,11 @@ class Loop:
     def _join(self, ranks: Ranks) -> None:
         """Begin with the numbers of rank 0, and with parts of batches."""
         run = self.run
-        X, Y, _ = self.data.training.sample()
+        X, Y, _ = run.data.training.sample()
         no_weight = np.zeros(1, run.network.dtype)
         self.one_example = X[..., :1].copy(), Y[..., :1].copy(), no_weight
         take_from_first(ranks, run.network, run.optimizer)
-        for batches in (self.data.training, self.data.validation):
+        for batches in (run.data.training, run.data.validation):
             if batches is not None:
                 batches.divide(ranks.communicator)
 
@@ -161,8 +159,8 @@ class Loop:
     def _end_epoch(self) -> None:
         run = self.run
         measured = run.tally.measures(run.network)
-        if self.data.validation is not None:
-            values = evaluate(run.network, self.data.validation, run.metrics, self.ranks)
+        if run.data.validation is not None:
+            values = evaluate(run.network, run.data.validation, run.metrics, self.ranks)
             measured |= {f"val_{name}": value for name, value in values.items()}
         if run.epoch % _CLEAR_EVERY == 0:
             run.clear_subnormals()
@@ -205,7 +203,8 @@ class Loop:
 
     def _batches(self) -> Iterator[Batch]:
         """Return the batches that are left of the epoch, and restore the generator."""
-        run, ranks, batches, rng = self.run, self.ranks, self.data.training, self.run.network.rng
+        run, ranks = self.run, self.ranks
+        batches, rng = run.data.training, run.network.rng
         if not run.step:
             is_needed = self.path or ranks is not None
             run.rng_at_epoch = state_of(rng) if is_needed else None

@@ -25,7 +25,7 @@ class ProgressBar(SeesRate):
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         self.rate = None
-        self.bar = _bar(self.run.steps, self.run.step)
+        self.bar = _bar(self.run.data.training.steps, self.run.step)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any]) -> None:
         self.began = time.perf_counter()

@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 
 from tinynet._support import fields
-from tinynet._support.arrays import Shape, clear_subnormals
+from tinynet._support.arrays import clear_subnormals
 from tinynet._support.checks import integer
+from tinynet.data.sources import Prepared
 from tinynet.data.split import check_share
 from tinynet.metrics import Measure
 from tinynet.model.network import Network
@@ -58,18 +59,15 @@ class Run:
 
     ``epoch`` counts the epochs that are finished, ``step`` the steps taken since, and ``tally``
     holds what these have measured. ``stopped`` says why the run ends early, and is empty while it
-    does not. ``ranks`` are those that train together, or None for one process.
+    does not. ``ranks`` are those that train together, or None for one process. The network and the
+    data are there until the run ends.
     """
 
     network: Network
     optimizer: Optimizer
     metrics: dict[str, Measure]
     settings: Settings
-    m: int | None  # examples an epoch, where it is known
-    shape: Shape  # of an example
-    steps: int | None  # batches an epoch, where it is known
-    validated: bool  # whether there is validation data
-    rng_at_start: dict[str, Any] | None = None  # before the validation split
+    data: Prepared
     rng_at_epoch: dict[str, Any] | None = None  # before the order of the epoch was drawn
     ranks: Ranks | None = None
     history: History = attrs.field(factory=History)
@@ -87,6 +85,16 @@ class Run:
         return Tally(self.metrics, self.ranks)
 
     tally: Tally = attrs.Factory(new_tally, takes_self=True)
+
+    @property
+    def validated(self) -> bool:
+        """Whether there is validation data."""
+        return self.data.validation is not None
+
+    @property
+    def form_of_data(self) -> list[Any]:
+        """How many examples an epoch has, if that is known, and the shape of one."""
+        return [self.data.training.m, list(self.data.training.shape)]
 
     @property
     def rank(self) -> int:
@@ -132,12 +140,12 @@ class Run:
         self.frozen = storage.freeze([at for at in storage.placed if at.is_frozen or at in layers])
 
     def release(self) -> None:
-        """Let go of the network, which may hold the data; the history stays."""
+        """Let go of the network and the data; the history stays."""
         if self.frozen:
             self.network.storage.freeze([])
         if self.ranks is not None:
             self.network.storage.reset_modes()
-        del self.network
+        del self.network, self.data
         self.tally = Tally(self.metrics)
 
     @property

@@ -12,7 +12,6 @@ import numpy as np
 from tinynet._support.arrays import ON_ONE_THREAD, Array, all_finite, sum_of_squares
 from tinynet._support.quiet import switch_back, switch_off
 from tinynet._support.random import get_state, put_state
-from tinynet.data.batches import Batches
 from tinynet.training.callbacks import Callback
 from tinynet.training.interrupt import CtrlC
 from tinynet.training.nonfinite import first_nonfinite, nonfinite_error
@@ -119,10 +118,10 @@ class Before:
 
 
 class Steps:
-    """Takes the steps of a run, each on a batch of `batches`."""
+    """Takes the steps of a run."""
 
-    def __init__(self, run: Run, batches: Batches, callbacks: Sequence[Callback]) -> None:
-        self.run, self.batches, self.ranks = run, batches, run.ranks
+    def __init__(self, run: Run, callbacks: Sequence[Callback]) -> None:
+        self.run, self.batches, self.ranks = run, run.data.training, run.ranks
         self.before, self.ctrl_c = Before(run), CtrlC(run)
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.is_first = True
