@@ -20,7 +20,7 @@ from tinynet.activations.base import bound_activation
 from tinynet.errors import NonFiniteError, ShapeError
 from tinynet.layers.base import bound, trusted_probe
 from tinynet.losses import Loss
-from tinynet.model.place import PlacedLayer, takes_indices
+from tinynet.model.place import PlacedLayer
 
 _FEW = 4096  # numbers: it takes less time to compare so few targets than to check them
 
@@ -151,7 +151,7 @@ class InnerChain(Chain):
         self.first, self.last = caches[0], caches[-1]
         self.input_shape = (*layers[0].input_shape, self.last.A.shape[-1])
         self.ends_in_identity = type(layers[-1].layer.activation) is Identity
-        self.has_input_gradient = not takes_indices(layers[0].layer)
+        self.has_input_gradient = layers[0].takes != "indices"
         self.dA_prev: Array | None = None  # an array, once it is needed
 
     def forward(
@@ -225,7 +225,7 @@ class ModelChain(Chain):
         self.m, self.state, input_shape = m, state, layers[0].input_shape
         self.has_positions = len(input_shape) > 1
         # The shape of an X that needs no check if it comes again. Indices are checked in each pass.
-        has_indices = takes_indices(layers[0].layer)
+        has_indices = layers[0].takes == "indices"
         self.checked_shape: Shape | None = None if has_indices else (*input_shape, m)
         self.ordered_X: Array | None = None
         if output is not None:

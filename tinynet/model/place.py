@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ class PlacedLayer:
         self.state: dict[str, Parameter] = {}
         self.output_shape: Shape = ()
         self.chains: list[list[PlacedLayer]] = []
+        self.takes = layer.takes  # or what its chains begin with
         self.params: dict[str, Array] = {}  # views by name, as the storage gives them
         self.grads: dict[str, Array] = {}
         self.state_views: dict[str, Array] = {}
@@ -71,35 +71,14 @@ def first_layers(layer: Layer) -> list[Layer]:
     return layers or [layer]
 
 
-def takes_indices(layer: Layer) -> bool:
-    """Return whether a layer, or a chain within it, begins with a layer that takes indices."""
-    return "indices" in map(attrgetter("takes"), first_layers(layer))
-
-
-def n_indices(layer: Layer) -> int | None:
-    """Return how many indices a layer takes, with its chains; None is any number."""
-    numbers = [first.n_indices for first in first_layers(layer)]
-    return min([n for n in numbers if n is not None], default=None)
-
-
 def inputs_of(first: Layer, dtype: np.dtype[Any]) -> Inputs:
     """Return what a model with this first layer takes as X."""
-    are_indices, whose = takes_indices(first), f" for layer 1 ({type(first).__name__})"
-    n, of_X = (n_indices(first), np.dtype(np.intp)) if are_indices else (None, dtype)
-    return Inputs(of_X, are_indices, n, whose)
-
-
-def _check_takes(here: PlacedLayer, is_first: bool) -> None:
-    """Refuse a layer that takes indices where it gets numbers, and the other way round."""
-    if not takes_indices(here.layer):
-        return
-    if not is_first:
-        found = f"{here.title} takes indices, expected as the first layer, which gets X"
-        raise ValueError(f"{found}. Put it first in the model.")
-    for first in first_layers(here.layer):
-        if first.takes != "indices":
-            found = f"{here.title} has chains that begin with {first!r} and with a layer that"
-            raise ValueError(f"{found} takes indices, expected one kind. Begin each with indices.")
+    whose = f" for layer 1 ({type(first).__name__})"
+    numbers = [layer.n_indices for layer in first_layers(first) if layer.takes == "indices"]
+    if not numbers:
+        return Inputs(dtype, False, None, whose)
+    least = min([n for n in numbers if n is not None], default=None)  # None is any number
+    return Inputs(np.dtype(np.intp), True, least, whose)
 
 
 def wrong_activation(layer: Layer, title: str) -> TypeError:
@@ -145,7 +124,9 @@ def place(
     for l, layer in enumerate(layers, 1):
         here = PlacedLayer(layer, (*within, l), placed[-1].output_shape if placed else inputs)
         _declare(here)
-        _check_takes(here, is_first=not placed)
+        if placed and here.takes == "indices":
+            found = f"{here.title} takes indices, expected as the first layer, which gets X"
+            raise ValueError(f"{found}. Put it first in the model.")
         placed.append(here)
     return placed
 
@@ -164,10 +145,22 @@ def _declare(here: PlacedLayer) -> None:
             raise ValueError(f"{here.title} has an empty chain. Give it at least one layer.")
         within = (*here.path, k) if len(chains) > 1 else here.path
         here.chains.append(place(chain, inner_shape, within))  # an error names the inner layer
+    if chains:
+        here.takes = _taken_by_chains(here)
     try:
         here.output_shape = tuple(layer.output_shape(shape))
     except ShapeError as error:
         raise _of_layer(here, error) from error
+
+
+def _taken_by_chains(here: PlacedLayer) -> str:
+    """Return what the chains of a layer begin with, numbers or indices; it must be one kind."""
+    firsts = {chain[0].takes: chain[0].layer for chain in here.chains}
+    if len(firsts) > 1:
+        begin = " and ".join(map(repr, firsts.values()))
+        found = f"{here.title} has chains that begin with {begin}, one of which takes indices"
+        raise ValueError(f"{found}, expected one kind. Begin each with indices.")
+    return next(iter(firsts))
 
 
 def _of_layer(here: PlacedLayer, error: ShapeError) -> ShapeError:

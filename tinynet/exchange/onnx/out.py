@@ -17,7 +17,6 @@ from tinynet.exchange.onnx.origin import add_origin
 from tinynet.files.model import named_arrays
 from tinynet.files.source import Source, expect_source, write_whole
 from tinynet.model.network import Network
-from tinynet.model.place import takes_indices
 
 onnx: Any = library("onnx")
 
@@ -108,7 +107,7 @@ def _checked(model: Any, path: Any, opset: Any) -> int:
 
 def _proto(model: Network, graph: Graph) -> Any:
     """Return the protobuf of a graph that begins with X and ends with A."""
-    X_dtype = np.dtype(np.int64) if takes_indices(model.layers[0]) else model.dtype
+    X_dtype = np.dtype(np.int64) if model.takes.are_indices else model.dtype
     tensors = [onnx.numpy_helper.from_array(a, name) for name, a in graph.initializers.items()]
     opset = onnx.helper.make_opsetid("", graph.opset)
     return onnx.helper.make_model(
