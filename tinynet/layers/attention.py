@@ -17,7 +17,7 @@ from tinynet._support.products import product
 from tinynet._support.quiet import within
 from tinynet.activations import Softmax
 from tinynet.errors import ShapeError
-from tinynet.initializers import Initializer, Zeros
+from tinynet.initializers import Initializer
 from tinynet.layers.base import Layer, Parameter, Scratch, columns, init_field
 from tinynet.layers.positions import as_columns, fill_gradients, sequence_shape
 
@@ -90,7 +90,7 @@ class SelfAttention(Layer):
             raise ShapeError(f"{found}. Choose heads from {divisors}, or another n.")
         W = Parameter((3 * n, n), (self.init,) * 3, decays=True)
         W_out = Parameter((n, n), self.init, decays=True)
-        b, b_out = Parameter((3 * n, 1), Zeros()), Parameter((n, 1), Zeros())
+        b, b_out = Parameter((3 * n, 1)), Parameter((n, 1))
         return {"W": W, "b": b, "W_out": W_out, "b_out": b_out}
 
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:

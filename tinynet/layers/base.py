@@ -32,8 +32,8 @@ class Parameter(NamedTuple):
     ----------
     shape : tuple of int
         The shape of the array.
-    init : Initializer or tuple of Initializer
-        How the first values are drawn.
+    init : Initializer or tuple of Initializer, optional
+        How the first values are drawn; zeros if left out.
     decays : bool
         Whether weight decay acts on it.
     least : float
@@ -46,7 +46,7 @@ class Parameter(NamedTuple):
     """
 
     shape: Shape
-    init: Initializer | tuple[Initializer, ...]
+    init: Initializer | tuple[Initializer, ...] = Zeros()
     decays: bool = False
     least: float = -math.inf
 
@@ -262,7 +262,7 @@ class Weighted(Layer):
     def weights(self, shape: Shape) -> dict[str, Parameter]:
         """Return the declaration of W, of this shape, and of b."""
         init = Initializer.get(self.activation.init) if self.init == "auto" else self.init
-        return {"W": Parameter(shape, init, decays=True), "b": Parameter((self.units, 1), Zeros())}
+        return {"W": Parameter(shape, init, decays=True), "b": Parameter((self.units, 1))}
 
     @property
     def is_penalized(self) -> bool:

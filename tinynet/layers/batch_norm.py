@@ -12,7 +12,7 @@ from tinynet._support.cache import Cache
 from tinynet._support.communicator import SharedBatch
 from tinynet._support.fields import fraction
 from tinynet.errors import ShapeError
-from tinynet.initializers import Constant, Zeros
+from tinynet.initializers import Constant
 from tinynet.layers.base import Parameter, mean_column
 from tinynet.layers.normalization import Normalization, combine
 
@@ -75,7 +75,7 @@ class BatchNorm(Normalization):
     def state(self, input_shape: Shape) -> dict[str, Parameter]:
         shape = self.shape_of_gamma(input_shape)
         variance = Parameter(shape, Constant(1.0), least=0.0)
-        return {"running_mean": Parameter(shape, Zeros()), "running_variance": variance}
+        return {"running_mean": Parameter(shape), "running_variance": variance}
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
         n, positions = input_shape[0], math.prod(input_shape[1:])

@@ -11,7 +11,6 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.products import product
-from tinynet.initializers import Zeros
 from tinynet.layers.base import Parameter, Scratch, columns
 from tinynet.layers.positions import fill_gradients
 from tinynet.layers.recurrent import Recurrent, sigmoid, sigmoid_back, tanh, tanh_back
@@ -71,7 +70,7 @@ class GRU(Recurrent):
     n_gates: ClassVar[int] = 3
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        c = Parameter((3 * self.units, 1), Zeros())
+        c = Parameter((3 * self.units, 1))
         return super().parameters(input_shape) | {"c": c}
 
     def scratch(self, input_shape: Shape, m: int) -> Mapping[str, Shape | Scratch]:

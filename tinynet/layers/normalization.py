@@ -11,7 +11,7 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
 from tinynet._support.fields import positive
-from tinynet.initializers import Constant, Zeros
+from tinynet.initializers import Constant
 from tinynet.layers.base import Layer, Parameter, columns, mean_column
 
 HALF_BUFFER = 4096  # numbers: half of what np.getbufsize() is by default
@@ -50,7 +50,7 @@ class Normalization(Layer):
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
         shape = self.shape_of_gamma(input_shape)
-        return {"gamma": Parameter(shape, Constant(1.0)), "beta": Parameter(shape, Zeros())}
+        return {"gamma": Parameter(shape, Constant(1.0)), "beta": Parameter(shape)}
 
     def shape_of_gamma(self, input_shape: Shape) -> Shape:
         """Return the shape of gamma and beta."""

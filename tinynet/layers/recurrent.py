@@ -15,7 +15,7 @@ from tinynet._support.fields import flag, integer
 from tinynet._support.products import product
 from tinynet._support.quiet import within
 from tinynet.activations import Sigmoid, Tanh
-from tinynet.initializers import Initializer, Orthogonal, Zeros
+from tinynet.initializers import Initializer, Orthogonal
 from tinynet.layers.base import Layer, Parameter, Scratch, columns, init_field
 from tinynet.layers.positions import as_columns, fill_gradients, sequence_shape
 
@@ -64,7 +64,7 @@ class Recurrent(Layer):
         rows = n_gates * n
         W = Parameter((rows, n_prev), (self.init,) * n_gates, decays=True)
         U = Parameter((rows, n), (Orthogonal(),) * n_gates, decays=True)
-        return {"W": W, "U": U, "b": Parameter((rows, 1), Zeros())}
+        return {"W": W, "U": U, "b": Parameter((rows, 1))}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         _, T = sequence_shape(input_shape)
