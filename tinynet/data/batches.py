@@ -22,6 +22,12 @@ _SAMPLE = 1024  # the most examples that metrics are tried on
 Batch: TypeAlias = "tuple[Array, Array, Array | None]"
 
 
+def part_of(batch: Batch, examples: slice | Array) -> Batch:
+    """Return some examples of a batch."""
+    X, Y, w = batch
+    return X[..., examples], Y[..., examples], None if w is None else w[examples]
+
+
 class Batches(ABC):
     """Where batches come from.
 
@@ -91,19 +97,17 @@ class ArraySlices(CountedBatches):
     """Arrays in memory, X, Y and perhaps w, always in order: nothing is copied."""
 
     def __init__(self, data: Batch, batch_size: int | None, shuffle: bool | str = False) -> None:
-        X, Y, w = data
+        X, _, _ = self.data = data
         super().__init__(X.shape[-1], X.shape[:-1], batch_size, shuffle)
-        self.arrays = [X, Y] if w is None else [X, Y, w]
 
     def sample(self) -> Batch:
         # They come from all over, because examples may lie class by class.
         spread = np.linspace(0, self.m - 1, min(self.m, _SAMPLE)).astype(np.intp)
-        X, Y, *w = self.arrays
-        return X[..., spread], Y[..., spread], w[0][..., spread] if w else None
+        return part_of(self.data, spread)
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
-        for batch in self.slices(start * self.size, self.m):
-            yield _batch([array[..., batch] for array in self.arrays])
+        for place in self.slices(start * self.size, self.m):
+            yield part_of(self.data, place)
 
 
 class ArrayBatches(ArraySlices):
@@ -116,10 +120,12 @@ class ArrayBatches(ArraySlices):
 
     def __init__(self, data: Batch, batch_size: int | None, shuffle: bool | str = True) -> None:
         super().__init__(data, batch_size, shuffle)
+        X, Y, w = data
         if self.steps == 1:
-            self.arrays[1] = np.copy(self.arrays[1])
+            self.data = X, np.copy(Y), w
             return
-        self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in self.arrays]
+        arrays = [X, Y] if w is None else [X, Y, w]
+        self.rows = [np.ascontiguousarray(np.moveaxis(array, -1, 0)) for array in arrays]
         self.buffers: dict[int, tuple[list[Array], Batch]] = {}  # by the number of examples
 
     def epoch(self, rng: Random | None, start: int = 0) -> Iterator[Batch]:
@@ -145,9 +151,5 @@ class ArrayBatches(ArraySlices):
         for rows in self.rows:
             arrays.append(np.empty_like(rows, shape=(m, *rows.shape[1:])))
             columns.append(np.moveaxis(arrays[-1], 0, -1))
-        return arrays, _batch(columns)
-
-
-def _batch(arrays: list[Array]) -> Batch:
-    X, Y, *w = arrays
-    return X, Y, w[0] if w else None
+        X, Y, *w = columns
+        return arrays, (X, Y, w[0] if w else None)

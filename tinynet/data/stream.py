@@ -14,7 +14,7 @@ from tinynet._support.communicator import Communicator
 from tinynet._support.labels import expect_some_weight, weights
 from tinynet._support.quiet import quiet
 from tinynet._support.random import Random
-from tinynet.data.batches import Batch, Batches
+from tinynet.data.batches import Batch, Batches, part_of
 from tinynet.data.disk import REFUSALS, empty_batch
 from tinynet.model.network import Network
 
@@ -154,20 +154,19 @@ class StreamBatches(Batches):
         no_weights = np.empty(0, self.network.dtype) if self.is_weighted else None
         nothing: Batch = *empty_batch(self.network), no_weights
         while True:
-            X, Y, w = next(batches, nothing)
-            sizes = communicator.gather(np.array([X.shape[-1]])).ravel().tolist()
+            batch = next(batches, nothing)
+            sizes = communicator.gather(np.array([batch[0].shape[-1]])).ravel().tolist()
             if not any(sizes):
                 return
             self.examples = sum(sizes) if self.is_sharded else sizes[0]
             if self.is_sharded:
-                yield X, Y, w
+                yield batch
                 continue
             if len(set(sizes)) > 1:
                 found = f"The streams of the ranks give batches of {sizes} examples"
                 remedy = "Give every rank the same stream, or use tn.parallel.Sharded(stream)."
                 raise ValueError(f"{found}, expected as many. {remedy}")
-            own = communicator.part(slice(0, self.examples))
-            yield X[..., own], Y[..., own], None if w is None else w[own]
+            yield part_of(batch, communicator.part(slice(0, self.examples)))
 
     def _whole_batches(self, start: int) -> Iterator[Batch]:
         iterator = iter(self.stream) if self.iterator is None else self.iterator
