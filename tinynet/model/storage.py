@@ -63,15 +63,12 @@ class Storage:
         self.values, self.summed = np.zeros(n + size(state), dtype), np.zeros(n + 2, dtype)
         self.grads = self.summed[:n]
         self.params, self.state = self.values[:n], self.values[n:]
-        self.param_views = carve(self.params, parameters)
-        self.grad_views = carve(self.grads, parameters)
-        self.state_views = carve(self.state, state)
         self.largest_size = 0  # of a parameter
         self.has_one_thread = False  # whether BLAS uses one thread anyway
         self.decaying: list[Array] = []
-        views = zip(self.param_views, self.grad_views, self.state_views, strict=True)
-        for layer, arrays in zip(placed, views, strict=True):
-            layer.hold(*arrays)
+        trained = carve(self.params, parameters), carve(self.grads, parameters)
+        for layer, *views in zip(placed, *trained, carve(self.state, state), strict=True):
+            layer.hold(*views)
             for name, parameter in layer.parameters.items():
                 self.largest_size = max(self.largest_size, math.prod(parameter.shape))
                 if parameter.decays:
