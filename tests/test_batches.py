@@ -527,7 +527,7 @@ def test_a_large_X_is_cast_by_parts(weights, monkeypatch):
     model = Sequential(layers, "categorical_crossentropy", inputs=50, dtype="float32", seed=1)
     how = {"metrics": ["accuracy"], "batch_size": 100, "sample_weight": weights}
     expected = model.evaluate(X, labels, **how)
-    monkeypatch.setattr("tinynet.data.disk._LARGEST_CAST", 0)
+    monkeypatch.setattr("tinynet.data.sources._LARGEST_CAST", 0)
     tracemalloc.start()
     actual = model.evaluate(X, labels, **how)
     _, peak = tracemalloc.get_traced_memory()

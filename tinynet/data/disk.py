@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import mmap
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -24,7 +23,6 @@ from tinynet.model.network import Network
 _POOL, _POOL_BYTES = 8192, 1 << 25
 # Bytes that are read though nobody needs them: to skip them takes a call, which costs as much.
 _GAP = 1 << 16
-_LARGEST_CAST = 1 << 25  # bytes that a cast of all of X may take where no training is done
 _BLOCKS = 16  # places that the examples in memory come from; more places mix better
 REFUSALS = (ValueError, TypeError, ArithmeticError)  # with which a batch is refused
 
@@ -162,23 +160,6 @@ def empty_batch(network: Network) -> tuple[Array, Array]:
     """Return X and Y of no examples, for a rank whose part of a batch is empty."""
     X = np.empty((*network.inputs, 0), network.takes.dtype)
     return X, np.empty((*network.outputs, 0), network.dtype)
-
-
-def on_disk(*arrays: Any) -> bool:
-    """Return whether any of these arrays is read from a file when its entries are."""
-    for array in arrays:
-        while isinstance(array, np.ndarray):
-            array = array.base
-        if isinstance(array, (Rows, mmap.mmap)):
-            return True
-    return False
-
-
-def is_large_to_cast(network: Network, X: Any) -> bool:
-    """Return whether a cast of X would be so large that it is made part by part."""
-    if type(X) is not np.ndarray or X.dtype == network.takes.dtype or not network.is_built:
-        return False
-    return X.shape[:-1] == network.inputs and X.size * network.dtype.itemsize > _LARGEST_CAST
 
 
 def by_examples(name: str, array: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import mmap
+from collections.abc import Iterable, Iterator, Set, ValuesView
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +14,16 @@ from tinynet._support.communicator import Communicator
 from tinynet._support.labels import weights
 from tinynet._support.random import state_of
 from tinynet.data.batches import BATCH_SIZE, ArrayBatches, ArraySlices, Batches
-from tinynet.data.disk import FileBatches, as_columns, by_examples, is_large_to_cast, on_disk
+from tinynet.data.disk import FileBatches, as_columns, by_examples
+from tinynet.data.rows import Rows
 from tinynet.data.split import divided, held_out
-from tinynet.data.stream import FIT, RESUME, Caller, Sharded, stream_batches, stream_of
+from tinynet.data.stream import FIT, RESUME, Caller, Sharded, is_iterable, stream_batches
 from tinynet.data.weights import example_weights
 from tinynet.model.network import Network
 
 # Where no training is done, by default: the examples at a time of a model that is not built.
 _PART = 1024
+_LARGEST_CAST = 1 << 25  # bytes that a cast of all of X may take where no training is done
 
 
 class Prepared(NamedTuple):
@@ -51,6 +54,7 @@ def training_batches(
     arguments are those of `Sequential.fit`. Only arrays in memory are split.
     """
     stream = stream_of(X, Y, caller)
+    in_parts = on_disk(X, Y) or (in_memory is ArraySlices and is_large_to_cast(network, X))
     if stream is not None:
         _refuse_split(validation_split, caller)
         options = {
@@ -65,7 +69,7 @@ def training_batches(
         )
     if steps_per_epoch is not None:
         raise _steps_of_arrays(steps_per_epoch, caller)
-    if on_disk(X, Y) or (in_memory is ArraySlices and is_large_to_cast(network, X)):
+    if in_parts:
         _refuse_split(validation_split, caller)
         return Prepared(
             FileBatches(network, X, Y, batch_size, shuffle, sample_weight, class_weight)
@@ -163,6 +167,41 @@ def input_parts(
     if communicator is not None:
         own = communicator.part(own)
     return own.stop - own.start, _parts(network, rows, own, batch_size or _part(network))
+
+
+def stream_of(X: Any, Y: Any, caller: Caller) -> Any:
+    """Return X, or what it shards, if it gives whole batches and so comes without Y, or None."""
+    X = X.stream if isinstance(X, Sharded) else X
+    if Y is None:
+        if hasattr(X, "__array__") or hasattr(X, "tocsr") or X is None:
+            raise TypeError(f"Y is missing, expected with arrays. Use {caller.arrays}.")
+        if isinstance(X, dict):
+            found = f"X is a dictionary with the keys {', '.join(map(repr, list(X)[:5]))}"
+            raise TypeError(f"{found}, expected arrays. Use {caller.arrays} with its values.")
+        return X
+    # What holds examples, but is not an array, is refused later, with what to make of it.
+    are_examples = hasattr(X, "__next__") or isinstance(X, (Set, ValuesView))
+    is_array = hasattr(X, "__getitem__") or hasattr(X, "__array__") or hasattr(X, "tocsr")
+    if callable(X) or (not is_array and not are_examples and is_iterable(X)):
+        raise ValueError("X is a stream, but got Y too. Leave out Y, and let X give (X, Y).")
+    return None
+
+
+def on_disk(*arrays: Any) -> bool:
+    """Return whether any of these arrays is read from a file when its entries are."""
+    for array in arrays:
+        while isinstance(array, np.ndarray):
+            array = array.base
+        if isinstance(array, (Rows, mmap.mmap)):
+            return True
+    return False
+
+
+def is_large_to_cast(network: Network, X: Any) -> bool:
+    """Return whether a cast of X would be so large that it is made part by part."""
+    if type(X) is not np.ndarray or X.dtype == network.takes.dtype or not network.is_built:
+        return False
+    return X.shape[:-1] == network.inputs and X.size * network.dtype.itemsize > _LARGEST_CAST
 
 
 def shape_of(X: Any) -> Shape:

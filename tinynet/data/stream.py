@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Set, ValuesView
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -220,24 +220,6 @@ class StreamBatches(Batches):
 def is_iterable(X: Any) -> bool:
     """Return whether X itself can be iterated over; a class only makes what can."""
     return hasattr(type(X), "__iter__")
-
-
-def stream_of(X: Any, Y: Any, caller: Caller) -> Any:
-    """Return X, or what it shards, if it gives whole batches and so comes without Y, or None."""
-    X = X.stream if isinstance(X, Sharded) else X
-    if Y is None:
-        if hasattr(X, "__array__") or hasattr(X, "tocsr") or X is None:
-            raise TypeError(f"Y is missing, expected with arrays. Use {caller.arrays}.")
-        if isinstance(X, dict):
-            found = f"X is a dictionary with the keys {', '.join(map(repr, list(X)[:5]))}"
-            raise TypeError(f"{found}, expected arrays. Use {caller.arrays} with its values.")
-        return X
-    # What holds examples, but is not an array, is refused later, with what to make of it.
-    are_examples = hasattr(X, "__next__") or isinstance(X, (Set, ValuesView))
-    is_array = hasattr(X, "__getitem__") or hasattr(X, "__array__") or hasattr(X, "tocsr")
-    if callable(X) or (not is_array and not are_examples and is_iterable(X)):
-        raise ValueError("X is a stream, but got Y too. Leave out Y, and let X give (X, Y).")
-    return None
 
 
 def stream_batches(

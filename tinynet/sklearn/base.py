@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from tinynet._support.arrays import Array
 from tinynet.activations import Activation
-from tinynet.data.disk import on_disk
+from tinynet.data.sources import on_disk
 from tinynet.initializers import Initializer
 from tinynet.layers import Dense, Flatten, Layer, Reshape
 from tinynet.losses import Loss
