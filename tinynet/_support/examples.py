@@ -213,7 +213,7 @@ def targets(
         raise
     if Y.shape != expected:
         also = "" if Y.ndim == given_Y.ndim else f", or labels {expected[1:]}"
-        rows = 0 if X is None else len(X)
+        rows = 0 if X is None else np.shape(X)[0]
         by_rows = _with_examples_last(spelled(X, "X"), np.ndim(X))
         raise wrong_targets(given_Y, expected, also, rows, spelled(value, "Y"), by_rows)
     return Y.astype(dtype, copy=False)

@@ -298,6 +298,7 @@ class Network(LayerViews):
         if chain.last.A_prev is None:
             message = "The last layer has had no forward pass. Call model.forward(X) first."
             raise NotBuiltError(message)
+        # The array of the last pass has this form already, if nobody has reshaped it since then.
         if Y is not chain.targets or Y is None or Y.shape != chain.output_shape:
             Y = examples.targets(Y, chain.output_shape, self.dtype, loss.targets)
         if Y is not chain.checked_targets:
