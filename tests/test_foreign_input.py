@@ -268,6 +268,13 @@ def test_a_frame_that_may_be_rows(inputs, array, remedies):
         network(inputs=inputs).forward(typed(remedy, X=frame(array)))
 
 
+def test_targets_beside_an_X_without_a_length():
+    """Beside an X that NumPy can only read, targets are refused in the same words."""
+    for readable in (X, Tensor(X)):
+        with raises(ShapeError, "Y has shape (1, 4)", "X has 6 examples"):
+            network().fit(readable, Y[:, :4])
+
+
 def test_remedy_for_rows_in_a_list():
     """An unbuilt model cannot know: Y shows that X is by rows."""
     with raises(ShapeError, "np.asarray(X).T"):
