@@ -88,20 +88,8 @@ def spelled(value: Any, name: str) -> str:
     return f"{name}.to_numpy()" if hasattr(value, "to_numpy") else f"np.asarray({name})"
 
 
-def columns(
-    X: Any,
-    expected: Shape | None,
-    dtype: np.dtype[Any] | None,
-    name: str,
-    whose: str = "",
-    as_rows: bool = False,
-) -> Array:
-    """Return X in `dtype`, if it has at least one example of the `expected` shape, or of any.
-
-    With the dtype None nothing is cast. With `as_rows`, what is cast lies as rows in memory.
-    """
-    if type(X) is np.ndarray and X.dtype == dtype and X.shape[:-1] == expected and X.size:
-        return X
+def as_examples(X: Any, expected: Shape | None, name: str, whose: str = "") -> Array:
+    """Return X as an array, if it has at least one example of the `expected` shape, or of any."""
     value, X = X, numbers(X, name, expected or ())
     if value is not X:
         expect_columns(value, name, X.shape, expected)
@@ -112,12 +100,7 @@ def columns(
     if X.size == 0:
         least = "number an example" if X.shape[-1] else "example (a column)"
         raise ShapeError(f"{name} has shape {X.shape}, expected at least one {least}.")
-    if dtype is None:
-        return X
-    with np.errstate(all="ignore"):  # a number too large for dtype is found as infinite
-        if as_rows and X.dtype != dtype:
-            return np.moveaxis(np.moveaxis(X, -1, 0).astype(dtype, order="C"), 0, -1)
-        return X.astype(dtype, copy=False)
+    return X
 
 
 # Which axes of other layouts become ours: (m, T, n), (T, m, n), (T, n, m) and (m, H, W, C).
@@ -158,21 +141,45 @@ def _other_axes(shape: Shape, expected: Shape, given: str) -> str:
 
 
 class Inputs:
-    """What a model takes as X: numbers in its dtype or, for an embedding, indices."""
+    """What a model takes as X: numbers in its dtype."""
 
-    def __init__(
-        self, dtype: np.dtype[Any], are_indices: bool, n_indices: int | None, whose: str
-    ) -> None:
-        self.dtype, self.are_indices = dtype, are_indices  # of a checked X
-        self.n_indices, self.whose = n_indices, whose  # None is any number
+    are_indices = False
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
 
     def checked(
         self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
     ) -> Array:
-        """Return X as columns of examples of this shape, or of any, or refuse it in words."""
-        if not self.are_indices:
-            return columns(X, shape, self.dtype, name, whose, as_rows)
-        X, n = columns(X, shape, None, name, whose or self.whose), self.n_indices
+        """Return X cast, as columns of examples of this shape, or of any, or refuse it in words.
+
+        With `as_rows`, what is cast lies as rows in memory.
+        """
+        if type(X) is np.ndarray and X.dtype == self.dtype and X.shape[:-1] == shape and X.size:
+            return X
+        X = as_examples(X, shape, name, whose)
+        with np.errstate(all="ignore"):  # a number too large for the dtype is found as infinite
+            if as_rows and X.dtype != self.dtype:
+                return np.moveaxis(np.moveaxis(X, -1, 0).astype(self.dtype, order="C"), 0, -1)
+            return X.astype(self.dtype, copy=False)
+
+    def check_gradient(self) -> None:
+        """Refuse to compute dA[0] of what has no gradient."""
+
+
+class Indices(Inputs):
+    """What a model takes as X where layer 1 is an embedding: indices, of any size with None."""
+
+    are_indices = True
+
+    def __init__(self, n_indices: int | None, whose: str) -> None:
+        super().__init__(np.dtype(np.intp))
+        self.n_indices, self.whose = n_indices, whose
+
+    def checked(
+        self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
+    ) -> Array:
+        X, n = as_examples(X, shape, name, whose or self.whose), self.n_indices
         most = sys.maxsize if n is None else n - 1
         is_right = (X >= 0) & (most >= X)
         if X.dtype.kind == "f":
@@ -183,21 +190,15 @@ class Inputs:
             found = f"{entry(name, at)} is {X[at]}, expected {expected}: indices{self.whose}"
             remedy = f"np.unique({name}, return_inverse=True) numbers what {name} holds."
             raise ValueError(f"{found}. {remedy}")
-        return X.astype(np.intp, copy=False)
+        return X.astype(self.dtype, copy=False)
 
     def check_gradient(self) -> None:
-        """Refuse to compute dA[0] of indices."""
-        if self.are_indices:
-            found = f"X holds indices{self.whose}, and indices have no gradient"
-            raise ValueError(f"{found}. Leave input_gradient out.")
+        found = f"X holds indices{self.whose}, and indices have no gradient"
+        raise ValueError(f"{found}. Leave input_gradient out.")
 
 
 def targets(
-    Y: Any,
-    expected: Shape,
-    dtype: np.dtype[Any],
-    as_columns: Callable[[Array, Shape], Array],
-    X: Any = None,
+    Y: Any, expected: Shape, dtype: np.dtype[Any], as_columns: Callable[..., Array], X: Any = None
 ) -> Array:
     """Return Y as columns of the `expected` shape, into which `as_columns` turns labels.
 
@@ -213,21 +214,18 @@ def targets(
         raise
     if Y.shape != expected:
         also = "" if Y.ndim == given_Y.ndim else f", or labels {expected[1:]}"
-        rows = 0 if X is None else np.shape(X)[0]
-        by_rows = _with_examples_last(spelled(X, "X"), np.ndim(X))
-        raise wrong_targets(given_Y, expected, also, rows, spelled(value, "Y"), by_rows)
+        raise wrong_targets(given_Y, expected, also, spelled(value, "Y"), X)
     return Y.astype(dtype, copy=False)
 
 
 def wrong_targets(
-    Y: Array, expected: Shape, also: str = "", rows: int = 0, given: str = "Y", by_rows: str = ""
+    Y: Array, expected: Shape, also: str = "", given: str = "Y", X: Any = None
 ) -> ShapeError:
     """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names.
 
-    `given` is how to write the array of what the user passed as Y, and `by_rows` what to pass if
-    the examples of X come first.
+    `given` is how to write the array of what the user passed as Y; with it came X.
     """
-    n, m = expected[0], expected[-1]
+    n, m, rows = expected[0], expected[-1], 0 if X is None else np.shape(X)[0]
     other_units = Y.size and Y.size % m == 0 and Y.size // m != n
     is_transposed = Y.ndim == 2 and Y.shape[::-1] in (expected, expected[1:])
     order = reordered(Y.shape, expected) or reordered(Y.shape, expected[1:])
@@ -237,6 +235,7 @@ def wrong_targets(
     positions = " x ".join(map(str, expected[1:-1]))
     one_output = "Put Flatten() before the last Dense layers for one output an example"
     columns_of_X = f"The columns of X are its {m} examples. If its {rows} rows are the examples,"
+    by_rows = _with_examples_last(spelled(X, "X"), np.ndim(X))
     hints = (
         (per_example, f"{one_output}, or leave out sequences=True of a recurrent layer."),
         (is_transposed, f"It looks transposed (examples are columns): pass {given}.T."),

@@ -199,7 +199,8 @@ class Network(LayerViews):
                 f"Call model.forward_layer({l}, A_prev) first."
             )
         whose = f" for {placed.title}"
-        dA = examples.columns(dA, placed.output_shape, self.dtype, f"dA[{l}]", whose)
+        takes = examples.Inputs(self.dtype)
+        dA = takes.checked(dA, placed.output_shape, f"dA[{l}]", whose)
         if dA.shape != cache.A.shape:
             raise ShapeError(
                 f"dA[{l}] has shape {dA.shape}, expected that of A[{l}], {cache.A.shape}."

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.cache import Cache
-from tinynet._support.examples import Inputs
+from tinynet._support.examples import Indices, Inputs
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
 from tinynet.initializers import Initializer
@@ -76,9 +76,8 @@ def inputs_of(first: Layer, dtype: np.dtype[Any]) -> Inputs:
     whose = f" for layer 1 ({type(first).__name__})"
     numbers = [layer.n_indices for layer in first_layers(first) if layer.takes == "indices"]
     if not numbers:
-        return Inputs(dtype, False, None, whose)
-    least = min([n for n in numbers if n is not None], default=None)  # None is any number
-    return Inputs(np.dtype(np.intp), True, least, whose)
+        return Inputs(dtype)
+    return Indices(min([n for n in numbers if n is not None], default=None), whose)
 
 
 def wrong_activation(layer: Layer, title: str) -> TypeError:
