@@ -151,15 +151,12 @@ class Inputs:
     def checked(
         self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
     ) -> Array:
-        """Return X cast, as columns of examples of this shape, or of any, or refuse it in words.
-
-        With `as_rows`, what is cast lies as rows in memory.
-        """
+        """Return X cast, as columns of examples of this shape, or of any, or refuse it in words."""
         if type(X) is np.ndarray and X.dtype == self.dtype and X.shape[:-1] == shape and X.size:
             return X
         X = as_examples(X, shape, name, whose)
         with np.errstate(all="ignore"):  # a number too large for the dtype is found as infinite
-            if as_rows and X.dtype != self.dtype:
+            if as_rows and X.dtype != self.dtype:  # what is cast lies as rows in memory
                 return np.moveaxis(np.moveaxis(X, -1, 0).astype(self.dtype, order="C"), 0, -1)
             return X.astype(self.dtype, copy=False)
 
@@ -179,6 +176,7 @@ class Indices(Inputs):
     def checked(
         self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
     ) -> Array:
+        """Return X, if it holds nothing but indices, as columns of examples of this shape."""
         X, n = as_examples(X, shape, name, whose or self.whose), self.n_indices
         most = sys.maxsize if n is None else n - 1
         is_right = (X >= 0) & (most >= X)
@@ -193,6 +191,7 @@ class Indices(Inputs):
         return X.astype(self.dtype, copy=False)
 
     def check_gradient(self) -> None:
+        """Refuse to compute dA[0] of indices."""
         found = f"X holds indices{self.whose}, and indices have no gradient"
         raise ValueError(f"{found}. Leave input_gradient out.")
 
