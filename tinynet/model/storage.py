@@ -247,9 +247,10 @@ def _filled(declared: Scratch, dtype: np.dtype[Any], make: Callable[..., Array])
     dtype = dtype if declared.dtype is None else np.dtype(declared.dtype)
     if declared.fill is None and dtype.kind == "f":
         return make(declared.shape, dtype)
-    array = np.zeros(declared.shape, dtype)  # takes no memory before it is written to
-    if declared.fill:
-        array.fill(declared.fill)
+    if not declared.fill:
+        return np.zeros(declared.shape, dtype)  # takes no memory before it is written to
+    array = aligned(declared.shape, dtype)
+    array.fill(declared.fill)
     return array
 
 
