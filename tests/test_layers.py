@@ -22,7 +22,7 @@ from tinynet import (
     Sequential,
 )
 from tinynet.errors import NonFiniteError, ShapeError, UnknownNameError
-from tinynet.layers import normalization
+from tinynet.layers import layer_norm, normalization
 
 LAYERS = [
     (Activate("tanh"), 4), (Activate("softmax"), (2, 3)),
@@ -339,19 +339,44 @@ def test_large_means_in_single_precision(layer, order):
     close(constant.Z[1], np.zeros((3, 5)), atol=1e-3)
 
 
-@pytest.mark.parametrize("layer", [BatchNorm(), LayerNorm(), LayerNorm(over="example")], ids=repr)
+NORMS = [BatchNorm(), LayerNorm(), LayerNorm(over="example")]
+
+
+@pytest.mark.parametrize("layer", NORMS, ids=repr)
 @pytest.mark.parametrize("training", [True, False])
 def test_long_rows_give_what_short_rows_do(layer, training, monkeypatch):
     """NumPy combines rows of any length with a column or a row in the same way, to the bit."""
-    X, dA = np.random.default_rng(1).standard_normal((2, 3, 5, 7)).astype("float32")
+    X, dA = np.random.default_rng(1).standard_normal((2, 4, 5, 7)).astype("float32")
     results = []
-    for longest in (0, 1 << 60):
+    for longest in (0, 40, 1 << 60):  # rows are long, or two or ten are taken as one, or all
         monkeypatch.setattr(normalization, "HALF_BUFFER", longest)
+        monkeypatch.setattr(layer_norm, "HALF_BUFFER", longest)
         model = alone(layer, X, training, "float32")
         model.back(dA, input_gradient=True)
         results.append([model.Z[1].copy(), model.dA[0].copy(), model.grads.copy()])
-    for name, of_long, of_short in zip(("Z", "dA_prev", "grads"), *results, strict=True):
-        assert of_long.tobytes() == of_short.tobytes(), name
+    for name, of_long, *others in zip(("Z", "dA_prev", "grads"), *results, strict=True):
+        for other in others:
+            assert of_long.tobytes() == other.tobytes(), name
+
+
+@pytest.mark.parametrize("layer", NORMS, ids=repr)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-13)])
+def test_products_give_what_numpy_does(layer, training, dtype, bound, monkeypatch):
+    """Products of a few units give what NumPy computes for all of them, up to rounding."""
+    rng, results = np.random.default_rng(1), []
+    X, Y, again = rng.standard_normal((3, 12, 2, 300)).astype(dtype)
+    params = rng.standard_normal(2 * 24)
+    for shortest in (300, 1 << 60):
+        monkeypatch.setattr(normalization, "SHORTEST", shortest)
+        model = alone(layer, again, training, dtype)
+        assert (shortest == 300) == normalization.has_products(model.caches[0])
+        model.params[:] = params[: model.n_params]
+        model.forward(X, training=training)
+        model.back(Y, input_gradient=True)
+        results.append([model.Z[1], model.dA[0], model.grads, model.state])
+    for of_products, expected in zip(*results, strict=True):
+        close(of_products, expected, rtol=bound, atol=bound)
 
 
 @pytest.mark.parametrize(("dtype", "passes"), [("float32", 1200), ("float64", 7500)])

@@ -13,8 +13,14 @@ from tinynet._support.communicator import SharedBatch
 from tinynet._support.fields import fraction
 from tinynet.errors import ShapeError
 from tinynet.initializers import Constant
-from tinynet.layers.base import Parameter, mean_column
-from tinynet.layers.normalization import Normalization, combine
+from tinynet.layers.base import Parameter, Scratch, mean_column
+from tinynet.layers.normalization import (
+    Normalization,
+    centered,
+    combine_column,
+    scale_and_shift,
+    scratch_for_centered,
+)
 
 
 @attrs.frozen(slots=False)
@@ -77,9 +83,9 @@ class BatchNorm(Normalization):
         variance = Parameter(shape, Constant(1.0), least=0.0)
         return {"running_mean": Parameter(shape), "running_variance": variance}
 
-    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
+    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape | Scratch]:
         n, positions = input_shape[0], math.prod(input_shape[1:])
-        return {"centered": (n, positions * m), "std": (n, 1)}
+        return {**scratch_for_centered(n, positions * m), "std": (n, 1)}
 
     def input_probe(self, cache: Cache) -> Array:
         return cache.std if cache.training else cache.Z
@@ -89,13 +95,13 @@ class BatchNorm(Normalization):
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         if not cache.training:
-            combine(np.subtract, A_prev, cache.running_mean, out=cache.centered)
+            combine_column(np.subtract, A_prev, cache.running_mean, out=centered(cache))
             np.sqrt(cache.running_variance + self.epsilon, out=cache.std)
             return
         m = A_prev.shape[-1]
         positions = m // cache.A_prev.shape[-1]
         mean = A_prev.dot(mean_column(cache, positions)) / positions
-        C = combine(np.subtract, A_prev, mean, out=cache.centered)
+        C = combine_column(np.subtract, A_prev, mean, out=centered(cache))
         squares = np.vecdot(C, C)[..., np.newaxis]
         if cache.shared is not None:
             own = mean
@@ -114,24 +120,23 @@ class BatchNorm(Normalization):
         if size.item(size.argmin()) < np.finfo(size.dtype).tiny:  # faster than np.min
             clear_subnormals(running)
 
-    def scale(self, array: Array, cache: Cache, out: Array) -> Array:
-        return combine(np.multiply, array, cache.gamma / cache.std, out)
+    def output(self, cache: Cache, out: Array) -> Array:
+        return scale_and_shift(cache, cache.gamma / cache.std, cache.beta, out)
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         dgamma = cache.dgamma
-        np.vecdot(dZ, cache.centered, out=dgamma[:, 0])
+        np.vecdot(dZ, centered(cache), out=dgamma[:, 0])
         dgamma *= cache.means[0] / cache.std
 
     def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
         if not cache.training:
-            return self.scale(dZ, cache, out)
+            return combine_column(np.multiply, dZ, cache.gamma / cache.std, out)
         positions = scalar(dZ.shape[-1] // cache.A_prev.shape[-1], dZ.dtype)
         dgamma, dbeta = cache.dgamma, cache.dbeta
         if cache.shared is not None:
             dgamma, dbeta = cache.shared.mean(np.stack([dgamma, dbeta]))
-        combine(np.multiply, cache.centered, dgamma / (positions * cache.std), out)
+        scale_and_shift(cache, dgamma / (positions * cache.std), dbeta / positions, out)
         out -= dZ
-        out += dbeta / positions
         out *= -cache.gamma / cache.std
         return out
 

@@ -10,8 +10,16 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape, scalar
 from tinynet._support.cache import Cache
 from tinynet._support.fields import one_of
-from tinynet.layers.base import columns, means
-from tinynet.layers.normalization import Normalization, combine
+from tinynet.layers.base import Scratch, columns, means
+from tinynet.layers.normalization import (
+    HALF_BUFFER,
+    Normalization,
+    below_centered,
+    centered,
+    has_products,
+    scale_and_shift,
+    scratch_for_centered,
+)
 
 _MANY = 1 << 13  # numbers: for fewer it takes longer to fill in zeros than it saves
 
@@ -61,11 +69,12 @@ class LayerNorm(Normalization):
     def matrix(self, array: Array) -> Array:
         return array.reshape(-1, array.shape[-1]) if self.over == "example" else columns(array)
 
-    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape]:
+    def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape | Scratch]:
         units = math.prod(self.shape_of_gamma(input_shape))
         n, m = shape = (units, math.prod(input_shape) // units * m)
-        factors = {"gamma_0": (n, 2), "inverse_std_0": (2, m)}  # each with zeros: see `scale`
-        return {"centered": shape, "product": shape, "std": (m,), "row": (m,), **factors}
+        factors = {"gamma_0": (n, 2), "inverse_std_0": (2, m)}  # with zeros: see `_gamma_over_std`
+        vectors = {"std": (m,), "row": (m,), "repeated_row": (_rows_at_a_time(n, m), m)}
+        return {"product": shape, **scratch_for_centered(n, m), **factors, **vectors}
 
     def input_probe(self, cache: Cache) -> Array:
         return cache.std
@@ -75,24 +84,26 @@ class LayerNorm(Normalization):
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         weights, std = _one_nth(cache), cache.std
-        C = combine(np.subtract, A_prev, weights.dot(A_prev, cache.row), out=cache.centered)
+        mean = weights.dot(A_prev, cache.row)
+        C = _combine_row(np.subtract, A_prev, mean, cache, out=centered(cache))
         squares = np.square(C, out=cache.product)
         weights.dot(squares, std)
         std += scalar(self.epsilon, std.dtype)
         np.reciprocal(np.sqrt(std, out=std), out=cache.inverse_std_0[0])
 
-    def scale(self, array: Array, cache: Cache, out: Array) -> Array:
-        gamma_0, inverse_std_0 = cache.gamma_0, cache.inverse_std_0
-        if out.size < _MANY:
-            np.dot(cache.gamma.reshape(-1, 1), inverse_std_0[:1], out=out)
-        else:  # BLAS takes half the time, or less, if both have a second dimension
-            gamma_0[:, 0], gamma_0[:, 1], inverse_std_0[1] = cache.gamma.reshape(-1), 0, 0
-            np.dot(gamma_0, inverse_std_0, out=out)
-        out *= array
+    def output(self, cache: Cache, out: Array) -> Array:
+        gamma, beta = cache.gamma.reshape(-1, 1), cache.beta.reshape(-1, 1)
+        if has_products(cache):  # (gamma · centered + beta · std) / std takes less time
+            np.copyto(below_centered(cache), cache.std)
+            scale_and_shift(cache, gamma, beta, out)
+            return _combine_row(np.multiply, out, cache.inverse_std_0[0], cache, out)
+        _gamma_over_std(cache, out)
+        out *= centered(cache)
+        out += beta
         return out
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
-        product = np.multiply(dZ, cache.centered, out=cache.product)
+        product = np.multiply(dZ, centered(cache), out=cache.product)
         weights = np.divide(cache.means[0], cache.std, out=cache.row)
         product.dot(weights, out=cache.dgamma.reshape(-1))
 
@@ -104,13 +115,45 @@ class LayerNorm(Normalization):
         for _ in range(3):  # once for each of the two Â, which are not stored, and once for dA_prev
             mean_product *= inverse_std
         # What the formula subtracts: (mean of dÂ + Â · mean of dÂ · Â) / std.
-        combine(np.multiply, cache.centered, mean_product, out=through_means)
+        _combine_row(np.multiply, centered(cache), mean_product, cache, out=through_means)
         mean = weights.dot(dZ, cache.row)
         mean *= inverse_std
-        through_means += mean
-        dA_prev = self.scale(dZ, cache, out)
+        _combine_row(np.add, through_means, mean, cache, out=through_means)
+        dA_prev = _gamma_over_std(cache, out)
+        dA_prev *= dZ
         dA_prev -= through_means
         return dA_prev
+
+
+def _gamma_over_std(cache: Cache, out: Array) -> Array:
+    """Return the product of gamma, a column, with 1 / std, a row, computed in `out`."""
+    gamma_0, inverse_std_0 = cache.gamma_0, cache.inverse_std_0
+    if out.size < _MANY:
+        return np.dot(cache.gamma.reshape(-1, 1), inverse_std_0[:1], out=out)
+    # BLAS takes half the time, or less, if both have a second dimension.
+    gamma_0[:, 0], gamma_0[:, 1], inverse_std_0[1] = cache.gamma.reshape(-1), 0, 0
+    return np.dot(gamma_0, inverse_std_0, out=out)
+
+
+def _rows_at_a_time(n: int, m: int) -> int:
+    """Return how many of n rows of m numbers `_combine_row` takes as one: a divisor of n."""
+    least = min(HALF_BUFFER // m + 1, n)
+    return next(rows for rows in range(least, n + 1) if n % rows == 0)
+
+
+def _combine_row(function: np.ufunc, array: Array, row: Array, cache: Cache, out: Array) -> Array:
+    """Return ``function(array, row)``, computed in `out`.
+
+    To go from one short row of the array to the next, NumPy takes as long as to compute with it. So
+    several rows are taken as one, which is longer than half of NumPy's buffer.
+    """
+    repeated = cache.repeated_row
+    np.copyto(repeated, row)
+    if len(repeated) == len(out):
+        return function(array, repeated, out=out)
+    wide = (-1, repeated.size)
+    function(array.reshape(wide), repeated.reshape(wide), out=out.reshape(wide))
+    return out
 
 
 def _one_nth(cache: Cache) -> Array:
