@@ -92,13 +92,13 @@ class LayerNorm(Normalization):
         np.reciprocal(np.sqrt(std, out=std), out=cache.inverse_std_0[0])
 
     def output(self, cache: Cache, out: Array) -> Array:
-        gamma, beta = cache.gamma.reshape(-1, 1), cache.beta.reshape(-1, 1)
+        beta = cache.beta.reshape(-1, 1)
         if has_products(cache):  # (gamma · centered + beta · std) / std takes less time
             np.copyto(below_centered(cache), cache.std)
-            scale_and_shift(cache, gamma, beta, out)
+            scale_and_shift(cache, cache.gamma.reshape(-1, 1), beta, out)
             return _combine_row(np.multiply, out, cache.inverse_std_0[0], cache, out)
         _gamma_over_std(cache, out)
-        out *= centered(cache)
+        out *= cache.augmented
         out += beta
         return out
 
