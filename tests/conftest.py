@@ -32,10 +32,12 @@ def library_alone():
                 del family._classes[name]
 
 
-@pytest.fixture
-def no_fsync(monkeypatch):
-    """Do not wait for the disk, which only a power cut needs: for tests that write many files."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+@pytest.fixture(scope="session", autouse=True)
+def _no_fsync():
+    """Do not wait for the disk, which only a power cut needs; processes that tests start do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture

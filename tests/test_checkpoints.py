@@ -170,7 +170,6 @@ NOT_IN_THE_FILE = ("sample_weight", "validation_data")
 KILLS = {"once": [17], "again and again": [1, 2, 5, 2, 3, 11]}
 
 
-@pytest.mark.usefixtures("no_fsync")
 @pytest.mark.parametrize("kills", KILLS)
 @pytest.mark.parametrize("run", RUNS)
 def test_a_run_that_was_killed(run, kills, tmp_path):

@@ -99,7 +99,6 @@ DAMAGED = {  # what makes the files, what made them so, what is done with each, 
 }  # fmt: skip
 
 
-@pytest.mark.usefixtures("no_fsync")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("what", DAMAGED)
 def test_damaged_files(tmp_path, what):

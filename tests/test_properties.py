@@ -4,7 +4,6 @@ import copy
 import pickle
 
 import numpy as np
-import pytest
 from helpers import registered
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -110,7 +109,6 @@ def test_layer_by_layer(drawn):
     assert_same(whole, passed(model, X, Y))
 
 
-@pytest.mark.usefixtures("no_fsync")
 @settings(MANY, max_examples=50)  # there are five others to compare with each
 @given(ANY)
 def test_files_and_copies(tmp_path, drawn):
