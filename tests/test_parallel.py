@@ -233,9 +233,7 @@ def test_streams(kind, batches):
 
     def train(communicator):
         stream = batches if kind == "list" else lambda: iter(batches)
-        return trained(
-            communicator, None, (stream,), batch_size=32, metrics=["accuracy"], **steps
-        )
+        return trained(communicator, None, (stream,), batch_size=32, metrics=["accuracy"], **steps)
 
     assert_as_one_process(train, 1e-12)
 

@@ -174,6 +174,9 @@ def kill(kind, kills, chance):
 def run(count, seed=1):
     """Kill runs of all kinds, print how often and what is wrong, and return how much is."""
     chance, every_wrong, total = random.Random(seed), [], 0
+    with tempfile.TemporaryDirectory() as folder:  # or each fork would import what these need
+        for _ in ("fit", "resume"):
+            train("plain", Path(folder))
     for kind in KINDS:
         killed, wrong = kill(kind, -(-count // len(KINDS)), chance)
         print(f"{kind:24}{killed:8,} kills{len(wrong):6} wrong", *wrong, sep="\n", flush=True)
