@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -11,6 +12,15 @@ from tinynet._support.registry import FAMILIES
 
 for family in FAMILIES.values():
     family.names()  # imports what is imported later, so that no test is the first to do so
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep the tests themselves out of the collections of garbage, which else go through them."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

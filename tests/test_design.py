@@ -3,6 +3,7 @@
 import ast
 import pkgutil
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ FLOORS = (
 )  # fmt: skip
 
 
+@cache
 def imported_by(path):
     """Return the modules of the package that a file imports, also for annotations."""
     modules = set()
