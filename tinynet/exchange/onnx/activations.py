@@ -28,7 +28,7 @@ from tinynet.activations import (
 )
 from tinynet.errors import ConversionError
 from tinynet.exchange.computed import computes_same
-from tinynet.exchange.onnx.graph import Graph
+from tinynet.exchange.onnx.builder import GraphBuilder
 from tinynet.exchange.onnx.operators import Operators
 from tinynet.exchange.trace import Untraceable, traced
 
@@ -45,7 +45,7 @@ def onnx_activation(activation: Activation, graph: Any, Z: str) -> str:
     activation : Activation
         What is written. A converter is found by its class. That of a parent is not used for a
         subclass that computes something else.
-    graph : Graph
+    graph : GraphBuilder
         ``graph.op("Mul", Z, W, **attributes)`` adds an operator, and returns the name of its
         output. ``graph.constant(value)`` does so for a number or an array, in ``graph.dtype``,
         the dtype of the model.
@@ -92,12 +92,12 @@ def _refused(activation: Activation, why: str) -> ConversionError:
 
 
 @onnx_activation.register
-def _(activation: Identity, graph: Graph, Z: str) -> str:
+def _(activation: Identity, graph: GraphBuilder, Z: str) -> str:
     return Z
 
 
 @onnx_activation.register
-def _(activation: Softmax, graph: Graph, Z: str) -> str:
+def _(activation: Softmax, graph: GraphBuilder, Z: str) -> str:
     return graph.op("Softmax", Z, axis=1)
 
 
@@ -107,7 +107,7 @@ def _register(kind: type[Activation], operator: str, attributes: Callable[[Any],
     For float64 onnxruntime lacks most of these operators, and their attributes are float32.
     """
 
-    def convert(activation: Activation, graph: Graph, Z: str) -> str:
+    def convert(activation: Activation, graph: GraphBuilder, Z: str) -> str:
         if graph.dtype == np.float32:
             return graph.op(operator, Z, **attributes(activation))
         return onnx_activation.registry[object](activation, graph, Z)
@@ -126,22 +126,22 @@ _register(SELU, "Selu", lambda g: {"alpha": g.elu.alpha, "gamma": g.scale})
 
 
 @onnx_activation.register
-def _(activation: Sigmoid, graph: Graph, Z: str) -> str:
+def _(activation: Sigmoid, graph: GraphBuilder, Z: str) -> str:
     return graph.op("Sigmoid", Z)
 
 
 @onnx_activation.register
-def _(activation: Tanh, graph: Graph, Z: str) -> str:
+def _(activation: Tanh, graph: GraphBuilder, Z: str) -> str:
     return graph.op("Tanh", Z)
 
 
 @onnx_activation.register
-def _(activation: ReLU, graph: Graph, Z: str) -> str:
+def _(activation: ReLU, graph: GraphBuilder, Z: str) -> str:
     return graph.op("Relu", Z)
 
 
 @onnx_activation.register
-def _(activation: GELU, graph: Graph, Z: str) -> str:
+def _(activation: GELU, graph: GraphBuilder, Z: str) -> str:
     if activation.approximate or graph.dtype != np.float32:
         return str(onnx_activation.registry[object](activation, graph, Z))
     erf = graph.op("Erf", graph.op("Mul", Z, graph.constant(math.sqrt(0.5))))

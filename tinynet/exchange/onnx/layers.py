@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.exchange.converters import no_counterpart
-from tinynet.exchange.onnx.graph import Graph
+from tinynet.exchange.onnx.builder import GraphBuilder
 from tinynet.exchange.onnx.recurrent import gru_step, lstm_step, recurrent, rnn_step
 from tinynet.exchange.onnx.shapes import affine, by_unit, integers, part, reshaped, transposed
 from tinynet.exchange.onnx.windows import average_pool, convolution, max_pool
@@ -49,7 +49,7 @@ def onnx_layer(layer: Layer, graph: Any, A_prev: str, placed: Any) -> str:
     layer : Layer
         What is written. A converter is found by its class. That of a parent is not used for a
         subclass that computes something else.
-    graph : Graph
+    graph : GraphBuilder
         ``graph.op("Mul", A, B, **attributes)`` adds an operator, and returns the name of its
         output. ``graph.constant(value, dtype=None)`` does so for a number or an array, in
         ``graph.dtype``, the dtype of the model, or in another.
@@ -88,22 +88,22 @@ def onnx_layer(layer: Layer, graph: Any, A_prev: str, placed: Any) -> str:
 
 @onnx_layer.register(Dropout)
 @onnx_layer.register(Activate)
-def _(layer: Layer, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: Layer, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     return A_prev
 
 
 @onnx_layer.register
-def _(layer: Flatten, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: Flatten, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     return graph.op("Flatten", A_prev, axis=1)
 
 
 @onnx_layer.register
-def _(layer: Reshape, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: Reshape, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     return reshaped(graph, A_prev, placed.output_shape)
 
 
 @onnx_layer.register
-def _(layer: Dense, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: Dense, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     W, b = graph.parameter("W"), graph.parameter("b")
     n, *positions = placed.input_shape
     if not positions:
@@ -119,7 +119,7 @@ onnx_layer.register(AveragePool2D, average_pool)
 
 
 @onnx_layer.register
-def _(layer: GlobalAveragePool, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: GlobalAveragePool, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     axes = range(2, 1 + len(placed.input_shape))
     if graph.opset < 18:
         return graph.op("ReduceMean", A_prev, axes=axes, keepdims=0)
@@ -127,14 +127,14 @@ def _(layer: GlobalAveragePool, graph: Graph, A_prev: str, placed: PlacedLayer) 
 
 
 @onnx_layer.register
-def _(layer: BatchNorm, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: BatchNorm, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     names = ("gamma", "beta", "running_mean", "running_variance")
     arrays = map(graph.parameter, names)
     return graph.op("BatchNormalization", A_prev, *arrays, epsilon=layer.epsilon)
 
 
 @onnx_layer.register
-def _(layer: LayerNorm, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: LayerNorm, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     gamma, beta = graph.parameter("gamma"), graph.parameter("beta")
     ndim = len(placed.input_shape)
     if layer.over == "example" or ndim == 1:
@@ -145,7 +145,7 @@ def _(layer: LayerNorm, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
 
 
 @onnx_layer.register
-def _(layer: PReLU, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: PReLU, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     slope = by_unit(graph, graph.parameter("slope"), len(placed.input_shape))
     if graph.dtype == np.float32:
         return graph.op("PRelu", A_prev, slope)
@@ -155,28 +155,28 @@ def _(layer: PReLU, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
 
 
 @onnx_layer.register
-def _(layer: Embedding, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: Embedding, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     Z = graph.op("Gather", graph.parameter("W"), A_prev, axis=1)  # (units, m, T)
     return transposed(graph, Z, 1, 0, *range(2, 1 + len(placed.output_shape)))
 
 
 @onnx_layer.register
-def _(layer: SimpleRNN, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: SimpleRNN, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     return recurrent(layer, graph, A_prev, "RNN", rnn_step)
 
 
 @onnx_layer.register
-def _(layer: LSTM, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: LSTM, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     return recurrent(layer, graph, A_prev, "LSTM", lstm_step)
 
 
 @onnx_layer.register
-def _(layer: GRU, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: GRU, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     return recurrent(layer, graph, A_prev, "GRU", gru_step, linear_before_reset=1)
 
 
 @onnx_layer.register
-def _(layer: SelfAttention, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: SelfAttention, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     (n, T), heads = placed.input_shape, layer.heads
     k = n // heads
     wide = affine(graph, graph.parameter("W"), graph.parameter("b"), A_prev)
@@ -196,12 +196,12 @@ def _(layer: SelfAttention, graph: Graph, A_prev: str, placed: PlacedLayer) -> s
 
 
 @onnx_layer.register
-def _(layer: Residual, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: Residual, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     return graph.op("Add", A_prev, graph.chain(placed.chains[0], A_prev))
 
 
 @onnx_layer.register
-def _(layer: Branches, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: Branches, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     results = [graph.chain(chain, A_prev) for chain in placed.chains]
     if layer.join == "add":
         return functools.reduce(functools.partial(graph.op, "Add"), results)
@@ -209,7 +209,7 @@ def _(layer: Branches, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
 
 
 @onnx_layer.register
-def _(layer: Bidirectional, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def _(layer: Bidirectional, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     def reversed_in_time(A: str) -> str:
         return graph.op("Gather", A, integers(graph, *reversed(range(T))), axis=2)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.library import library
-from tinynet.exchange.onnx.graph import Graph
+from tinynet.exchange.onnx.builder import GraphBuilder
 from tinynet.exchange.trace import of_examples_first
 
 onnx: Any = library("onnx")
@@ -34,7 +34,7 @@ _OPERATORS_OF_FLOAT32: dict[np.ufunc, str] = {
 class Operators:
     """The target of a trace: what is traced becomes operators of a graph."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: GraphBuilder) -> None:
         self._graph, self.dtype = graph, graph.dtype
         names = _OPERATORS | (_OPERATORS_OF_FLOAT32 if graph.dtype == np.float32 else {})
         self.functions: Mapping[np.ufunc, Callable[..., str]] = {

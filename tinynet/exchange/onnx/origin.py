@@ -14,7 +14,7 @@ from typing import Any
 from tinynet._support.arrays import Array
 from tinynet._support.library import library
 from tinynet.exchange.entries import entries_of, read
-from tinynet.exchange.onnx.graph import Graph
+from tinynet.exchange.onnx.builder import GraphBuilder
 from tinynet.exchange.onnx.names import ONNX
 from tinynet.files import model as model_file
 from tinynet.files.archive import Contents, expect, parse_description
@@ -28,7 +28,7 @@ onnx: Any = library("onnx")
 _DESCRIPTION, _DIGEST = "tinynet", "tinynet_digest"
 
 
-def add_origin(proto: Any, model: Network, graph: Graph) -> None:
+def add_origin(proto: Any, model: Network, graph: GraphBuilder) -> None:
     """Add the description of a model to its graph, if all of its arrays are in the graph.
 
     A custom layer's converter may have left some out. Raises `FileFormatError` for a description

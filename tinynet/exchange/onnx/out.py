@@ -11,7 +11,7 @@ from tinynet._support.checks import integer
 from tinynet._support.library import library
 from tinynet.exchange.given import expect_model
 from tinynet.exchange.onnx.activations import onnx_activation
-from tinynet.exchange.onnx.graph import Graph
+from tinynet.exchange.onnx.builder import GraphBuilder
 from tinynet.exchange.onnx.layers import onnx_layer
 from tinynet.exchange.onnx.origin import add_origin
 from tinynet.files.model import named_arrays
@@ -77,7 +77,7 @@ def to_onnx(model: Network, path: Source | None = None, opset: int = 17) -> Any:
         (A,) = session.run(["A"], {"X": rows})
     """
     opset = _checked(model, path, opset)
-    graph = Graph(model.dtype, opset, named_arrays(model), onnx_layer, onnx_activation)
+    graph = GraphBuilder(model.dtype, opset, named_arrays(model), onnx_layer, onnx_activation)
     A = graph.chain(model.storage.layers, "X")
     graph.nodes.append(onnx.helper.make_node("Identity", [A], ["A"], "A"))
     proto = _proto(model, graph)
@@ -105,7 +105,7 @@ def _checked(model: Any, path: Any, opset: Any) -> int:
     return version
 
 
-def _proto(model: Network, graph: Graph) -> Any:
+def _proto(model: Network, graph: GraphBuilder) -> Any:
     """Return the protobuf of a graph that begins with X and ends with A."""
     X_dtype = np.dtype(np.int64) if model.takes.are_indices else model.dtype
     tensors = [onnx.numpy_helper.from_array(a, name) for name, a in graph.initializers.items()]

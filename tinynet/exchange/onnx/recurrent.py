@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.library import library
-from tinynet.exchange.onnx.graph import Graph
+from tinynet.exchange.onnx.builder import GraphBuilder
 from tinynet.exchange.onnx.shapes import integers, part, reshaped, transposed
 from tinynet.layers import LSTM
 from tinynet.layers.recurrent import Recurrent
@@ -24,7 +24,7 @@ Step = Callable[..., Sequence[str]]
 
 
 def recurrent(
-    layer: Recurrent, graph: Graph, A_prev: str, operator: str, step: Step, **attributes: Any
+    layer: Recurrent, graph: GraphBuilder, A_prev: str, operator: str, step: Step, **attributes: Any
 ) -> str:
     """Return Z of a recurrent layer, written as one operator, or as a loop over its step."""
     X = transposed(graph, A_prev, 2, 0, 1)  # (T, m, n_prev)
@@ -37,7 +37,9 @@ def recurrent(
     return transposed(graph, h, 1, 2, 0) if layer.sequences else part(graph, h, -1, axis=0)
 
 
-def _scanned(layer: Recurrent, graph: Graph, X: str, arrays: Sequence[str], step: Step) -> str:
+def _scanned(
+    layer: Recurrent, graph: GraphBuilder, X: str, arrays: Sequence[str], step: Step
+) -> str:
     """Return h of all steps, (T, m, n)."""
     n, rows = layer.units, layer.n_gates * layer.units
     W, R = [transposed(graph, part(graph, array, 0, axis=0), 1, 0) for array in arrays[:2]]
@@ -59,7 +61,7 @@ def _scanned(layer: Recurrent, graph: Graph, X: str, arrays: Sequence[str], step
     return graph.outputs(n_states + 1, "Scan", *inputs, body=body, num_scan_inputs=1)[-1]
 
 
-def _body(graph: Graph, nodes: Any, inputs: Any, outputs: Any) -> Any:
+def _body(graph: GraphBuilder, nodes: Any, inputs: Any, outputs: Any) -> Any:
     """Return a graph within the graph; inputs and outputs are names with shapes."""
     kind = onnx.helper.np_dtype_to_tensor_dtype(graph.dtype)
     make = onnx.helper.make_tensor_value_info
@@ -67,18 +69,20 @@ def _body(graph: Graph, nodes: Any, inputs: Any, outputs: Any) -> Any:
     return onnx.helper.make_graph(nodes, "step", given, made)
 
 
-def _blocks(graph: Graph, A: str, n: int, n_gates: int) -> list[str]:
+def _blocks(graph: GraphBuilder, A: str, n: int, n_gates: int) -> list[str]:
     """Return the block of each gate, (m, n)."""
     blocks = reshaped(graph, A, (n_gates, n))
     return [part(graph, blocks, k, axis=1) for k in range(n_gates)]
 
 
-def rnn_step(graph: Graph, n: int, from_x: str, from_h: str, h: str) -> Sequence[str]:
+def rnn_step(graph: GraphBuilder, n: int, from_x: str, from_h: str, h: str) -> Sequence[str]:
     """Return h of `SimpleRNN`."""
     return [graph.op("Tanh", graph.op("Add", from_x, from_h))]
 
 
-def lstm_step(graph: Graph, n: int, from_x: str, from_h: str, h: str, c: str) -> Sequence[str]:
+def lstm_step(
+    graph: GraphBuilder, n: int, from_x: str, from_h: str, h: str, c: str
+) -> Sequence[str]:
     """Return h and c of `LSTM`, whose gates are in ONNX's order here."""
     i, o, f, g = _blocks(graph, graph.op("Add", from_x, from_h), n, 4)
     i, o, f = [graph.op("Sigmoid", gate) for gate in (i, o, f)]
@@ -87,7 +91,7 @@ def lstm_step(graph: Graph, n: int, from_x: str, from_h: str, h: str, c: str) ->
     return [graph.op("Mul", o, graph.op("Tanh", c)), c]
 
 
-def gru_step(graph: Graph, n: int, from_x: str, from_h: str, h: str) -> Sequence[str]:
+def gru_step(graph: GraphBuilder, n: int, from_x: str, from_h: str, h: str) -> Sequence[str]:
     """Return h of `GRU`, whose gates are in ONNX's order here."""
     (z_x, r_x, g_x), (z_h, r_h, g_h) = [_blocks(graph, A, n, 3) for A in (from_x, from_h)]
     z, r = [graph.op("Sigmoid", graph.op("Add", *each)) for each in ((z_x, z_h), (r_x, r_h))]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.exchange.onnx.graph import Graph
+from tinynet.exchange.onnx.builder import GraphBuilder
 from tinynet.exchange.onnx.shapes import by_unit, integers, reshaped, transposed
 from tinynet.layers import AveragePool2D, MaxPool2D
 from tinynet.layers.convolution import Convolution
@@ -20,7 +20,7 @@ from tinynet.layers.windows import Axis, taps
 from tinynet.model.place import PlacedLayer
 
 
-def convolution(layer: Convolution, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def convolution(layer: Convolution, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     """Return Z of a convolution, of images or of sequences."""
     axes = layer.windows(placed.input_shape)
     W, b = graph.parameter("W"), graph.parameter("b")
@@ -39,12 +39,14 @@ def convolution(layer: Convolution, graph: Graph, A_prev: str, placed: PlacedLay
     return graph.op("Add", Z, by_unit(graph, b, len(placed.output_shape)))
 
 
-def max_pool(layer: MaxPool2D, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def max_pool(layer: MaxPool2D, graph: GraphBuilder, A_prev: str, placed: PlacedLayer) -> str:
     """Return the largest entry of each window; padding counts as minus infinity."""
     return graph.op("MaxPool", A_prev, **_settings(layer.windows(placed.input_shape)))
 
 
-def average_pool(layer: AveragePool2D, graph: Graph, A_prev: str, placed: PlacedLayer) -> str:
+def average_pool(
+    layer: AveragePool2D, graph: GraphBuilder, A_prev: str, placed: PlacedLayer
+) -> str:
     """Return the average of each window, padding left out."""
     axes = layer.windows(placed.input_shape)
     if graph.dtype == np.float32:
@@ -73,7 +75,7 @@ def _entries(axes: Sequence[Axis]) -> range:
     return range(3, 3 + 2 * len(axes), 2)
 
 
-def _gathered(graph: Graph, A: str, axes: Sequence[Axis]) -> str:
+def _gathered(graph: GraphBuilder, A: str, axes: Sequence[Axis]) -> str:
     """Return all windows, (m, C, rows, kh, columns, kw) of images, with zeros around them."""
     before, after = [axis.before for axis in axes], [axis.after for axis in axes]
     if any(before + after):

@@ -18,7 +18,7 @@ from tinynet.model.place import PlacedLayer
 onnx: Any = library("onnx")
 
 
-class Graph:
+class GraphBuilder:
     """Operators, and the arrays they use; the examples are the first axis of every array.
 
     ``dtype`` is that of the model, ``opset`` the version of the operators, and ``placed`` the layer
