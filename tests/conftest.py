@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import warnings
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,14 @@ def _no_fsync():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, if it is there, which may warn when it is imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("torch")
 
 
 @pytest.fixture

@@ -494,9 +494,8 @@ OF_PYTORCH = [
 
 @both_dtypes
 @pytest.mark.parametrize(("name", "fields", "theirs"), OF_PYTORCH)
-def test_values_of_pytorch(name, fields, theirs, dtype):
+def test_values_of_pytorch(torch, name, fields, theirs, dtype):
     """A and its slope are those of PyTorch, at the kinks too."""
-    torch = pytest.importorskip("torch")
     own = Activation.get(name, **fields)
     Z = np.concatenate([np.linspace(-12, 12, 97), [1e30, -1e30, 30, -30]]).astype(dtype)
     logits = torch.tensor(Z, requires_grad=True)

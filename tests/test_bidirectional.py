@@ -1,7 +1,5 @@
 """Bidirectional with the recurrent layers: against PyTorch, by gradients, and in a model."""
 
-import warnings
-
 import attrs
 import numpy as np
 import pytest
@@ -88,14 +86,6 @@ def test_bidirectional_is_two_layers(layer):
     forward, backward = one.forward(X), other.forward(X[:, ::-1])
     backward = backward[:, ::-1] if backward.ndim == 3 else backward
     equal(np.concatenate([forward, backward]), model.forward(X))
-
-
-@pytest.fixture(scope="module")
-def torch():
-    """Return PyTorch, if it is there."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("torch")
 
 
 def after_a_pass(layer, shape, m=6):

@@ -154,9 +154,8 @@ RANDOM = [of_settings(np.random.default_rng(k), 4, depth=3) for k in range(8)]
     (RESNET, 4), (INCEPTION, 4), (IMAGES, (2, 7, 5)), *[(layers, 4) for layers in RANDOM],
     *[(layers, (4, 3, 2)) for layers in RANDOM[:3]],
 ])  # fmt: skip
-def test_pytorch_computes_the_same(layers, inputs):
+def test_pytorch_computes_the_same(torch, layers, inputs):
     """A[L], every gradient and dA[0] in training are PyTorch's, to nine digits."""
-    torch = pytest.importorskip("torch")
     model = network(*layers, Dense(2), inputs=inputs)
     model.params[:] = np.random.default_rng(7).standard_normal(model.n_params)
     after_a_pass(model, training=True)

@@ -2,7 +2,6 @@
 
 import itertools
 import tracemalloc
-import warnings
 
 import attrs
 import numpy as np
@@ -272,14 +271,6 @@ def test_conv_backward_of_the_course():
 # PyTorch
 
 
-@pytest.fixture(scope="module")
-def torch():
-    """Return PyTorch, if it is there."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("torch")
-
-
 def expect_as_torch(torch, layer, shape, m):
     """Compare Z and all gradients with PyTorch's for the same parameters."""
     model, X, Y = drawn(layer, shape, m)
@@ -490,70 +481,6 @@ def test_what_a_convolution_declares():
     assert model.b[1].shape == (4, 1)
     assert [W.shape for W in model.decaying] == [(4, 3, 3, 2), (1, 48)]
     assert Sequential([Conv1D(4, 5, groups=2)], inputs=(6, 9)).W[1].shape == (4, 3, 5)
-
-
-def build(*layers, inputs):
-    return lambda: Sequential(layers, inputs=inputs)
-
-
-REFUSED = [
-    (lambda: Conv2D(0), ValueError, "units is 0, expected a whole number of at least 1"),
-    (lambda: Conv2D(3, 0), ValueError, "Conv2D: kernel is 0, expected … at least 1"),
-    (lambda: Conv2D(3, (3, 3, 3)), ValueError,
-     "Conv2D: kernel is (3, 3, 3), expected … a pair of them, (rows, columns)."),
-    (lambda: Conv2D(3, 2.5), TypeError, "Conv2D: kernel is 2.5, expected a whole number"),
-    (lambda: Conv2D(3, "relu"), TypeError,
-     "Conv2D: kernel is 'relu', expected … For an activation, write activation='relu'."),
-    (lambda: Conv2D(3, stride=0), ValueError, "Conv2D: stride is 0, expected … at least 1"),
-    (lambda: Conv2D(3, stride=(1, 0)), ValueError, "stride is (1, 0), expected … at least 1"),
-    (lambda: Conv2D(3, stride=None), TypeError, "Conv2D: stride is None, expected … at least 1"),
-    (lambda: Conv2D(3, dilation=-1), ValueError, "Conv2D: dilation is -1, expected … at least 1"),
-    (lambda: Conv2D(3, padding=-1), ValueError,
-     "Conv2D: padding is -1, expected 'valid', 'same', a whole number of at least 0, or a pair"),
-    (lambda: Conv2D(3, padding="full"), ValueError,
-     "Conv2D: padding is 'full', expected 'valid', 'same', a whole number"),
-    (lambda: Conv2D(3, padding=True), ValueError, "Conv2D: padding is True, expected 'valid'"),
-    (lambda: Conv1D(3, (3,)), TypeError, "Conv1D: kernel is (3,), expected a whole number"),
-    (lambda: Conv1D(3, padding="SAME"), ValueError, "Conv1D: padding is 'SAME', expected … 'same'"),
-    (lambda: Conv2D(4, groups=3), ValueError,
-     "Conv2D: units is 4, expected a multiple of groups, which is 3. Use units=6, or groups=1."),
-    (lambda: Conv2D(4, groups=0), ValueError, "groups is 0, expected … at least 1"),
-    (lambda: Conv2D(4, l2=-1), ValueError, "Conv2D: l2 is -1"),
-    (build(Conv2D(3), inputs=(28, 28)), ShapeError,
-     "layer 1 (Conv2D): … (28, 28, m), expected images (C, H, W, m). … pass X[np.newaxis]"),
-    (build(Conv2D(3), inputs=(28, 28)), ShapeError,
-     "X[np.newaxis] and inputs=(1, 28, 28), or put Reshape((1, 28, 28)) before this layer."),
-    (build(Conv2D(3), inputs=784), ShapeError,
-     "layer 1 (Conv2D): … (784, m), expected images (C, H, W, m). Put Reshape((C, H, W)) before"),
-    (build(Conv2D(3), Conv1D(3), inputs=(1, 5, 5)), ShapeError,
-     "layer 2 (Conv1D): … (3, 3, 3, m), expected sequences (C, T, m)."),
-    (build(Conv1D(3), inputs=20), ShapeError,
-     "layer 1 (Conv1D): … (20, m), expected sequences (C, T, m). … Reshape((1, 20))"),
-    (build(Conv2D(3, (3, 5)), inputs=(1, 4, 4)), ShapeError,
-     "layer 1 (Conv2D): The input has shape (1, 4, 4, m), and a window spans 3 x 5 entries"),
-    (build(Conv2D(3, (3, 5)), inputs=(1, 4, 4)), ShapeError,
-     'expected at most 4 x 4, padding included. Use kernel=(3, 4), or padding="same".'),
-    (build(Conv2D(3, 7, padding=1), inputs=(1, 4, 4)), ShapeError,
-     "spans 7 x 7 entries, expected at most 6 x 6, … Use kernel=(6, 6), or"),
-    (build(Conv2D(3, 3, dilation=3), inputs=(1, 4, 9)), ShapeError,
-     "spans 7 x 7 entries, expected at most 4 x 9, … Use kernel=(2, 3), or"),
-    (build(Conv1D(3, 5), inputs=(1, 4)), ShapeError, "at most 4, … Use kernel=4, or"),
-    (build(Conv2D(3), inputs=(10, 1, 28)), ShapeError,
-     "If X holds images (m, C, H, W), pass np.moveaxis(X, 0, -1)."),
-    (build(Conv2D(4, groups=2), inputs=(3, 8, 8)), ShapeError,
-     "layer 1 (Conv2D): … (3, 8, 8, m), … channels that is a multiple of groups, which is 2."),
-    (build(Conv2D(4, groups=2), inputs=(3, 8, 8)), ShapeError, "Use groups=1."),
-    (build(Conv2D(12, groups=4), inputs=(6, 8, 8)), ShapeError, "Use groups=1 or 2 or 3 or 6."),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"), REFUSED, ids=[str(n) for n in range(len(REFUSED))]
-)
-def test_what_is_refused(make, error, message):
-    """A setting or a shape that cannot be meant is refused in words."""
-    with raises(error, message):
-        make()
 
 
 @pytest.mark.parametrize(("layer", "shape", "fit"), [

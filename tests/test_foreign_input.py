@@ -410,8 +410,7 @@ def test_scipy():
         network().fit(sparse.csr_matrix(X.T), Y)
 
 
-def test_torch():
-    torch = pytest.importorskip("torch")
+def test_torch(torch):
     tensor = torch.from_numpy(X).to(torch.bfloat16).requires_grad_()
     with raises(TypeError, "X.detach().float().numpy()"):
         network().fit(tensor, Y)

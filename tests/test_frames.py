@@ -104,9 +104,8 @@ def test_sparse():
         np.testing.assert_array_equal([[1, 0], [0, 2]], tn.from_rows(kind([[1, 0], [0, 2]])))
 
 
-def test_tensors():
+def test_tensors(torch):
     """A tensor becomes columns, with a gradient and in bfloat16 too."""
-    torch = pytest.importorskip("torch")
     rows = torch.arange(6.0).reshape(2, 3)
     for tensor in (rows, rows.clone().requires_grad_(), rows.bfloat16(), rows.int()):
         np.testing.assert_array_equal(rows.numpy().T, tn.from_rows(tensor))

@@ -35,9 +35,8 @@ def test_truncated_normal_is_the_normal_within_its_limits():
     assert (np.abs(cut) <= 2).all()
 
 
-def test_truncated_normal_as_pytorch():
+def test_truncated_normal_as_pytorch(torch):
     """The quantiles are those of PyTorch's trunc_normal_ with the same std, cut at two of it."""
-    torch = pytest.importorskip("torch")
     torch.manual_seed(1)
     theirs = torch.empty(*MANY, dtype=torch.float64)
     torch.nn.init.trunc_normal_(theirs, std=0.02, a=-0.04, b=0.04)

@@ -1,7 +1,6 @@
 """Layers beside Dense: against values by hand and PyTorch, in training and outside."""
 
 import copy
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
@@ -21,7 +20,7 @@ from tinynet import (
     Reshape,
     Sequential,
 )
-from tinynet.errors import NonFiniteError, ShapeError, UnknownNameError
+from tinynet.errors import NonFiniteError, ShapeError
 from tinynet.layers import layer_norm, normalization
 
 LAYERS = [
@@ -418,51 +417,7 @@ def test_a_nan_in_X_is_found_by_any_layer(first, training):
         model.forward(X, training=training)
 
 
-# Settings
-
-
-def build(*layers, inputs):
-    return lambda: Sequential(layers, inputs=inputs)
-
-
-REFUSED = [
-    (lambda: Dropout(1), ValueError, "rate is 1.0, expected … at least 0 and below 1"),
-    (lambda: Dropout(-0.1), ValueError, "rate is -0.1, expected … at least 0 and below 1"),
-    (lambda: BatchNorm(momentum=1.0), ValueError, "momentum is 1.0, expected … below 1"),
-    (lambda: BatchNorm(epsilon=0), ValueError, "epsilon is 0.0, expected … above 0"),
-    (lambda: LayerNorm(epsilon=np.inf), ValueError, "epsilon is inf, expected a finite number"),
-    (lambda: Reshape((-1, -1)), ValueError, "shape is (-1, -1), expected … one of … may be -1"),
-    (lambda: Reshape((2, 0)), ValueError, "shape is (2, 0), expected whole numbers of at least 1"),
-    (lambda: Reshape(()), ValueError,
-     "shape is (), expected … without the examples: Reshape((8, 8))."),
-    (lambda: Reshape(2.5), TypeError, "shape is 2.5, expected whole numbers"),
-    (lambda: Activate("rellu"), UnknownNameError, "no activation is called 'rellu' … : relu"),
-    (build(Dense(12), Reshape((5, 2)), inputs=3), ShapeError,
-     "layer 2 (Reshape): … shape (12,) has 12 numbers, expected 10 for Reshape(shape=(5, 2))"),
-    (build(Reshape((5, -1)), inputs=(3, 4)), ShapeError,
-     "layer 1 (Reshape): … shape (3, 4) has 12 numbers, expected a multiple of 5"),
-    (lambda: Sequential([Dense(2)], "huber").fit(np.ones((3, 4, 5)), np.ones((2, 5))), ShapeError,
-     "Y has shape (2, 5), expected that of A[L], (2, 4, 5). Put Flatten() before the last Dense"),
-]  # fmt: skip
-IDS = [message.replace("…", "...") for _, _, message in REFUSED]
-
-
-@pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=IDS)
-def test_what_is_refused(make, error, message):
-    """A setting or a shape that cannot be meant is refused in words."""
-    with raises(error, message):
-        make()
-
-
 # PyTorch
-
-
-@pytest.fixture
-def torch():
-    """Return PyTorch, if it is there."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("torch")
 
 
 # Our layer, the shape of an example, and PyTorch's layer for rows of such examples.
@@ -557,9 +512,8 @@ def test_prelu_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3), (3, 4, 5)], ids=str)
-def test_prelu_of_pytorch(shape):
+def test_prelu_of_pytorch(torch, shape):
     """Z, dA[0] and the gradient of the slopes are those of torch.nn.PReLU."""
-    torch = pytest.importorskip("torch")
     X = np.random.default_rng(1).standard_normal((*shape, 6))
     X[0, ..., :2] = 0
     model, theirs = alone(PReLU(), X, training=True), torch.nn.PReLU(shape[0]).double()

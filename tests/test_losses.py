@@ -294,9 +294,8 @@ def test_dZ_behind_the_partner(name, fields, shape, dtype):
 
 
 @pytest.mark.parametrize("fields", [SMOOTH, WEIGHTED, SMOOTH | WEIGHTED], ids=str)
-def test_binary_settings_of_pytorch(fields):
+def test_binary_settings_of_pytorch(torch, fields):
     """The loss of each output, and dZ, are PyTorch's, for smoothed targets and a pos_weight."""
-    torch = pytest.importorskip("torch")
     loss = Loss.get("binary_crossentropy", **fields)
     Z, A, Y = outputs_and_targets(loss, (4, 6))
     logits, s = torch.tensor(Z, requires_grad=True), fields.get("label_smoothing", 0)
@@ -310,9 +309,8 @@ def test_binary_settings_of_pytorch(fields):
 
 
 @pytest.mark.parametrize("fields", [SMOOTH, {"ignore": -1}, SMOOTH | {"ignore": 2}], ids=str)
-def test_categorical_settings_of_pytorch(fields):
+def test_categorical_settings_of_pytorch(torch, fields):
     """Smoothing and ignored labels are PyTorch's; its mean is over the labels that count."""
-    torch = pytest.importorskip("torch")
     loss = Loss.get("categorical_crossentropy", **fields)
     labels = np.array([0, 1, 2, -1, 2, 3]) if loss.ignore == -1 else np.array([0, 1, 2, 0, 2, 3])
     Y = loss.targets(labels, (4, 6)).astype(float)
@@ -331,9 +329,8 @@ def test_categorical_settings_of_pytorch(fields):
     )
 
 
-def test_others_of_pytorch():
+def test_others_of_pytorch(torch):
     """kl_divergence, log_cosh and hinge against PyTorch's functions."""
-    torch = pytest.importorskip("torch")
     Z, A, Y = outputs_and_targets(Loss.get("kl_divergence"), (4, 6))
     Y = (Y + 0.1) / 1.4
     theirs = torch.nn.functional.kl_div(torch.tensor(A).log(), torch.tensor(Y), reduction="none")

@@ -39,9 +39,8 @@ def network(loss, activation):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses_of_pytorch(name):
+def test_losses_of_pytorch(torch, name):
     """The cost is PyTorch's times the factor on the page, and so are the gradients of X."""
-    torch = pytest.importorskip("torch")
     activation, Y, theirs, factor = LOSSES[name]
     model, logits = network(name, activation), torch.tensor(Z, requires_grad=True)
     J = theirs(torch.nn.functional, logits, torch.tensor(Y))
@@ -60,9 +59,8 @@ def test_smooth_l1_of_pytorch():
     assert N * J.item() == pytest.approx(model.cost(NUMBERS) / 0.5)
 
 
-def test_weights_of_examples():
+def test_weights_of_examples(torch):
     """The loss of `evaluate` is the weighted mean, as with PyTorch's class weights."""
-    torch = pytest.importorskip("torch")
     of_classes = np.array([0.5, 2.0, 3.0])
     model = network("categorical_crossentropy", "softmax")
     theirs = torch.nn.functional.cross_entropy(

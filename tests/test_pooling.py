@@ -1,11 +1,9 @@
 """MaxPool2D, AveragePool2D and GlobalAveragePool: by definition, by the course and by PyTorch."""
 
 import tracemalloc
-import warnings
 
 import numpy as np
 import pytest
-from messages import raises
 
 import tinynet as tn
 from tinynet import (
@@ -18,7 +16,6 @@ from tinynet import (
     MaxPool2D,
     Sequential,
 )
-from tinynet.errors import ShapeError
 
 equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 
@@ -245,14 +242,6 @@ def test_pool_backward_of_the_course(kind, at_1_1):
 # PyTorch
 
 
-@pytest.fixture(scope="module")
-def torch():
-    """Return PyTorch, if it is there."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("torch")
-
-
 def of_torch(torch, layer, rows):
     """Return PyTorch's pooling of rows; its padding goes to half of the size."""
     pool = torch.nn.functional
@@ -377,39 +366,3 @@ def test_settings_mean_the_same():
     assert repr(layer) == (
         "AveragePool2D(size=(2, 3), stride=2, padding=(1, 2), activation=Tanh())"
     )
-
-
-def build(*layers, inputs):
-    return lambda: Sequential(layers, inputs=inputs)
-
-
-REFUSED = [
-    (lambda: MaxPool2D(0), ValueError, "MaxPool2D: size is 0, expected … at least 1, or a pair"),
-    (lambda: MaxPool2D(2, stride=0), ValueError, "MaxPool2D: stride is 0, expected … at least 1"),
-    (lambda: AveragePool2D(2.0), TypeError, "AveragePool2D: size is 2.0, expected a whole number"),
-    (lambda: MaxPool2D(2, padding="full"), ValueError,
-     "MaxPool2D: padding is 'full', expected 'valid', 'same', a whole number of at least 0"),
-    (lambda: MaxPool2D(2, padding=2), ValueError,
-     "MaxPool2D: padding is 2, expected less than size, 2, so that each window has an entry"),
-    (lambda: AveragePool2D((3, 2), padding=(2, 2)), ValueError,
-     "AveragePool2D: padding is 2, expected less than size, (3, 2)"),
-    (build(MaxPool2D(), inputs=(28, 28)), ShapeError,
-     "layer 1 (MaxPool2D): … (28, 28, m), expected images (C, H, W, m). … X[np.newaxis]"),
-    (build(Flatten(), MaxPool2D(), inputs=(1, 8, 8)), ShapeError,
-     "layer 2 (MaxPool2D): … (64, m), expected images … Put Reshape((C, H, W)) before"),
-    (build(MaxPool2D(3), inputs=(1, 2, 5)), ShapeError,
-     "layer 1 (MaxPool2D): The input has shape (1, 2, 5, m), and a window spans 3 x 3 entries"),
-    (build(MaxPool2D(3), inputs=(1, 2, 5)), ShapeError,
-     'expected at most 2 x 5, padding included. Use size=(2, 3), or padding="same".'),
-    (build(Dense(4), GlobalAveragePool(), inputs=3), ShapeError,
-     "layer 2 (GlobalAveragePool): The input has shape (4, m), expected channels with positions"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"), REFUSED, ids=[str(n) for n in range(len(REFUSED))]
-)
-def test_what_is_refused(make, error, message):
-    """A setting or a shape that cannot be meant is refused in words."""
-    with raises(error, message):
-        make()

@@ -84,9 +84,8 @@ def test_every_schedule_has_rates_here():
     (Warmup(8, Step(0.3, 0.5, 5), start=0.25), lambda o, lr: lr.ChainedScheduler(
         [lr.LinearLR(o, 0.25, total_iters=8), lr.MultiStepLR(o, [13, 18, 23, 28], gamma=0.5)])),
 ], ids=lambda value: repr(value)[:50] if isinstance(value, Schedule) else None)  # fmt: skip
-def test_rates_are_those_of_torch(schedule, make):
+def test_rates_are_those_of_torch(torch, schedule, make):
     """Thirty rates are those of PyTorch's scheduler, from 0.3."""
-    torch = pytest.importorskip("torch")
     theirs = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
     scheduler, rates = make(theirs, torch.optim.lr_scheduler), []
     for _ in range(30):

@@ -1,7 +1,6 @@
 """Layers for sequences: by the formulas, against PyTorch, and what they must refuse."""
 
 import tracemalloc
-import warnings
 
 import attrs
 import numpy as np
@@ -25,7 +24,7 @@ from tinynet import (
     Sequential,
     SimpleRNN,
 )
-from tinynet.errors import NonFiniteError, ShapeError
+from tinynet.errors import NonFiniteError
 
 RECURRENT = [SimpleRNN, LSTM, GRU]
 LAYERS = [
@@ -343,41 +342,6 @@ def test_a_model_learns_to_remember():
 # Settings
 
 
-def build(*layers, inputs):
-    return lambda: Sequential(layers, inputs=inputs, seed=1)
-
-
-REFUSED = [
-    (lambda: SelfAttention(2, 1), ValueError, "causal is 1, expected True or False."),
-    (build(LSTM(3), inputs=4), ShapeError,
-     "layer 1 (LSTM): … (4, m), expected (n, T, m) … X[np.newaxis]"),
-    (build(LSTM(3), GRU(2), inputs=(4, 5)), ShapeError,
-     "layer 2 (GRU): … (3, m), expected (n, T, m) … needs sequences=True"),
-    (build(SimpleRNN(3), inputs=(4, 5, 6)), ShapeError,
-     "(4, 5, 6, m), expected (n, T, m) … Put Reshape((4, -1)) before this layer."),
-    (build(SelfAttention(1), inputs=4), ShapeError, "layer 1 (SelfAttention): … (4, m), expected"),
-    (build(SelfAttention(4), inputs=(6, 5)), ShapeError,
-     "n = 6 features, expected a multiple of heads=4. Choose heads from 1, 2, 3, 6"),
-    (lambda: SelfAttention(0), ValueError, "heads is 0, expected a whole number of at least 1"),
-    (lambda: SelfAttention(2, causal="no"), ValueError, "causal is 'no', expected True or False"),
-    (lambda: LSTM(0), ValueError, "units is 0, expected a whole number of at least 1"),
-    (lambda: GRU(3, 5), ValueError, "GRU: sequences is 5, expected True or False"),
-    (lambda: Embedding(0, 3), ValueError, "tokens is 0, expected a whole number of at least 1"),
-    (lambda: Embedding(5, 2.5), TypeError, "units is 2.5, expected a whole number"),
-    (build(Dense(3), Embedding(5, 2), inputs=3), ValueError, "layer 2 (Embedding) … first"),
-]  # fmt: skip
-
-
-IDS = [message.replace("…", "...") for _, _, message in REFUSED]
-
-
-@pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=IDS)
-def test_what_is_refused(make, error, message):
-    """A setting or a shape that cannot be meant is refused in words."""
-    with raises(error, message):
-        make()
-
-
 def test_remedies():
     """What the messages advise works as it is written."""
     X = np.random.default_rng(1).random((6, 3))
@@ -496,14 +460,6 @@ def test_bidirectional(kind, sequences):
 
 
 # PyTorch
-
-
-@pytest.fixture
-def torch():
-    """Return PyTorch, if it is there."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("torch")
 
 
 def rows(array):
