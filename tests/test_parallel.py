@@ -159,6 +159,17 @@ def test_parts_of_a_batch(start, m, size):
     assert max(sizes) - min(sizes) <= 1, sizes
 
 
+class On(tn.Callback):
+    """Call a function as a method in place of a hook; on one rank or on all."""
+
+    def __init__(self, hook, function, rank=None):
+        def called(*arguments):
+            if rank in (None, self.run.rank):
+                function(self, *arguments)
+
+        setattr(self, hook, called)
+
+
 # Data from elsewhere.
 
 
@@ -416,30 +427,9 @@ def test_a_damaged_checkpoint(tmp_path):
 # Votes.
 
 
-class StopAt(tn.Callback):
-    """Stop in a hook, on one rank."""
-
-    def __init__(self, hook, rank, when=0):
-        self.hook, self.on_rank, self.when = hook, rank, when
-
-    def _stop(self, hook):
-        if hook == self.hook and self.run.rank == self.on_rank and self.run.epoch >= self.when:
-            self.run.stop(f"rank {self.on_rank} in {hook}")
-
-    def on_train_begin(self, logs):
-        self._stop("on_train_begin")
-
-    def on_epoch_begin(self, epoch, logs):
-        self._stop("on_epoch_begin")
-
-    def on_batch_begin(self, batch, logs):
-        self._stop("on_batch_begin")
-
-    def on_batch_end(self, batch, logs):
-        self._stop("on_batch_end")
-
-    def on_epoch_end(self, epoch, logs):
-        self._stop("on_epoch_end")
+def stopping(hook, rank):
+    """Return a callback that stops in a hook, on one rank."""
+    return On(hook, lambda self, *_: self.run.stop(f"rank {rank} in {hook}"), rank)
 
 
 @pytest.mark.parametrize(("hook", "epochs", "steps"), [
@@ -451,12 +441,11 @@ def test_one_rank_stops(rank, hook, epochs, steps):
     """All stop with it after the same step, and give the same reason."""
     places = [None] * 3
 
-    class Place(tn.Callback):
-        def on_train_end(self, logs):
-            places[self.run.rank] = (self.run.epoch, self.run.step)
+    def note(self, logs):
+        places[self.run.rank] = (self.run.epoch, self.run.step)
 
     def train(communicator):
-        callbacks = [StopAt(hook, rank), Place()]
+        callbacks = [stopping(hook, rank), On("on_train_end", note)]
         return trained(communicator, callbacks=callbacks, epochs=5)
 
     _, history, stopped = on_ranks(3, train)
@@ -471,10 +460,10 @@ def test_a_checkpoint_says_that_a_rank_stopped(rank, hook, tmp_path):
     path = tmp_path / "run.npz"
 
     def train(communicator):
-        return trained(communicator, callbacks=StopAt(hook, rank), checkpoint=path)
+        return trained(communicator, callbacks=stopping(hook, rank), checkpoint=path)
 
     def resume(communicator):
-        callbacks = StopAt("never", rank)
+        callbacks = On("never", print)
         model, history = tn.resume(path, X, Y, callbacks=callbacks, parallel=communicator)
         return model.values.copy(), dict(history), history.stopped
 
@@ -504,35 +493,27 @@ def test_early_stopping():
     assert_as_one_process(train, 1e-11, sizes=[3])
 
 
-class Interrupting(tn.Callback):
-    """Do what the handler of Ctrl-C does, on one rank."""
-
-    def on_batch_end(self, batch, logs):
-        if self.run.rank == 1 and batch == 2:
-            self.run.interrupt()
-
-
 def test_interrupt_on_one_rank(capsys):
     """All end after the same step, and only rank 0 says so."""
-    result = on_ranks(3, lambda c: trained(c, callbacks=Interrupting()))
+
+    def interrupt(self, batch, logs):  # what the handler of Ctrl-C does
+        if batch == 2:
+            self.run.interrupt()
+
+    result = on_ranks(3, lambda c: trained(c, callbacks=On("on_batch_end", interrupt, rank=1)))
     assert result[2] == "interrupted"
     assert capsys.readouterr().err.count("Training was interrupted in epoch 1, after step 4.") == 1
-
-
-class Breaking(tn.Callback):
-    """Raise what a second Ctrl-C raises, on one rank."""
-
-    def on_batch_end(self, batch, logs):
-        if self.run.rank == 1:
-            raise KeyboardInterrupt
 
 
 def test_keyboard_interrupt_on_one_rank():
     """The run does not end as if all had stopped: the others get an error."""
 
+    def break_off(*_):  # what a second Ctrl-C does
+        raise KeyboardInterrupt
+
     def train(communicator):
         with pytest.raises(KeyboardInterrupt if communicator.rank == 1 else ParallelError):
-            trained(communicator, callbacks=Breaking())
+            trained(communicator, callbacks=On("on_batch_end", break_off, rank=1))
 
     Threads.run(3, train)
 
@@ -639,15 +620,13 @@ def test_infinite_state_on_one_rank():
     Threads.run(2, train)
 
 
-class Failing(tn.Callback):
-    """Raise an error in a hook, on rank 1."""
+def failing(hook):
+    """Return a callback that raises an error in a hook, on rank 1."""
 
-    def __init__(self, hook):
-        def fail(*arguments):
-            if self.run.rank == 1:
-                raise LookupError(f"failed in {hook}")
+    def fail(*_):
+        raise LookupError(f"failed in {hook}")
 
-        setattr(self, hook, fail)
+    return On(hook, fail, rank=1)
 
 
 @pytest.mark.parametrize("hook", [
@@ -660,7 +639,7 @@ def test_an_error_in_one_callback(hook):
 
     def train(communicator):
         try:
-            trained(communicator, callbacks=Failing(hook))
+            trained(communicator, callbacks=failing(hook))
         except (LookupError, ParallelError) as error:
             errors[communicator.rank] = error
 
@@ -671,21 +650,17 @@ def test_an_error_in_one_callback(hook):
     assert f"failed in {hook}" in str(errors[0])
 
 
-class Overflowing(tn.Callback):
-    """Give the optimizer of rank 1 a memory with which an update overflows."""
-
-    def on_batch_end(self, batch, logs):
-        if self.run.rank == 1:
-            self.run.optimizer.memory["velocity"][:] = 1e308
-
-
 def test_an_update_that_one_rank_alone_refuses():
     """It raises its error, and waits for no other rank."""
     errors = [None] * 2
 
+    def overflow(self, *_):
+        self.run.optimizer.memory["velocity"][:] = 1e308
+
     def train(communicator):
+        callbacks = On("on_batch_end", overflow, rank=1)
         try:
-            trained(communicator, optimizer=tn.SGD(10, momentum=0.9), callbacks=Overflowing())
+            trained(communicator, optimizer=tn.SGD(10, momentum=0.9), callbacks=callbacks)
         except (NonFiniteError, ParallelError) as error:
             errors[communicator.rank] = type(error)
 
@@ -693,21 +668,15 @@ def test_an_update_that_one_rank_alone_refuses():
     assert [ParallelError, NonFiniteError] == errors
 
 
-class Moving(tn.Callback):
-    """Change a parameter on rank 1 alone."""
-
-    def on_batch_end(self, batch, logs):
-        if self.run.rank == 1:
-            self.model.b[2] = self.model.b[2] + 1e-9
+def move(self, *_):
+    """Change a parameter."""
+    self.model.b[2] = self.model.b[2] + 1e-9
 
 
-class MovingLast(tn.Callback):
-    """Change a parameter on rank 0 alone, when all epochs are over."""
+class OnFirst(On):
+    """Call a function on the first rank, which alone has this callback."""
 
     first_rank_only = True
-
-    def on_train_end(self, logs):
-        self.model.b[2] = self.model.b[2] + 1e-9
 
 
 class OwnMean(tn.Layer):
@@ -737,8 +706,8 @@ class SharedMean(OwnMean):
 
 
 @pytest.mark.parametrize(("name", "settings"), [
-    ("b2", {"callbacks": Moving}),
-    ("b2", {"callbacks": MovingLast}),
+    ("b2", {"callbacks": lambda: On("on_batch_end", move, rank=1)}),
+    ("b2", {"callbacks": lambda: OnFirst("on_train_end", move)}),
     ("mean1", {"model": lambda: network([OwnMean(), tn.Dense(1, "sigmoid")])}),
 ])  # fmt: skip
 def test_divergence_is_an_error(name, settings):
@@ -931,22 +900,6 @@ def test_all_begin_as_rank_0():
 # Only rank 0 writes.
 
 
-class Noted(tn.Callback):
-    """Note which ranks call it."""
-
-    def __init__(self, ranks):
-        self.ranks = ranks
-
-    def on_epoch_end(self, epoch, logs):
-        self.ranks.append(self.run.rank)
-
-
-class NotedOnce(Noted):
-    """Note which ranks call it: the first alone."""
-
-    first_rank_only = True
-
-
 def test_only_rank_0_writes(tmp_path, capsys):
     """Files are written once, and the progress is shown once; other callbacks run everywhere."""
     everywhere, once = [], []
@@ -957,8 +910,8 @@ def test_only_rank_0_writes(tmp_path, capsys):
         callbacks = [
             tn.CSVLogger(folder / "log.csv"),
             tn.ModelCheckpoint(folder / "best.npz", monitor="loss"),
-            Noted(everywhere),
-            NotedOnce(once),
+            On("on_epoch_end", lambda self, *_: everywhere.append(self.run.rank)),
+            OnFirst("on_epoch_end", lambda self, *_: once.append(self.run.rank)),
         ]
         return trained(
             communicator, callbacks=callbacks, checkpoint=folder / "run.npz", verbose=True
@@ -988,34 +941,24 @@ def test_what_callbacks_measure_is_that_of_rank_0():
     assert history["seconds"] == [0.0, 1.0]
 
 
-class Logging(tn.Callback):
+def log(self, epoch, logs):
     """Put a number into logs, another one on each rank."""
-
-    def on_epoch_end(self, epoch, logs):
-        logs["mine"] = np.float32(self.run.rank + epoch)
+    logs["mine"] = np.float32(self.run.rank + epoch)
 
 
-class LoggingOnce(Logging):
-    """Put a number into logs on rank 0."""
-
-    first_rank_only = True
-
-
-class Recording(tn.Callback):
+def record(self, *_):
     """Record other names and numbers on each rank."""
-
-    def on_epoch_end(self, epoch, logs):
-        self.run.history.record({"mine": self.run.rank + 0.5, f"of {self.run.rank}": float("inf")})
+    self.run.history.record({"mine": self.run.rank + 0.5, f"of {self.run.rank}": float("inf")})
 
 
-@pytest.mark.parametrize(("callback", "expected"), [
-    (Logging, {"mine": [0.0, 1.0]}),
-    (LoggingOnce, {"mine": [0.0, 1.0]}),
-    (Recording, {"mine": [0.5] * 2, "of 0": [float("inf")] * 2}),
+@pytest.mark.parametrize(("kind", "function", "expected"), [
+    (On, log, {"mine": [0.0, 1.0]}),
+    (OnFirst, log, {"mine": [0.0, 1.0]}),
+    (On, record, {"mine": [0.5] * 2, "of 0": [float("inf")] * 2}),
 ])  # fmt: skip
-def test_what_callbacks_record_is_that_of_rank_0(callback, expected):
+def test_what_callbacks_record_is_that_of_rank_0(kind, function, expected):
     """The history is the same on all ranks, also where they measure otherwise or one alone does."""
-    history = on_ranks(3, lambda c: trained(c, callbacks=callback()))[1]
+    history = on_ranks(3, lambda c: trained(c, callbacks=kind("on_epoch_end", function)))[1]
     history.pop("loss")
     assert expected == history
 
@@ -1239,36 +1182,20 @@ def test_models_of_different_losses():
 # Before and after.
 
 
-class Refining(tn.Callback):
-    """Train the model within its training, alike on all ranks: on them together, or by itself."""
+def test_a_pass_of_one_rank_within_a_fit():
+    """It shares no batch, so the others are not waited for, and the training is as without it."""
 
-    def __init__(self, communicator):
-        self.communicator = communicator
-
-    def on_epoch_end(self, epoch, logs):
-        self.model.fit(X, Y, tn.SGD(0.01), epochs=1, batch_size=22, parallel=self.communicator)
-
-
-class Looking(tn.Callback):
-    """Take the model through a pass of training, on rank 0 alone."""
-
-    first_rank_only = True
-
-    def on_batch_begin(self, batch, logs):
+    def look(self, *_):
         state, rng = self.model.state.copy(), self.model.rng
         self.model.forward(X[:, :3], training=True)
         self.model.back(Y[:, :3])
         self.model.state[:], self.model.rng = state, rng
 
-
-def test_a_pass_of_one_rank_within_a_fit():
-    """It shares no batch, so the others are not waited for, and the training is as without it."""
-
     def train(communicator, *callbacks):
         return trained(communicator, network("norm"), batch_size=22, callbacks=callbacks)
 
     expected = on_ranks(3, train)
-    actual = on_ranks(3, lambda communicator: train(communicator, Looking()))
+    actual = on_ranks(3, lambda communicator: train(communicator, OnFirst("on_batch_begin", look)))
     assert (expected[0].tobytes(), expected[1]) == (actual[0].tobytes(), actual[1])
 
 
@@ -1277,8 +1204,13 @@ def test_a_fit_within_a_fit(is_together):
     """Each shares its batches as it was called, and the outer one goes on as before."""
 
     def train(communicator):
-        refining = Refining(communicator if is_together else None)
-        return trained(communicator, network("norm"), batch_size=22, callbacks=refining)
+        inner = {"batch_size": 22, "parallel": communicator if is_together else None}
+
+        def refine(self, *_):
+            self.model.fit(X, Y, tn.SGD(0.01), epochs=1, **inner)
+
+        callbacks = On("on_epoch_end", refine)
+        return trained(communicator, network("norm"), batch_size=22, callbacks=callbacks)
 
     assert_as_one_process(train, 1e-12, sizes=[3])
 
@@ -1313,7 +1245,7 @@ def test_a_model_is_free_afterwards():
         model = network("norm", inputs=6)
         trained(communicator, model, batch_size=22)
         with pytest.raises(LookupError if communicator.rank == 1 else ParallelError):
-            trained(communicator, model, batch_size=22, callbacks=Failing("on_batch_end"))
+            trained(communicator, model, batch_size=22, callbacks=failing("on_batch_end"))
         if communicator.rank == 0:
             model.forward(X, training=True)
             model.back(Y)
