@@ -553,6 +553,11 @@ def hostile(number, mutations=MUTATIONS, files=wholes):
     return mutation, whole, mutation(chance, whole)
 
 
+def of_models_or_runs(number, of_runs):
+    """Return what `hostile` returns for files of models, or of runs."""
+    return hostile(number, *((RUN_MUTATIONS, runs) if of_runs else ()))
+
+
 # Outcomes
 
 LONGEST_MESSAGE = 2000  # with the known names; of the file itself it has at most 300
@@ -709,7 +714,7 @@ def work(numbers, of_runs=False):
         if of_runs:
             ways["resumed"] = outcome_of_run, functools.partial(watch.call, tn.resume, folder)
         for number in numbers:
-            mutation, whole, data = hostile(number, *((RUN_MUTATIONS, runs) if of_runs else ()))
+            mutation, whole, data = of_models_or_runs(number, of_runs)
             path.write_bytes(data)
             del data
             for way, (outcome_of, call) in ways.items():
@@ -745,23 +750,26 @@ def run(work, count, workers, first, option):
     return list(itertools.chain.from_iterable(wrong))
 
 
-def main():
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=200_000)
+def main(about, work, made, count, option, meaning):
+    """Do what the command line says with `work`, and with `made`, which makes a file of its number.
+
+    Both also get whether the option is there.
+    """
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=count)
     parser.add_argument("--first", type=int, default=0, help="the number of the first file")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--show", type=int, metavar="NUMBER", help="print this file, as bytes")
-    parser.add_argument("--runs", action="store_true", help="files of runs, which are resumed")
+    parser.add_argument(option, action="store_true", help=meaning, dest="option")
     options = parser.parse_args()
     if options.show is not None:
-        made = hostile(options.show, *((RUN_MUTATIONS, runs) if options.runs else ()))
-        sys.stdout.buffer.write(made[2])
+        sys.stdout.buffer.write(made(options.show, options.option)[2])
         return None
-    wrong = run(work, options.count, options.workers, options.first, options.runs)
+    wrong = run(work, options.count, options.workers, options.first, options.option)
     print(*wrong[:20], sep="\n")
     return f"{len(wrong)} wrong" if wrong else None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    meaning = "files of runs, which are resumed"
+    sys.exit(main(__doc__, work, of_models_or_runs, 200_000, "--runs", meaning))

@@ -7,7 +7,6 @@ With --compare, a model that is read must compute what onnxruntime computes, if 
 A file follows from its number alone.
 """
 
-import argparse
 import collections
 import contextlib
 import functools
@@ -23,7 +22,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from fuzz.hostile_files import ADDRESSES, Watch, flipped, overwritten, run, truncated
+from fuzz.hostile_files import ADDRESSES, Watch, flipped, main, overwritten, truncated
 
 import tinynet as tn
 from tinynet.errors import ConversionError, FileFormatError, UnknownNameError
@@ -374,22 +373,6 @@ def work(numbers, compares=False):
     return counts, wrong, slowest, largest
 
 
-def main():
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--first", type=int, default=0, help="the number of the first file")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--show", type=int, metavar="NUMBER", help="print this file, as bytes")
-    parser.add_argument("--compare", action="store_true", help="compare with onnxruntime")
-    options = parser.parse_args()
-    if options.show is not None:
-        sys.stdout.buffer.write(hostile(options.show)[2])
-        return None
-    wrong = run(work, options.count, options.workers, options.first, options.compare)
-    print(*wrong[:20], sep="\n")
-    return f"{len(wrong)} wrong" if wrong else None
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    meaning = "compare with onnxruntime"
+    sys.exit(main(__doc__, work, lambda number, _: hostile(number), 100_000, "--compare", meaning))
