@@ -201,7 +201,8 @@ BAD_Y = {
     "a list of rows": ("numbers", Y.T.tolist(), "np.asarray(Y).T"),
     "a column of labels": ("classes", frame(LABELS[:, np.newaxis]), "Y.to_numpy().ravel()"),
     "a masked array": ("numbers", np.ma.masked_array(Y, Y > 0), "Y.filled(0)"),
-    "a generator": ("classes", (label for label in LABELS), "np.stack(list(Y), axis=-1)"),
+    "a generator": (
+        "classes", lambda: (label for label in LABELS), "np.stack(list(Y), axis=-1)"),
 }  # fmt: skip
 
 
@@ -209,6 +210,7 @@ BAD_Y = {
 def test_remedies_for_Y(what):
     """For labels the message says how to get the classes and their numbers."""
     kind, bad, remedy = BAD_Y[what]
+    bad = bad() if callable(bad) else bad  # what can be read only once is made anew
     with raises((TypeError, ValueError), "Y", remedy.removesuffix("[0]")):
         network(kind).fit(X, bad)
     network(kind).fit(X, typed(remedy, Y=bad))

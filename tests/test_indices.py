@@ -156,7 +156,9 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "message"), REFUSED, ids=[m[:30] for _, m in REFUSED])
+@pytest.mark.parametrize(
+    ("make", "message"), REFUSED, ids=[m[:30].replace("…", "...") for _, m in REFUSED]
+)
 def test_what_is_refused(make, message):
     """An error says which entry, which layer, and what was expected."""
     with raises(ValueError, message):

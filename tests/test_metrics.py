@@ -327,7 +327,6 @@ FOUND = [
     ("accuracy", ["accuracy"]),
     (own, ["own"]),
     (["r2", own], ["r2", "own"]),
-    (iter(["f1", "accuracy"]), ["f1", "accuracy"]),
     ([{"name": TOP, "k": 2}], ["top_k_accuracy(k=2)"]),
     (["accuracy", metrics.accuracy, metrics.Accuracy()], ["accuracy"]),  # the same, and so once
     ([NAMES.count, NAMES.count], ["count"]),
@@ -350,6 +349,11 @@ NOT_FOUND = [
     ([metrics.Accuracy], TypeError, r"Accuracy\(\)"),
     *(([spec], TypeError, "not the name, config or instance") for spec in (3, None, ["r2"], b"r2")),
 ]  # fmt: skip
+
+
+def test_names_from_an_iterator():
+    """Each name is read once."""
+    assert ["f1", "accuracy"] == list(resolve(iter(["f1", "accuracy"])))
 
 
 @pytest.mark.parametrize(("specs", "expected"), FOUND)

@@ -113,7 +113,9 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("Y", "error", "message"), REFUSED, ids=[m for *_, m in REFUSED])
+@pytest.mark.parametrize(
+    ("Y", "error", "message"), REFUSED, ids=[m.replace("…", "...") for *_, m in REFUSED]
+)
 @pytest.mark.parametrize("does", ["fit", "evaluate", "cost"])
 def test_what_is_refused(does, Y, error, message):
     """Targets of the wrong length or kind are refused with both shapes."""

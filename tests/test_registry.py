@@ -163,7 +163,9 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("family", "spec", "fields", "message"), REFUSED, ids=str)
+@pytest.mark.parametrize(
+    ("family", "spec", "fields", "message"), REFUSED, ids=[str(n) for n in range(len(REFUSED))]
+)
 def test_get_refuses(family, spec, fields, message):
     """What is none of the three, of another family, or has unknown fields, is a TypeError."""
     with pytest.raises(TypeError, match=message):

@@ -367,7 +367,11 @@ def test_grade_of_several():
     assert repr(tn.testing.grade([])) == ""
 
 
-@pytest.mark.parametrize("crash", [SystemExit, AssertionError, ValueError("two\nlines")], ids=repr)
+@pytest.mark.parametrize(
+    "crash",
+    [SystemExit, AssertionError, ValueError("two\nlines")],
+    ids=["exit", "assertion", "lines"],
+)
 def test_grade_of_what_crashes(crash):
     """Each error in the code that is graded is a failed line that names it, and only that."""
 
