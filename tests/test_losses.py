@@ -9,7 +9,7 @@ from messages import raises
 import tinynet as tn
 from tinynet import Activation, Dense, Loss, Sequential, testing
 from tinynet.activations import Sigmoid, Tanh
-from tinynet.errors import ShapeError
+from tinynet.errors import NonFiniteError, ShapeError
 from tinynet.losses import BinaryCrossentropy, CategoricalCrossentropy
 from tinynet.model.chain import Output
 
@@ -237,10 +237,20 @@ def test_a_wrong_shape_from_each(name, weights):
     loss = type("Own", (Loss,), members | {"each": lambda self, A, Y: each(A, Y)})()
     X = np.arange(8.0).reshape(2, 4) / 8
     model = Sequential([Dense(3)], loss, inputs=2, seed=1)
-    with pytest.raises(
-        ShapeError, match=r"Own\.each returned shape .*expected \(4,\), or \(3, 4\)"
-    ):
+    found = f"Own.each returned shape {np.shape(each(np.ones((3, 4)), 0))}, expected (4,), or"
+    with raises(ShapeError, found, "(3, 4)", "np.sum(..., axis=0)"):
         model.fit(X, np.ones((3, 4)), sample_weight=weights)
+
+
+def test_a_number_for_each_position():
+    """Of outputs at positions a loss gives a number for each output or for each example."""
+    by_positions = type(
+        "ByPositions",
+        (Loss,),
+        {"each": lambda self, A, Y: ((A - Y) ** 2).sum(axis=0), "back": lambda self, A, Y: A - Y},
+    )
+    with raises(ShapeError, "ByPositions.each returned shape (3, 4), expected (4,), or (2, 3, 4)"):
+        by_positions().value(np.zeros((2, 3, 4)), np.ones((2, 3, 4)))
 
 
 # Losses with settings
@@ -438,6 +448,8 @@ def test_targets_that_new_losses_refuse():
     model.forward(X)
     with raises(ValueError, "Y[0, 0] is 0. Hinge() expects -1 and 1", "np.where(Y > 0, 1, -1)"):
         model.cost(labels)
+    with raises(NonFiniteError, "Y[0, 1] is nan"):
+        model.cost(np.array([1, math.nan, -1]))
     model.cost(np.where(labels > 0, 1, -1))
     model = Sequential([Dense(2, "softmax")], "kl_divergence", inputs=2, seed=1)
     model.forward(X)

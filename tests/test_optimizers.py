@@ -593,6 +593,25 @@ def test_a_step_is_no_larger_than_its_bound(rule, dtype):
         assert math.hypot(*params) <= bound * (1 + 1e-6), f"the bound of {rule!r} is too low"
 
 
+def test_the_bound_with_momentum():
+    """The velocity of RMSprop sums up quotients, of which each is at most norm / epsilon."""
+    assert RMSprop(1.0, epsilon=0.5, momentum=0.75).largest_change(3.0) == 3 / 0.5 / (1 - 0.75)
+
+
+@pytest.mark.parametrize(("rule", "names"), [
+    (SGD(), []), (SGD(momentum=0.9), ["t", "velocity"]), (Adam(), ["s", "t", "v"]),
+    (AdamW(), ["s", "t", "v"]), (Adam(amsgrad=True), ["largest_s", "s", "t", "v"]),
+    (Nadam(), ["lost", "s", "t", "v"]), (Adagrad(), ["sum_of_squares", "t"]),
+    (Lion(), ["t", "v"]), (RMSprop(), ["mean_square", "t"]),
+    (RMSprop(momentum=0.9, centered=True), ["mean", "mean_square", "t", "velocity"]),
+], ids=repr)  # fmt: skip
+def test_names_in_the_memory(rule, names):
+    """Checkpoints hold the memory by these names, so they stay."""
+    optimizer = rule.fresh()
+    optimizer.update(np.ones(3), np.ones(3))
+    assert names == sorted(optimizer.memory)
+
+
 @pytest.mark.parametrize(("rule", "gradient"), [
     (RMSprop(1e-9, decay=0, epsilon=1.1e-20, momentum=0.9, centered=True), 1e19),
     (Adam(1e22, epsilon=1e6), 1e19), (Adam(1e32, beta1=1 - 1e-12), 1e-13),
