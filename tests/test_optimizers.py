@@ -593,6 +593,20 @@ def test_a_step_is_no_larger_than_its_bound(rule, dtype):
         assert math.hypot(*params) <= bound * (1 + 1e-6), f"the bound of {rule!r} is too low"
 
 
+@pytest.mark.parametrize("rule", [
+    SGD(1.0), SGD(1.0, momentum=0.9), SGD(1.0, momentum=0.9, dampening=0.5),
+    SGD(1.0, momentum=0.9, nesterov=True),
+], ids=repr)  # fmt: skip
+def test_equal_gradients_reach_the_bound(rule):
+    """The velocity of SGD sums up gradients, and the bound is as large as that sum can be."""
+    optimizer, params, grads = rule.fresh(), np.zeros(4), np.ones(4)
+    for _ in range(300):
+        before = params.copy()
+        optimizer.update(params, grads)
+    step = math.hypot(*(params - before))
+    assert math.isclose(step, optimizer.largest_change(math.hypot(*grads)), rel_tol=1e-9)
+
+
 def test_the_bound_with_momentum():
     """The velocity of RMSprop sums up quotients, of which each is at most norm / epsilon."""
     assert RMSprop(1.0, epsilon=0.5, momentum=0.75).largest_change(3.0) == 3 / 0.5 / (1 - 0.75)

@@ -60,7 +60,9 @@ BAD = {
     "one a little large": (binary, [[0, 1, 0.5, 1.25]], "Y[0, 3] is 1.25"),
     "large fractions": (binary, [[0.5, 12.5, 80.25, 7.75]], "Y[0, 1] is 12.5"),
     "counts below 0": (counts, [[0, 2, -3, 1]], "Y[0, 2] is -3", "mean_squared_error"),
-    "columns of ones": (classes, np.ones((3, M)), "Column 0 of Y is [1. 1. 1.]"),
+    "columns of ones": (
+        classes, np.ones((3, M)), "Column 0 of Y is [1. 1. 1.], expected one-hot columns",
+        "for shares, and integer labels (m,) as they are. Where", '"binary_crossentropy"'),
     "logits": (classes, np.eye(3)[:, [0, 1, 2, 2]] - [[0], [0], [0.25]], "Column 0 of Y"),
     "NaN, yes or no": (binary, [[0, 1, np.nan, 1]], "Y[0, 2] is nan"),
     "NaN in counts": (counts, [[0, 1, np.nan, 1]], "Y[0, 2] is nan"),
