@@ -169,12 +169,12 @@ def test_arrays_begin_at_a_line_of_the_cache(dtype):
 
 
 def test_arrays_of_ones_begin_at_a_line_of_the_cache():
-    """So does the centered matrix that lies above the ones of a batch normalization."""
+    """So does the matrix that lies above the ones of a batch normalization."""
     model = tn.Sequential([tn.BatchNorm()], "mean_squared_error", inputs=8, seed=1)
     model.forward(np.ones((8, 256)), training=True)
-    augmented = model.caches[0].augmented
-    assert (augmented.shape, augmented.ctypes.data % 64) == ((10, 256), 0)
-    assert (augmented[8:] == 1).all()
+    with_ones = model.caches[0].with_ones
+    assert (with_ones.shape, with_ones.ctypes.data % 64) == ((10, 256), 0)
+    assert (with_ones[8:] == 1).all()
 
 
 @pytest.mark.parametrize("m", [ON_ONE_THREAD, ON_ONE_THREAD + 1, 20_000])

@@ -16,10 +16,10 @@ from tinynet.initializers import Constant
 from tinynet.layers.base import Parameter, Scratch, mean_column
 from tinynet.layers.normalization import (
     Normalization,
-    centered,
     combine_column,
     scale_and_shift,
-    scratch_for_centered,
+    scratch_to_scale,
+    without_ones,
 )
 
 
@@ -85,23 +85,24 @@ class BatchNorm(Normalization):
 
     def scratch(self, input_shape: Shape, m: int) -> dict[str, Shape | Scratch]:
         n, positions = input_shape[0], math.prod(input_shape[1:])
-        return {**scratch_for_centered(n, positions * m), "std": (n, 1)}
+        return {**scratch_to_scale(n, positions * m), "std": (n, 1)}
 
     def input_probe(self, cache: Cache) -> Array:
         return cache.std if cache.training else cache.Z
 
+    # What is scaled and shifted is A_prev minus its mean: to make it Â takes a pass over the array.
     # The mean is a product, as in Dense: np.mean takes five times as long. The variance is taken
     # after the mean is subtracted: a difference of large squares would lose it.
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         if not cache.training:
-            combine_column(np.subtract, A_prev, cache.running_mean, out=centered(cache))
+            combine_column(np.subtract, A_prev, cache.running_mean, out=without_ones(cache))
             np.sqrt(cache.running_variance + self.epsilon, out=cache.std)
             return
         m = A_prev.shape[-1]
         positions = m // cache.A_prev.shape[-1]
         mean = A_prev.dot(mean_column(cache, positions)) / positions
-        C = combine_column(np.subtract, A_prev, mean, out=centered(cache))
+        C = combine_column(np.subtract, A_prev, mean, out=without_ones(cache))
         squares = np.vecdot(C, C)[..., np.newaxis]
         if cache.shared is not None:
             own = mean
@@ -125,7 +126,7 @@ class BatchNorm(Normalization):
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         dgamma = cache.dgamma
-        np.vecdot(dZ, centered(cache), out=dgamma[:, 0])
+        np.vecdot(dZ, without_ones(cache), out=dgamma[:, 0])
         dgamma *= cache.means[0] / cache.std
 
     def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:

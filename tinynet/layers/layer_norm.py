@@ -10,15 +10,13 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape, scalar
 from tinynet._support.cache import Cache
 from tinynet._support.fields import one_of
-from tinynet.layers.base import Scratch, columns, means
+from tinynet.layers.base import Scratch, columns, mean_column, means
 from tinynet.layers.normalization import (
     HALF_BUFFER,
     Normalization,
-    below_centered,
-    centered,
-    has_products,
     scale_and_shift,
-    scratch_for_centered,
+    scratch_to_scale,
+    without_ones,
 )
 
 _MANY = 1 << 13  # numbers: for fewer it takes longer to fill in zeros than it saves
@@ -74,48 +72,40 @@ class LayerNorm(Normalization):
         n, m = shape = (units, math.prod(input_shape) // units * m)
         factors = {"gamma_0": (n, 2), "inverse_std_0": (2, m)}  # with zeros: see `_gamma_over_std`
         vectors = {"std": (m,), "row": (m,), "repeated_row": (_rows_at_a_time(n, m), m)}
-        return {"product": shape, **scratch_for_centered(n, m), **factors, **vectors}
+        return {"product": shape, **scratch_to_scale(n, m), **factors, **vectors}
 
     def input_probe(self, cache: Cache) -> Array:
         return cache.std
 
-    # Sums over the units and over the examples are products with a vector, which BLAS computes in a
-    # third of the time of np.sum.
+    # The matrix that is scaled and shifted is Â. Sums over the units and over the examples are
+    # products with a vector, which BLAS computes in a third of the time of np.sum.
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         weights, std = _one_nth(cache), cache.std
         mean = weights.dot(A_prev, cache.row)
-        C = _combine_row(np.subtract, A_prev, mean, cache, out=centered(cache))
+        C = _combine_row(np.subtract, A_prev, mean, cache, out=without_ones(cache))
         squares = np.square(C, out=cache.product)
         weights.dot(squares, std)
         std += scalar(self.epsilon, std.dtype)
-        np.reciprocal(np.sqrt(std, out=std), out=cache.inverse_std_0[0])
+        inverse_std = np.reciprocal(np.sqrt(std, out=std), out=cache.inverse_std_0[0])
+        _combine_row(np.multiply, C, inverse_std, cache, out=C)
 
     def output(self, cache: Cache, out: Array) -> Array:
-        beta = cache.beta.reshape(-1, 1)
-        if has_products(cache):  # (gamma · centered + beta · std) / std takes less time
-            np.copyto(below_centered(cache), cache.std)
-            scale_and_shift(cache, cache.gamma.reshape(-1, 1), beta, out)
-            return _combine_row(np.multiply, out, cache.inverse_std_0[0], cache, out)
-        _gamma_over_std(cache, out)
-        out *= cache.augmented
-        out += beta
-        return out
+        return scale_and_shift(cache, cache.gamma.reshape(-1, 1), cache.beta.reshape(-1, 1), out)
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
-        product = np.multiply(dZ, centered(cache), out=cache.product)
-        weights = np.divide(cache.means[0], cache.std, out=cache.row)
-        product.dot(weights, out=cache.dgamma.reshape(-1))
+        positions = dZ.shape[-1] // cache.A_prev.shape[-1]
+        product = np.multiply(dZ, without_ones(cache), out=cache.product)
+        product.dot(mean_column(cache, positions), out=cache.dgamma.reshape(-1, 1))
 
     def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
-        # `gamma_gradient` has left dZ · centered in `product`.
-        inverse_std, through_means = cache.inverse_std_0[0], cache.product
+        A_hat, inverse_std = without_ones(cache), cache.inverse_std_0[0]
+        through_means = cache.product  # where `gamma_gradient` has left dZ · Â
         weights = _one_nth(cache) * cache.gamma.reshape(-1)
-        mean_product = weights.dot(through_means, cache.row)
-        for _ in range(3):  # once for each of the two Â, which are not stored, and once for dA_prev
-            mean_product *= inverse_std
         # What the formula subtracts: (mean of dÂ + Â · mean of dÂ · Â) / std.
-        _combine_row(np.multiply, centered(cache), mean_product, cache, out=through_means)
+        mean_product = weights.dot(through_means, cache.row)
+        mean_product *= inverse_std
+        _combine_row(np.multiply, A_hat, mean_product, cache, out=through_means)
         mean = weights.dot(dZ, cache.row)
         mean *= inverse_std
         _combine_row(np.add, through_means, mean, cache, out=through_means)

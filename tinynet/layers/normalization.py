@@ -15,8 +15,8 @@ from tinynet.initializers import Constant
 from tinynet.layers.base import Layer, Parameter, Scratch, columns, mean_column
 
 HALF_BUFFER = 4096  # numbers: half of what np.getbufsize() is by default
-_UNITS = 4  # in one product of `scale_and_shift`
 SHORTEST = 256  # numbers of a row: with fewer, products save time only with AVX-512
+_UNITS = 4  # in one product of `scale_and_shift`
 
 
 @attrs.frozen(slots=False)
@@ -31,8 +31,7 @@ class Normalization(Layer):
 
     gamma and beta are (n, 1) and start at 1 and 0. An example of higher shape, such as an image
     (C, H, W), has one gamma and beta for each entry of its first axis, and the sums are over its
-    positions too. Â is not stored: it is ``centered(cache)``, which is A_prev minus its mean,
-    divided by ``cache.std``.
+    positions too.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ class Normalization(Layer):
 
     @abstractmethod
     def normalize(self, A_prev: Array, cache: Cache) -> None:
-        """Fill ``centered(cache)`` and ``cache.std``."""
+        """Fill ``without_ones(cache)``, which `output` scales and shifts, and ``cache.std``."""
 
     @abstractmethod
     def output(self, cache: Cache, out: Array) -> Array:
@@ -95,61 +94,51 @@ class Normalization(Layer):
         return cache.dA_prev
 
 
-def scratch_for_centered(n: int, m: int) -> dict[str, Shape | Scratch]:
-    """Return the scratch for a centered matrix (n, m), and for `scale_and_shift`."""
+def scratch_to_scale(n: int, m: int) -> dict[str, Shape | Scratch]:
+    """Return the scratch for the matrix (n, m) that `scale_and_shift` takes, and for its products.
+
+    Where it computes products, a row of ones for each of them is below the matrix.
+    """
     if n % _UNITS or not SHORTEST <= m <= HALF_BUFFER:
-        return {"augmented": (n, m)}
+        return {"with_ones": (n, m)}
     products = n // _UNITS
     factors = Scratch((products, _UNITS, _UNITS + 1), fill=0)
-    return {"augmented": Scratch((n + products, m), fill=1), "factors": factors}
+    return {"with_ones": Scratch((n + products, m), fill=1), "factors": factors}
 
 
-def has_products(cache: Cache) -> bool:
-    """Return whether `scale_and_shift` computes products of BLAS."""
-    return len(cache.augmented) > cache.gamma.size
-
-
-def centered(cache: Cache) -> Array:
-    """Return the matrix for A_prev minus its mean."""
-    array: Array = cache.augmented[: cache.gamma.size]
-    return array
-
-
-def below_centered(cache: Cache) -> Array:
-    """Return the last row of each product, all equal: of ones, until other numbers are written."""
-    array: Array = cache.augmented[cache.gamma.size :]
-    return array
+def without_ones(cache: Cache) -> Array:
+    """Return the matrix that `scale_and_shift` takes, without the rows of ones below it."""
+    matrix: Array = cache.with_ones[: cache.gamma.size]
+    return matrix
 
 
 def scale_and_shift(cache: Cache, scale: Array, shift: Array, out: Array) -> Array:
-    """Return scale · centered + shift, computed in `out`, where scale and shift are columns.
+    """Return ``scale · without_ones(cache) + shift``, computed in `out`, for two columns.
 
     NumPy goes three times over rows of a few hundred numbers: to repeat the scale, to multiply, and
-    to add. BLAS goes over them once, in half of that time, in products of a few units each::
+    to add. BLAS goes over them once, in half of that time, in products of four units each::
 
-        [ scale_0                           shift_0 ]   [ centered_0 ]
-        [         scale_1                   shift_1 ]   [ centered_1 ]
-        [                 scale_2           shift_2 ] · [ centered_2 ]
-        [                         scale_3   shift_3 ]   [ centered_3 ]
-                                                        [ ones       ]
-
-    Where other numbers are below the centered matrix than ones, shift is multiplied by them.
+        [ scale_0                           shift_0 ]   [ row_0 ]
+        [         scale_1                   shift_1 ]   [ row_1 ]
+        [                 scale_2           shift_2 ] · [ row_2 ]
+        [                         scale_3   shift_3 ]   [ row_3 ]
+                                                        [ ones  ]
     """
-    if not has_products(cache):
-        combine_column(np.multiply, cache.augmented, scale, out)
+    if len(cache.with_ones) == len(out):  # there are no ones below
+        combine_column(np.multiply, cache.with_ones, scale, out)
         out += shift
         return out
     factors: Array = cache.factors
     diagonal = factors.reshape(len(factors), -1)[:, :: _UNITS + 2]
     diagonal[...], factors[..., -1] = _in_products(scale)[..., 0], _in_products(shift)[..., 0]
-    np.matmul(factors, _in_products(cache.augmented, _UNITS + 1), out=_in_products(out))
+    np.matmul(factors, _in_products(cache.with_ones, _UNITS + 1), out=_in_products(out))
     return out
 
 
 def _in_products(matrix: Array, n_rows: int = _UNITS) -> Array:
-    """Return a view of a matrix, with some rows to each product.
+    """Return a view of a matrix as one matrix of some of its rows for each product.
 
-    They are as far apart as they can be, so that the last one is from `below_centered`.
+    They are as far apart as they can be, so that the last of five is a row of ones.
     """
     return matrix.reshape(n_rows, -1, matrix.shape[1]).swapaxes(0, 1)
 
