@@ -144,6 +144,7 @@ class Inputs:
     """What a model takes as X: numbers in its dtype."""
 
     are_indices = False
+    n_indices: int | None = None  # how many there are, from 0 on; None is any number
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -151,12 +152,15 @@ class Inputs:
     def checked(
         self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
     ) -> Array:
-        """Return X cast, as columns of examples of this shape, or of any, or refuse it in words."""
+        """Return X in the dtype, if it has at least one example of this shape, or of any.
+
+        With `as_rows`, what is cast lies as rows in memory.
+        """
         if type(X) is np.ndarray and X.dtype == self.dtype and X.shape[:-1] == shape and X.size:
             return X
         X = as_examples(X, shape, name, whose)
         with np.errstate(all="ignore"):  # a number too large for the dtype is found as infinite
-            if as_rows and X.dtype != self.dtype:  # what is cast lies as rows in memory
+            if as_rows and X.dtype != self.dtype:
                 return np.moveaxis(np.moveaxis(X, -1, 0).astype(self.dtype, order="C"), 0, -1)
             return X.astype(self.dtype, copy=False)
 
@@ -165,7 +169,7 @@ class Inputs:
 
 
 class Indices(Inputs):
-    """What a model takes as X where layer 1 is an embedding: indices, of any size with None."""
+    """What a model takes as X if its first layer is an embedding: indices."""
 
     are_indices = True
 
@@ -176,7 +180,7 @@ class Indices(Inputs):
     def checked(
         self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
     ) -> Array:
-        """Return X, if it holds nothing but indices, as columns of examples of this shape."""
+        """Return X as whole numbers, if all its entries are indices."""
         X, n = as_examples(X, shape, name, whose or self.whose), self.n_indices
         most = sys.maxsize if n is None else n - 1
         is_right = (X >= 0) & (most >= X)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array, entry
-from tinynet._support.examples import Indices
 from tinynet._support.random import restore
 from tinynet.errors import NonFiniteError
 from tinynet.files import model as model_file
@@ -49,7 +48,7 @@ def _problem(layer: Layer, inputs: Inputs, dtype: Any = "f8") -> tuple[Network, 
     # No number of units is that of the examples, so that nothing confuses the two.
     m = next(m for m in (7, 8, 9, 5, 6, 10, 11) if m not in sum(shapes, ()))
     X, Y = (rng.standard_normal((*shape, m)).astype(dtype) for shape in shapes)
-    if isinstance(model.takes, Indices):
+    if model.takes.are_indices:
         X = rng.integers(model.takes.n_indices or _INDICES, size=X.shape)
     return model, X, Y
 
