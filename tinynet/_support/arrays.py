@@ -129,9 +129,9 @@ def sum_of_products(one: Array, other: Array) -> float:
 
 
 def mean_of_examples(each: Array, w: Array | None = None) -> float:
-    """Return the sum over the outputs, and the mean over the examples, in float64.
+    """Return the mean over the examples of the sum over their outputs, in float64.
 
-    `each` has the examples on its last axis, and `w` their weights.
+    The last axis of `each` is that of the examples, which `w` weighs.
     """
     if w is None:
         return total(each) / each.shape[-1]

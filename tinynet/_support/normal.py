@@ -1,8 +1,9 @@
 r"""The standard normal distribution, which NumPy does not have.
 
-Python has erfc for one number, and Φ(z) is erfc(-z/√2) / 2. For a few numbers that is faster.
-For more, a polynomial is computed with whole arrays: for x ≥ 0, x · Φ(-x) = exp(-x²/2) · w · F(w)
-with w = x / (x + k). w is between 0 and 1, and F is so smooth that a polynomial is enough.
+Φ(z) is erfc(-z/√2) / 2, and Python has erfc for one number. To call it for each of a few numbers
+takes less time than to compute with arrays. For more numbers there is a polynomial: for x ≥ 0,
+x · Φ(-x) = exp(-x²/2) · w · F(w) with w = x / (x + k). w is between 0 and 1, and F is so smooth
+that a polynomial is enough.
 Shepherd and Laframboise (1981) found this for erfc, with t = (x - k) / (x + k), which is 2w - 1.
 The polynomials here are in w - 1/2. Their largest relative error is the smallest possible for
 their degree and k, found by Remez's exchange in 50 digits for the x at which x · Φ(-x) is a normal
@@ -41,21 +42,21 @@ _DOUBLE = (5.53, (
 # exponential is at least `_LEAST` times the smallest normal number. Below, they count as 0.
 _LEAST = 3
 
-_FEW = 32  # numbers: for so few, one call of erfc each takes less time than 25 calls of NumPy
+_FEW = 32  # numbers: to call erfc for each takes less time than 25 calls of NumPy
 
 
 def times_normal(Z: Array) -> Array:
     """Return Z · Φ(Z), with 0 for negative numbers that are not normal."""
     if has_floats(Z) and Z.size <= _FEW and Z.itemsize <= 4:  # float64 would lose digits of z/√2
-        values: Array = _one_by_one(Z.dtype)(Z)  # an array of Python's numbers
+        values: Array = _with_erfc(Z.dtype)(Z)  # an array of Python's numbers
         return values.astype(Z.dtype)
     # Φ(Z) is 1 - Φ(-Z)
     return np.subtract(positive_part(Z), _times_normal_tail(np.abs(Z)))
 
 
 @functools.lru_cache(maxsize=16)
-def _one_by_one(dtype: np.dtype[Any]) -> Callable[[Array], Array]:
-    """Return a function for z · Φ(z) of each number z of an array."""
+def _with_erfc(dtype: np.dtype[Any]) -> Callable[[Array], Array]:
+    """Return a function that computes z · Φ(z) for each number z of an array by itself."""
     lowest, root_half = -_reach(dtype), math.sqrt(0.5)
 
     def of_one(z: float) -> float:
