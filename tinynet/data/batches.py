@@ -23,7 +23,7 @@ Batch: TypeAlias = "tuple[Array, Array, Array | None]"
 
 
 def part_of(batch: Batch, examples: slice | Array) -> Batch:
-    """Return some examples of a batch."""
+    """Return these examples of a batch."""
     X, Y, w = batch
     return X[..., examples], Y[..., examples], None if w is None else w[examples]
 

@@ -53,8 +53,7 @@ def training_batches(
     or, as X and without Y, an iterable of batches or a function that returns one. Otherwise the
     arguments are those of `Sequential.fit`. Only arrays in memory are split.
     """
-    stream = stream_of(X, Y, caller)
-    in_parts = on_disk(X, Y) or (in_memory is ArraySlices and is_large_to_cast(network, X))
+    stream = _stream_of(X, Y, caller)
     if stream is not None:
         _refuse_split(validation_split, caller)
         options = {
@@ -69,7 +68,7 @@ def training_batches(
         )
     if steps_per_epoch is not None:
         raise _steps_of_arrays(steps_per_epoch, caller)
-    if in_parts:
+    if on_disk(X, Y) or (in_memory is ArraySlices and _is_large_to_cast(network, X)):
         _refuse_split(validation_split, caller)
         return Prepared(
             FileBatches(network, X, Y, batch_size, shuffle, sample_weight, class_weight)
@@ -133,7 +132,7 @@ def ordered_batches(
 
     With `batch_size` None, a batch has so many examples that a pass takes little memory.
     """
-    if batch_size is None and stream_of(X, Y, caller) is not None:
+    if batch_size is None and _stream_of(X, Y, caller) is not None:
         batch_size = BATCH_SIZE
     elif batch_size is None and (on_disk(X, Y) or shape_of(X)[-1:] > (_part(network),)):
         batch_size = _part(network)
@@ -169,7 +168,7 @@ def input_parts(
     return own.stop - own.start, _parts(network, rows, own, batch_size or _part(network))
 
 
-def stream_of(X: Any, Y: Any, caller: Caller) -> Any:
+def _stream_of(X: Any, Y: Any, caller: Caller) -> Any:
     """Return X, or what it shards, if it gives whole batches and so comes without Y, or None."""
     X = X.stream if isinstance(X, Sharded) else X
     if Y is None:
@@ -197,7 +196,7 @@ def on_disk(*arrays: Any) -> bool:
     return False
 
 
-def is_large_to_cast(network: Network, X: Any) -> bool:
+def _is_large_to_cast(network: Network, X: Any) -> bool:
     """Return whether a cast of X would be so large that it is made part by part."""
     if type(X) is not np.ndarray or X.dtype == network.takes.dtype or not network.is_built:
         return False

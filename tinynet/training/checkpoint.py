@@ -83,7 +83,7 @@ class SavedRun:
         if self.settings.verbose:
             kinds.pop()  # the progress bar, which has no state
         began = {
-            "data of (examples, shape of one)": (self.data, run.form_of_data),
+            "data of (examples, shape of one)": (self.data, run.m_and_shape),
             "metrics": (self.metrics, list(run.metrics)),
             "validation data": (self.validated, run.validated),
             "callbacks": (kinds, [type(callback).__name__ for callback in callbacks]),
@@ -147,7 +147,7 @@ def write(
         stopped=run.why_over,
         metrics=list(run.metrics),
         functions=[name for name, metric in run.metrics.items() if not is_known(name, metric)],
-        data=run.form_of_data,
+        data=run.m_and_shape,
         measured=[run.tally.cost_sum, run.tally.examples],
         rng=plain(rng | {"start": run.data.rng_before_split}),
         callbacks=[described for described, _ in states],

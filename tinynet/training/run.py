@@ -92,7 +92,7 @@ class Run:
         return self.data.validation is not None
 
     @property
-    def form_of_data(self) -> list[Any]:
+    def m_and_shape(self) -> list[Any]:
         """How many examples an epoch has, if that is known, and the shape of one."""
         return [self.data.training.m, list(self.data.training.shape)]
 
