@@ -17,7 +17,7 @@ for family in FAMILIES.values():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Keep the tests themselves out of the collections of garbage, which else go through them."""
+    """Let no later collection of garbage go through the tests themselves, which stay to the end."""
     gc.disable()
     yield
     gc.freeze()
@@ -45,7 +45,7 @@ def library_alone():
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_fsync():
-    """Do not wait for the disk, which only a power cut needs; processes that tests start do."""
+    """Do not wait for the disk: only a power cut needs that. Other processes still wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield

@@ -362,7 +362,7 @@ def test_long_rows_give_what_short_rows_do(layer, training, monkeypatch):
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-13)])
 def test_products_give_what_numpy_does(layer, training, dtype, bound, monkeypatch):
-    """Products of a few units give what NumPy computes for all of them, up to rounding."""
+    """Up to rounding, the products of BLAS give what NumPy's loops give."""
     rng, results = np.random.default_rng(1), []
     X, Y, again = rng.standard_normal((3, 12, 2, 300)).astype(dtype)
     params = rng.standard_normal(2 * 24)

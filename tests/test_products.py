@@ -169,7 +169,7 @@ def test_arrays_begin_at_a_line_of_the_cache(dtype):
 
 
 def test_arrays_of_ones_begin_at_a_line_of_the_cache():
-    """So does the matrix that lies above the ones of a batch normalization."""
+    """The matrix above the ones of a batch normalization begins there, and the ones stay ones."""
     model = tn.Sequential([tn.BatchNorm()], "mean_squared_error", inputs=8, seed=1)
     model.forward(np.ones((8, 256)), training=True)
     with_ones = model.caches[0].with_ones

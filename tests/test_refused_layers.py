@@ -142,6 +142,6 @@ IDS = [message.replace("…", "...") for _, _, message in REFUSED]
 
 @pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=IDS)
 def test_what_is_refused(make, error, message):
-    """The error is of the kind and names what the table has."""
+    """The error has the kind and the words of the table."""
     with raises(error, message):
         make()
