@@ -92,7 +92,7 @@ def test_text(results):
 def test_other_tables(name, match, columns, imported, monkeypatch):
     """What is measured has a value for each column, which can be written as JSON."""
     memory = imported("memory")
-    if name == "prediction":  # which has eight peaks, and image_memory has one of a process
+    if name == "prediction":  # image_memory still starts a process for its peak
         monkeypatch.setattr(memory, "_peak_of", memory.peak)
     options = SimpleNamespace(few=True, rounds=1, match=match, images=100)
     table = imported("contents").TABLES[name]

@@ -160,7 +160,7 @@ def test_parts_of_a_batch(start, m, size):
 
 
 class On(tn.Callback):
-    """Call a function as a method in place of a hook; on one rank or on all."""
+    """Call a function where a hook is called, on one rank or on all, with the callback as self."""
 
     def __init__(self, hook, function, rank=None):
         def called(*arguments):

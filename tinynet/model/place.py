@@ -74,10 +74,10 @@ def first_layers(layer: Layer) -> list[Layer]:
 def inputs_of(first: Layer, dtype: np.dtype[Any]) -> Inputs:
     """Return what a model with this first layer takes as X."""
     whose = f" for layer 1 ({type(first).__name__})"
-    numbers = [layer.n_indices for layer in first_layers(first) if layer.takes == "indices"]
-    if not numbers:
+    limits = [layer.n_indices for layer in first_layers(first) if layer.takes == "indices"]
+    if not limits:
         return Inputs(dtype)
-    return Indices(min([n for n in numbers if n is not None], default=None), whose)
+    return Indices(min([n for n in limits if n is not None], default=None), whose)
 
 
 def wrong_activation(layer: Layer, title: str) -> TypeError:
