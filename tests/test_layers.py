@@ -367,7 +367,7 @@ def test_products_give_what_numpy_does(layer, training, dtype, bound, monkeypatc
     X, Y, again = rng.standard_normal((3, 12, 2, 300)).astype(dtype)
     params = rng.standard_normal(2 * 24)
     for shortest in (300, 1 << 60):
-        monkeypatch.setattr(normalization, "SHORTEST", shortest)
+        monkeypatch.setattr(normalization, "_SHORTEST", shortest)
         model = alone(layer, again, training, dtype)
         assert (shortest == 300) == ("factors" in vars(model.caches[0]))
         model.params[:] = params[: model.n_params]

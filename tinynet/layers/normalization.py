@@ -15,7 +15,7 @@ from tinynet.initializers import Constant
 from tinynet.layers.base import Layer, Parameter, Scratch, columns, mean_column
 
 HALF_BUFFER = 4096  # numbers: half of what np.getbufsize() is by default
-SHORTEST = 256  # numbers of a row: with fewer, products save time only with AVX-512
+_SHORTEST = 256  # numbers of a row: with fewer, products save time only with AVX-512
 _UNITS = 4  # in one product of `scale_and_shift`
 
 
@@ -99,7 +99,7 @@ def scratch_to_scale(n: int, m: int) -> dict[str, Shape | Scratch]:
 
     Where it computes products, a row of ones for each of them is below the matrix.
     """
-    if n % _UNITS or not SHORTEST <= m <= HALF_BUFFER:
+    if n % _UNITS or not _SHORTEST <= m <= HALF_BUFFER:
         return {"with_ones": (n, m)}
     products = n // _UNITS
     factors = Scratch((products, _UNITS, _UNITS + 1), fill=0)
