@@ -297,8 +297,9 @@ def test_a_pass_allocates_no_array_of_a_batch(m):
         model.back(Y)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    peak = min(peaks)  # Python may hold a few bytes more in one step than in another
-    assert peak < 100_000, f"a step held {peak:,} bytes"
+    buffers = 3 * np.getbufsize() * X.itemsize  # a buffer for each array of a call of NumPy
+    rest = min(peaks) - buffers  # Python may hold a few bytes more in one step than in another
+    assert rest < 2_000, f"a step held {rest:,} bytes beside NumPy's buffers"
 
 
 def test_masks_are_booleans():
