@@ -124,8 +124,9 @@ def scale_and_shift(cache: Cache, scale: Array, shift: Array, out: Array) -> Arr
         [                         scale_3   shift_3 ]   [ row_3 ]
                                                         [ ones  ]
     """
-    if len(cache.with_ones) == len(out):  # there are no ones below
-        combine_column(np.multiply, cache.with_ones, scale, out)
+    # An infinite number may be right in a prediction, and 0 times inf is NaN in the other units.
+    if not cache.training or len(cache.with_ones) == len(out):  # there are no ones below
+        combine_column(np.multiply, without_ones(cache), scale, out)
         out += shift
         return out
     factors: Array = cache.factors
