@@ -157,3 +157,30 @@ def test_flat_targets_of_one_output(tmp_path):
         assert model.evaluate([(X, flat)]) == model.evaluate(X, row)
     with raises(ValueError, "Y has shape (4,)"):
         binary(2).fit(X, flat)
+
+
+class ZeroOrOne(tn.Loss):
+    """(A - S)² with the signs S of the labels 0 and 1."""
+
+    def targets(self, Y, shape):
+        return 2 * super().targets(Y, shape) - 1
+
+    def each(self, A, Y):
+        return (A - Y) ** 2
+
+    def back(self, A, Y):
+        return 2 * (A - Y)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64])
+def test_targets_of_a_loss_that_turns_labels_into_others(dtype):
+    """The loss sees what its `targets` returns, also where Y has the shape and dtype of A[L]."""
+    model, Y = Sequential([Dense(1)], ZeroOrOne(), inputs=2, seed=1), np.array([[0, 1, 1, 0]])
+    signs, Y = 2 * Y - 1, Y.astype(dtype)
+    A = model.forward(X)
+    expected, dW = np.mean((A - signs) ** 2), 2 * (A - signs) @ X.T / M
+    np.testing.assert_allclose(model.cost(Y), expected, rtol=1e-6)
+    model.back(Y)
+    np.testing.assert_allclose(model.dW[1], dW, rtol=1e-5)
+    np.testing.assert_allclose(model.evaluate(X, Y)["loss"], expected, rtol=1e-6)
+    np.testing.assert_allclose(model.fit(X, Y, epochs=1)["loss"][0], expected, rtol=1e-6)

@@ -207,9 +207,9 @@ def targets(
 
     A message may need what was passed as X.
     """
-    if type(Y) is np.ndarray and Y.dtype == dtype and Y.shape == expected:
-        return Y
-    value, given_Y = Y, numbers(Y, "Y")
+    value = given_Y = Y
+    if type(Y) is not np.ndarray or Y.dtype != dtype:  # otherwise it holds numbers
+        given_Y = numbers(Y, "Y")
     try:
         Y = as_columns(given_Y, expected)
     except ShapeError as error:  # a loss knows Y as an array
