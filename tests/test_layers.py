@@ -345,9 +345,10 @@ NORMS = [BatchNorm(), LayerNorm(), LayerNorm(over="example")]
 @pytest.mark.parametrize("training", [True, False])
 def test_long_rows_give_what_short_rows_do(layer, training, monkeypatch):
     """NumPy combines rows of any length with a column or a row in the same way, to the bit."""
-    X, dA = np.random.default_rng(1).standard_normal((2, 4, 5, 7)).astype("float32")
+    X, dA = np.random.default_rng(1).standard_normal((2, 7, 5, 7)).astype("float32")
     results = []
-    for longest in (0, 40, 1 << 60):  # rows are long, or two or ten are taken as one, or all
+    # Rows are long; or two are taken as one, with one left over; or seven are; or all are.
+    for longest in (0, 10, 40, 1 << 60):
         monkeypatch.setattr(normalization, "HALF_BUFFER", longest)
         monkeypatch.setattr(layer_norm, "HALF_BUFFER", longest)
         model = alone(layer, X, training, "float32")
@@ -387,6 +388,15 @@ def test_an_infinite_number_stays_in_its_unit(layer):
     few, many = model.predict(X[:, :8]), model.predict(X)
     assert np.isfinite(few[1:, 1:]).all()
     close(many[:, :8], few, rtol=1e-5, atol=1e-6)
+
+
+def test_many_units_without_a_divisor():
+    """A layer normalization of them takes no more memory for a row than another does."""
+    layer, least = LayerNorm(), layer_norm.HALF_BUFFER // 64 + 1
+    for n in (1 << 13, 8209, 2 * 4099):  # the second is prime
+        rows, m = layer.scratch((n,), 64)["repeated_row"]
+        assert m == 64
+        assert least <= rows < 2 * least
 
 
 @pytest.mark.parametrize(("dtype", "passes"), [("float32", 1200), ("float64", 7500)])

@@ -126,9 +126,12 @@ def _gamma_over_std(cache: Cache, out: Array) -> Array:
 
 
 def _rows_at_a_time(n: int, m: int) -> int:
-    """Return how many of n rows of m numbers `_combine_row` takes as one: a divisor of n."""
+    """Return how many of n rows of m numbers `_combine_row` takes as one: a divisor of n if it can.
+
+    A number of units without a divisor of this size, such as a prime one, leaves rows over.
+    """
     least = min(HALF_BUFFER // m + 1, n)
-    return next(rows for rows in range(least, n + 1) if n % rows == 0)
+    return next((rows for rows in range(least, 2 * least) if n % rows == 0), least)
 
 
 def _combine_row(function: np.ufunc, array: Array, row: Array, cache: Cache, out: Array) -> Array:
@@ -139,10 +142,13 @@ def _combine_row(function: np.ufunc, array: Array, row: Array, cache: Cache, out
     """
     repeated = cache.repeated_row
     np.copyto(repeated, row)
-    if len(repeated) == len(out):
+    n, rows = len(out), len(repeated)
+    if rows == n:
         return function(array, repeated, out=out)
-    wide = (-1, repeated.size)
-    function(array.reshape(wide), repeated.reshape(wide), out=out.reshape(wide))
+    end, wide = n - n % rows, (-1, repeated.size)
+    function(array[:end].reshape(wide), repeated.reshape(wide), out=out[:end].reshape(wide))
+    if end < n:
+        function(array[end:], repeated[: n - end], out=out[end:])
     return out
 
 
