@@ -13,7 +13,7 @@ import tinynet as tn
 from tinynet import SGD, Activation, Adam, Callback, Dense, Flatten, Initializer, Loss, Sequential
 from tinynet.activations import ReLU
 from tinynet.errors import NonFiniteError, NotBuiltError, ShapeError, UnknownNameError
-from tinynet.layers.normalization import without_ones
+from tinynet.layers.normalization import unscaled
 
 RNG = np.random.default_rng(7)
 X, Y, LABELS = RNG.standard_normal((2, 5)), RNG.standard_normal((1, 5)), np.array([0, 1, 2, 1, 0])
@@ -363,7 +363,7 @@ class NotCentered(tn.BatchNorm):
     """The same, of a normalization with running statistics."""
 
     def normalize(self, A_prev, cache):
-        np.copyto(without_ones(cache), A_prev)
+        np.copyto(unscaled(cache), A_prev)
         cache.std[...] = 1
 
 

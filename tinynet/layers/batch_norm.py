@@ -19,7 +19,7 @@ from tinynet.layers.normalization import (
     combine_column,
     scale_and_shift,
     scratch_to_scale,
-    without_ones,
+    unscaled,
 )
 
 
@@ -96,13 +96,13 @@ class BatchNorm(Normalization):
 
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         if not cache.training:
-            combine_column(np.subtract, A_prev, cache.running_mean, out=without_ones(cache))
+            combine_column(np.subtract, A_prev, cache.running_mean, out=unscaled(cache))
             np.sqrt(cache.running_variance + self.epsilon, out=cache.std)
             return
         m = A_prev.shape[-1]
         positions = m // cache.A_prev.shape[-1]
         mean = A_prev.dot(mean_column(cache, positions)) / positions
-        C = combine_column(np.subtract, A_prev, mean, out=without_ones(cache))
+        C = combine_column(np.subtract, A_prev, mean, out=unscaled(cache))
         squares = np.vecdot(C, C)[..., np.newaxis]
         if cache.shared is not None:
             own = mean
@@ -126,7 +126,7 @@ class BatchNorm(Normalization):
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         dgamma = cache.dgamma
-        np.vecdot(dZ, without_ones(cache), out=dgamma[:, 0])
+        np.vecdot(dZ, unscaled(cache), out=dgamma[:, 0])
         dgamma *= cache.means[0] / cache.std
 
     def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:

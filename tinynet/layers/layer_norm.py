@@ -16,7 +16,7 @@ from tinynet.layers.normalization import (
     Normalization,
     scale_and_shift,
     scratch_to_scale,
-    without_ones,
+    unscaled,
 )
 
 _MANY = 1 << 13  # numbers: for fewer it takes longer to fill in zeros than it saves
@@ -83,7 +83,7 @@ class LayerNorm(Normalization):
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         weights, std = _one_nth(cache), cache.std
         mean = weights.dot(A_prev, cache.row)
-        C = _combine_row(np.subtract, A_prev, mean, cache, out=without_ones(cache))
+        C = _combine_row(np.subtract, A_prev, mean, cache, out=unscaled(cache))
         squares = np.square(C, out=cache.product)
         weights.dot(squares, std)
         std += scalar(self.epsilon, std.dtype)
@@ -95,11 +95,11 @@ class LayerNorm(Normalization):
 
     def gamma_gradient(self, dZ: Array, cache: Cache) -> None:
         positions = dZ.shape[-1] // cache.A_prev.shape[-1]
-        product = np.multiply(dZ, without_ones(cache), out=cache.product)
+        product = np.multiply(dZ, unscaled(cache), out=cache.product)
         product.dot(mean_column(cache, positions), out=cache.dgamma.reshape(-1, 1))
 
     def input_gradient(self, dZ: Array, cache: Cache, out: Array) -> Array:
-        A_hat, inverse_std = without_ones(cache), cache.inverse_std_0[0]
+        A_hat, inverse_std = unscaled(cache), cache.inverse_std_0[0]
         through_means = cache.product  # where `gamma_gradient` has left dZ · Â
         weights = _one_nth(cache) * cache.gamma.reshape(-1)
         # What the formula subtracts: (mean of dÂ + Â · mean of dÂ · Â) / std.

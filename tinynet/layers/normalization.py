@@ -65,7 +65,7 @@ class Normalization(Layer):
 
     @abstractmethod
     def normalize(self, A_prev: Array, cache: Cache) -> None:
-        """Fill ``without_ones(cache)``, which `output` scales and shifts, and ``cache.std``."""
+        """Fill ``unscaled(cache)``, which `output` scales and shifts, and ``cache.std``."""
 
     @abstractmethod
     def output(self, cache: Cache, out: Array) -> Array:
@@ -106,14 +106,14 @@ def scratch_to_scale(n: int, m: int) -> dict[str, Shape | Scratch]:
     return {"with_ones": Scratch((n + products, m), fill=1), "factors": factors}
 
 
-def without_ones(cache: Cache) -> Array:
+def unscaled(cache: Cache) -> Array:
     """Return the matrix that `scale_and_shift` takes, without the rows of ones below it."""
     matrix: Array = cache.with_ones[: cache.gamma.size]
     return matrix
 
 
 def scale_and_shift(cache: Cache, scale: Array, shift: Array, out: Array) -> Array:
-    """Return ``scale · without_ones(cache) + shift``, computed in `out`, for two columns.
+    """Return ``scale · unscaled(cache) + shift``, computed in `out`, for two columns.
 
     NumPy goes three times over rows of a few hundred numbers: to repeat the scale, to multiply, and
     to add. BLAS goes over them once, in half of that time, in products of four units each::
@@ -126,7 +126,7 @@ def scale_and_shift(cache: Cache, scale: Array, shift: Array, out: Array) -> Arr
     """
     # An infinite number may be right in a prediction, and 0 times inf is NaN in the other units.
     if not cache.training or len(cache.with_ones) == len(out):  # there are no ones below
-        combine_column(np.multiply, without_ones(cache), scale, out)
+        combine_column(np.multiply, unscaled(cache), scale, out)
         out += shift
         return out
     factors: Array = cache.factors
