@@ -257,7 +257,7 @@ def test_table_of_imports():
     assert {room: others for room, others in expected.items() if others} == table
 
 
-def test_files_of_a_step(monkeypatch):
+def test_files_of_a_step(monkeypatch, ctrl_c):
     """The files that a training step enters are those that the page lists, in this order."""
     X, Y = tinynet.datasets.make_moons(64, seed=1)
     layers = [tinynet.Dense(4, "tanh"), tinynet.Dense(1, "sigmoid")]
