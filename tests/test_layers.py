@@ -21,7 +21,7 @@ from tinynet import (
     Sequential,
 )
 from tinynet.errors import NonFiniteError, ShapeError
-from tinynet.layers import layer_norm, normalization
+from tinynet.layers import normalization
 
 LAYERS = [
     (Activate("tanh"), 4), (Activate("softmax"), (2, 3)),
@@ -349,8 +349,7 @@ def test_long_rows_give_what_short_rows_do(layer, training, monkeypatch):
     results = []
     # Rows are long; or two are taken as one, with one left over; or seven are; or all are.
     for longest in (0, 10, 40, 1 << 60):
-        monkeypatch.setattr(normalization, "HALF_BUFFER", longest)
-        monkeypatch.setattr(layer_norm, "HALF_BUFFER", longest)
+        monkeypatch.setattr(normalization, "_HALF_BUFFER", longest)
         model = alone(layer, X, training, "float32")
         model.back(dA, input_gradient=True)
         results.append([model.Z[1].copy(), model.dA[0].copy(), model.grads.copy()])
@@ -392,7 +391,7 @@ def test_an_infinite_number_stays_in_its_unit(layer):
 
 def test_many_units_without_a_divisor():
     """A layer normalization of them takes no more memory for a row than another does."""
-    layer, least = LayerNorm(), layer_norm.HALF_BUFFER // 64 + 1
+    layer, least = LayerNorm(), normalization._HALF_BUFFER // 64 + 1
     for n in (1 << 13, 8209, 2 * 4099):  # the second is prime
         rows, m = layer.scratch((n,), 64)["repeated_row"]
         assert m == 64

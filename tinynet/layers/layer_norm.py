@@ -12,8 +12,9 @@ from tinynet._support.cache import Cache
 from tinynet._support.fields import one_of
 from tinynet.layers.base import Scratch, columns, mean_column, means
 from tinynet.layers.normalization import (
-    HALF_BUFFER,
     Normalization,
+    combine_row,
+    rows_at_a_time,
     scale_and_shift,
     scratch_to_scale,
     unscaled,
@@ -71,7 +72,7 @@ class LayerNorm(Normalization):
         units = math.prod(self.shape_of_gamma(input_shape))
         n, m = shape = (units, math.prod(input_shape) // units * m)
         factors = {"gamma_0": (n, 2), "inverse_std_0": (2, m)}  # with zeros: see `_gamma_over_std`
-        vectors = {"std": (m,), "row": (m,), "repeated_row": (_rows_at_a_time(n, m), m)}
+        vectors = {"std": (m,), "row": (m,), "repeated_row": (rows_at_a_time(n, m), m)}
         return {"product": shape, **scratch_to_scale(n, m), **factors, **vectors}
 
     def input_probe(self, cache: Cache) -> Array:
@@ -83,12 +84,12 @@ class LayerNorm(Normalization):
     def normalize(self, A_prev: Array, cache: Cache) -> None:
         weights, std = _one_nth(cache), cache.std
         mean = weights.dot(A_prev, cache.row)
-        C = _combine_row(np.subtract, A_prev, mean, cache, out=unscaled(cache))
+        C = combine_row(np.subtract, A_prev, mean, cache, out=unscaled(cache))
         squares = np.square(C, out=cache.product)
         weights.dot(squares, std)
         std += scalar(self.epsilon, std.dtype)
         inverse_std = np.reciprocal(np.sqrt(std, out=std), out=cache.inverse_std_0[0])
-        _combine_row(np.multiply, C, inverse_std, cache, out=C)
+        combine_row(np.multiply, C, inverse_std, cache, out=C)
 
     def output(self, cache: Cache, out: Array) -> Array:
         return scale_and_shift(cache, cache.gamma.reshape(-1, 1), cache.beta.reshape(-1, 1), out)
@@ -105,10 +106,10 @@ class LayerNorm(Normalization):
         # What the formula subtracts: (mean of dÂ + Â · mean of dÂ · Â) / std.
         mean_product = weights.dot(through_means, cache.row)
         mean_product *= inverse_std
-        _combine_row(np.multiply, A_hat, mean_product, cache, out=through_means)
+        combine_row(np.multiply, A_hat, mean_product, cache, out=through_means)
         mean = weights.dot(dZ, cache.row)
         mean *= inverse_std
-        _combine_row(np.add, through_means, mean, cache, out=through_means)
+        combine_row(np.add, through_means, mean, cache, out=through_means)
         dA_prev = _gamma_over_std(cache, out)
         dA_prev *= dZ
         dA_prev -= through_means
@@ -123,33 +124,6 @@ def _gamma_over_std(cache: Cache, out: Array) -> Array:
     # BLAS takes half the time, or less, if both have a second dimension.
     gamma_0[:, 0], gamma_0[:, 1], inverse_std_0[1] = cache.gamma.reshape(-1), 0, 0
     return np.dot(gamma_0, inverse_std_0, out=out)
-
-
-def _rows_at_a_time(n: int, m: int) -> int:
-    """Return how many of n rows of m numbers `_combine_row` takes as one: a divisor of n if it can.
-
-    A number of units without a divisor of this size, such as a prime one, leaves rows over.
-    """
-    least = min(HALF_BUFFER // m + 1, n)
-    return next((rows for rows in range(least, 2 * least) if n % rows == 0), least)
-
-
-def _combine_row(function: np.ufunc, array: Array, row: Array, cache: Cache, out: Array) -> Array:
-    """Return ``function(array, row)``, computed in `out`.
-
-    To go from one short row of the array to the next, NumPy takes as long as to compute with it. So
-    several rows are taken as one, which is longer than half of NumPy's buffer.
-    """
-    repeated = cache.repeated_row
-    np.copyto(repeated, row)
-    n, rows = len(out), len(repeated)
-    if rows == n:
-        return function(array, repeated, out=out)
-    end, wide = n - n % rows, (-1, repeated.size)
-    function(array[:end].reshape(wide), repeated.reshape(wide), out=out[:end].reshape(wide))
-    if end < n:
-        function(array[end:], repeated[: n - end], out=out[end:])
-    return out
 
 
 def _one_nth(cache: Cache) -> Array:

@@ -14,7 +14,7 @@ from tinynet._support.fields import positive
 from tinynet.initializers import Constant
 from tinynet.layers.base import Layer, Parameter, Scratch, columns, mean_column
 
-HALF_BUFFER = 4096  # numbers: half of what np.getbufsize() is by default
+_HALF_BUFFER = 4096  # numbers: half of what np.getbufsize() is by default
 _SHORTEST = 256  # numbers of a row: with fewer, products save time only with AVX-512
 _UNITS = 4  # in one product of `scale_and_shift`
 
@@ -99,7 +99,7 @@ def scratch_to_scale(n: int, m: int) -> dict[str, Shape | Scratch]:
 
     Where it computes products, a row of ones for each of them is below the matrix.
     """
-    if n % _UNITS or not _SHORTEST <= m <= HALF_BUFFER:
+    if n % _UNITS or not _SHORTEST <= m <= _HALF_BUFFER:
         return {"with_ones": (n, m)}
     products = n // _UNITS
     factors = Scratch((products, _UNITS, _UNITS + 1), fill=0)
@@ -150,7 +150,34 @@ def combine_column(function: np.ufunc, array: Array, column: Array, out: Array) 
     Where two rows of the array find room in NumPy's buffer, NumPy repeats the column there. It
     takes less time to repeat it in the result, and to compute with two arrays of one shape.
     """
-    if out.shape[1] <= HALF_BUFFER:
+    if out.shape[1] <= _HALF_BUFFER:
         np.copyto(out, column)
         column = out
     return function(array, column, out=out)
+
+
+def rows_at_a_time(n: int, m: int) -> int:
+    """Return how many of n rows of m numbers `combine_row` takes as one: a divisor of n if it can.
+
+    A number of units without a divisor of this size, such as a prime one, leaves rows over.
+    """
+    least = min(_HALF_BUFFER // m + 1, n)
+    return next((rows for rows in range(least, 2 * least) if n % rows == 0), least)
+
+
+def combine_row(function: np.ufunc, array: Array, row: Array, cache: Cache, out: Array) -> Array:
+    """Return ``function(array, row)``, computed in `out`.
+
+    To go from one short row of the array to the next, NumPy takes as long as to compute with it. So
+    several rows are taken as one, which is longer than half of NumPy's buffer.
+    """
+    repeated = cache.repeated_row
+    np.copyto(repeated, row)
+    n, rows = len(out), len(repeated)
+    if rows == n:
+        return function(array, repeated, out=out)
+    end, wide = n - n % rows, (-1, repeated.size)
+    function(array[:end].reshape(wide), repeated.reshape(wide), out=out[:end].reshape(wide))
+    if end < n:
+        function(array[end:], repeated[: n - end], out=out[end:])
+    return out
