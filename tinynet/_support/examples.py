@@ -43,7 +43,7 @@ def as_array(value: Any, name: str, example: Shape = ()) -> Array:
     n_masked = np.count_nonzero(getattr(value, "mask", 0)) if hasattr(value, "filled") else 0
     if n_masked:
         found = f"{name} is a masked array with {n_masked} masked entries, expected numbers"
-        raise ValueError(f"{found}. Pass {name}.filled(0), or leave out every such example.")
+        raise ValueError(f"{found}. Pass {name}.filled(0), or leave out examples that have any.")
     try:
         array = np.asarray(value)
     except _UNREADABLE as error:
@@ -207,18 +207,16 @@ def targets(
 
     A message may need what was passed as X.
     """
-    value = given_Y = Y
-    if type(Y) is not np.ndarray or Y.dtype != dtype:  # otherwise it holds numbers
-        given_Y = numbers(Y, "Y")
+    array = Y if type(Y) is np.ndarray and Y.dtype == dtype else numbers(Y, "Y")
     try:
-        Y = as_columns(given_Y, expected)
+        columns = as_columns(array, expected)
     except ShapeError as error:  # a loss knows Y as an array
-        error.args = (str(error).replace("Pass Y.", f"Pass {spelled(value, 'Y')}."),)
+        error.args = (str(error).replace("Pass Y.", f"Pass {spelled(Y, 'Y')}."),)
         raise
-    if Y.shape != expected:
-        also = "" if Y.ndim == given_Y.ndim else f", or labels {expected[1:]}"
-        raise wrong_targets(given_Y, expected, also, spelled(value, "Y"), X)
-    return Y.astype(dtype, copy=False)
+    if columns.shape != expected:
+        also = "" if columns.ndim == array.ndim else f", or labels {expected[1:]}"
+        raise wrong_targets(array, expected, also, spelled(Y, "Y"), X)
+    return columns.astype(dtype, copy=False)
 
 
 def wrong_targets(
