@@ -156,9 +156,8 @@ def finite_sum(array: Array) -> Callable[[], Any]:
 
 def all_finite(array: Array) -> bool:
     """Return whether no number is NaN or infinite."""
-    flat = array.ravel("K")
     # The sum of squares needs no array. It may overflow where every number is finite.
-    return math.isfinite(sum_of_products(flat, flat)) or bool(np.isfinite(array).all())
+    return math.isfinite(sum_of_squares(array.ravel("K"))) or bool(np.isfinite(array).all())
 
 
 @quiet

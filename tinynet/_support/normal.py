@@ -3,12 +3,11 @@ r"""The standard normal distribution, which NumPy does not have.
 Φ(z) is erfc(-z/√2) / 2, and Python has erfc for one number. To call it for each of a few numbers
 takes less time than to compute with arrays. For more numbers there is a polynomial: for x ≥ 0,
 x · Φ(-x) = exp(-x²/2) · w · F(w) with w = x / (x + k). w is between 0 and 1, and F is so smooth
-that a polynomial is enough.
-Shepherd and Laframboise (1981) found this for erfc, with t = (x - k) / (x + k), which is 2w - 1.
-The polynomials here are in w - 1/2. Their largest relative error is the smallest possible for
-their degree and k, found by Remez's exchange in 50 digits for the x at which x · Φ(-x) is a normal
-number; from x = 0 to 16 it may grow to twice as much, because the rounding of x² is larger there.
-k was varied in steps of a few hundredths.
+that a polynomial is enough. Shepherd and Laframboise (1981) found this for erfc, with
+t = (x - k) / (x + k), which is 2w - 1. The polynomials here are in w - 1/2. Their largest
+relative error is the smallest possible for their degree and k, found by Remez's exchange in 50
+digits for the x at which x · Φ(-x) is a normal number; from x = 0 to 16 it may grow to twice as
+much, because the rounding of x² is larger there. k was varied in steps of a few hundredths.
 """
 
 from __future__ import annotations
