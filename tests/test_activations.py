@@ -313,6 +313,9 @@ def test_gelu_at_the_edges(dtype):
     np.testing.assert_allclose(slopes, np.full(Z.shape, 0.5), rtol=1e-6)
     far = np.array([[limits.max / 1.5, -limits.max / 1.5]], dtype)
     np.testing.assert_array_equal(gelu.forward(far), np.maximum(far, 0))
+    mixed = row([np.nan, 0, -0.0, np.inf, -np.inf, limits.max, limits.min, 14, -40], dtype)
+    slopes = gelu.back(np.ones_like(mixed), mixed, gelu.forward(mixed))
+    np.testing.assert_array_equal(slopes, row([np.nan, 0.5, 0.5, 1, 0, 1, 0, 1, 0], dtype))
 
 
 def times_normal_cdf(z):

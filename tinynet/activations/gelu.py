@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import Any
 
 import attrs
 import numpy as np
 
-from tinynet._support.arrays import Array, scalar
+from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import flag
-from tinynet._support.normal import normal_density, times_normal
 from tinynet._support.underflow import at_most, exp
 from tinynet.activations.base import Activation
-from tinynet.activations.limits import bounded, certain
-
-
-@functools.lru_cache(maxsize=16)
-def _negligible(dtype: np.dtype[Any]) -> Array:
-    """Return a |Z| below which Φ(Z) is 1/2 to the last digit."""
-    return scalar(float(np.finfo(dtype).eps) / 8, dtype)
-
+from tinynet.activations.limits import certain
+from tinynet.activations.normal import times_normal, times_normal_slope
 
 # The approximation is Z · sigmoid(U) with U = _SLOPE · (Z + _CUBE · Z³). From |Z| = _FAR on, the
 # sigmoid is 0 or 1, and its slope 0, to the last digit in every dtype.
@@ -65,12 +56,7 @@ class GELU(Activation):
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
         if self.approximate:
             return dA * _approximate_slope(Z)
-        # Φ(Z) is A / Z, and 1/2 where Z is so small that A may have lost digits.
-        Z, A = bounded(Z, A)
-        slope = A / Z
-        np.copyto(slope, scalar(0.5, Z.dtype), where=np.abs(Z) < _negligible(Z.dtype))
-        density = normal_density(Z)
-        slope += np.multiply(density, Z, out=density)
+        slope = times_normal_slope(Z, A)
         slope *= dA
         return slope
 

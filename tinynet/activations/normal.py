@@ -1,4 +1,4 @@
-r"""The standard normal distribution, which NumPy does not have.
+r"""Z · Φ(Z) and its slope, with the standard normal distribution Φ, which NumPy does not have.
 
 Φ(z) is erfc(-z/√2) / 2, and Python has erfc for one number. To call it for each of a few numbers
 takes less time than to compute with arrays. For more numbers there is a polynomial: for x ≥ 0,
@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinynet._support.arrays import Array, scalar
 from tinynet._support.underflow import at_most, exp, has_floats, log_smallest, positive_part
+from tinynet.activations.limits import bounded
 
 # k, and the coefficients, lowest power first. The relative errors are at most 1.7e-8 and 2.0e-16
 # below x = 5, and 2.6e-8 and 4.2e-16 beyond.
@@ -47,28 +48,32 @@ _FEW = 32  # numbers: to call erfc for each takes less time than 25 calls of Num
 def times_normal(Z: Array) -> Array:
     """Return Z · Φ(Z), with 0 for negative numbers that are not normal."""
     if has_floats(Z) and Z.size <= _FEW and Z.itemsize <= 4:  # float64 would lose digits of z/√2
-        values: Array = _with_erfc(Z.dtype)(Z)  # an array of Python's numbers
-        return values.astype(Z.dtype)
+        erfc, minus_root_half, lowest = math.erfc, -math.sqrt(0.5), -_reach(Z.dtype)
+        A = [
+            -0.0 if z < lowest else 0.5 * z * erfc(z * minus_root_half) for z in Z.ravel().tolist()
+        ]
+        return np.array(A, Z.dtype).reshape(Z.shape)
     # Φ(Z) is 1 - Φ(-Z)
     return np.subtract(positive_part(Z), _times_normal_tail(np.abs(Z)))
 
 
-@functools.lru_cache(maxsize=16)
-def _with_erfc(dtype: np.dtype[Any]) -> Callable[[Array], Array]:
-    """Return a function that computes z · Φ(z) for each number z of an array by itself."""
-    lowest, root_half = -_reach(dtype), math.sqrt(0.5)
-
-    def of_one(z: float) -> float:
-        return -0.0 if z < lowest else z * math.erfc(-z * root_half) / 2
-
-    return np.frompyfunc(of_one, 1, 1)
-
-
-def normal_density(z: Array) -> Array:
-    """Return exp(-z²/2)/√(2π), and 0 where that is not a normal number."""
-    E = exp(_minus_half_square(z), least=_LEAST)
-    E *= scalar(1 / math.sqrt(2 * math.pi), E.dtype)
-    return E
+def times_normal_slope(Z: Array, A: Array) -> Array:
+    """Return the derivative of Z · Φ(Z), which is Φ(Z) + Z · φ(Z); A is Z · Φ(Z)."""
+    squares = np.square(Z)
+    # The comparisons are written so that NaN counts as far from 0, and as near.
+    is_far = squares.size > 0 and not squares.item(squares.argmax()) <= _reach(Z.dtype) ** 2
+    if is_far:
+        Z, A = bounded(Z, A)
+    slope = A / Z  # Φ(Z)
+    if squares.size and not squares.item(squares.argmin()) > 0:
+        # There Φ(Z) is 1/2 to the last digit, and A may have lost digits.
+        np.copyto(slope, scalar(0.5, Z.dtype), where=squares == 0)
+    squares *= scalar(-0.5, squares.dtype)
+    density = exp(squares, least=_LEAST) if is_far else np.exp(squares, squares)
+    density *= Z
+    density *= scalar(1 / math.sqrt(2 * math.pi), density.dtype)
+    slope += density  # times Z
+    return slope
 
 
 def _times_normal_tail(x: Array) -> Array:
@@ -99,15 +104,10 @@ def _times_tail(x: Array) -> Array:
         F *= t
     F += lowest
     F *= w
-    exponent = _minus_half_square(x)  # x is at most _reach, so this exponential is normal
-    F *= np.exp(exponent, exponent)
+    exponent = np.square(x)
+    exponent *= scalar(-0.5, x.dtype)
+    F *= np.exp(exponent, exponent)  # x is at most _reach, so this exponential is normal
     return F
-
-
-def _minus_half_square(x: Array) -> Array:
-    square = np.square(x)
-    square *= scalar(-0.5, square.dtype)
-    return square
 
 
 @functools.lru_cache(maxsize=16)
