@@ -156,6 +156,17 @@ def test_examples_are_the_last_axis():
     assert expected == Loss.get("mean_squared_error").value(A, np.zeros_like(A))
 
 
+@both_dtypes
+@pytest.mark.parametrize("copies", [1, 300])
+def test_signs_of_few_and_of_many_differences(copies, dtype):
+    """However dA is computed, the smallest difference counts, and NaN stays."""
+    limits = np.finfo(dtype)
+    ends = [limits.smallest_subnormal, limits.tiny, 1e-5, 3, limits.max, math.inf]
+    Y = np.array([[0, math.nan, *ends, *(-end for end in ends)]] * copies, dtype)
+    dA = Loss.get("mean_absolute_error").back(np.zeros_like(Y), Y, out=np.empty_like(Y))
+    np.testing.assert_array_equal(np.sign(-Y), dA)
+
+
 @pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "poisson"])
 def test_targets_of_another_shape(name):
     """They are refused with both shapes, because NumPy would broadcast them."""

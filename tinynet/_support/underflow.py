@@ -67,6 +67,19 @@ def at_most(x: Array, limit: float) -> Array:
     return x if x.item(x.argmax()) <= limit else np.minimum(x, constant(limit, x))
 
 
+def at_least(x: Array, limit: float) -> Array:
+    """Return the larger one of x and `limit`; that is x itself where all of x is larger."""
+    if not has_floats(x):
+        return np.maximum(x, limit)
+    return x if x.item(x.argmin()) >= limit else np.maximum(x, constant(limit, x))
+
+
+def signed_parts(x: Array) -> tuple[Array, Array]:
+    """Return the larger one of x and 0, and the smaller one."""
+    zero = constant(0, x) if has_floats(x) else 0
+    return np.maximum(x, zero), np.minimum(x, zero)
+
+
 def positive_part(x: Array) -> Array:
     """Return the larger one of x and 0."""
     return np.maximum(x, constant(0, x) if has_floats(x) else 0)

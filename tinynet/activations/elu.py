@@ -13,7 +13,7 @@ from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite, positive
 from tinynet._support.quiet import quiet
 from tinynet._support.results import expect_one_shape
-from tinynet._support.underflow import at_most, exp
+from tinynet._support.underflow import at_most, exp, signed_parts
 from tinynet.activations.base import Activation
 
 
@@ -39,11 +39,16 @@ class ELU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        return np.maximum(Z, 0) + self.alpha * np.expm1(np.minimum(Z, 0))
+        above, below = signed_parts(Z)
+        return above + self.alpha * np.expm1(below)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        return dA * (Z > 0) + self.alpha * exp(at_most(Z, 0)) * dA * (Z <= 0)
+        slope = exp(at_most(Z, 0))  # 1 where Z > 0
+        if self.alpha != 1:
+            is_positive = (Z > 0).astype(Z.dtype)
+            slope *= is_positive + self.alpha * (1 - is_positive)
+        return dA * slope
 
 
 class SELU(Activation):
@@ -96,8 +101,9 @@ class CELU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        return np.maximum(Z, 0) + self.alpha * np.expm1(np.minimum(Z, 0) / self.alpha)
+        above, below = signed_parts(Z)
+        return above + self.alpha * np.expm1(below / self.alpha)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        return dA * (Z > 0) + exp(at_most(Z, 0) / self.alpha) * dA * (Z <= 0)
+        return dA * exp(at_most(Z, 0) / self.alpha)

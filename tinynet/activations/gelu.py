@@ -10,7 +10,7 @@ import numpy as np
 from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import flag
-from tinynet._support.underflow import at_most, exp
+from tinynet._support.underflow import at_least, at_most, exp
 from tinynet.activations.base import Activation
 from tinynet.activations.limits import certain
 from tinynet.activations.normal import times_normal, times_normal_slope
@@ -49,7 +49,7 @@ class GELU(Activation):
     @by_blocks
     def forward(self, Z: Array) -> Array:
         if self.approximate:
-            return np.maximum(Z, np.finfo(Z.dtype).min) * _sigmoid(Z)[0]
+            return at_least(Z, np.finfo(Z.dtype).min) * _sigmoid(Z)[0]
         return times_normal(Z)
 
     @by_blocks

@@ -11,6 +11,7 @@ from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite
 from tinynet._support.quiet import quiet
+from tinynet._support.underflow import at_least
 from tinynet.activations.base import UNLIMITED, Activation
 from tinynet.activations.sigmoid import HardSigmoid
 
@@ -37,11 +38,14 @@ class LeakyReLU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        return np.maximum(Z, 0) + self.slope * np.minimum(Z, 0)
+        # With slope 0, the product is NaN where Z is infinite: fmax returns the other number.
+        outer = np.fmin if self.slope > 1 else np.fmax
+        return outer(Z, self.slope * Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        return dA * (Z > 0) + self.slope * dA * (Z <= 0)
+        is_positive = (Z > 0).astype(Z.dtype)
+        return dA * (is_positive + self.slope * (1 - is_positive))
 
 
 class ReLU6(Activation):
@@ -78,7 +82,7 @@ class HardSiLU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        return np.maximum(Z, np.finfo(Z.dtype).min) * HardSigmoid().forward(Z)
+        return at_least(Z, np.finfo(Z.dtype).min) * HardSigmoid().forward(Z)
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
-from tinynet._support.underflow import at_most, exp
+from tinynet._support.underflow import at_least, at_most, exp
 from tinynet.activations.base import Activation
 from tinynet.activations.limits import bounded, certain
 
@@ -29,7 +29,7 @@ class SiLU(Activation):
     @by_blocks
     def forward(self, Z: Array) -> Array:
         E = exp(at_most(Z, certain(Z.dtype)))
-        return np.maximum(Z, np.finfo(Z.dtype).min) * (E / (1 + E))
+        return at_least(Z, np.finfo(Z.dtype).min) * (E / (1 + E))
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
@@ -55,7 +55,7 @@ class Mish(Activation):
     @by_blocks
     def forward(self, Z: Array) -> Array:
         N = self._exponentials(Z)[1]
-        return np.maximum(Z, np.finfo(Z.dtype).min) * (N / (N + 2))
+        return at_least(Z, np.finfo(Z.dtype).min) * (N / (N + 2))
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:

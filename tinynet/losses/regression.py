@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet._support.arrays import Array
+from tinynet._support.arrays import FEW, Array
 from tinynet._support.quiet import quiet
 from tinynet.activations import Identity
 from tinynet.losses.base import Loss, difference
@@ -48,4 +48,11 @@ class MeanAbsoluteError(Loss):
 
     @quiet
     def back(self, A: Array, Y: Array, out: Array | None = None) -> Array:
-        return np.sign(difference(A, Y, out), out=out)
+        d = difference(A, Y, out)
+        if out is None or d.size < FEW:
+            return np.sign(d, out=out)
+        # In place, np.sign takes ten times as long. Every difference but 0 grows beyond 1 here.
+        largest = np.finfo(d.dtype).max
+        d *= largest
+        d *= largest
+        return np.clip(d, -1, 1, out=d)
