@@ -155,6 +155,17 @@ def test_labels(words):
         assert sorted(set(words)) == classes.tolist()
 
 
+@pytest.mark.parametrize("classes", [["dog", "cat", "bird"], np.array([5, 3, 9])], ids=str)
+def test_labels_of_other_data(classes):
+    """Labels of a test set have the numbers that their classes have, in any order."""
+    words = [classes[0], classes[2], classes[0]]
+    Y, same = tn.from_labels(words, classes)
+    assert [0, 2, 0] == Y.tolist()
+    assert list(classes) == same.tolist()
+    with raises(ValueError, "The label", "not among the classes", "Leave out its examples"):
+        tn.from_labels(words, classes[:2])
+
+
 def test_missing_labels():
     """A missing label is refused, with its place."""
     for labels in columns_of(["b", None, "b"]):

@@ -61,26 +61,29 @@ def from_rows(rows: Any, dtype: Any = "float32") -> Array:
     return np.moveaxis(_array_of_rows(rows, dtype), 0, -1)
 
 
-def from_labels(labels: Any) -> tuple[Array, Array]:
+def from_labels(labels: Any, classes: Any = None) -> tuple[Array, Array]:
     """Return Y, a number for each label, and the classes that the numbers stand for.
 
     Parameters
     ----------
     labels : series, column or array_like of shape (m,)
         Words, numbers or whatever can be sorted, of pandas, polars, Arrow, NumPy or a list.
+    classes : array_like of shape (n,), optional
+        The classes of training labels, where these are labels of other data, such as a test set:
+        each class keeps its number.
 
     Returns
     -------
     Y : ndarray of shape (m,)
         Integers from 0 on, as a model takes them for one output or for categorical cross-entropy.
     classes : ndarray of shape (n,)
-        The different labels, sorted: ``classes[Y]`` are the labels again, and
-        ``classes[model.predict_labels(X)]`` are predictions as labels.
+        The different labels, sorted, or those that were passed: ``classes[Y]`` are the labels
+        again, and ``classes[model.predict_labels(X)]`` are predictions as labels.
 
     Raises
     ------
     ValueError
-        For a missing label, or for several labels an example.
+        For a missing label, a label that is not in `classes`, or several labels an example.
     TypeError
         For labels that cannot be sorted, such as words and numbers together.
 
@@ -89,6 +92,8 @@ def from_labels(labels: Any) -> tuple[Array, Array]:
     >>> Y, classes = from_labels(["cat", "dog", "cat"])
     >>> Y, classes
     (array([0, 1, 0]), array(['cat', 'dog'], dtype='<U3'))
+    >>> from_labels(["dog"], classes)[0]
+    array([1])
     """
     if hasattr(labels, "detach"):
         labels = labels.detach().cpu().numpy()
@@ -108,16 +113,30 @@ def from_labels(labels: Any) -> tuple[Array, Array]:
     if missing.size:
         found = f"labels[{missing[0]}] is missing, and {missing.size} are in all"
         raise ValueError(f"{found}, expected a label for each example. Leave these examples out.")
+    own, Y = _numbered(array)
+    if classes is None:
+        return Y, own
+    known = np.asarray(classes)
+    number = {label: k for k, label in enumerate(known.tolist())}
+    for label in own.tolist():
+        if label not in number:
+            found = f"The label {label!r} is not among the classes, expected one of {known}"
+            raise ValueError(f"{found}. Leave out its examples, or train with some of them.")
+    return np.array([number[label] for label in own.tolist()], Y.dtype)[Y], known
+
+
+def _numbered(labels: Array) -> tuple[Array, Array]:
+    """Return the different labels, sorted, and the number of each label among them."""
     try:
-        classes, Y = np.unique(array, return_inverse=True)
+        classes, Y = np.unique(labels, return_inverse=True)
     except TypeError as error:
-        kinds = " and ".join(sorted({type(label).__name__ for label in array.tolist()}))
+        kinds = " and ".join(sorted({type(label).__name__ for label in labels.tolist()}))
         found = f"labels holds {kinds}, which cannot be sorted together"
         remedy = "Use labels of one kind: [str(label) for label in labels]"
         raise TypeError(f"{found}. {remedy}.") from error
     if classes.dtype == object and all(isinstance(label, str) for label in classes):
         classes = classes.astype(str)
-    return Y, classes
+    return classes, Y
 
 
 def _from_pandas(frame: Any, dtype: np.dtype[Any]) -> Array:
