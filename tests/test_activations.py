@@ -187,12 +187,13 @@ def test_softmax_of_several_sizes(n, m, dtype):
 BOUND = ["relu", "sigmoid", "tanh", "softmax"]
 
 
-@pytest.mark.parametrize("name", BOUND)
+@pytest.mark.parametrize("name", registered(Activation))
 def test_numbers_and_lists(name):
-    """`forward` and `back` take what NumPy's functions take."""
-    activation, Z = Activation.get(name), [[1.0, -2.0], [0.5, 0.0]]
+    """`forward` and `back` take what NumPy's functions take: lists and whole numbers, too."""
+    activation, Z = Activation.get(name), [[1.0, -2.0], [3.0, 0.0]]
     A = activation.forward(np.array(Z))
     np.testing.assert_array_equal(A, activation.forward(Z))
+    np.testing.assert_array_equal(A, activation.forward(np.array(Z).astype(int)))
     dZ = activation.back(np.ones((2, 2)), np.array(Z), A)
     np.testing.assert_array_equal(dZ, activation.back([[1.0, 1.0], [1.0, 1.0]], Z, A.tolist()))
 

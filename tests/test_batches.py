@@ -488,6 +488,27 @@ def test_weights_of_streams():
         network().fit([stream[0], stream[1][:2]])
     with raises(ValueError, "All weights are 0"):
         network().fit([(*batch, np.zeros(4)) for batch in in_batches()])
+    with raises(
+        ValueError, "The mean of the weights is inf", "Divide the weights by their largest"
+    ):
+        network().fit([(*batch, np.full(4, 1e308)) for batch in in_batches()])
+
+
+def test_few_large_examples_of_another_dtype():
+    """Arrays that are cast part by part, because their cast is large, need no batch size."""
+    model = Sequential([Dense(1)], "mean_squared_error", inputs=1_000_000, seed=1)
+    X, Y = np.zeros((1_000_000, 9)), np.ones((1, 9))
+    assert {"loss": 0.5} == model.evaluate(X, Y)
+
+
+def test_a_refused_prediction_builds_nothing(tmp_path):
+    """A model that predicts from a file is not built if a later part of the file is refused."""
+    X = np.ones((N, 3000))
+    X[0, -1] = np.nan
+    model = network(inputs=None)
+    with raises(NonFiniteError, "X[0, 2999]"):
+        model.predict(mapped(tmp_path / "X.npy", X))
+    assert not model.is_built
 
 
 CLOCK = 1.7e9 + 60.0 * np.arange(20)  # seconds, a minute apart

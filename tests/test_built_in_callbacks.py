@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import math
 import os
 import weakref
 from fractions import Fraction
@@ -139,6 +140,8 @@ def test_a_run_that_must_be_refused_changes_nothing(refused, error, words, tmp_p
     (partial(Freeze, 1), TypeError, ["Freeze got 1, expected a list", "Freeze([1, 2])"]),
     (partial(Freeze, "W1"), TypeError, ["'W1', expected a list"]),
     (partial(Freeze, ["W1"]), TypeError, ["layer 'W1', expected its number, from 1, or its path"]),
+    (partial(EarlyStopping, restore_best="no"), ValueError, ["'no', expected True or False"]),
+    (partial(ModelCheckpoint, "a.npz", best_only=1), ValueError, ["1, expected True or False"]),
     (partial(ReduceLROnPlateau, factor=1), ValueError, ["factor is 1.0", "below 1"]),
     (partial(ReduceLROnPlateau, factor=0), ValueError, ["factor is 0.0", "above 0"]),
     (partial(ReduceLROnPlateau, patience=-1), ValueError, ["patience is -1"]),
@@ -318,6 +321,13 @@ def test_file_names_with_numbers(name, expected, tmp_path):
     network().fit(X, Y, epochs=3, metrics=metrics, callbacks=callbacks, **VALIDATED)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == expected or (expected is None and set(names) <= {"0x", "1x"})
+
+
+def test_early_stopping_where_there_is_no_best():
+    """The reason does not name a best epoch where every value was NaN."""
+    callbacks = [Scripted([math.nan] * 3, "accuracy"), EarlyStopping("accuracy", patience=1)]
+    history = network().fit(X, Y, epochs=3, metrics=["accuracy"], callbacks=callbacks)
+    assert "accuracy was always NaN" == history.stopped
 
 
 def test_what_is_remembered_from_fit_to_fit(tmp_path):

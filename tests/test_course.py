@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from messages import raises
 
 import tinynet as tn
 from tinynet import SGD, Activation, Adam, Dense, Dropout, Initializer, Loss, Sequential, functional
@@ -397,6 +398,27 @@ class ByClasses:
 def test_functions(case):
     """`tinynet.functional` gives the course's values."""
     assert_agree(outcome(case), getattr(ByFunctions, case["function"])(arrays(case["given"])))
+
+
+@pytest.mark.parametrize("m", [1, 2])
+def test_functions_of_two_dtypes(m):
+    """Arrays of several dtypes give what arrays of the widest give, for one example too."""
+    A_prev, W, b = np.ones((3, m)), np.full((2, 3), 0.1), np.ones((2, 1), np.float32)
+    Z, _ = functional.linear_forward(A_prev, W, b)
+    np.testing.assert_array_equal(functional.linear_forward(A_prev, W, b.astype(float))[0], Z)
+    assert np.float64 == Z.dtype
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda: functional.linear_forward(np.ones((3, 0)), np.ones((2, 3)), np.ones((2, 1))),
+     ["A_prev has shape (3, 0)", "at least one example"]),
+    (lambda: functional.compute_cost(np.full((2, 3), 0.5), np.ones(6)),
+     ["Y has shape (6,)", "(2, 3)"]),
+])  # fmt: skip
+def test_functions_refuse(call, words):
+    """Arrays that do not fit together are refused in words."""
+    with raises(tn.errors.ShapeError, *words):
+        call()
 
 
 @pytest.mark.parametrize("case", exercises(*vars(ByClasses)))

@@ -292,6 +292,12 @@ REFUSED = {f"foreign {i}": (data,) for i, data in enumerate(FOREIGN)} | {
     "a layer of a million letters": (told(layers=["x" * 1_000_000]), "layer 1 is 'xxx"),
     "a field that clears the screen": (layer(**{"\x1b[2J\0\ud800": 1}), "x1b[2J"),
     "inputs of long numbers": (told(inputs=[10**39] * 9), "inputs"),
+    "inputs with many divisors to look for": (
+        told(layers=[tn.SelfAttention(2).config()], inputs=[10**15 + 1, 3], loss=None),
+        "expected a multiple of heads=2"),
+    "channels with many divisors to look for": (
+        told(layers=[tn.Conv2D(2, groups=2).config()], inputs=[10**15 + 1, 3, 3], loss=None),
+        "a multiple of groups"),
 }  # fmt: skip
 
 

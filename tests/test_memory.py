@@ -12,6 +12,7 @@ import tinynet as tn
 from tinynet import BatchNorm, Dense, Dropout, Flatten, LayerNorm, Reshape, schedules
 from tinynet._support import blocks
 from tinynet.data.batches import ArrayBatches
+from tinynet.layers.base import means
 from tinynet.optimizers import base
 
 OPTIMIZERS = [
@@ -91,6 +92,13 @@ def test_a_pass_of_every_layer_allocates_no_array(layer, training):
     rng = np.random.default_rng(1)
     X, Y = rng.random((200, 256), np.float32), rng.random((170, 256), np.float32)
     expect_no_array(lambda: (model.forward(X, training=training), model.back(Y)))
+
+
+def test_long_columns_of_means_are_freed():
+    """A column as long as a large batch is not held when its model is gone."""
+    column = weakref.ref(means(1 << 15, np.dtype(np.float32))[1])
+    gc.collect()
+    assert column() is None
 
 
 class Watch(tn.Callback):

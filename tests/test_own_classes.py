@@ -145,10 +145,9 @@ def test_two_parameters_of_one_name():
     """W1 of layer 1 and W of layer 11 are refused with what to choose."""
     members = {"parameters": lambda self, input_shape: {"W1": tn.Parameter((1, 1), "zeros")}}
     odd = own("Odd", tn.Layer, forward=copied, back=copied, **members)
-    net = model(odd(), *[tn.Activate("relu")] * 9, tn.Dense(1))
     same = "Two parameters have the same name with the number of their layer behind it."
     with raises(ValueError, same, "Choose parameter names that do not end in a digit."):
-        net.get_parameters()
+        model(odd(), *[tn.Activate("relu")] * 9, tn.Dense(1))
 
 
 GRADIENTS = {

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -207,6 +208,8 @@ AT_LEAST_0 = "expected a finite number of at least 0"
     (ValueError, OneCycle, (0.1, 0), f"steps is 0, {COUNT}"),
     (ValueError, OneCycle, (0.1, 5, 1), "warmup is 1.0, expected a number of at least 0"),
     (ValueError, OneCycle, (0.1, 5, 0.5, 0), "start_divisor is 0.0, expected a finite"),
+    (ValueError, partial(InverseTime, floor=1), (0.1, 0.5), "floor is 1, expected True or False"),
+    (ValueError, partial(Cosine, restart=0), (0.1, 5), "restart is 0, expected True or False"),
     (ValueError, Warmup, (0, 0.1), f"steps is 0, {COUNT}"),
     (ValueError, Warmup, (5, 0.1, 2), "start is 2.0, expected a number from 0 to 1"),
     (ValueError, Warmup, (5, -0.1), f"then is -0.1, {AT_LEAST_0}, or a schedule"),

@@ -1,8 +1,10 @@
 """The model owns its arrays: views, passes, copies, files, and training by plain arithmetic."""
 
 import copy
+import gc
 import io
 import pickle
+import weakref
 from functools import partial
 from operator import attrgetter, methodcaller
 
@@ -102,6 +104,15 @@ def test_views_share_memory_with_the_flat_vectors():
     for l, cache in enumerate(model.caches, 1):
         for name in ("W", "b", "dW", "db"):
             assert np.shares_memory(getattr(model, name)[l], getattr(cache, name))
+
+
+@pytest.mark.parametrize("name", ["update", "pop", "setdefault", "clear"])
+def test_arrays_are_no_dictionary(name):
+    """What would change a copy, and not the model, is not there; the arrays print as they are."""
+    W = used().W
+    assert not hasattr(W, name)
+    assert repr(dict(W)) == repr(W)
+    assert 3 == len(W)
 
 
 @pytest.mark.parametrize("kind", ["W", "b", "dW", "db"])
@@ -463,6 +474,32 @@ def test_targets_and_weights_are_cast():
             model.back(targets, sample_weight=each)
             results.append((model.cost(targets, each), model.grads.tobytes()))
     assert results[:2] == results[2:]
+
+
+def test_a_refused_pass_leaves_the_state():
+    """Where a later layer refuses a pass of training, the statistics are as before it."""
+    layers = [BatchNorm(), Flatten(), Dense(2), BatchNorm()]
+    model = squared(*layers, inputs=(3, 4))
+    before = model.state.copy()
+    with raises(ShapeError, "layer 4 (BatchNorm)"):
+        model.forward(np.random.default_rng(1).standard_normal((3, 4, 1)), training=True)
+    equal(before, model.state)
+    with raises(NotBuiltError, "model.forward(X)"):
+        model.back(np.ones((2, 1)))
+
+
+def test_data_of_another_batch_size_is_not_held():
+    """A model holds the X and Y of its last pass, and of no other."""
+    model = network()
+    held = []
+    for m in (6, 5):
+        X, Y = (array.copy() for array in data(m))
+        model.forward(X)
+        model.back(Y)
+        held += [weakref.ref(X), weakref.ref(Y)]
+        del X, Y
+    gc.collect()
+    assert [False, False, True, True] == [ref() is not None for ref in held]
 
 
 def test_alternating_batch_sizes():

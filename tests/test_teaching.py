@@ -1,5 +1,7 @@
 """What a learner compares with: gradients by hand, the gradient check, and grades."""
 
+import math
+
 import numpy as np
 import pytest
 from messages import raises
@@ -76,6 +78,13 @@ def test_usual_mistakes(net, name, change, message):
     with pytest.raises(AssertionError, match=f"^{name}.*{message}") as caught:
         tn.testing.compare_gradients(net, X, Y, grads)
     assert [key for key in grads if key in str(caught.value)] == [name]
+
+
+@pytest.mark.parametrize("tolerance", [0, 1, math.inf, math.nan])
+def test_a_tolerance_with_which_nothing_is_checked(net, tolerance):
+    """It is refused, as in check_gradients."""
+    with raises(ValueError, f"tolerance is {tolerance}", "above 0 and at most 0.1"):
+        tn.testing.compare_gradients(net, X, Y, by_hand(net), tolerance=tolerance)
 
 
 def test_square_and_several(net):

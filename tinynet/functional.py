@@ -92,7 +92,7 @@ def initialize_parameters_deep(layer_dims: Any, rng: Any = None, scale: Any = 0.
 def linear_forward(A_prev: Any, W: Any, b: Any) -> tuple[Array, LinearCache]:
     """Return Z = W A_prev + b, and (A_prev, W, b)."""
     A_prev, W, b = _linear(A_prev, W, b)
-    like_Z = np.empty((len(W), A_prev.shape[1]), b.dtype)
+    like_Z = np.empty((len(W), A_prev.shape[1]), np.result_type(A_prev, W, b))
     cache = Cache({"W": W, "b": b}, Z=None, like_Z=like_Z)
     return Dense(len(W)).forward(A_prev, cache), (A_prev, W, b)
 
@@ -106,6 +106,8 @@ def _linear(A_prev: Any, W: Any, b: Any) -> LinearCache:
         hint = _flat("A_prev", A_prev) or reshaping(A_prev.shape, (W.shape[1], len(A_prev)))
         found = f"A_prev has shape {A_prev.shape}, expected ({W.shape[1]}, m) for W of {W.shape}"
         raise ShapeError(f"{found}.{hint}")
+    if not A_prev.size:
+        raise ShapeError(f"A_prev has shape {A_prev.shape}, expected at least one example.")
     return A_prev, W, _like("b", b, np.empty((len(W), 1)))
 
 
@@ -157,7 +159,7 @@ def compute_cost(AL: Any, Y: Any) -> float:
 def _with_targets(AL: Any, Y: Any) -> list[Array]:
     """Return A[L], and Y in its shape; for a single output, Y may be flat."""
     AL, Y = _floats(AL, Y)
-    if Y.shape != AL.shape and not (Y.size == AL.size and (Y.ndim == 1 or len(AL) == 1)):
+    if Y.shape != AL.shape and not (Y.size == AL.size and len(AL) == 1):
         raise wrong_targets(Y, AL.shape)
     BinaryCrossentropy().check_targets(Y)
     return [AL, Y.reshape(AL.shape)]

@@ -83,7 +83,7 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
         like = arrays[0] if out is None else out
         if named or not all(_alike(like, array) for array in arrays):
             expect_one_shape(**dict(zip(names, arrays, strict=False)), **named)
-            result = formula(self, *arrays, **named)
+            result = formula(self, *map(_floats, arrays), **named)
             return result if out is None else np.positive(result, out=out)
         return fill(self, *arrays, out=np.empty(like.shape, like.dtype) if out is None else out)
 
@@ -91,6 +91,14 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
     checked: Any = quiet(method)
     checked.within = fill
     return cast("Callable[..., Any]", checked)
+
+
+def _floats(value: Any) -> Any:
+    """Return whole numbers, and lists, as an array of floats; all else as it is."""
+    if isinstance(value, (int, float, list, tuple)):
+        value = np.asarray(value)
+    is_whole = isinstance(value, np.ndarray) and value.dtype.kind in "biu"
+    return value.astype(np.float64) if is_whole else value
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -7,8 +7,11 @@ import os
 import sys
 from typing import Any
 
+import numpy as np
+
 from tinynet._support.arrays import Shape
 
+DTYPES = ("float32", "float64")  # of a model
 OR_NONE = ", or None"
 _MOST_DIMENSIONS = 64  # of a NumPy array
 LONGEST_SHOWN = 300  # characters, of what a message repeats from a file
@@ -66,7 +69,27 @@ def written(shape: tuple[Any, ...], m: Any = "m") -> str:
 def example_shape(inputs: Any) -> Shape:
     """Return the shape of an example from a number or a tuple."""
     numbers = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    if not numbers:
+        raise ValueError(f"inputs is {inputs!r}, expected the shape of an example: inputs=(n,).")
     if len(numbers) >= _MOST_DIMENSIONS:
         limit = f"fewer than {_MOST_DIMENSIONS}: NumPy has no larger arrays"
         raise ValueError(f"inputs has {len(numbers)} dimensions, expected {limit}.")
     return tuple([integer("inputs", n) for n in numbers])
+
+
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return the dtype of a model's numbers."""
+    try:
+        found = None if dtype is None else np.dtype(dtype)  # NumPy takes None for float64
+    except TypeError:
+        found = None
+    if found is None or found not in map(np.dtype, DTYPES):
+        raise ValueError(f'dtype is {dtype!r}, expected "float32" or "float64".')
+    return found
+
+
+def expect_flag(name: str, value: Any, remedy: str) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        found = f"{name} is a {type(value).__name__}, expected True or False"
+        raise TypeError(f"{found}. {remedy}")

@@ -11,7 +11,7 @@ from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite
 from tinynet._support.quiet import quiet
-from tinynet._support.underflow import at_least
+from tinynet._support.underflow import at_least, signed_parts
 from tinynet.activations.base import UNLIMITED, Activation
 from tinynet.activations.sigmoid import HardSigmoid
 
@@ -38,9 +38,8 @@ class LeakyReLU(Activation):
 
     @by_blocks
     def forward(self, Z: Array) -> Array:
-        # With slope 0, the product is NaN where Z is infinite: fmax returns the other number.
-        outer = np.fmin if self.slope > 1 else np.fmax
-        return outer(Z, self.slope * Z)
+        above, below = signed_parts(Z)
+        return above + self.slope * below
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:

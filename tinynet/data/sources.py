@@ -134,8 +134,10 @@ def ordered_batches(
     """
     if batch_size is None and _stream_of(X, Y, caller) is not None:
         batch_size = BATCH_SIZE
-    elif batch_size is None and (on_disk(X, Y) or shape_of(X)[-1:] > (_part(network),)):
-        batch_size = _part(network)
+    elif batch_size is None:
+        is_read_in_parts = on_disk(X, Y) or _is_large_to_cast(network, X)
+        if is_read_in_parts or shape_of(X)[-1:] > (_part(network),):
+            batch_size = _part(network)
     options = (batch_size, False, sample_weight, None, steps_per_epoch)
     how: dict[str, Any] = {"in_memory": ArraySlices, "caller": caller}
     return training_batches(network, X, Y, *options, **how).training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -125,7 +126,11 @@ class StreamBatches(Batches):
 
     def _mean_weight(self) -> float:
         expect_some_weight(self.weight_sums[:1])
-        return float(self.weight_sums[0] / self.weight_sums[1])
+        mean = float(self.weight_sums[0] / self.weight_sums[1])
+        if not math.isfinite(mean):
+            found = f"The mean of the weights is {mean}, expected a finite number"
+            raise ValueError(f"{found}. Divide the weights by their largest one.")
+        return mean
 
     def _weight_sums(self) -> Array:
         """Return the sum of the weights of an epoch, which is read for it, and their number."""
@@ -133,7 +138,8 @@ class StreamBatches(Batches):
         for number, batch in enumerate(islice(chain([first], others), self.limit), 1):
             self._checked(number, batch)
             w = np.asarray(batch[2], np.float64)
-            sums += w.sum(), w.size
+            with np.errstate(over="ignore"):  # an infinite sum is refused
+                sums += w.sum(), w.size
         return sums
 
     def examples_of(self, number: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinynet._support.arrays import Array, Shape
-from tinynet._support.checks import example_shape, shown
+from tinynet._support.checks import DTYPES, example_shape, shown
 from tinynet.errors import NonFiniteError, UnknownNameError
 from tinynet.files.archive import (
     Contents,
@@ -21,7 +21,7 @@ from tinynet.files.archive import (
 )
 from tinynet.files.source import Source
 from tinynet.layers import Layer
-from tinynet.model.network import DTYPES, Network
+from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer, depth_first, place
 
 N = TypeVar("N", bound=Network)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -85,7 +84,7 @@ class SelfAttention(Layer):
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
         n, _ = sequence_shape(input_shape)
         if n % self.heads:
-            divisors = ", ".join([str(d) for d in range(1, n + 1) if n % d == 0])
+            divisors = ", ".join([str(d) for d in range(1, min(n, 64) + 1) if n % d == 0])
             found = f"The input has n = {n} features, expected a multiple of heads={self.heads}"
             raise ShapeError(f"{found}. Choose heads from {divisors}, or another n.")
         W = Parameter((3 * n, n), (self.init,) * 3, decays=True)
@@ -114,7 +113,7 @@ class SelfAttention(Layer):
         Q *= 1 / math.sqrt(Q.shape[-2])
         np.matmul(_transposed(K), Q, out=_matrices(S))
         if self.causal:
-            S += _hiding_later_keys(len(S), S.dtype)
+            S += _hiding_later_keys(cache)
         P = _matrices(softmax(S, out=cache.P))
         np.copyto(_in_heads(wide_H, cache.H), np.matmul(V, P, out=cache.H))
         Z = np.empty_like(wide_H) if cache.Z is None else cache.Z
@@ -162,9 +161,14 @@ def _transposed(matrices: Array) -> Array:
     return matrices.swapaxes(-1, -2)
 
 
-@functools.lru_cache(maxsize=16)
-def _hiding_later_keys(T: int, dtype: np.dtype[Any]) -> Array:
-    """Return (T, 1, 1, T) with -infinity where a key comes after the query, and 0 elsewhere."""
-    hiding = np.where(np.tri(T, k=-1, dtype=bool), -np.inf, 0).astype(dtype)
-    hiding.flags.writeable = False
-    return hiding[:, np.newaxis, np.newaxis]
+def _hiding_later_keys(cache: Cache) -> Array:
+    """Return (T, 1, 1, T) with -infinity where a key comes after the query, and 0 elsewhere.
+
+    It is made once for each batch size, and freed with the arrays of that size.
+    """
+    hiding: Array | None = vars(cache).get("hiding")
+    if hiding is None:
+        T, dtype = len(cache.S), cache.S.dtype
+        hiding = np.where(np.tri(T, k=-1, dtype=bool), -np.inf, 0).astype(dtype)
+        hiding = vars(cache)["hiding"] = hiding[:, np.newaxis, np.newaxis]
+    return hiding

@@ -18,6 +18,8 @@ from tinynet._support.registry import Registered
 from tinynet.activations import Activation, Identity
 from tinynet.initializers import Initializer, Zeros
 
+_SHORT = 1 << 14  # examples: columns of so many may outlive their model
+
 Pass: TypeAlias = "Callable[[Array, Cache], Any]"
 
 
@@ -295,9 +297,13 @@ def bound(layer: Layer, cache: Cache) -> tuple[Pass, Pass]:
     return forward, back
 
 
-@functools.lru_cache(maxsize=16)
 def means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     """Return 1/m, and a column of m times 1/m: the product with it is the mean over examples."""
+    return _short_means(m, dtype) if m <= _SHORT else _short_means.__wrapped__(m, dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _short_means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     column = np.full((m, 1), 1 / m, dtype)
     column.flags.writeable = False
     return column[0, ..., 0], column

@@ -98,7 +98,8 @@ class Convolution(BoundLayer, Weighted):
         axes = windows_on(input_shape, self.axes, "kernel", *settings)
         C, groups = input_shape[0], self.groups
         if C % groups:
-            fit = [str(n) for n in range(1, C + 1) if C % n == self.units % n == 0]
+            most = min(C, self.units)
+            fit = [str(n) for n in range(1, most + 1) if C % n == self.units % n == 0]
             raise ShapeError(
                 f"The input has shape {written(input_shape)}, expected a number of channels that "
                 f"is a multiple of groups, which is {groups}. Use groups={' or '.join(fit)}."

@@ -17,7 +17,7 @@ from tinynet._support.random import Random
 from tinynet._support.results import into
 from tinynet.activations import Activation, Identity
 from tinynet.activations.base import bound_activation
-from tinynet.errors import NonFiniteError, ShapeError
+from tinynet.errors import ShapeError
 from tinynet.layers.base import bound, trusted_probe
 from tinynet.losses import Loss
 from tinynet.model.place import PlacedLayer
@@ -248,20 +248,15 @@ class ModelChain(Chain):
         try:
             A = self.forward(X, training, rng)
             if not math.isfinite(self.sum_of_probe()) and not all_finite(self.probe):
-                self._refuse_nonfinite(X, state)
+                check_finite("X", X)
             return A
-        finally:
-            switch_back(flags)
-
-    def _refuse_nonfinite(self, X: Array, state: Array | None) -> None:
-        """Refuse an X that is not finite, after the state is again what it was before the pass."""
-        try:
-            check_finite("X", X)
-        except NonFiniteError:
+        except BaseException:
             self.has_forward = False
             if state is not None:
                 np.copyto(self.state, state)
             raise
+        finally:
+            switch_back(flags)
 
     def set_mode(
         self, training: bool, rng: Random | None, shared: SharedBatch | None = None
@@ -280,6 +275,11 @@ class ModelChain(Chain):
             self.ordered_X = np.empty(X.shape, X.dtype)
         np.copyto(self.ordered_X, X)
         return self.ordered_X
+
+    def forget_data(self) -> None:
+        """Let go of X, of Y and of the weights, when another chain takes over."""
+        self.forget_input()
+        self.targets = self.weights = self.checked_targets = None
 
     def check_targets(self, Y: Array) -> None:
         """Refuse targets that the loss does not take; those of the last pass need no check.

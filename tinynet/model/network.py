@@ -15,7 +15,7 @@ import numpy as np
 
 from tinynet._support import examples
 from tinynet._support.arrays import Array, Shape, check_finite
-from tinynet._support.checks import example_shape
+from tinynet._support.checks import example_shape, expect_flag, float_dtype
 from tinynet._support.digits import warn_of_lost_digits
 from tinynet._support.labels import weights
 from tinynet._support.quiet import quiet, switch_back, switch_off
@@ -30,8 +30,6 @@ from tinynet.model.chain import ModelChain
 from tinynet.model.place import PlacedLayer, checked_layers, inputs_of, place
 from tinynet.model.storage import Storage
 from tinynet.model.views import LayerViews
-
-DTYPES = ("float32", "float64")
 
 
 class Network(LayerViews):
@@ -62,9 +60,7 @@ class Network(LayerViews):
     ) -> None:
         self.__dict__["layers"] = checked_layers(layers)
         self.__dict__["loss"] = None if loss is None else Loss.get(loss)
-        self.__dict__["dtype"] = np.dtype(dtype)
-        if self.dtype not in map(np.dtype, DTYPES):
-            raise ValueError(f'dtype is {dtype!r}, expected "float32" or "float64".')
+        self.__dict__["dtype"] = float_dtype(dtype)
         takes = inputs_of(self.layers[0], self.dtype)
         self.__dict__.update(rng=generator(seed), chain=None, takes=takes)
         if inputs is not None:
@@ -147,6 +143,8 @@ class Network(LayerViews):
         """
         flags = switch_off()
         try:
+            if input_gradient is not False:
+                expect_flag("input_gradient", input_gradient, "For targets, use model.back(Y).")
             if input_gradient:
                 self.takes.check_gradient()
             chain, Y, w = self._pass_with_targets(Y, sample_weight)
@@ -305,6 +303,9 @@ class Network(LayerViews):
         if Y is not chain.checked_targets:
             chain.check_targets(Y)
         if sample_weight is not None:
+            if Y is chain.last.A:
+                found = "Y is A[L], which the model has from its forward pass"
+                raise ValueError(f"{found}, expected the targets. Use model.cost(Y).")
             w = weights("sample_weight", sample_weight, chain.m).astype(self.dtype)
         return chain, Y, w
 
@@ -348,6 +349,8 @@ class Network(LayerViews):
         """Return the chain for batches of `m`, which holds the last pass from now on."""
         chain = self.storage.chain(m)
         if self.chain is not chain:
+            if self.chain is not None:
+                self.chain.forget_data()
             self.chain = chain
         return chain
 
@@ -357,7 +360,7 @@ class Network(LayerViews):
         before, state = dict(self.__dict__), get_state(self.rng)
         try:
             yield
-        except Exception:
+        except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
             put_state(self.rng, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -73,6 +74,9 @@ class Storage:
                 self.largest_size = max(self.largest_size, math.prod(parameter.shape))
                 if parameter.decays:
                     self.decaying.append(layer.params[name])
+        names = itertools.chain(*parameters, *state)
+        if any(map(str.isdigit, [name[-1:] for name in names])):
+            self.named()  # refuses two parameters of one name
         self._chains: dict[int, ModelChain] = {}
         self._idle: dict[int, list[ModelChain]] = {}  # small chains of `outputs_of`, by batch size
         self._filled = {id(self.values), id(self.summed)}  # whose memory passes and steps fill

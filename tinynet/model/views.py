@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tinynet._support.arrays import Array
@@ -16,17 +16,27 @@ from tinynet.model.storage import Storage
 Key = int | tuple[int, ...]
 
 
-class LayerArrays(dict[Key, Array]):
+class LayerArrays(Mapping[Key, Array]):
     """One kind of array for every layer that has it: ``model.Z[1]`` … ``model.Z[L]``.
 
     A layer inside layer 2 has its arrays under a path: ``model.Z[2, 3]``.
     """
 
     def __init__(self, name: str, arrays: Iterable[tuple[Key, Array]]) -> None:
-        super().__init__(arrays)
-        self.name = name
+        self.name, self._arrays = name, dict(arrays)
 
-    def __missing__(self, l: Key) -> Array:
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return repr(self._arrays)
+
+    def __getitem__(self, l: Key) -> Array:
+        if l in self._arrays:
+            return self._arrays[l]
         known = ", ".join(f"{self.name}[{_written(key)}]" for key in self) or "none"
         hint = (
             " Call model.back(Y, input_gradient=True) for it."

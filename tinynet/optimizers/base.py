@@ -177,7 +177,7 @@ class Optimizer(Registered, ABC):
         memory, network = dict(self.memory), self._network
         try:
             yield
-        except Exception:
+        except BaseException:
             self.reset()
             self.memory.update(memory)
             object.__setattr__(self, "_network", network)
@@ -340,6 +340,7 @@ class BoundOptimizer(Optimizer):
         if last is not None and last.is_of(params, grads, memory):
             last.value(self.rate() if memory or last.rate is None else last.rate)
             return
+        _check_vectors(params, grads)  # before a rule puts anything into the memory
         rate = self.rate()
         move = self.bind(params, grads)
         last = _Bound(params, grads, [*memory.items()], move, self._fixed_rate())

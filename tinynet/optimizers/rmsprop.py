@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array, scalars
-from tinynet._support.fields import fraction, positive
+from tinynet._support.fields import flag, fraction, positive
 from tinynet.optimizers.base import BoundOptimizer, average
 from tinynet.schedules import Schedule, rate_field
 
@@ -50,7 +50,7 @@ class RMSprop(BoundOptimizer, name="rmsprop"):
     decay: float = fraction(0.99)
     epsilon: float = positive(1e-8)
     momentum: float = fraction(0.0)
-    centered: bool = False
+    centered: bool = flag(False)
 
     def largest_change(self, norm: float) -> float:
         # The quotient is divided by at least epsilon, and v sums up quotients as in SGD.

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array, scalars
-from tinynet._support.fields import fraction
+from tinynet._support.fields import flag, fraction
 from tinynet.optimizers.base import BoundOptimizer
 from tinynet.schedules import Schedule, rate_field
 
@@ -42,7 +42,7 @@ class SGD(BoundOptimizer):
     learning_rate: float | Schedule = rate_field(0.01)
     momentum: float = fraction(0.0)
     dampening: float = fraction(0.0)
-    nesterov: bool = False
+    nesterov: bool = flag(False)
 
     def __attrs_post_init__(self) -> None:
         if self.nesterov and not self.momentum:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from tinynet._support import checks
-from tinynet._support.fields import factor, fraction, integer, nonnegative, positive, share
+from tinynet._support.fields import factor, flag, fraction, integer, nonnegative, positive, share
 from tinynet._support.quiet import quiet
 from tinynet.schedules.base import Schedule, rate_field
 
@@ -110,7 +110,7 @@ class InverseTime(Schedule):
     rate: float = nonnegative()
     decay: float = nonnegative()
     interval: int = integer(1)
-    floor: bool = True
+    floor: bool = flag(True)
 
     @quiet
     def at(self, t: int) -> float:
@@ -176,7 +176,7 @@ class Cosine(Schedule):
     period: int = integer()
     lowest: float = nonnegative(0.0)
     growth: float = positive(1.0)
-    restart: bool = True
+    restart: bool = flag(True)
 
     def __attrs_post_init__(self) -> None:
         if self.lowest > self.rate:

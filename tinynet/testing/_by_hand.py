@@ -15,7 +15,13 @@ from tinynet.layers import Dense
 from tinynet.model.network import Network
 from tinynet.testing import _mistakes
 from tinynet.testing._expect import expect
-from tinynet.testing._gradients import TOLERANCE, factor, in_float64, likely_mistake
+from tinynet.testing._gradients import (
+    TOLERANCE,
+    expect_tolerance,
+    factor,
+    in_float64,
+    likely_mistake,
+)
 
 _FLOOR = 1e-4  # smaller entries are compared as if they were this
 _ALMOST = "It is right to four digits: see whether it has an epsilon, or is computed in float32"
@@ -67,6 +73,7 @@ def compare_gradients(
     >>> compare_gradients(model, X, Y, {"dW1": dZ @ X.T / 2, "db1": dZ.mean(keepdims=True)}) < 1e-6
     True
     """
+    expect_tolerance(tolerance)
     if not isinstance(grads, Mapping):
         raise TypeError(f'grads is a {type(grads).__name__}, expected a dictionary {{"dW1": dW1}}.')
     double = in_float64(model if isinstance(model, Network) else _network(model, activations), X)

@@ -130,6 +130,13 @@ def factor(gradient: Array, right: Array) -> str:
 
 
 @quiet
+def expect_tolerance(tolerance: float) -> None:
+    """Refuse a tolerance with which nothing would be checked."""
+    if not 0 < tolerance <= 0.1:
+        expected = "expected a number above 0 and at most 0.1, or nothing is checked"
+        raise ValueError(f"tolerance is {tolerance!r}, {expected}.")
+
+
 def check_gradients(
     model: Network,
     X: Any,
@@ -172,9 +179,7 @@ def check_gradients(
     >>> check_gradients(model, [[0.0, 1.0], [2.0, 3.0]], [[1.0, 2.0]]) < 1e-6
     True
     """
-    if not 0 < tolerance <= 0.1:
-        expected = "expected a number above 0 and at most 0.1, or nothing is checked"
-        raise ValueError(f"tolerance is {tolerance!r}, {expected}.")
+    expect_tolerance(tolerance)
     double = in_float64(model, X)
     double.params[:] += 1e-3 * np.random.default_rng(0).standard_normal(double.n_params)
     X, Y = double.check_data(X, Y)
@@ -185,7 +190,7 @@ def check_gradients(
     def J() -> float:
         put_state(double.rng, state)
         double.forward(X, training=training)
-        return double.cost(Y, sample_weight)
+        return double.cost(Y, sample_weight=sample_weight)
 
     _expect_finite(double, J())
     takes_numbers = not double.takes.are_indices

@@ -213,7 +213,10 @@ def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> 
                 expect_same_parameters(ranks, network, shape_of(X))
                 no_outputs = np.empty((*network.outputs, 0), network.dtype)
                 return ranks.joined([outputs(network, m, parts) if m else no_outputs])
-    return outputs(network, *input_parts(network, X, batch_size))
+    if network.is_built:
+        return outputs(network, *input_parts(network, X, batch_size))
+    with network.unchanged_if_refused():
+        return outputs(network, *input_parts(network, X, batch_size))
 
 
 def _prepare(

@@ -43,7 +43,7 @@ class Loop:
         self.run, self.callbacks, self.path = run, callbacks, path
         self.ranks, self.all_callbacks = run.ranks, [*first, *callbacks]
         self.called = self.all_callbacks
-        if run.rank:
+        if self.ranks is not None and self.ranks.rank > 0:
             self.called = [each for each in self.all_callbacks if not each.first_rank_only]
         self.callbacks_before = [dict(vars(callback)) for callback in self.all_callbacks]
         for callback in self.all_callbacks:

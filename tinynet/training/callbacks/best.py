@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet._support.arrays import all_finite
 from tinynet._support.elsewhere import nearest_first
-from tinynet._support.fields import integer, nonnegative, one_of, path_field, share_below_1
+from tinynet._support.fields import flag, integer, nonnegative, one_of, path_field, share_below_1
 from tinynet.errors import UnknownNameError
 from tinynet.files import model as model_file
 from tinynet.files.replace import expect_replaceable
@@ -105,7 +105,7 @@ class EarlyStopping(_Monitors):
     patience: int = integer(5, least=0)
     min_delta: float = nonnegative(0.0)
     mode: str = one_of("auto", "min", "max", default="auto")
-    restore_best: bool = True
+    restore_best: bool = flag(True)
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         if not self.run.resumed:
@@ -119,7 +119,8 @@ class EarlyStopping(_Monitors):
             self.best, self.best_epoch = value, epoch
             self.values[:] = self.model.values
         elif epoch - max(self.best_epoch, 0) >= max(self.patience, 1):
-            self.run.stop(f"{self.monitor} was best in epoch {self.best_epoch + 1}")
+            best = f"was best in epoch {self.best_epoch + 1}"
+            self.run.stop(f"{self.monitor} {best if self.best_epoch >= 0 else 'was always NaN'}")
 
     def on_train_end(self, logs: Mapping[str, Any]) -> None:
         values = vars(self).pop("values", None)  # as large as the model
@@ -179,7 +180,7 @@ class ModelCheckpoint(_Monitors):
     path: str = path_field("best.npz")
     monitor: str = "val_loss"
     mode: str = one_of("auto", "min", "max", default="auto")
-    best_only: bool = True
+    best_only: bool = flag(True)
     every: int = integer(1)
 
     def check(self) -> None:
