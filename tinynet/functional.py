@@ -245,7 +245,8 @@ def _slopes(
 ) -> tuple[Arrays, Arrays]:
     """Return the gradients dW1, db1 … as floats, and the same by central differences."""
     declared = [{name: np.asarray(array) for name, array in _checked(parameters).items()}]
-    (views,), (approximate,) = (carve(vector, declared) for vector in np.empty((2, size(declared))))
+    (views,) = carve(np.empty(size(declared)), declared)
+    (approximate,) = carve(np.empty(size(declared)), declared)
     grad = {}
     for name, view in views.items():
         write(view, parameters[name], name)

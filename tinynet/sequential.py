@@ -358,8 +358,8 @@ class Sequential(Network):
     def save(self, path: Source) -> None:
         """Write description, parameters and state to one ``.npz`` file, which holds data only.
 
-        The file is complete, or as it was before: also when the
-        disk is full or the process is killed.
+        The file is complete, or as it was before, also when the disk is full or the process is
+        killed.
 
         Parameters
         ----------

@@ -24,8 +24,8 @@ _LARGE = 1 << 21  # multiplications: from here on threads save enough time
 def dot_for(multiplications: int, longest: int) -> Callable[[Array, Array, Array], Array]:
     """Return ``dot(one, other, out)`` for a layer.
 
-    The largest product of the model has so many multiplications, and no array of the layer has an
-    axis longer than `longest`.
+    `multiplications` are those of the largest product of the model, and `longest` is the longest
+    axis of the layer's arrays.
     """
     is_undivided = multiplications < _ONE_THREAD_WITH_VECTOR and longest < ON_ONE_THREAD
     return np.ndarray.dot if is_undivided or multiplications >= _LARGE else product

@@ -61,6 +61,8 @@ class Registered:
     plural: ClassVar[str]  # of the family, as entry points of plugins name it
     # Of the library, imported one after the other until a name is known.
     modules: ClassVar[tuple[str, ...]] = ()
+    # The methods with the mathematics. A subclass that defines one declares anew what it promises.
+    formulas: ClassVar[frozenset[str]] = frozenset()
     registered_name: ClassVar[str]
     _classes: ClassVar[dict[str, type[Any]]]
 
@@ -106,6 +108,18 @@ class Registered:
             if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
                 cls._known({name: fields[name] for name in fields.keys() - parameters.keys()})
         return super().__new__(cls)
+
+    def declares(self, name: str) -> bool:
+        """Return whether the class has an attribute that is declared for its `formulas`.
+
+        A subclass with a formula of its own does not inherit it.
+        """
+        for kind in type(self).__mro__:
+            if name in vars(kind):
+                return True
+            if vars(kind).keys() & self.formulas:
+                return False
+        return False
 
     if not TYPE_CHECKING:
 

@@ -37,6 +37,7 @@ class Activation(Registered, ABC):
         "tinynet.activations.elu", "tinynet.activations.gelu", "tinynet.activations.pieces",
         "tinynet.activations.silu", "tinynet.activations.softsign",
     )  # fmt: skip
+    formulas = frozenset({"forward", "bind_forward"})
     init: ClassVar[str] = "glorot_uniform"
     sums_to_1: ClassVar[bool] = False
 
@@ -50,17 +51,9 @@ class Activation(Registered, ABC):
         limits = self.range if self.declares("range") else None
         return limits if isinstance(limits, tuple) and len(limits) == 2 else None
 
-    def declares(self, name: str) -> bool:
-        """Return whether `range` or `sums_to_1` is declared, and for this `forward`.
-
-        A subclass with another `forward` does not inherit it.
-        """
-        for kind in type(self).__mro__:
-            if name in vars(kind):
-                return bool(getattr(self, name))
-            if vars(kind).keys() & {"forward", "bind_forward"}:
-                break
-        return False
+    def gives_shares(self) -> bool:
+        """Return whether each column of A sums to 1, as declared for this `forward`."""
+        return self.sums_to_1 and self.declares("sums_to_1")
 
     @abstractmethod
     def forward(self, Z: Array) -> Array:

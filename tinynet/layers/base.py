@@ -129,8 +129,7 @@ class Layer(Registered, ABC):
         "tinynet.layers.residual",
     )  # fmt: skip
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
-    # The methods that compute Z. A subclass that defines one has to declare anew what it shows.
-    forward_methods: ClassVar[frozenset[str]] = frozenset({"forward", "bind_forward"})
+    formulas = frozenset({"forward", "bind_forward"})
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
@@ -277,12 +276,8 @@ class Weighted(Layer):
 
 def trusted_probe(layer: Layer, cache: Cache) -> Array:
     """Return the `input_probe` of a layer, if it is declared for the layer's `forward`, or Z."""
-    for kind in type(layer).__mro__:
-        if "input_probe" in vars(kind):
-            return layer.input_probe(cache)
-        if layer.forward_methods & vars(kind).keys():
-            break
-    return cache.Z
+    probe: Array = layer.input_probe(cache) if layer.declares("input_probe") else cache.Z
+    return probe
 
 
 def bound(layer: Layer, cache: Cache) -> tuple[Pass, Pass]:

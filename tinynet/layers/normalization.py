@@ -46,7 +46,7 @@ class Normalization(Layer):
     ((3, 1), Constant(value=1.0))
     """
 
-    forward_methods = Layer.forward_methods | {"normalize"}
+    formulas = Layer.formulas | {"normalize"}
     epsilon: float = positive(1e-5, kw_only=True)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tinynet._support.arrays import Array, Shape, check_finite, entry, extremes,
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet._support.results import expect_one_shape
+from tinynet._support.underflow import at_least, at_most
 from tinynet.activations import Activation
 from tinynet.errors import ShapeError
 
@@ -35,6 +36,7 @@ class Loss(Registered, ABC):
         "tinynet.losses.divergence", "tinynet.losses.hinge", "tinynet.losses.huber",
         "tinynet.losses.log_cosh", "tinynet.losses.poisson",
     )  # fmt: skip
+    formulas = frozenset({"each", "value", "back"})
     partner: ClassVar[Activation | None] = None
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     target_limits: ClassVar[tuple[float, float]] = (-sys.float_info.max, sys.float_info.max)
@@ -102,18 +104,6 @@ class Loss(Registered, ABC):
         """Return whether dZ[L] is that of `back_from_Z` behind this activation."""
         return self.declares("partner") and self.partner == activation
 
-    def declares(self, name: str) -> bool:
-        """Return whether an attribute, such as "partner", is declared for this formula.
-
-        A subclass with another formula does not inherit it: it declares its own.
-        """
-        for kind in type(self).__mro__:
-            if name in vars(kind):
-                return True
-            if vars(kind).keys() & {"each", "value", "back"}:
-                return False
-        return False
-
     def targets(self, Y: Array, shape: Shape) -> Array:
         """Return Y as columns like A[L], of this shape; labels are turned into columns here."""
         return Y[np.newaxis] if shape[0] == 1 and Y.ndim == len(shape) - 1 else Y
@@ -151,8 +141,12 @@ def difference(A: Array, Y: Array, out: Array | None = None) -> Array:
     return np.subtract(A, Y, out=out)
 
 
-def inside(A: Any, Y: Any) -> tuple[Array, Array]:
-    """Return A with a lower limit just above 0, and with an upper limit just below 1."""
+def above_0(A: Array, Y: Array) -> Array:
+    """Return A with a lower limit just above 0; Y has one shape with it."""
     expect_one_shape(A=A, Y=Y)
-    limits = np.finfo(A.dtype)
-    return np.maximum(A, limits.tiny), np.minimum(A, 1 - limits.epsneg)
+    return at_least(A, np.finfo(A.dtype).tiny)
+
+
+def below_1(A: Array) -> Array:
+    """Return A with an upper limit just below 1."""
+    return at_most(A, 1 - np.finfo(A.dtype).epsneg)

@@ -14,7 +14,7 @@ from tinynet._support.labels import class_numbers
 from tinynet._support.quiet import quiet
 from tinynet._support.results import expect_one_shape
 from tinynet.activations import HardSigmoid, Sigmoid, Softmax
-from tinynet.losses.base import Loss, inside
+from tinynet.losses.base import Loss, above_0, below_1
 
 # The course publishes values for targets of normal noise: their size, and how many there are.
 _NOISE, _FEW = 5.0, 10
@@ -62,7 +62,7 @@ class BinaryCrossentropy(Loss):
         weights = None
         if self.label_smoothing or self.pos_weight != 1:
             Y, weights = self._weighted(Y)
-        low, high = inside(A, Y)
+        low, high = above_0(A, Y), below_1(A)
         each = -(Y * np.log(low) + (1 - Y) * np.log1p(-high))
         return each if weights is None else weights * each
 
@@ -85,7 +85,7 @@ class BinaryCrossentropy(Loss):
         weights = None
         if self.label_smoothing or self.pos_weight != 1:
             Y, weights = self._weighted(Y)
-        low, high = inside(A, Y)
+        low, high = above_0(A, Y), below_1(A)
         dA = (1 - Y) / (1 - high) - Y / low
         return dA if weights is None else weights * dA
 
@@ -170,7 +170,7 @@ class CategoricalCrossentropy(Loss):
     def each(self, A: Array, Y: Array) -> Array:
         if self.label_smoothing:
             Y = self._smoothed(Y)
-        return Y * -np.log(inside(A, Y)[0])
+        return Y * -np.log(above_0(A, Y))
 
     @quiet
     def each_from_Z(self, Z: Array, Y: Array) -> Array:
@@ -192,7 +192,7 @@ class CategoricalCrossentropy(Loss):
 
     @by_blocks
     def _ratio(self, A: Array, Y: Array) -> Array:
-        return Y / -inside(A, Y)[0]
+        return Y / -above_0(A, Y)
 
     @quiet
     def back_from_Z(self, A: Array, Y: Array, out: Array | None = None) -> Array:

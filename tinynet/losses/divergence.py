@@ -7,7 +7,7 @@ import numpy as np
 from tinynet._support.arrays import Array, Shape
 from tinynet._support.quiet import quiet
 from tinynet.activations import Softmax
-from tinynet.losses.base import Loss, inside
+from tinynet.losses.base import Loss, above_0
 from tinynet.losses.cross_entropy import CategoricalCrossentropy, check_shares
 
 _CROSS_ENTROPY = CategoricalCrossentropy()
@@ -31,7 +31,7 @@ class KLDivergence(Loss):
 
     @quiet
     def each(self, A: Array, Y: Array) -> Array:
-        ratio = Y / inside(A, Y)[0]
+        ratio = Y / above_0(A, Y)
         return Y * np.log(np.where(Y > 0, ratio, 1))
 
     @quiet

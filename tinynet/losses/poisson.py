@@ -11,7 +11,7 @@ from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
 from tinynet._support.quiet import quiet
 from tinynet.activations import ReLU
-from tinynet.losses.base import Loss, inside
+from tinynet.losses.base import Loss, above_0
 
 
 class Poisson(Loss):
@@ -35,11 +35,11 @@ class Poisson(Loss):
 
     @quiet
     def each(self, A: Array, Y: Array) -> Array:
-        return A - Y * np.log(inside(A, Y)[0])
+        return A - Y * np.log(above_0(A, Y))
 
     @by_blocks
     def back(self, A: Array, Y: Array) -> Array:
-        return 1 - Y / inside(A, Y)[0]
+        return 1 - Y / above_0(A, Y)
 
     def _remedy(self, Y: Array) -> str:
         return ' Counts are not negative: use loss="mean_squared_error" for other numbers.'

@@ -48,22 +48,9 @@ class Chain:
         self.shared: SharedBatch | None = None
         self.has_forward = self.has_back = False  # whether the caches hold a whole pass
 
-    def forward(
-        self,
-        A: Array,
-        training: bool | None = None,
-        rng: Random | None = None,
-        shared: SharedBatch | None = None,
-    ) -> Array:
-        """Fill every Z and A, and return A of the last layer for A, the input of the first.
-
-        Without `training`, as within a layer, the mode is that of the chain around it.
-        """
+    def forward(self, A: Array) -> Array:
+        """Fill every Z and A, and return A of the last layer for A, the input of the first."""
         self.has_forward = self.has_back = False
-        if training is not None and not (
-            training is self.training and rng is self.rng and shared is self.shared
-        ):
-            self.set_mode(training, rng, shared)
         for forward, activate, cache in self._forward:
             if cache.A_prev is not A:
                 vars(cache)["A_prev"] = A  # `cache.A_prev = A` would first look for a view
@@ -154,19 +141,13 @@ class InnerChain(Chain):
         self.has_input_gradient = layers[0].takes != "indices"
         self.dA_prev: Array | None = None  # an array, once it is needed
 
-    def forward(
-        self,
-        A: Array,
-        training: bool | None = None,
-        rng: Random | None = None,
-        shared: SharedBatch | None = None,
-    ) -> Array:
+    def forward(self, A: Array) -> Array:
         if A.shape != self.input_shape:
             found = f"A_prev has shape {A.shape}{self.first.where}, expected {self.input_shape}"
             raise ShapeError(f"{found}. Return what the chain gets in chain_input_shape.")
         if self.has_input_gradient:  # else these are indices
             A = A.astype(self.last.A.dtype, copy=False)
-        return super().forward(A, training, rng, shared)
+        return super().forward(A)
 
     def back(self, dA: Array, dZ: Array | None = None, input_gradient: bool = True) -> Any:
         """As for any chain; without `input_gradient` dA_prev is not computed, but None."""
@@ -238,6 +219,14 @@ class ModelChain(Chain):
         self.checked_targets: Array | None = None  # since the last forward pass
         self.checked_bytes = b""  # of the last targets that were checked, if these were few
 
+    def forward_as(
+        self, X: Array, training: bool, rng: Random | None, shared: SharedBatch | None = None
+    ) -> Array:
+        """Return A[L] for X, in training or not; `shared` is as in `set_mode`."""
+        if not (training is self.training and rng is self.rng and shared is self.shared):
+            self.set_mode(training, rng, shared)
+        return self.forward(X)
+
     def forward_input(self, X: Array, training: bool = False, rng: Random | None = None) -> Array:
         """Return A[L] for X, which may hold numbers that are not finite; these are refused."""
         self.checked_targets = None
@@ -246,7 +235,7 @@ class ModelChain(Chain):
         state = self.state.copy() if training and self.state.size else None
         flags = switch_off()  # what is not finite is looked for here
         try:
-            A = self.forward(X, training, rng)
+            A = self.forward_as(X, training, rng)
             if not math.isfinite(self.sum_of_probe()) and not all_finite(self.probe):
                 check_finite("X", X)
             return A

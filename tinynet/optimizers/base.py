@@ -116,7 +116,7 @@ class Optimizer(Registered, ABC):
     def _prepare_and_apply(
         self, params: Array, grads: Array, decaying: Sequence[Array] | None
     ) -> None:
-        """Clip, decay and apply; a rule for flat vectors leaves other arrays as they were."""
+        """Clip, decay and apply; the decay is undone if the rule refuses the arrays."""
         if self.clip_norm is not None or self.clip_value is not None:
             grads = self._clipped(grads)
         if not self.weight_decay:

@@ -265,7 +265,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             return A
         if A.shape[1] == 1:
             return np.hstack([1 - A, A])
-        if self.model_.layers[-1].activation.declares("sums_to_1"):
+        if self.model_.layers[-1].activation.gives_shares():
             return A
         return A / np.maximum(A.sum(axis=1, keepdims=True), np.finfo(A.dtype).tiny)
 

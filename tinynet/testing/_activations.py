@@ -76,7 +76,7 @@ def _check_range(activation: Activation) -> None:
         is_inside = not (least < limits[0] - 1e-6 or most > limits[1] + 1e-6)
         found = f"{name}.range is {limits}, but forward gives {least:.4g} to {most:.4g}"
         expect(is_inside, f"{found}. Let range be (low, high), with all A between.")
-    if activation.declares("sums_to_1"):
+    if activation.gives_shares():
         message = f"{name}.sums_to_1 is True, but the columns of forward sum to other numbers."
         expect(_near(A.sum(axis=0), np.ones(Z.shape[1]), 1e-6), f"{message} Leave it out.")
 

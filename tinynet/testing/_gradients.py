@@ -14,7 +14,7 @@ from tinynet._support.quiet import quiet
 from tinynet._support.random import get_state, put_state
 from tinynet.model.network import Network
 from tinynet.testing._expect import expect
-from tinynet.testing._mistakes import same
+from tinynet.testing._mistakes import multiple, same
 
 STEPS = (1e-5, 1e-6, 1e-7)  # a smaller step does not cross the kink that a larger one crossed
 _DIRECTIONS = 12
@@ -122,14 +122,11 @@ def likely_mistake(gradient: Array, right: Array, m: int, is_mean: bool) -> str:
 
 def factor(gradient: Array, right: Array) -> str:
     """Return how many times the slope a gradient is, or ""."""
-    size = float(np.vdot(right, right))
-    times = float(np.vdot(gradient, right)) / size if size else 0.0
+    times = multiple(gradient, right)
     hint = f"It is {times:.5g} times the slope everywhere: a factor too many or too few"
-    # A single number is a multiple of any other.
-    return hint if times and gradient.size > 1 and same(gradient, times * right) else ""
+    return hint if times and gradient.size > 1 else ""  # a single number is one of any other
 
 
-@quiet
 def expect_tolerance(tolerance: float) -> None:
     """Refuse a tolerance with which nothing would be checked."""
     if not 0 < tolerance <= 0.1:
@@ -137,6 +134,7 @@ def expect_tolerance(tolerance: float) -> None:
         raise ValueError(f"tolerance is {tolerance!r}, {expected}.")
 
 
+@quiet
 def check_gradients(
     model: Network,
     X: Any,
@@ -147,9 +145,8 @@ def check_gradients(
 ) -> float:
     """Compare every gradient of a model, dA[0] included, with central differences of its cost.
 
-    Its parameters are
-    moved a little so that no ReLU stands at its kink. Large arrays are checked along random
-    directions.
+    Its parameters are moved a little so that no ReLU stands at its kink. Large arrays are checked
+    along random directions.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from tinynet.activations import Activation
 from tinynet.layers import Dense
 from tinynet.model.chain import ModelChain
 from tinynet.model.network import Network
-from tinynet.model.place import PlacedLayer
+from tinynet.model.place import PlacedLayer, depth_first
 
 _SIMILAR = 0.7  # the cosine from which an array is near another
 _STEPS_OF_NEWTON = 12
@@ -87,20 +87,13 @@ def _layers_back(
         dA = _layer_back(step, step.dZ, with_dA_prev=l > 1 or to_dA0)
         found = {
             f"d{name}{placed.label}": view.copy()
-            for placed in (layer, *_within(layer))
+            for placed in depth_first([layer])
             for name, view in placed.grads.items()
         }
         if l > 1 or to_dA0:
             dA = wrong.dA_prev(step) if wrong and wrong.dA_prev else dA
             found[f"dA{l - 1}"] = dA
         yield l, found | {f"dZ{l}": step.dZ}
-
-
-def _within(layer: PlacedLayer) -> Iterator[PlacedLayer]:
-    for chain in layer.chains:
-        for inner in chain:
-            yield inner
-            yield from _within(inner)
 
 
 def _right_dZ(chain: ModelChain, l: int, dA: Array, Y: Array) -> Array:
@@ -244,7 +237,7 @@ def _with_changed_W(
 
     for l in sorted(with_W - {1}, reverse=True):
         unit = gradients(model, Y, changed(frozenset([l]), 1.0))
-        rates = [_factor(array - right[name], unit[name] - right[name])
+        rates = [multiple(array - right[name], unit[name] - right[name])
                  for name, array in wrong.items()]  # fmt: skip
         for rate in {round(rate, 9) for rate in rates if rate}:
             for layers in (with_W, frozenset([l])):
@@ -252,7 +245,7 @@ def _with_changed_W(
                 yield changed(layers, rate), _explained(wrong, simulated, Y.shape[-1])
 
 
-def _factor(found: Array, direction: Array) -> float:
+def multiple(found: Array, direction: Array) -> float:
     """Return the number that a direction is multiplied by, or 0 if there is none."""
     size = float(np.vdot(direction, direction))
     factor = float(np.vdot(found, direction)) / size if size else 0.0

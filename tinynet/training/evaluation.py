@@ -24,8 +24,8 @@ def evaluate(
     tally = Tally(metrics, ranks)
     for X, Y, w in batches.epoch(None):
         m = X.shape[-1]
-        J, A = 0.0, Y
-        if m:  # with several ranks, the part of one may be empty
+        J, A = 0.0, Y  # of no examples, which one of several ranks may get
+        if m:
             chain = network.storage.private_chain(m)
             A = chain.forward_input(X)
             J = chain.cost(Y, w)

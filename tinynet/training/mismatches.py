@@ -220,7 +220,7 @@ def _targets_beyond(program: _Program, limits: tuple[float, float], Y: Array) ->
         rows = rows[:, rows.any(axis=0)]
     if not rows.size:
         return []
-    is_of_shares = last.layer.activation.declares("sums_to_1")
+    is_of_shares = last.layer.activation.gives_shares()
     if is_of_shares and (faults := _sums_beyond(last, rows)):
         return faults
     i, remedy = _row_beyond(rows, *limits), _suited(last, loss)

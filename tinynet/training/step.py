@@ -159,9 +159,9 @@ class Steps:
             chain = network.use_chain(m)
 
         if ranks is None:
-            A = chain.forward(X, True, network.rng)
+            A = chain.forward_as(X, True, network.rng)
         else:
-            A = chain.forward(X, True, ranks.draws.of_step(run.epoch, run.step), ranks.shared)
+            A = chain.forward_as(X, True, ranks.draws.of_step(run.epoch, run.step), ranks.shared)
         J = chain.cost(Y, w)
         chain.back_from(Y, w)
         if ranks is not None:
