@@ -13,6 +13,7 @@ import tinynet as tn
 from tinynet import Activation
 from tinynet._support.blocks import with_out
 from tinynet.activations import SELU, Sigmoid, Softmax
+from tinynet.activations.base import BoundActivation
 from tinynet.errors import ShapeError
 
 PRECISE = decimal.Context(prec=60, Emin=-999999, Emax=999999)
@@ -102,10 +103,10 @@ def row(numbers, dtype):
     return np.array([[float(z) for z in numbers]], dtype)
 
 
-def random_arrays(dtype):
-    """Return two arrays (4, 6) of normal numbers."""
+def random_arrays(dtype, m=6):
+    """Return two arrays (4, m) of normal numbers."""
     rng = np.random.default_rng(1)
-    return [rng.standard_normal((4, 6)).astype(dtype) for _ in range(2)]
+    return [rng.standard_normal((4, m)).astype(dtype) for _ in range(2)]
 
 
 def exactly(function):
@@ -257,6 +258,37 @@ def test_subclass_of_what_a_model_binds(parent):
     np.testing.assert_array_equal(-found[parent].dZ[1], negated.dZ[1])
 
 
+def test_a_bound_slope_of_Z():
+    """What `bind_back` returns is called with dA, Z and A."""
+
+    class Square(BoundActivation):
+        def bind_forward(self, Z, out):
+            return lambda Z: np.multiply(Z, Z, out)
+
+        def bind_back(self, A, out):
+            return lambda dA, Z, A: np.multiply(2 * Z, dA, out)
+
+    tn.testing.check_activation(Square())
+
+
+# Members of a subclass of tanh, and its limits; a `forward` of one's own leaves none.
+LIMITS = [
+    ({}, (-1, 1)), ({"back": lambda self, dA, Z, A: dA}, (-1, 1)),
+    ({"forward": lambda self, Z: 2 * np.tanh(Z)}, None),
+    ({"bind_forward": lambda self, Z, out: np.sin}, None),
+    ({"forward": lambda self, Z: 2 * np.tanh(Z), "range": (-2.0, 2.0)}, (-2, 2)),
+    ({"range": None}, None), ({"range": [-1, 1]}, None), ({"range": (-1, 0, 1)}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("members", "limits"), LIMITS)
+def test_limits_of_a_subclass(members, limits):
+    """A subclass with another `forward` inherits no range, nor does a class below it."""
+    changed = type("Changed", (tn.activations.Tanh,), members)
+    for own in (changed(), type("Below", (changed,), {})()):
+        assert own.limits() == limits
+
+
 @pytest.mark.parametrize("shape", [(3, 1), (3,)])
 @pytest.mark.parametrize("dtype", [complex, np.longdouble])
 def test_softmax_of_one_example_in_other_types(shape, dtype):
@@ -394,18 +426,24 @@ def test_zero_begins_below_the_smallest_normal_number(dtype):
 
 
 @both_dtypes
+@pytest.mark.parametrize("m", [1, 6, 600])
 @pytest.mark.parametrize("name", registered(Activation))
-def test_out(name, dtype):
-    """With out=, forward and back fill and return it, in any memory order; no input is changed."""
-    own, (Z, dA) = Activation.get(name), random_arrays(dtype)
+def test_out(name, m, dtype):
+    """With out=, forward and back fill and return it, in any memory order; no input is changed.
+
+    Without, the result has the dtype of the inputs, whose memory order makes no difference.
+    """
+    own, (Z, dA) = Activation.get(name), random_arrays(dtype, m)
     A = own.forward(Z)
     for array in (Z, dA, A):
         array.setflags(write=False)
     for method, arrays in ((own.forward, (Z,)), (own.back, (dA, Z, A))):
         expected = method(*arrays)
-        assert dtype == expected.dtype
-        nan = np.full((3, 4, 12), np.nan, dtype)
-        for out in (nan[0, :, :6].copy(), nan[1, :, :6].copy("F"), nan[2, :, ::2]):
+        turned = method(*map(np.asfortranarray, arrays))
+        np.testing.assert_allclose(expected, turned, rtol=8 * np.finfo(dtype).eps)
+        assert dtype == expected.dtype == turned.dtype
+        nan = np.full((3, 4, 2 * m), np.nan, dtype)
+        for out in (nan[0, :, :m].copy(), nan[1, :, :m].copy("F"), nan[2, :, ::2]):
             assert method(*arrays, out=out) is out, "the array given as out must be returned"
             np.testing.assert_array_equal(expected, out)
 

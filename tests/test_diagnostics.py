@@ -383,7 +383,11 @@ def test_ranges_are_what_forward_gives():
     """Every declared range holds all values, and they come near its limits."""
     Z = np.append(np.linspace(-60, 60, 120_001), [-1e9, 1e9])[np.newaxis]
     kinds = registered(tn.Activation).values()
-    others = [tn.activations.LeakyReLU(-0.5), tn.activations.ELU(-2.0), tn.activations.ELU(3.0)]
+    settings = [
+        ("leaky_relu", {"slope": -0.5}), ("leaky_relu", {"slope": 0.0}), ("elu", {"alpha": -2.0}),
+        ("elu", {"alpha": 3.0}), ("gelu", {"approximate": True}),
+    ]  # fmt: skip
+    others = [tn.Activation.get(name, **fields) for name, fields in settings]
     for activation in [*[kind() for kind in kinds], *others]:
         A = activation.forward(np.vstack([Z, 0 * Z]))[0]
         low, high = activation.limits()

@@ -246,8 +246,8 @@ def test_kinks(function, left):
 def test_what_has_no_slope_is_refused(forward, named):
     """What mixes elements, or is unknown, raises an error that names it and says what to write."""
     own, Z = activation(forward), np.random.default_rng(0).standard_normal((3, 4))
-    message = r"^Own.forward cannot be .*\. Use NumPy's .*def back\(self, dA, Z, A\)"
-    with pytest.raises(TypeError, match=message) as caught:
+    remedy = r"Use NumPy's .*, or write def back\(self, dA, Z, A\), which returns dZ\.$"
+    with pytest.raises(TypeError, match=rf"^Own.forward cannot be .*\. {remedy}") as caught:
         own.back(Z, Z, Z)
     assert named in str(caught.value)
     assert "in line " in str(caught.value) or "makes shape" in named  # a line of this file

@@ -35,8 +35,16 @@ def on_disk(folder, Y):
     return tn.open_rows(folder / "X.npy"), tn.open_rows(folder / "Y.npy")
 
 
-RIGHT = {binary: np.ones((1, M)), counts: np.ones((1, M)), numbers: np.ones((1, M)),
-         classes: np.eye(3)[:, [0, 1, 2, 0]]}  # fmt: skip
+def signs():
+    return Sequential([Dense(1)], "hinge", inputs=2, seed=1)
+
+
+def shares():
+    return Sequential([Dense(2, "softmax")], "kl_divergence", inputs=2, seed=1)
+
+
+RIGHT = {**dict.fromkeys((binary, counts, numbers, signs), np.ones((1, M))),
+         classes: np.eye(3)[:, [0, 1, 2, 0]], shares: np.eye(2)[:, [0, 1, 1, 0]]}  # fmt: skip
 
 # Each takes a model, targets of another convention, and a folder.
 DOORS = {
@@ -54,16 +62,35 @@ DOORS = {
 
 # model, Y and what the message says; the entry is named
 BAD = {
-    "percentages": (binary, [[0, 255, 0, 127.5]], "Y[0, 1] is 255", "Y / Y.max()"),
-    "of another sign": (binary, [[1, -1, 1, -1]], "Y[0, 1] is -1", "(Y + 1) / 2"),
-    "class numbers": (binary, [[0, 1, 2, 3]], "Y[0, 2] is 2", "categorical_crossentropy"),
+    "percentages": (
+        binary, [[0, 255, 0, 127.5]], "Y[0, 1] is 255",
+        "expects 0 and 1, or numbers between. Pass Y / Y.max(), or"),
+    "of another sign": (
+        binary, [[1, -1, 0.5, -0.5]], "Y[0, 1] is -1",
+        "numbers between. Pass (Y + 1) / 2 for labels"),
+    "class numbers": (
+        binary, [[0, 1, 2, 3]], "Y[0, 2] is 2", "use softmax and categorical_crossentropy."),
     "one a little large": (binary, [[0, 1, 0.5, 1.25]], "Y[0, 3] is 1.25"),
-    "large fractions": (binary, [[0.5, 12.5, 80.25, 7.75]], "Y[0, 1] is 12.5"),
-    "counts below 0": (counts, [[0, 2, -3, 1]], "Y[0, 2] is -3", "mean_squared_error"),
+    "numbers up to 5": (
+        binary, [[0.5, 2.5, -0.5, 5]], "Y[0, 1] is 2.5",
+        'numbers between. For numbers use loss="mean_squared_error"'),
+    "large fractions": (binary, [[0.5, 12.5, 80.25, 7.75]], "Y[0, 1] is 12.5", "Y / Y.max()"),
+    "counts below 0": (
+        counts, [[0, 2, -3, 1]], "Y[0, 2] is -3",
+        "expects numbers of at least 0. Counts are not negative: use"),
     "columns of ones": (
         classes, np.ones((3, M)), "Column 0 of Y is [1. 1. 1.], expected one-hot columns",
         "for shares, and integer labels (m,) as they are. Where", '"binary_crossentropy"'),
     "logits": (classes, np.eye(3)[:, [0, 1, 2, 2]] - [[0], [0], [0.25]], "Column 0 of Y"),
+    "labels of a hinge": (
+        signs, [[1, 0, 1, 0]],
+        "Y[0, 1] is 0. Hinge() expects -1 and 1. Pass np.where(Y > 0, 1, -1) for labels"),
+    "squares that sum to m": (signs, [[0, 2, 0, 0]], "Y[0, 0] is 0"),
+    "squares, one below 0": (signs, [[0, 0, 0, -2]], "Y[0, 0] is 0"),
+    "counts of each class": (
+        shares, [[1.0, 3, 2, 1], [1, 1, 2, 0]], "Column 0 of Y is [1. 1.]",
+        "Pass Y / Y.sum(axis=0) for shares. Where"),
+    "NaN in signs": (signs, [[1, np.nan, -1, 1]], "Y[0, 1] is nan"),
     "NaN, yes or no": (binary, [[0, 1, np.nan, 1]], "Y[0, 2] is nan"),
     "NaN in counts": (counts, [[0, 1, np.nan, 1]], "Y[0, 2] is nan"),
     "NaN in a class": (classes, np.full((3, M), np.nan), "Y[0, 0] is nan"),
@@ -113,7 +140,11 @@ def test_functions_of_the_course(name):
             call()
 
 
-REMEDIES = {"percentages": lambda Y: Y / Y.max(), "of another sign": lambda Y: (Y + 1) / 2}
+REMEDIES = {
+    "percentages": lambda Y: Y / Y.max(), "of another sign": lambda Y: (Y + 1) / 2,
+    "labels of a hinge": lambda Y: np.where(Y > 0, 1, -1),
+    "counts of each class": lambda Y: Y / Y.sum(axis=0),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REMEDIES)
