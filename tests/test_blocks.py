@@ -333,6 +333,10 @@ MISFITS = {
     "a residual of sequences": (
         Residual([SimpleRNN(2)]), (2, 3), ["(2, 3, m)", "(2, m)", "sequences=True"],
         Residual([SimpleRNN(2, sequences=True)])),
+    "a residual of other steps": (
+        Residual([SimpleRNN(2, sequences=True), Reshape((6, 1))]), (4, 3),
+        ["(4, 3, m)", "(6, 1, m)", "End the layers with Flatten(), Dense(12), Reshape((4, 3))"],
+        Residual([SimpleRNN(2, True), Flatten(), Dense(12), Reshape((4, 3))])),
     "a residual of a convolution": (
         Residual([Conv2D(2)]), (2, 6, 5),
         ["(2, 4, 3, m)", 'In the layers, padding="same" and stride=1 keep the axes'],
@@ -357,6 +361,18 @@ MISFITS = {
         ["(2, 4, 3, m) and branch 2 (3, 3, 3, m)",
          'Use padding="same" and equal strides in branches 1 and 2.'],
         Branches([[Conv2D(2, padding="same")], [Conv2D(3, 1, padding="same")]])),
+    "one convolution, in branch 1": (
+        Branches([[Conv2D(2)], [Dense(3)]]), (2, 6, 5),
+        ["(2, 4, 3, m) and branch 2 (3, 6, 5, m)", 'padding="same" and equal strides in branches'],
+        Branches([[Conv2D(2, padding="same")], [Dense(3)]])),
+    "one convolution, in branch 2": (
+        Branches([[Dense(3)], [Conv2D(2)]]), (2, 6, 5),
+        ["(3, 6, 5, m) and branch 2 (2, 4, 3, m)", 'padding="same" and equal strides in branches'],
+        Branches([[Dense(3)], [Conv2D(2, padding="same")]])),
+    "added convolutions of other units": (
+        Branches([[Conv2D(2)], [Conv2D(3)]], join="add"), (2, 6, 5),
+        ["(2, 4, 3, m) and branch 2 (3, 4, 3, m)", "End branch 2 with Dense(2)"],
+        Branches([[Conv2D(2)], [Conv2D(3), Dense(2)]], join="add")),
     "columns in time": (
         Bidirectional(SimpleRNN(1)), 4, ["has shape (4, m), expected (n, T, m)", "X[np.newaxis]"],
         Branches([[Reshape((1, -1)), Bidirectional(SimpleRNN(1))]])),

@@ -77,11 +77,14 @@ def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
 
 @pytest.mark.parametrize("layer", [
     tn.Activate("relu"), BatchNorm(), BatchNorm(activation="relu"), Dropout(0.2), LayerNorm(),
-    Reshape((20, 10)), BLOCK,
+    Reshape((20, 10)), tn.PReLU(), BLOCK,
     tn.Branches([[Dense(90, "tanh"), Dense(100)], [Dense(110)]], activation="relu"),
     tn.Branches([[Dense(200)], [BLOCK], [tn.Residual([Dense(200)])]], join="add"),
     tn.Residual([Reshape((20, 10)), tn.Bidirectional(Dropout(0.2)), Flatten(), Dense(200)]),
     tn.Residual([Reshape((5, 40)), tn.Bidirectional(tn.SimpleRNN(5, True)), Flatten(), Dense(200)]),
+    tn.Residual([Reshape((100, 2)), tn.GlobalAveragePool(), Dense(200)]),
+    tn.Residual([Reshape((2, 10, 10)), tn.AveragePool2D(3, 1, "same"), Flatten()]),
+    LayerNorm(over="example"),
 ], ids=repr)  # fmt: skip
 @pytest.mark.parametrize("training", [False, True])
 def test_a_pass_of_every_layer_allocates_no_array(layer, training):

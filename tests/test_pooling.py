@@ -22,12 +22,14 @@ equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 SETTINGS = [  # of a pooling, and the shape of an example
     ({}, (3, 4, 6)), ({}, (2, 5, 7)), ({"size": 1}, (2, 3, 4)), ({"size": (1, 2)}, (1, 1, 4)),
     ({"size": (4, 3)}, (2, 4, 3)), ({"size": 3, "stride": 2}, (2, 7, 8)),
-    ({"size": 3, "stride": 1}, (2, 5, 4)), ({"size": 2, "stride": (3, 5)}, (2, 9, 8)),
+    ({"size": 3, "stride": 2}, (2, 6, 6)), ({"size": 3, "stride": 1}, (2, 5, 4)),
+    ({"size": 2, "stride": (3, 5)}, (2, 9, 8)),
     ({"size": (2, 3), "stride": (1, 2)}, (2, 4, 9)), ({"padding": "same"}, (2, 5, 7)),
     ({"size": 3, "stride": 2, "padding": "same"}, (2, 6, 7)),
     ({"size": 4, "stride": 1, "padding": "same"}, (1, 5, 3)),
     ({"size": 2, "stride": 3, "padding": "same"}, (1, 7, 9)),
-    ({"size": 2, "padding": 1}, (2, 4, 5)), ({"size": 3, "stride": 2, "padding": 1}, (2, 6, 7)),
+    ({"size": 2, "padding": 1}, (2, 4, 5)), ({"size": 3, "padding": 1}, (2, 6, 6)),
+    ({"size": 3, "stride": 2, "padding": 1}, (2, 6, 7)),
     ({"size": (5, 2), "stride": (2, 1), "padding": (2, 0)}, (2, 6, 3)),
     ({"size": 3, "stride": 1, "padding": 2}, (1, 1, 2)),
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """What layers refuse: settings and shapes that cannot be meant."""
 
+import re
+
 import numpy as np
 import pytest
 from messages import raises
@@ -81,6 +83,8 @@ REFUSED = [
      "layer 1 (Conv2D): … (784, m), expected images (C, H, W, m). Put Reshape((C, H, W)) before"),
     (build(Conv2D(3), Conv1D(3), inputs=(1, 5, 5)), ShapeError,
      "layer 2 (Conv1D): … (3, 3, 3, m), expected sequences (C, T, m)."),
+    (build(Conv2D(3), Conv1D(3), inputs=(1, 5, 5)), ShapeError,
+     "sequences (C, T, m). An example has its channels first; the last axis is the examples."),
     (build(Conv1D(3), inputs=20), ShapeError,
      "layer 1 (Conv1D): … (20, m), expected sequences (C, T, m). … Reshape((1, 20))"),
     (build(Conv2D(3, (3, 5)), inputs=(1, 4, 4)), ShapeError,
@@ -93,7 +97,10 @@ REFUSED = [
      "spans 7 x 7 entries, expected at most 4 x 9, … Use kernel=(2, 3), or"),
     (build(Conv1D(3, 5), inputs=(1, 4)), ShapeError, "at most 4, … Use kernel=4, or"),
     (build(Conv2D(3), inputs=(10, 1, 28)), ShapeError,
-     "If X holds images (m, C, H, W), pass np.moveaxis(X, 0, -1)."),
+     'or padding="same". If X holds images (m, C, H, W), pass np.moveaxis(X, 0, -1).'),
+    (build(Conv2D(3, 5), inputs=(10, 3, 4)), ShapeError, "If X holds images (m, C, H, W), pass"),
+    (build(Conv2D(3, 5), inputs=(10, 3, 3)), ShapeError, re.compile(r'or padding="same"\.$')),
+    (build(Conv2D(3, 5), inputs=(10, 4, 28)), ShapeError, re.compile(r'or padding="same"\.$')),
     (build(Conv2D(4, groups=2), inputs=(3, 8, 8)), ShapeError,
      "layer 1 (Conv2D): … (3, 8, 8, m), … channels that is a multiple of groups, which is 2."),
     (build(Conv2D(4, groups=2), inputs=(3, 8, 8)), ShapeError, "Use groups=1."),
@@ -107,7 +114,7 @@ REFUSED = [
     (lambda: MaxPool2D(2, padding=2), ValueError,
      "MaxPool2D: padding is 2, expected less than size, 2, so that each window has an entry"),
     (lambda: AveragePool2D((3, 2), padding=(2, 2)), ValueError,
-     "AveragePool2D: padding is 2, expected less than size, (3, 2)"),
+     'AveragePool2D: padding is 2, … size, (3, 2), … Use a larger size, or padding="same".'),
     (build(MaxPool2D(), inputs=(28, 28)), ShapeError,
      "layer 1 (MaxPool2D): … (28, 28, m), expected images (C, H, W, m). … X[np.newaxis]"),
     (build(Flatten(), MaxPool2D(), inputs=(1, 8, 8)), ShapeError,
@@ -118,6 +125,8 @@ REFUSED = [
      'expected at most 2 x 5, padding included. Use size=(2, 3), or padding="same".'),
     (build(Dense(4), GlobalAveragePool(), inputs=3), ShapeError,
      "layer 2 (GlobalAveragePool): The input has shape (4, m), expected channels with positions"),
+    (build(Dense(4), GlobalAveragePool(), inputs=3), ShapeError,
+     "positions, such as (C, H, W, m) or (C, T, m). Put … before Flatten(), or leave it out."),
     # Sequences
     (lambda: SelfAttention(2, 1), ValueError, "causal is 1, expected True or False."),
     (build(LSTM(3), inputs=4), ShapeError,
@@ -137,7 +146,7 @@ REFUSED = [
     (lambda: Embedding(5, 2.5), TypeError, "units is 2.5, expected a whole number"),
     (build(Dense(3), Embedding(5, 2), inputs=3), ValueError, "layer 2 (Embedding) … first"),
 ]  # fmt: skip
-IDS = [message.replace("…", "...") for _, _, message in REFUSED]
+IDS = [getattr(message, "pattern", message).replace("…", "...") for _, _, message in REFUSED]
 
 
 @pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=IDS)

@@ -122,7 +122,7 @@ NUMPY_BUFFER = 8192 * 8 + 4096
     (SelfAttention(2), 2 * 2 * POSITIONS * 4 + NUMPY_BUFFER),
     (SelfAttention(5, causal=True), 2 * 5 * POSITIONS * 4 + NUMPY_BUFFER),
     # Three arrays of integers, such as the order of the tokens.
-    (Embedding(300, 50), 3 * POSITIONS * 8 + NUMPY_BUFFER),
+    (Embedding(2000, 50), 3 * POSITIONS * 8 + NUMPY_BUFFER),
 ], ids=repr)  # fmt: skip
 def test_a_step_allocates_no_array(layer, most):
     """A pass in both directions computes in the arrays of the first pass."""

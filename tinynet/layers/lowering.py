@@ -216,8 +216,7 @@ class Lowering:
         """Fill W, (G, F, kh, kw, C), as (G, kw, C, kh, F), with its rows in `_kernel_order`."""
         W, start = W.transpose(0, 3, 4, 2, 1), 0
         for own in self._kernel_order:
-            stop = own.stop if own.stop >= 0 else None
-            out[:, :, :, start : start + len(own)] = W[:, :, :, own.start : stop : own.step]
+            out[:, :, :, start : start + len(own)] = W[:, :, :, own.start :: own.step]
             start += len(own)
 
     def order_rows(self, dZ: Array, out: Array) -> None:
@@ -254,9 +253,10 @@ class Lowering:
     def _raise(self, dL: Array, to: Array) -> None:
         """Fill some rows of the gradient of the input: the reverse of `_lower`."""
         adds = list(enumerate(self.column_taps))
-        if self.columns.stride == 1:  # the first column of the kernel need not be added to zeros
+        if self.columns.stride == 1:
+            # The first column of the kernel need not be added to zeros. It meets the input from
+            # its first column on, if at all.
             _, (windows, inputs) = adds.pop(0)
-            to[:, :, :, : inputs.start] = 0
             to[:, :, :, inputs] = dL[:, :, 0, :, windows]
             to[:, :, :, inputs.stop :] = 0
         else:

@@ -166,7 +166,7 @@ class MaxPool2D(BoundLayer, Pooling):
         where, is_largest, is_open = (
             self._places(cache.input_shape), cache.is_largest, cache.is_open,
         )  # fmt: skip
-        last = None if where.is_padded else where.entries[-1]
+        last = where.entries[-1]
 
         def back(dZ: Array, _: Cache) -> Any:
             A_prev, Z, dA_prev = cache.A_prev, cache.Z, cache.dA_prev

@@ -197,7 +197,7 @@ def _check_fit(input_shape: Shape, axes: tuple[Axis, ...], word: str) -> None:
     size = f"({', '.join(map(str, fit))})" if len(fit) > 1 else str(fit[0])
     remedy = f'Use {word}={size}, or padding="same".'
     _, *positions = input_shape
-    if len(positions) > 1 and positions[0] in (1, 3) and positions[-1] > 3:  # (m, C, H, W)?
+    if positions[0] in (1, 3) and positions[-1] > 3:  # (m, C, H, W)?
         remedy += " If X holds images (m, C, H, W), pass np.moveaxis(X, 0, -1)."
     raise ShapeError(
         f"The input has shape {written(input_shape)}, and a window spans {reach} entries, expected "
