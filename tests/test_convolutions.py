@@ -1,6 +1,7 @@
 """Conv2D and Conv1D: by definition, by the course and by PyTorch; and what they refuse."""
 
 import itertools
+import math
 import tracemalloc
 
 import attrs
@@ -11,6 +12,7 @@ from messages import raises, warns
 import tinynet as tn
 from tinynet import Conv1D, Conv2D, Dense, Flatten, GlobalAveragePool, MaxPool2D, Sequential
 from tinynet.errors import ShapeError
+from tinynet.layers import lowering
 
 equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 
@@ -135,6 +137,32 @@ def test_gradients_in_every_order(layer, shape):
     for dZ in other_orders(cache.dZ.copy()):
         close(layer.back(dZ, cache), dX, rtol=1e-12, atol=1e-12)
         close(model.grads, grads, rtol=1e-12, atol=1e-12)
+
+
+@OF_EVERY_KIND
+def test_a_few_rows_at_a_time(layer, shape, monkeypatch):
+    """Arrays have the rows that are met, or as many as there is room for; numbers stay the same."""
+    found = []
+    for most in (1, 50, 500, 1 << 16):
+        monkeypatch.setattr(lowering, "_BLOCK", most)
+        monkeypatch.setattr(lowering, "_KERNELS", most)
+        model, X, Y = drawn(layer, shape)
+        model.forward(np.asfortranarray(X))
+        model.back(Y, input_gradient=True)
+        found.append((model.Z[1], model.dW[1], model.dA[0]))
+        for ours, expected in zip(found[-1], found[0], strict=True):
+            close(ours, expected, rtol=1e-12, atol=1e-12)
+        (kh, kw), (stride, _), (dilation, _), _ = settings_of(layer, shape)
+        *_, H, W, m = X[:, np.newaxis].shape if X.ndim == 3 else X.shape
+        *_, rows, columns, _ = Y[:, np.newaxis].shape if Y.ndim == 3 else Y.shape
+        row = {"in_order": shape[0] * W * m, "dlowered": kw * shape[0] * columns * m}
+        row["of_rows"], few = model.W[1].size, layer.scratch(shape, m)
+        for name, numbers in row.items():
+            n_rows = min(rows if name == "of_rows" else H, max(1, most // numbers))
+            assert math.prod(few[name]) == n_rows * numbers, f"{name} with room for {most}"
+        met = (rows - 1) * stride + (kh - 1) * dilation + 1
+        expected = row["dlowered"] * dilation * math.ceil(met / dilation)
+        assert expected == math.prod(few["lowered"].shape)
 
 
 def random_settings(rng):
