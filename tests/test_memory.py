@@ -82,6 +82,7 @@ def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
     tn.Branches([[Dense(200)], [BLOCK], [tn.Residual([Dense(200)])]], join="add"),
     tn.Residual([Reshape((20, 10)), tn.Bidirectional(Dropout(0.2)), Flatten(), Dense(200)]),
     tn.Residual([Reshape((5, 40)), tn.Bidirectional(tn.SimpleRNN(5, True)), Flatten(), Dense(200)]),
+    tn.Residual([Reshape((200, 1)), tn.Conv1D(200, 1, l2=0.1), Flatten()]),
     tn.Residual([Reshape((100, 2)), tn.GlobalAveragePool(), Dense(200)]),
     tn.Residual([Reshape((2, 10, 10)), tn.AveragePool2D(3, 1, "same"), Flatten()]),
     LayerNorm(over="example"),
