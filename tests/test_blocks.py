@@ -296,6 +296,7 @@ def test_names_configs_and_instances():
     (lambda: Residual([Dense]), TypeError, ["Pass an instance: Dense(units=...)"]),
     (lambda: Residual(["dens"]), UnknownNameError, ["'dens'", "dense"]),
     (lambda: Branches(Dense(3)), TypeError, ["branches is Dense(", "Use [[Dense("]),
+    (lambda: Branches("dense"), TypeError, ["branches is 'dense'", "Use [['dense']]"]),
     (lambda: Branches([Dense(3)]), TypeError, ["branch 1 is Dense(", "Use [Dense("]),
     (lambda: Branches([]), ValueError, ["branches is empty", "Branches([[...], [...]])"]),
     (lambda: Branches([[Dense(3)], []]), ValueError,

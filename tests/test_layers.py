@@ -21,7 +21,7 @@ from tinynet import (
     Sequential,
 )
 from tinynet.errors import NonFiniteError, ShapeError
-from tinynet.layers import normalization
+from tinynet.layers import layer_norm, normalization
 
 LAYERS = [
     (Activate("tanh"), 4), (Activate("softmax"), (2, 3)),
@@ -367,6 +367,7 @@ def test_products_give_what_numpy_does(layer, dtype, bound, monkeypatch):
     params = rng.standard_normal(2 * 24)
     for shortest in (300, 1 << 60):
         monkeypatch.setattr(normalization, "_SHORTEST", shortest)
+        monkeypatch.setattr(layer_norm, "_MANY", shortest)
         model = alone(layer, again, True, dtype)
         assert (shortest == 300) == ("factors" in vars(model.caches[0]))
         model.params[:] = params[: model.n_params]
@@ -389,13 +390,13 @@ def test_an_infinite_number_stays_in_its_unit(layer):
     close(many[:, :8], few, rtol=1e-5, atol=1e-6)
 
 
-def test_many_units_without_a_divisor():
-    """A layer normalization of them takes no more memory for a row than another does."""
-    layer, least = LayerNorm(), normalization._HALF_BUFFER // 64 + 1
-    for n in (1 << 13, 8209, 2 * 4099):  # the second is prime
-        rows, m = layer.scratch((n,), 64)["repeated_row"]
-        assert m == 64
-        assert least <= rows < 2 * least
+@pytest.mark.parametrize(("n", "rows"), [
+    (1 << 13, 128), (134, 67), (260, 65), (100, 100), (40, 40), (262, 65), (8209, 65),
+])  # fmt: skip
+def test_rows_that_are_taken_as_one(n, rows):
+    """They are longer than half of a buffer, and a divisor of n if one below twice that is."""
+    assert normalization._HALF_BUFFER == 64 * 64
+    assert (rows, 64) == LayerNorm().scratch((n,), 64)["repeated_row"]
 
 
 @pytest.mark.parametrize(("dtype", "passes"), [("float32", 1200), ("float64", 7500)])

@@ -85,7 +85,7 @@ def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
     tn.Residual([Reshape((200, 1)), tn.Conv1D(200, 1, l2=0.1), Flatten()]),
     tn.Residual([Reshape((100, 2)), tn.GlobalAveragePool(), Dense(200)]),
     tn.Residual([Reshape((2, 10, 10)), tn.AveragePool2D(3, 1, "same"), Flatten()]),
-    LayerNorm(over="example"),
+    LayerNorm(over="example"), tn.Residual([Reshape((2, 100)), LayerNorm(), Flatten()]),
 ], ids=repr)  # fmt: skip
 @pytest.mark.parametrize("training", [False, True])
 def test_a_pass_of_every_layer_allocates_no_array(layer, training):

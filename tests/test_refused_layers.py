@@ -69,7 +69,7 @@ REFUSED = [
     (lambda: Conv2D(3, padding="full"), ValueError,
      "Conv2D: padding is 'full', expected 'valid', 'same', a whole number"),
     (lambda: Conv2D(3, padding=True), ValueError, "Conv2D: padding is True, expected 'valid'"),
-    (lambda: Conv1D(3, (3,)), TypeError, "Conv1D: kernel is (3,), expected a whole number"),
+    (lambda: Conv1D(3, (3,)), TypeError, "Conv1D: kernel is (3,), … number of at least 1."),
     (lambda: Conv1D(3, padding="SAME"), ValueError, "Conv1D: padding is 'SAME', expected … 'same'"),
     (lambda: Conv2D(4, groups=3), ValueError,
      "Conv2D: units is 4, expected a multiple of groups, which is 3. Use units=6, or groups=1."),
