@@ -9,6 +9,7 @@ from helpers import registered
 import tinynet as tn
 from tinynet import Activation, Dense, Initializer, Layer, Loss, Optimizer, Sequential
 from tinynet._support.registry import FAMILIES
+from tinynet.layers import Composite
 
 LEAKY = {"name": "leaky_relu", "slope": 0.1}
 # Settings of instances beside the one without arguments, which a class that needs some must have.
@@ -108,6 +109,25 @@ def test_tables_are_complete(family):
 def test_contract(thing):
     """Everything keeps the contract of its family."""
     CHECKS[FAMILIES[thing.family]](thing)
+
+
+class UpsideDown(Composite):
+    """Gives its layers a view of A_prev that does not lie in C order."""
+
+    def output_shape(self, input_shape):
+        return self.chain_output_shapes(input_shape)[0]
+
+    def forward(self, A_prev, cache):
+        return cache.chains[0].forward(A_prev[::-1])
+
+    def back(self, dZ, cache):
+        return cache.chains[0].back(dZ)[::-1]
+
+
+@pytest.mark.parametrize("layer", [t for t in instances(Layer) if t.takes == "numbers"], ids=repr)
+def test_layers_take_views(layer):
+    """A layer within another computes from a view as it does from an array."""
+    tn.testing.check_layer(UpsideDown([layer]), INPUT_SHAPES.get(layer.registered_name, 4))
 
 
 # Gradients of whole models
