@@ -348,7 +348,8 @@ MISFITS = {
         Branches([[Dense(4)], [Dense(2), Dense(4)]], join="add")),
     "images beside columns": (
         Branches([[Dense(4)], [Reshape((3, 1))]]), 3,
-        ["(4, m) and branch 2 (3, 1, m)", "same axes after the first", "branch 2 with Flatten()"],
+        ["(4, m) and branch 2 (3, 1, m), expected the same axes after the first to concatenate",
+         "branch 2 with Flatten()"],
         Branches([[Dense(4)], [Reshape((3, 1)), Flatten()]])),
     "columns beside images": (
         Branches([[Reshape((3, 1))], [Dense(4)]]), 3, ["End branch 1 with Flatten()"],

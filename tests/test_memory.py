@@ -79,6 +79,7 @@ def test_a_loss_without_its_partner_allocates_no_array(outputs, loss):
     tn.Activate("relu"), BatchNorm(), BatchNorm(activation="relu"), Dropout(0.2), LayerNorm(),
     Reshape((20, 10)), tn.PReLU(), BLOCK,
     tn.Branches([[Dense(90, "tanh"), Dense(100)], [Dense(110)]], activation="relu"),
+    tn.Branches([[Dense(200)]]),
     tn.Branches([[Dense(200)], [BLOCK], [tn.Residual([Dense(200)])]], join="add"),
     tn.Residual([Reshape((20, 10)), tn.Bidirectional(Dropout(0.2)), Flatten(), Dense(200)]),
     tn.Residual([Reshape((5, 40)), tn.Bidirectional(tn.SimpleRNN(5, True)), Flatten(), Dense(200)]),
