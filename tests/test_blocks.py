@@ -189,8 +189,8 @@ class Spy(Layer):
 
 def test_the_gradient_of_X_is_computed_if_it_is_wanted():
     """The first layers of chains leave dA_prev out as layer 1 does, at any depth."""
-    deep = Branches([[Spy(), Dense(3)], [Residual([Residual([Spy(), Spy()])])]])
-    model = network(deep, deep, inputs=3)
+    deep = [[Spy(), Dense(3)], [Residual([Residual([Spy(), Spy()])])], [Bidirectional(Spy())]]
+    model = network(Branches(deep), Branches(deep), inputs=(3, 2))
 
     def needed():
         links = model.chain.all_links()
@@ -199,6 +199,7 @@ def test_the_gradient_of_X_is_computed_if_it_is_wanted():
     after_a_pass(model, input_gradient=False)
     grads = model.grads.copy()
     first = {"1.1.1": False, "1.2.1.1.1": False, "1.2.1.1.2": True}
+    first |= {"1.3.1.1.1": False, "1.3.1.2.1": False}
     later = {label.replace("1.", "2.", 1): True for label in first}
     assert first | later == needed()
     after_a_pass(model)
@@ -322,7 +323,8 @@ MISFITS = {
         ["A_prev is (2, 3, 4, m)", "layers return (5, 3, 4, m)", "End the layers with Dense(2)"],
         Residual([Dense(5), Dense(2)])),
     "a residual and a layer on the shortcut": (
-        Residual([Dense(4)]), 3, ['Branches([[...], [...]], join="add")'],
+        Residual([Dense(4)]), 3,
+        ['Or put a layer on the shortcut, too: Branches([[...], [...]], join="add").'],
         Branches([[Dense(4)], [Dense(4)]], join="add")),
     "a residual of columns": (
         Residual([Reshape((4, 3))]), 12, ["(4, 3, m)", "with Flatten(), Dense(12)."],
