@@ -130,7 +130,9 @@ REFUSED = [
     # Sequences
     (lambda: SelfAttention(2, 1), ValueError, "causal is 1, expected True or False."),
     (build(LSTM(3), inputs=4), ShapeError,
-     "layer 1 (LSTM): … (4, m), expected (n, T, m) … X[np.newaxis]"),
+     "layer 1 (LSTM): … (4, m), expected (n, T, m): n features at each of T steps. A recurrent"),
+    (build(LSTM(3), inputs=4), ShapeError,
+     "of one feature, pass X[np.newaxis]. If it holds tokens, put Embedding(tokens, units) first"),
     (build(LSTM(3), GRU(2), inputs=(4, 5)), ShapeError,
      "layer 2 (GRU): … (3, m), expected (n, T, m) … needs sequences=True"),
     (build(SimpleRNN(3), inputs=(4, 5, 6)), ShapeError,
