@@ -21,7 +21,7 @@ from tinynet import (
     Sequential,
 )
 from tinynet.errors import NonFiniteError, ShapeError
-from tinynet.layers import layer_norm, normalization
+from tinynet.layers import base, layer_norm, normalization
 
 LAYERS = [
     (Activate("tanh"), 4), (Activate("softmax"), (2, 3)),
@@ -436,6 +436,17 @@ def test_a_nan_in_X_is_found_by_any_layer(first, training):
     X[3, 2] = np.nan
     with raises(NonFiniteError, "X[3, 2] is nan"):
         model.forward(X, training=training)
+
+
+def test_what_layers_share_is_read_only():
+    """The columns of 1/m are made once, and no layer writes into what another one reads."""
+    model = Sequential([LayerNorm()], inputs=(3, 4))
+    model.forward(np.ones((3, 4, 5)))
+    cache = model.caches[0]
+    assert base.mean_column(cache, 4) is base.mean_column(cache, 4)
+    for shared in (cache.means[1], base.mean_column(cache, 1), base.mean_column(cache, 4)):
+        with pytest.raises(ValueError, match="read-only"):
+            shared[0] = 1
 
 
 # PyTorch
