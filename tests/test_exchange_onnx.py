@@ -498,6 +498,8 @@ def test_files(tmp_path):
     assert path.read_bytes() == file.getvalue() == proto.SerializeToString()
     assert os.listdir(tmp_path) == ["net.onnx"]
     assert origin.original(onnx.load(str(path))).predict(np.ones((3, 1))).shape == (2, 1)
+    with raises(tn.errors.FileFormatError, "tn.exchange.from_onnx reads these"):
+        tn.load(path)
 
 
 def non_finite():

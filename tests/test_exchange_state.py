@@ -405,6 +405,11 @@ def test_a_file_of_torch(safetensors, tmp_path):
         np.testing.assert_array_equal(array, found[name], err_msg=name)
     loaded = tn.exchange.load_safetensors(path)
     np.testing.assert_array_equal(model.values, loaded.values)
+    with raises(FileFormatError, "tn.exchange.load_safetensors reads"):
+        tn.load(path)
+    model.save(path)
+    with raises(FileFormatError, "tn.load reads"):
+        tn.exchange.load_safetensors(path)
 
 
 @pytest.mark.usefixtures("safetensors")
@@ -472,6 +477,8 @@ HOSTILE = {
     "text": (lambda header, data: b"hello, this is not a file of arrays", "its header would have"),
     "a header of 2**60 bytes": (lambda header, data: (1 << 60).to_bytes(8, "little") + data,
                                 "its header would have 1152921504606846976 bytes"),
+    "an archive": (lambda header, data: b"PK\3\4\x14\0\0\0\0", "tn.load reads those that model"),
+    "of ONNX": (lambda header, data: b"\x08\x08\x12\x07tinynet", "tn.exchange.from_onnx reads"),
     "no JSON": (lambda header, data: joined(b"{" * 100, data), "not a whole file"),
     "deep JSON": (lambda header, data: joined(b"[" * 100_000, data), "not a whole file"),
     "a list": (lambda header, data: joined([1], data), "no description of a model"),

@@ -267,6 +267,11 @@ REFUSED = {f"foreign {i}": (data,) for i, data in enumerate(FOREIGN)} | {
     "a header beyond its member": (header(length=60_000), NOT_OURS),
     "an array with more behind it": (header(bytes(17)), "does not have the 16 bytes"),
     "an array cut off": (header(bytes(15)), "does not have the 16 bytes"),
+    # Files of another kind
+    "a file of safetensors": (b"\2" + bytes(7) + b"{}", "tn.exchange.load_safetensors reads"),
+    "a file of ONNX": (b"\x08\x08\x12\x07tinynet:\0", "ONNX. tn.exchange.from_onnx reads"),
+    "an archive cut off": (
+        lambda parts: hostile.zipped(parts.items())[:-30], "tinynet file: File is not a zip file"),
     # The archive
     "a gigabyte of zeros": (lying("W1.npy", **BOMB, size=1 << 30), "compressed"),
     "a gigabyte that is said to be small": (lying("W1.npy", **BOMB), "compressed"),
@@ -853,6 +858,17 @@ def test_a_path_of_any_kind(tmp_path, monkeypatch):
         write_text(path)
         assert "new" == read_text(path)
     assert ["[x] *.npz", "model", "net", "very.npz.good"] == names(tmp_path)
+
+
+def test_the_folder_that_the_message_makes(tmp_path):
+    """The call in the message makes the folder, and the file can be saved in it."""
+    folder = os.path.join(os.path.realpath(tmp_path), "it's new", "two")
+    path, model = os.path.join(folder, "net.npz"), network()
+    with raises(FileNotFoundError, f"with os.makedirs({folder!r}, exist_ok=True)"):
+        model.save(path)
+    os.makedirs(folder, exist_ok=True)
+    model.save(path)
+    assert model.params.tobytes() == tn.load(path).params.tobytes()
 
 
 NO_PLACE = {

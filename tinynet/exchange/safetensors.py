@@ -13,7 +13,7 @@ from tinynet._support.library import library
 from tinynet.exchange.state import read_state, state_dict
 from tinynet.files import model as model_file
 from tinynet.files.archive import Contents, expect, parse_description
-from tinynet.files.source import PATH, Source, expect_source, refusing, write_whole
+from tinynet.files.source import PATH, Source, expect_source, other_reader, refusing, write_whole
 from tinynet.model.network import Network
 from tinynet.model.place import PlacedLayer, depth_first
 from tinynet.sequential import Sequential
@@ -124,8 +124,10 @@ def _arrays(placed: list[PlacedLayer], theirs: dict[str, Array], naming: Any) ->
 def _metadata(file: BinaryIO, size: int) -> dict[str, str]:
     """Return the text in a file's header, which is JSON behind its length in 8 bytes."""
     file.seek(0)
-    length = int.from_bytes(file.read(8), "little")
-    expect(length <= min(size - 8, _LARGEST_HEADER), f"its header would have {length} bytes")
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    found = other_reader(start) or f"its header would have {length} bytes"
+    expect(length <= min(size - 8, _LARGEST_HEADER), found)
     header = json.loads(file.read(length))
     metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
     is_text = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())

@@ -30,6 +30,7 @@ from tinynet.files.source import (
     cause,
     expect_source,
     fault,
+    other_reader,
     refusing,
     write_whole,
 )
@@ -299,5 +300,11 @@ def opened(
         if content is None and isinstance(source, PATH):
             file = stack.enter_context(open(file_path("path", source, "net.npz"), "rb"))
         stack.enter_context(refusing(source, writers))
-        archive = stack.enter_context(zipfile.ZipFile(file))
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(file))
+        except zipfile.BadZipFile as error:
+            file.seek(0)
+            start = file.read(9)
+            found = "" if start.startswith(b"PK") else other_reader(start)
+            raise FileFormatError(found or fault(error)) from error
         yield Archive(archive, file.seek(0, io.SEEK_END))

@@ -33,7 +33,7 @@ _HINTS = {
     errno.EACCES: "Save to a folder that you may write to",
     errno.EPERM: "Save to a folder that you may write to",
     errno.EROFS: "Save to a folder that can be written to",
-    errno.ENOENT: "Make the folder first, with os.makedirs",
+    errno.ENOENT: "Make the folder first, with os.makedirs({folder!r}, exist_ok=True)",
     errno.ENOTDIR: "Give a path whose folders are folders",
     errno.EISDIR: "Give the name of a file",
     errno.ENAMETOOLONG: "Give a shorter name",
@@ -89,7 +89,7 @@ def expect_replaceable(path: str | os.PathLike[str]) -> None:
 def _refused(error: OSError, target: str, path: str | os.PathLike[str]) -> OSError:
     """Return an error of the same kind that says what became of the file, and what to do."""
     outcome = "The earlier file is as it was" if os.path.isfile(target) else "No file was made"
-    hint = _HINTS.get(error.errno or 0, "Save elsewhere")
+    hint = _HINTS.get(error.errno or 0, "Save elsewhere").format(folder=os.path.dirname(target))
     return _explained(error, f"{outcome}. {hint}", path)
 
 

@@ -73,6 +73,17 @@ def refusing(
         raise FileFormatError(f"{found}. {remedy}") from cause(error)
 
 
+def other_reader(start: bytes) -> str:
+    """Return which function reads a file that begins with these bytes, as a fault, or nothing."""
+    if start.startswith(b"PK"):
+        return "it is a zip archive. tn.load reads those that model.save wrote"
+    if start[8:9] == b"{":
+        return "it is a file of safetensors. tn.exchange.load_safetensors reads those of a model"
+    if start.startswith(b"\x08"):
+        return "it looks like a file of ONNX. tn.exchange.from_onnx reads these"
+    return ""
+
+
 def fault(error: Exception) -> str:
     """Return the message of an error, in which a file may have put anything."""
     text = (str(error) or type(error).__name__).rstrip(".")
