@@ -80,8 +80,13 @@ BAD = {
         "expects numbers of at least 0. Counts are not negative: use"),
     "columns of ones": (
         classes, np.ones((3, M)), "Column 0 of Y is [1. 1. 1.], expected one-hot columns",
-        "for shares, and integer labels (m,) as they are. Where", '"binary_crossentropy"'),
-    "logits": (classes, np.eye(3)[:, [0, 1, 2, 2]] - [[0], [0], [0.25]], "Column 0 of Y"),
+        "for shares, and integer labels (m,) as they are. Where each output",
+        'output is a yes or no by itself, use loss="binary_crossentropy" and "sigmoid".'),
+    "one below 0": (
+        classes, np.eye(3)[:, [2, 0, 1, 2]] + [[0.25], [0], [-0.25]],
+        "Column 1 of Y is [ 1.25  0.   -0.25]"),
+    "shares that are off": (classes, np.full((3, M), 0.34), "Column 0 of Y is [0.34 0.34 0.34]"),
+    "no share": (shares, [[1, 0, 1, 1], [0, 0, 0, 0]], "Column 1 of Y is [0. 0.]"),
     "labels of a hinge": (
         signs, [[1, 0, 1, 0]],
         "Y[0, 1] is 0. Hinge() expects -1 and 1. Pass np.where(Y > 0, 1, -1) for labels"),

@@ -12,7 +12,6 @@ from tinynet._support.arrays import Array
 from tinynet._support.blocks import by_blocks
 from tinynet._support.fields import finite, positive
 from tinynet._support.quiet import quiet
-from tinynet._support.results import expect_one_shape
 from tinynet._support.underflow import at_most, exp, signed_parts
 from tinynet.activations.base import Activation
 
@@ -72,8 +71,6 @@ class SELU(Activation):
 
     @quiet
     def back(self, dA: Array, Z: Array, A: Array, out: Array | None = None) -> Array:
-        if out is None:
-            expect_one_shape(dA=dA, Z=Z, A=A)
         return np.multiply(self.elu.back(dA, Z, A, out=out), self.scale, out=out)
 
 
