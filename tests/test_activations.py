@@ -352,8 +352,15 @@ def test_gelu_at_the_edges(dtype):
     far = np.array([[limits.max / 1.5, -limits.max / 1.5]], dtype)
     np.testing.assert_array_equal(gelu.forward(far), np.maximum(far, 0))
     mixed = row([np.nan, 0, -0.0, np.inf, -np.inf, limits.max, limits.min, 14, -40], dtype)
-    slopes = gelu.back(np.ones_like(mixed), mixed, gelu.forward(mixed))
-    np.testing.assert_array_equal(slopes, row([np.nan, 0.5, 0.5, 1, 0, 1, 0, 1, 0], dtype))
+    arrays = np.ones_like(mixed), mixed, gelu.forward(mixed)
+    expected = [[np.nan, 0.5, 0.5, 1, 0, 1, 0, 1, 0]]
+    np.testing.assert_array_equal(expected, gelu.back(*arrays))
+    np.testing.assert_array_equal(expected, a_few_at_a_time(gelu.back, *arrays, few=1))
+    smallest = -math.sqrt(-2 * math.log(limits.tiny)) * np.linspace(0.98, 1, 400, dtype=dtype)
+    A = gelu.forward(smallest)
+    slopes = gelu.back(np.ones_like(A), smallest, A)
+    assert 0 < np.count_nonzero(A) < A.size
+    np.testing.assert_array_equal(A == 0, slopes == 0, "where A counts as 0, the slope does")
 
 
 def times_normal_cdf(z):
@@ -373,7 +380,8 @@ def test_gelu_on_a_grid(dtype):
         expected = np.array([times_normal_cdf(z) for z in Z.tolist()])
     unit = np.spacing(np.abs(expected).astype(dtype)).astype(float)
     gelu = Activation.get("gelu")
-    for way, A in {"at once": gelu.forward(Z), "a few at a time": a_few_at_a_time(gelu, Z)}.items():
+    few = a_few_at_a_time(gelu.forward, Z)
+    for way, A in {"at once": gelu.forward(Z), "a few at a time": few}.items():
         off = np.abs(A.astype(float) - expected) / unit
         excess = off - 6 - np.square(Z, dtype=float) / 2
         k = excess.argmax()
@@ -381,10 +389,11 @@ def test_gelu_on_a_grid(dtype):
         assert np.sqrt(np.mean(off[np.abs(Z) < 1] ** 2)) < 1.2, way
 
 
-def a_few_at_a_time(activation, Z):
-    """Return A computed from some 20 numbers at a time, which may take another way than many."""
-    parts = np.array_split(Z, math.ceil(Z.shape[-1] / 20), axis=-1)
-    return np.concatenate([activation.forward(part) for part in parts], axis=-1)
+def a_few_at_a_time(method, *arrays, few=20):
+    """Return A or dZ of a few examples at a time, which may be computed in another way."""
+    starts = range(few, arrays[0].shape[-1], few)
+    parts = zip(*[np.split(array, starts, axis=-1) for array in arrays], strict=True)
+    return np.concatenate([method(*part) for part in parts], axis=-1)
 
 
 # Between these sizes of Z exponentials fall below the smallest normal number.
@@ -404,10 +413,11 @@ def test_no_subnormal_numbers(name, fields, dtype):
     if name == "softmax":
         Z = np.stack([np.zeros_like(Z), -np.abs(Z), -2 * np.abs(Z)])
     A = own.forward(Z)
-    for result in (A, a_few_at_a_time(own, Z), own.back(np.ones_like(Z), Z, A)):
-        size = np.abs(result[np.isfinite(result)])
-        slow = size[(size > 0) & (size < np.finfo(dtype).tiny)]
-        assert not slow.size, f"{slow.size} subnormal numbers, such as {slow[0]!r}"
+    for method, arrays in ((own.forward, (Z,)), (own.back, (np.ones_like(Z), Z, A))):
+        for result in (method(*arrays), a_few_at_a_time(method, *arrays)):
+            size = np.abs(result[np.isfinite(result)])
+            slow = size[(size > 0) & (size < np.finfo(dtype).tiny)]
+            assert not slow.size, f"{slow.size} subnormal numbers, such as {slow[0]!r}"
 
 
 @both_dtypes
