@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
 
 import numpy as np
 
@@ -31,7 +30,8 @@ class Softmax(BoundActivation):
 
     def bind_forward(self, Z: Array, out: Array | None) -> Formula:
         highest, copyto, subtract, divide = np.maximum.reduce, np.copyto, np.subtract, np.divide
-        like, exp, sums = Z if out is None else out, cast("Formula", np.exp), np.add.reduce
+        like, sums = Z if out is None else out, np.add.reduce
+        exp: Formula = np.exp
         if has_floats(like):  # the sum is at most the number of units, so no A is subnormal either
             exp = partial(exp_above, log_smallest(like.dtype, len(like)))
         if _is_one_example(like):  # without rows, which NumPy takes three times as long for
