@@ -322,11 +322,12 @@ def test_dZ_behind_the_partner(name, fields, shape, dtype):
         sides = [loss.mean(loss.each_from_Z(Z + h, Y)) for h in (-step, step)]
         slope = (sides[1] - sides[0]) / 2e-6 * shape[-1]
         np.testing.assert_allclose(slope, dZ[at], rtol=1e-6, atol=1e-8)
-    single = [array.astype(dtype) for array in (A, Y)]
+    Z, A, Y = (array.astype(dtype) for array in (Z, A, Y))
     out = np.empty(shape, dtype)
-    assert loss.back_from_Z(*single, out=out) is out
-    assert np.dtype(dtype) == loss.back_from_Z(*single).dtype
+    assert loss.back_from_Z(A, Y, out=out) is out
     np.testing.assert_allclose(dZ, out, atol=1e-6)
+    results = loss.each(A, Y), loss.back(A, Y), loss.each_from_Z(Z, Y), loss.back_from_Z(A, Y)
+    assert [np.dtype(dtype)] * 4 == [result.dtype for result in results]
 
 
 @pytest.mark.parametrize("fields", [SMOOTH, WEIGHTED, SMOOTH | WEIGHTED], ids=str)

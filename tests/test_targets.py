@@ -1,5 +1,7 @@
 """Targets: what a loss cannot mean is refused everywhere, and flat ones for one output are not."""
 
+import re
+
 import numpy as np
 import pytest
 from messages import raises
@@ -43,7 +45,15 @@ def shares():
     return Sequential([Dense(2, "softmax")], "kl_divergence", inputs=2, seed=1)
 
 
-RIGHT = {**dict.fromkeys((binary, counts, numbers, signs), np.ones((1, M))),
+class Limited(tn.losses.MeanSquaredError):
+    target_limits = (-1.0, 10.0)
+
+
+def limited():
+    return Sequential([Dense(1)], Limited(), inputs=2, seed=1)
+
+
+RIGHT = {**dict.fromkeys((binary, counts, numbers, signs, limited), np.ones((1, M))),
          classes: np.eye(3)[:, [0, 1, 2, 0]], shares: np.eye(2)[:, [0, 1, 1, 0]]}  # fmt: skip
 
 # Each takes a model, targets of another convention, and a folder.
@@ -87,6 +97,9 @@ BAD = {
         "Column 1 of Y is [ 1.25  0.   -0.25]"),
     "shares that are off": (classes, np.full((3, M), 0.34), "Column 0 of Y is [0.34 0.34 0.34]"),
     "no share": (shares, [[1, 0, 1, 1], [0, 0, 0, 0]], "Column 1 of Y is [0. 0.]"),
+    "beyond the limits of one's own loss": (
+        limited, [[0, 12, 0, -2]], re.compile(
+            r"Y\[0, 1\] is 12\. Limited\(\) expects -1 and 10, or numbers between\.( |$)")),
     "labels of a hinge": (
         signs, [[1, 0, 1, 0]],
         "Y[0, 1] is 0. Hinge() expects -1 and 1. Pass np.where(Y > 0, 1, -1) for labels"),
