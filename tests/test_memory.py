@@ -11,6 +11,7 @@ from helpers import registered
 import tinynet as tn
 from tinynet import BatchNorm, Dense, Dropout, Flatten, LayerNorm, Reshape, schedules
 from tinynet._support import blocks
+from tinynet.activations.base import bound_activation
 from tinynet.data.batches import ArrayBatches
 from tinynet.layers.base import means
 from tinynet.optimizers import base
@@ -104,6 +105,19 @@ def test_long_columns_of_means_are_freed():
     column = weakref.ref(means(1 << 15, np.dtype(np.float32))[1])
     gc.collect()
     assert column() is None
+
+
+@pytest.mark.parametrize("shape", [(900, 1), (7, 140), (7, 900)], ids=str)
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "softmax"])
+def test_a_bound_activation_allocates_no_array(name, shape):
+    """What a model calls for A and dZ computes in these arrays, whether they are small or large."""
+    Z, dA = np.random.default_rng(1).standard_normal((2, *shape))
+    A, dZ = np.empty_like(Z), np.empty_like(Z)
+    forward, back = bound_activation(tn.Activation.get(name), Z, A, dZ)
+    held = {"forward": peak_of(lambda: forward(Z)), "back": peak_of(lambda: back(dA, Z, A))}
+    if name == "softmax":  # NumPy subtracts a row through a buffer
+        del held["back"]
+    assert max(held.values()) < Z.nbytes / 2, held
 
 
 class Watch(tn.Callback):
