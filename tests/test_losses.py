@@ -468,6 +468,18 @@ def test_metrics_leave_ignored_labels_out(shape):
     assert np.isnan(model.evaluate(X, np.full(shape, -1), metrics=["accuracy"])["accuracy"])
 
 
+SIGNS = np.where(np.arange(4097) % 2, 1, -1)[np.newaxis]
+
+
+@pytest.mark.parametrize(("name", "Y"), [
+    ("hinge", SIGNS), ("hinge", SIGNS.astype(np.int8)), ("hinge", SIGNS.astype(np.float16)),
+    ("kl_divergence", np.full((3, 400), 0.3333)),
+], ids=["signs", "int8", "float16", "shares"])  # fmt: skip
+def test_many_targets(name, Y):
+    """They are taken, also where the sum of so many squares is large, or is not exact."""
+    assert Loss.get(name).check_targets(Y) is None
+
+
 def test_metrics_of_a_hinge():
     """With targets -1 and 1 an output above 0 is a yes, for metrics and for labels."""
     X = np.random.default_rng(1).standard_normal((2, 60))
