@@ -120,10 +120,11 @@ def test_checks(block):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_a_chain_is_its_layers(training):
-    """A chain is computed as the same layers in a model are, bit for bit."""
+@pytest.mark.parametrize("end", ["sigmoid", "identity"])
+def test_a_chain_is_its_layers(end, training):
+    """A chain is computed as the same layers in a model are, bit for bit, in every array."""
     inner = [Dense(4, "tanh", l2=0.1), tn.LayerNorm(), tn.BatchNorm(), tn.Dropout(0.3)]
-    inner.append(Dense(3, "sigmoid"))
+    inner.append(Dense(3, end))
     flat = Sequential(inner, "mean_squared_error", inputs=3, dtype="float64", seed=2)
     deep = Sequential([Residual(inner)], "mean_squared_error", inputs=3, dtype="float64", seed=2)
     np.testing.assert_array_equal(flat.params, deep.params)
@@ -136,6 +137,10 @@ def test_a_chain_is_its_layers(training):
         dX = flat.back_layer(l, dX)[0]
     np.testing.assert_array_equal(dA + dX, deep.dA[0])
     np.testing.assert_array_equal(flat.grads, deep.grads)
+    for name in ("Z", "A", "dZ", "dA"):
+        expected, actual = getattr(flat, name), getattr(deep, name)
+        for l in range(1, 6):
+            np.testing.assert_array_equal(expected[l], actual[1, l], err_msg=f"{name}[1, {l}]")
 
 
 @of_every_block

@@ -275,7 +275,8 @@ def test_descriptions_with_clipping(rule):
 
 @pytest.mark.parametrize(("optimizer", "names"), [
     (SGD(), ""), (SGD(momentum=0.9), "t velocity"), (SGD(Exponential(0.1, 0.5)), "t"),
-    (BY_EPOCH.evolve(momentum=0), "epoch"), (Adam(), "s t v"), (Nadam(), "lost s t v"),
+    (BY_EPOCH.evolve(momentum=0), "epoch"), (Adam(), "s t v"), (AdamW(), "s t v"),
+    (Adam(amsgrad=True), "largest_s s t v"), (Nadam(), "lost s t v"), (Lion(), "t v"),
     (RMSprop(momentum=0.9, centered=True), "mean mean_square t velocity"),
     (RMSprop(), "mean_square t"), (Adagrad(), "sum_of_squares t"),
 ], ids=repr)  # fmt: skip
@@ -609,23 +610,15 @@ def test_equal_gradients_reach_the_bound(rule):
     assert math.isclose(step, optimizer.largest_change(math.hypot(*grads)), rel_tol=1e-9)
 
 
-def test_the_bound_with_momentum():
-    """The velocity of RMSprop sums up quotients, of which each is at most norm / epsilon."""
-    assert RMSprop(1.0, epsilon=0.5, momentum=0.75).largest_change(3.0) == 3 / 0.5 / (1 - 0.75)
-
-
-@pytest.mark.parametrize(("rule", "names"), [
-    (SGD(), []), (SGD(momentum=0.9), ["t", "velocity"]), (Adam(), ["s", "t", "v"]),
-    (AdamW(), ["s", "t", "v"]), (Adam(amsgrad=True), ["largest_s", "s", "t", "v"]),
-    (Nadam(), ["lost", "s", "t", "v"]), (Adagrad(), ["sum_of_squares", "t"]),
-    (Lion(), ["t", "v"]), (RMSprop(), ["mean_square", "t"]),
-    (RMSprop(momentum=0.9, centered=True), ["mean", "mean_square", "t", "velocity"]),
+@pytest.mark.parametrize(("rule", "expected"), [
+    (SGD(0.5), 3.0), (SGD(2.0), 6.0), (SGD(2.0, momentum=0.75, dampening=0.5), 12.0),
+    (SGD(1.0, weight_decay=1.0), 3.0), (Adagrad(2.0, epsilon=0.5), 12.0),
+    (Adam(2.0, epsilon=0.5), 24.0), (Nadam(2.0, epsilon=0.5), 24.0),
+    (RMSprop(1.0, epsilon=0.5, momentum=0.75), 24.0),
 ], ids=repr)  # fmt: skip
-def test_names_in_the_memory(rule, names):
-    """Checkpoints hold the memory by these names, so they stay."""
-    optimizer = rule.fresh()
-    optimizer.update(np.ones(3), np.ones(3))
-    assert names == sorted(optimizer.memory)
+def test_bounds_by_hand(rule, expected):
+    """A rate below 1 counts as 1; sums of momentum, two means and 1 / epsilon are factors."""
+    assert expected == rule.largest_change(3.0)
 
 
 @pytest.mark.parametrize(("rule", "gradient"), [
@@ -643,7 +636,7 @@ def test_what_a_rule_computes_may_overflow(rule, gradient):
 
 
 @pytest.mark.parametrize("rule", [
-    SGD(1e38), Adam(epsilon=1e-30), RMSprop(epsilon=1e-30), Adagrad(epsilon=1e-30), Lion(),
+    SGD(1e10), Adam(epsilon=1e-20), RMSprop(epsilon=1e-30), Adagrad(epsilon=1e-30), Lion(),
     AdamW(2.0, weight_decay=1.0), SGD(Below0(0.1), weight_decay=0.1),
 ], ids=repr)  # fmt: skip
 def test_no_bound(rule):

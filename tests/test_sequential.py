@@ -4,6 +4,7 @@ import copy
 import gc
 import io
 import pickle
+import re
 import weakref
 from functools import partial
 from operator import attrgetter, methodcaller
@@ -96,6 +97,7 @@ def test_views_share_memory_with_the_flat_vectors():
     model = used()
     n = 5 * 4 + 5 + 3 * 5 + 3 + 2 * 3 + 2
     assert (n, (n,), (n,)) == (model.n_params, model.params.shape, model.grads.shape)
+    assert ((4,), (2,)) == (model.inputs, model.outputs)
     for vector, kinds in ((model.params, (model.W, model.b)), (model.grads, (model.dW, model.db))):
         vector[:] = np.arange(n)
         found = [array for l in (1, 2, 3) for array in (kinds[0][l], kinds[1][l])]
@@ -189,6 +191,7 @@ def layer_of(l, *shape):
 X6, Y6 = data()
 NEEDS_BACK, NO_PASS = (NotBuiltError, "call model.back"), (NotBuiltError, "call model.forward(X)")
 NO_SUCH_PASS = "There is no forward pass to look at (predict keeps none)."
+NO_MORE = re.compile(r"\.[\"']$")  # the message ends here
 LAST, OF_L = "last layer has had no forward pass", (IndexError, "expected 1 to 3")
 # What is asked of a model that has gone forward and back, the error, and what its message contains
 REFUSED = {
@@ -210,8 +213,9 @@ REFUSED = {
         for shape in ((), (1,), (5,), (4, 5), (1, 4), (5, 1), (5, 4, 1))
     },
     **{
-        f"{kind}[{l!r}]": (lambda m, kind=kind, l=l: getattr(m, kind)[l], KeyError,
-                           f"{kind}[{l!r}]", f"{kind}[1], {kind}[2], {kind}[3]")
+        f"{kind}[{l!r}]": (
+            lambda m, kind=kind, l=l: getattr(m, kind)[l], KeyError,
+            f"{kind}[{l!r}], expected one of ", f"{kind}[1], {kind}[2], {kind}[3].", NO_MORE)
         for kind, l in (("W", 0), ("W", 4), ("b", -1), ("Z", 0), ("A", 4), ("dW", "1"))
     },
     "layer 0": (lambda m: m.forward_layer(0, X6), *OF_L, "layer 0"),
@@ -225,8 +229,11 @@ REFUSED = {
     "an array of none": (layer_of(1, 9, 5), ShapeError, "for layer 1 (Dense)."),
     "one number an example": (layer_of(2, 4), ShapeError, "for layer 2 (Dense)."),
     "an array of three axes": (layer_of(3, 3, 4, 5), ShapeError, "for layer 3 (Dense)."),
-    "dA[0] not asked for": (lambda m: (m.back(Y6), m.dA[0]), KeyError, "dA[0]", "dA[1], dA[2]",
-                             "model.back(Y, input_gradient=True)"),
+    "dA[0] not asked for": (
+        lambda m: (m.back(Y6), m.dA[0]), KeyError, "dA[0], expected one of dA[1], dA[2], dA[3].",
+        ". Call model.back(Y, input_gradient=True) for it.", NO_MORE),
+    "W of no layer": (
+        lambda m: squared(Flatten(), inputs=2).W[1], KeyError, "W[1], expected one of none."),
     "dZ of the last pass": (lambda m: (m.forward(X6), m.dZ), *NEEDS_BACK),
     "dA of the last pass": (lambda m: (m.forward(X6), m.dA), *NEEDS_BACK),
     "dZ of one layer": (lambda m: (m.forward_layer(1, X6), m.dZ), *NEEDS_BACK),
@@ -288,13 +295,14 @@ FIRST_X = {
 
 @pytest.mark.parametrize("use", FIRST_X)
 def test_the_first_X_draws(use):
-    """Without `inputs`, the first X draws the parameters that `inputs` would have drawn."""
-    built, unbuilt = (
-        squared(Dense(3, "relu"), Dense(2), inputs=4),
-        squared(Dense(3, "relu"), Dense(2)),
-    )
-    FIRST_X[use](unbuilt, np.ones((4, 5)))
-    assert built.W[1].all()
+    """Without `inputs`, the first X that is finite draws what `inputs` would have drawn."""
+    layers, X = (Flatten(), Dense(3, "relu"), Dense(2)), np.ones((2, 2, 5))
+    built, unbuilt = squared(*layers, inputs=(2, 2)), squared(*layers)
+    with raises(NonFiniteError, re.compile(r"^X\[0, 0, 0\] is nan")):
+        FIRST_X[use](unbuilt, X * np.nan)
+    assert not unbuilt.is_built
+    FIRST_X[use](unbuilt, X)
+    assert built.W[2].all()
     equal(built.params, unbuilt.params)
 
 
@@ -582,6 +590,16 @@ def test_training_mode_is_of_one_pass(l):
         equal(expected, model.forward(X))
         equal(state, model.state)
         model.forward_layer(l, A_prev)
+
+
+def test_another_generator_draws_from_the_next_pass_on():
+    """A generator that takes the place of a model's own is the one that dropout draws from."""
+    first, second = (squared(Dropout(0.5), inputs=4, seed=seed) for seed in (1, 2))
+    masked = [first.forward(np.ones((4, 20)), training=True).copy() for _ in range(2)]
+    second.forward(np.ones((4, 20)), training=True)
+    second.rng = np.random.default_rng(1)
+    for expected in masked:
+        equal(expected, second.forward(np.ones((4, 20)), training=True))
 
 
 # What is written of it: repr, summary and file

@@ -172,12 +172,13 @@ def test_remedies(name):
     assert kind().fit(X, REMEDIES[name](np.array(Y))).epochs == 1
 
 
-def test_the_same_targets_are_checked_once():
+@pytest.mark.parametrize("m", [M, 5000])  # as few as are compared, and more
+def test_the_same_targets_are_checked_once(m):
     """`back` trusts what `cost` has checked, until the next pass."""
-    model, Y = binary(), np.ones((1, M), np.float32)
-    model.forward(X)
+    model, Y, inputs = binary(), np.ones((1, m), np.float32), np.resize(X, (len(X), m))
+    model.forward(inputs)
     model.cost(Y)
-    model.forward(X)
+    model.forward(inputs)
     Y[0, 3] = 2
     with raises(ValueError, "Y[0, 3] is 2"):
         model.back(Y)
