@@ -148,7 +148,9 @@ def test_a_run_that_must_be_refused_changes_nothing(refused, error, words, tmp_p
     (partial(ReduceLROnPlateau, cooldown=1.5), TypeError, ["cooldown is 1.5"]),
     (partial(ReduceLROnPlateau, min_lr=-1), ValueError, ["min_lr is -1.0"]),
     (partial(SGD(0.1).set_rate, -1), ValueError, ["learning_rate is -1.0"]),
-    (partial(SGD(Step(0.1, 0.5, 9)).set_rate, 0.01), TypeError, ["evolve(learning_rate=0.01)"]),
+    (partial(SGD(Step(0.1, 0.5, 9)).set_rate, 0.01), TypeError,
+     ["SGD(", "has a schedule, expected a number as its learning_rate. Use optimizer.",
+      "evolve(learning_rate=0.01)."]),
 ])  # fmt: skip
 def test_settings_that_are_refused(make, error, words):
     """A setting that cannot be meant is refused when it is made."""

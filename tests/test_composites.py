@@ -199,6 +199,15 @@ def test_copies(block, copied):
     np.testing.assert_array_equal(trained(net).values, other.values)
 
 
+def test_what_no_pass_has_filled():
+    """It is NaN, in layers within layers too."""
+    net = model(Residual([Dense(4, "tanh"), Dense(3)]))
+    net.forward(X)
+    net.back_layer(3, Y)
+    for path in (1, (2, 1), (2, 2)):
+        assert np.isnan([net.dZ[path], net.dA[path]]).all(), path
+
+
 def test_weight_decay():
     """Decay acts on the W of inner layers, and on no inner b."""
     net = model(BRANCHES)

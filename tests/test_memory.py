@@ -252,6 +252,35 @@ def test_scratch_only_for_what_is_computed(l2, expected):
     assert expected == Dense(3, l2=l2).scratch((4,), 5).keys()
 
 
+class Computing(tn.Layer):
+    """Declare three numbers and two bits for each example, and an array that has none of them."""
+
+    def scratch(self, input_shape, m):
+        bits = tn.layers.Scratch((2, m), dtype=bool)
+        return {"numbers": (3, m), "bits": bits, "of_layer": (5, 5)}
+
+    def forward(self, A_prev, cache):
+        return A_prev.copy()
+
+    def back(self, dZ, cache):
+        return dZ.copy()
+
+
+@pytest.mark.parametrize(("layers", "inputs", "numbers"), [
+    ([Computing()], (4,), 2 * 4 + 2 * 4 + 5), ([Flatten()], (2, 3), 2 * 6 + 2 * 6),
+    ([Computing(), Reshape((2, 2))], (4,), 2 * 4 + (2 * 4 + 5) + 2 * 4),
+])  # fmt: skip
+def test_examples_of_a_pass(layers, inputs, numbers):
+    """X and its cast, Z, A and what is computed in are in bounds of 8 MB, and 256 kB when idle."""
+    storage = tn.Sequential(layers, inputs=inputs, dtype="float64").storage
+    assert numbers == storage.numbers_an_example
+    assert (2**23 // 8 // numbers, 2**18 // 8 // numbers) == (
+        storage.examples_at_a_time, storage.idle_examples
+    )  # fmt: skip
+    large = tn.Sequential([Flatten()], inputs=10**6).storage
+    assert (32, 0) == (large.examples_at_a_time, large.idle_examples)
+
+
 VIEWS = {
     "itself": lambda A: A, "slice": lambda A: A[:, 1:4], "reversed": lambda A: A[:, ::-1],
     "reshaped": lambda A: A.reshape(2, 2, -1).reshape(A.shape), "T": lambda A: A.T.T,

@@ -129,6 +129,27 @@ def test_a_declaration_of_another_form(what, method):
         model(tn.Dense(3), other())
 
 
+BEGINS = {  # what a layer asks for to compute in, and what it is before the first pass
+    "a shape": ((2, 3), np.float32, np.nan),
+    "no fill": (tn.layers.Scratch((2, 3)), np.float32, np.nan),
+    "another dtype": (tn.layers.Scratch((2, 3), np.float64), np.float64, np.nan),
+    "zeros": (tn.layers.Scratch((2, 3), fill=0), np.float32, 0),
+    "a number": (tn.layers.Scratch((2, 3), fill=7.5), np.float32, 7.5),
+    "bits": (tn.layers.Scratch((2, 3), bool), bool, False),
+    "integers": (tn.layers.Scratch((2, 3), np.int32, fill=7), np.int32, 7),
+}
+
+
+def test_arrays_to_compute_in():
+    """They begin as NaN, which shows what a layer forgets to fill, or as the layer asks."""
+    members = {"scratch": lambda *_: {name: asked for name, (asked, *_) in BEGINS.items()}}
+    net = model(own("Asking", tn.Layer, forward=copied, back=copied, **members)())
+    net.forward(X)
+    for name, (_, dtype, number) in BEGINS.items():
+        actual, expected = vars(net.caches[0])[name], np.full((2, 3), number, dtype)
+        np.testing.assert_array_equal(actual, expected, strict=True, err_msg=name)
+
+
 def test_a_state_that_is_drawn():
     """The first state may be random: it is drawn from the seed, after all parameters."""
     members = {"state": lambda self, input_shape: {"s": tn.Parameter((2, 3), "normal")}}

@@ -79,7 +79,7 @@ class Storage:
             self.named()  # refuses two parameters of one name
         self._chains: dict[int, ModelChain] = {}
         self._idle: dict[int, list[ModelChain]] = {}  # small chains of `outputs_of`, by batch size
-        self._filled = {id(self.values), id(self.summed)}  # whose memory passes and steps fill
+        self._filled = self._owners_of_memory()
         self.hold(NetworkIdentity())
 
     def hold(self, identity: NetworkIdentity) -> None:
@@ -115,13 +115,14 @@ class Storage:
                 del self._chains[next(iter(self._chains))]
             caches = self._new_caches(self.layers, m, goes_back=True)
             chain = self._chains[m] = ModelChain(self.layers, caches, self.output, self.state, m)
-            self._filled = {id(self.values), id(self.summed)}
-            for each in self._chains.values():
-                for _, cache in each.all_links():
-                    for name in _BUFFERS:
-                        array = vars(cache)[name]
-                        self._filled.add(id(array if array.base is None else array.base))
+            self._filled = self._owners_of_memory()
         return chain
+
+    def _owners_of_memory(self) -> set[int]:
+        """Return the ids of the arrays that own what passes and steps fill."""
+        caches = [cache for chain in self._chains.values() for _, cache in chain.all_links()]
+        owners = [vars(cache)[name].base for cache in caches for name in _BUFFERS]
+        return {id(owner) for owner in (self.values, self.summed, *owners) if owner is not None}
 
     def freeze(self, layers: Sequence[PlacedLayer]) -> list[slice]:
         """Have these layers, and no others, go forward as outside training.
@@ -147,7 +148,7 @@ class Storage:
 
     def holds(self, X: Array) -> bool:
         """Return whether X lies in an array of the model, which a pass or step may overwrite."""
-        return id(X) in self._filled or id(X.base) in self._filled
+        return id(X.base) in self._filled
 
     @functools.cached_property
     def numbers_an_example(self) -> int:
@@ -217,10 +218,7 @@ class Storage:
                     buffers[name] = _filled(declared, self.dtype, make)
                 else:
                     buffers[name] = make(declared, self.dtype)
-            before = vars(caches[-1]) if caches else {}
-            buffers["dA_prev"] = before.get("dA")
-            if not goes_back:  # a whole pass fills it
-                buffers["A_prev"] = before.get("A")
+            buffers["dA_prev"] = vars(caches[-1]).get("dA") if caches else None
             cache = layer.cache.with_buffers(buffers)
             if layer.chains:
                 cache.chains = [self._inner_chain(chain, m, goes_back) for chain in layer.chains]
