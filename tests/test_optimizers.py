@@ -419,22 +419,40 @@ def test_copies_continue(rule, together, duplicate):
 
 
 @attrs.frozen
-class Slotted(Optimizer):
-    """A rule whose class has slots."""
+class Summing(Optimizer):
+    """A rule whose class has slots, and which works by blocks in every step."""
 
     def apply(self, params, grads):
-        for p, g, _ in self.blocks(params, grads):
-            p -= g
+        for p, g, total, _ in self.blocks(params, grads, "total"):
+            total += g
+            p -= total
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda two: pickle.loads(pickle.dumps(two))])
 def test_copies_of_a_slotted_rule_move_their_own_vectors(duplicate):
     """A class with slots has a way of its own to be copied, and takes no blocks along either."""
-    everything = [Slotted(), np.zeros(3), np.ones(3)]
-    everything[0].update(*everything[1:])
+    everything = [Summing(), np.zeros(3), np.ones(3)]
+    for _ in range(2):
+        everything[0].update(*everything[1:])
     rule, params, grads = duplicate(everything)
     rule.update(params, grads)
-    np.testing.assert_array_equal(params, [-2, -2, -2])
+    np.testing.assert_array_equal([-6, -6, -6], params)  # 1 + 2 + 3
+
+
+@pytest.mark.parametrize(("rule", "name"), [
+    (Summing(), "total"), (SGD(1.0, momentum=0.5), "velocity"), (Adagrad(1.0), "sum_of_squares"),
+], ids=repr)  # fmt: skip
+def test_another_array_in_the_memory(rule, name):
+    """A step computes with what is in the memory now, where a file has put another array there."""
+    optimizer, params, grads = rule.fresh(), np.zeros(3), np.ones(3)
+    optimizer.update(params, grads)
+    first = params.copy()
+    optimizer.update(params, grads)
+    second = params.copy()
+    optimizer.memory[name] = np.zeros(3)
+    optimizer.update(params, grads)
+    np.testing.assert_array_equal(first, params - second)
+    np.testing.assert_array_equal(1, optimizer.memory[name])
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
@@ -515,6 +533,7 @@ def test_clipping_of_other_sizes_and_dtypes(clip):
         params, grads = np.zeros(size, dtype), np.full(size, 2.0, dtype)
         optimizer.update(params, grads)
         expected = clip.get("clip_value", 0.5 / size**0.5)
+        assert optimizer._scratch["clipped"].dtype == dtype
         np.testing.assert_allclose(params, np.full(size, -expected), rtol=1e-6)
 
 
@@ -672,14 +691,23 @@ def test_a_rate_of_its_own(optimizer):
     np.testing.assert_array_equal(expected, params)
 
 
-def test_calls_of_a_step():
-    """A step of plain gradient descent takes few calls of Python functions."""
-    calls, optimizer, vectors = [], SGD(0.1), tuple(np.ones((2, 3)))
+STEP = ["update", "apply", "is_of"]
+
+
+@pytest.mark.parametrize(("rule", "expected"), [
+    (SGD(0.1), [*STEP, "move"]),
+    (SGD(0.1, momentum=0.5), [*STEP, "rate", "move_with_momentum", "_count"]),
+    (Adam(), [*STEP, "rate", "move", "<lambda>", "average", "average", "_count"]),
+    (Summing(), ["update", "apply", "blocks", "is_of", "_count"]),
+], ids=repr)  # fmt: skip
+def test_calls_of_a_step(rule, expected):
+    """A step takes few calls of Python functions, and none that looks up what is known."""
+    calls, optimizer, vectors = [], rule.fresh(), tuple(np.ones((2, 3)))
     optimizer.update(*vectors)
     sys.setprofile(lambda frame, event, _: event == "call" and calls.append(frame.f_code.co_name))
     optimizer.update(*vectors)
     sys.setprofile(None)
-    assert calls == ["update", "apply", "is_of", "move"]
+    assert expected == calls
 
 
 # Decoupled weight decay
