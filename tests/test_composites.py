@@ -328,8 +328,10 @@ def test_what_is_wrong_inside_is_named():
             tn.testing.check_gradients(model(block), X, Y)
     with raises(ValueError, "layer 2 (Sum)", "empty chain", "at least one layer"):
         model(Sum(((),)))
+    expected = "expected a tuple of chains, each a tuple of layers. For one chain return "
+    expected += "(self.layers,), with a comma, and convert names and configs with tn.Layer.get."
     for chains in ((Dense(3),), (("dense",),)):
-        with raises(TypeError, "layer 2 (Sum) has the chains (", "return (self.layers,)"):
+        with raises(TypeError, f"layer 2 (Sum) has the chains {chains}, {expected}"):
             model(Sum(chains))
         with raises(TypeError, "Sum in layer 2 (Residual) has the chains ("):
             model(Residual([Sum(chains)]))
