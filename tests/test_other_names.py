@@ -115,7 +115,7 @@ def test_assignments_that_nothing_would_read(name, words):
 
 
 def test_attributes_of_your_own():
-    """A model may carry a note, and a subclass what it likes."""
+    """A model may carry a note, and other methods; and a subclass what it likes."""
 
     class Mine(Sequential):
         def __init__(self):
@@ -123,6 +123,7 @@ def test_attributes_of_your_own():
             super().__init__([Dense(1)], "mean_squared_error")
 
     model = network()
-    model.history, model.scale = model.fit(X, Y), 3
-    assert model.scale == 3
+    model.history, model.scale, model._parms = model.fit(X, Y), 3, 4
+    model.predict = max
+    assert (model.scale, model._parms, model.predict) == (3, 4, max)
     assert Mine().optimizer == SGD(0.5)

@@ -199,10 +199,13 @@ REFUSED = {
         f"{name} replaced": (lambda m, name=name: setattr(m, name, np.zeros(51)), AttributeError,
                              name, *remedy)
         for name, *remedy in (
-            ("params", "model.params[:] = v"), ("grads", "model.grads[:] = v"),
-            ("state", "model.state[:] = v"), ("W", "model.W[1] = M"), ("b", "model.b[1] = v"),
-            ("dW", "model.dW[1] = M"), ("db", "model.db[1] = v"), ("Z",), ("A",), ("n_params",),
-            ("layers", "Sequential([...])"), ("loss", "Sequential(..., loss=...)"))
+            ("params", "replaced. Use model.params[:] = v."), ("grads", "Use model.grads[:] = v."),
+            ("state", "Use model.state[:] = v."), ("W", "Use model.W[1] = M."),
+            ("b", "Use model.b[1] = v."), ("dW", "Use model.dW[1] = M."),
+            ("db", "Use model.db[1] = v."), ("Z",), ("A",),
+            ("n_params", re.compile(r"^model.n_params cannot be replaced\.$")),
+            ("layers", "Use a new model: Sequential([...])."),
+            ("loss", "Use a new model: Sequential(..., loss=...)."))
     },
     **{
         f"{name} of {shape}": (partial(set_to, W=np.ones(shape)), ShapeError,
@@ -277,7 +280,9 @@ BEFORE_X = [
 def test_not_built(ask):
     """What there is only after the first X is not there before; how to have it is said."""
     model = squared(Dense(2))
-    with raises(NotBuiltError, "no parameters yet", "inputs=n_0", "model.forward(X)"):
+    expected = "The model has no parameters yet, because its number of inputs is unknown. Use "
+    expected += "Sequential(..., inputs=n_0), or call model.forward(X) or model.fit(X, Y) first."
+    with raises(NotBuiltError, expected):
         ask(model)
     assert not model.is_built
     with raises(AttributeError, "no attribute 'parms'"):
