@@ -190,9 +190,11 @@ def layer_of(l, *shape):
 
 X6, Y6 = data()
 NEEDS_BACK, NO_PASS = (NotBuiltError, "call model.back"), (NotBuiltError, "call model.forward(X)")
-NO_SUCH_PASS = "There is no forward pass to look at (predict keeps none)."
+FORWARD = "Call model.forward(X) first."
+NO_SUCH_PASS = f"There is no forward pass to look at (predict keeps none). {FORWARD}"
 NO_MORE = re.compile(r"\.[\"']$")  # the message ends here
-LAST, OF_L = "last layer has had no forward pass", (IndexError, "expected 1 to 3")
+LAST = f"The last layer has had no forward pass. {FORWARD}"
+OF_L = IndexError, "expected 1 to 3"
 # What is asked of a model that has gone forward and back, the error, and what its message contains
 REFUSED = {
     **{
