@@ -1,6 +1,7 @@
 """Layers beside Dense: against values by hand and PyTorch, in training and outside."""
 
 import copy
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
@@ -614,3 +615,6 @@ def test_what_a_layer_has_is_no_attribute_of_the_model():
     assert model.caches[1].running_mean.shape == (3, 1)
     with raises(AttributeError, "no attribute 'gama'"):
         _ = model.gama
+    within = Sequential([tn.Residual([BatchNorm()])], inputs=2)
+    with raises(AttributeError, re.compile(r"it is in layer 1\.1 \(BatchNorm\)\.$")):
+        _ = within.running_mean
