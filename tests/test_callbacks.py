@@ -14,6 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from helpers import unchanged
+from messages import raises
 
 import tinynet as tn
 from tinynet import SGD, Callback, CSVLogger, Dense, EarlyStopping, History, ModelCheckpoint
@@ -524,6 +525,18 @@ def test_history():
     assert head == "History of 3 epochs"
     assert [line.split()[0] for line in lines] == list(history)
     assert repr(History()) == "History of 0 epochs"
+    for name, words in (("history", "loss"), ("val_accuracy", "val_accuracy")):
+        with raises(AttributeError, f'no attribute {name!r}. Use history["{words}"].'):
+            getattr(history, name)
+    assert not hasattr(history, "epoch")
+    with raises(
+        KeyError, "no 'val_acc', expected one of val_accuracy, val_loss, accuracy, loss.\""
+    ):
+        history["val_acc"]
+    with raises(KeyError, "'val_loss', expected one of loss. Give fit validation_data."):
+        History(loss=[1.0])["val_loss"]
+    with raises(KeyError, "There is no 'lr', expected one of none."):
+        History()["lr"]
     history.stopped = "enough"
     copied = history.copy()
     assert (type(copied), copied, copied.stopped) == (History, history, "enough")

@@ -14,6 +14,10 @@ def network(inputs=3):
     return Sequential([Dense(1)], "mean_squared_error", inputs=inputs, seed=1)
 
 
+class Plain(Sequential):
+    """A subclass with no arguments of its own."""
+
+
 MODEL_HAS = {
     "compile": "Sequential(..., loss=...) and fit(..., optimizer=", "backward": "model.back(Y)",
     "add": "[*model.layers, layer]", "predict_proba": "model.predict(X)",
@@ -23,6 +27,7 @@ MODEL_HAS = {
     "weights": "model.W[l]", "get_weights": "model.get_parameters()", "coefs_": "model.W[l]",
     "loss_curve_": 'history["loss"]', "set_weights": "model.set_parameters", "optimizer": "fit(",
     "input_shape": "model.inputs", "fti": "model.fit", "predcit": "model.predict", "to": "CPU",
+    "W1": "use model.W[1].", "db12": "use model.db[12].",
 }  # fmt: skip
 
 
@@ -78,6 +83,28 @@ def test_names_of_arguments(argument, words):
         network().fit(X, Y, **{argument: 3})
 
 
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda: Sequential([Dense(1)], optimizer="adam"),
+     ["Sequential got", "'optimizer', expected layers, loss, inputs, ", "fit(..., optimizer="]),
+    (lambda: Sequential([Dense(1)], metrics=["r2"]), ["'metrics'", "use fit(..., metrics=...)"]),
+    (lambda: Sequential([Dense(1)], input_shape=3), ["'input_shape'", "use inputs."]),
+    (lambda: Sequential([Dense(1)], random_state=3), ["'random_state'", "use seed."]),
+    (lambda: Sequential([Dense(1)], colour="red"), ["'colour'", "leave it out."]),
+    (lambda: Plain([Dense(1)], epochs=3), ["Plain got", "'epochs'", "use fit(..., epochs=...)"]),
+    (lambda: network().evaluate(X, Y, verbose=0),
+     ["evaluate got", "'verbose', expected X, Y, metrics, ", "leave it out."]),
+    (lambda: tn.EarlyStopping(restore_best_weights=True),
+     ["EarlyStopping got", "'restore_best_weights', expected monitor, ", "use restore_best."]),
+    (lambda: tn.ModelCheckpoint("a", save_best_only=True), ["ModelCheckpoint", "use best_only."]),
+    (lambda: tn.ModelCheckpoint(filepath="a"), ["'filepath'", "use path."]),
+    (lambda: tn.ReduceLROnPlateau(verbose=1), ["ReduceLROnPlateau got", "leave it out."]),
+])  # fmt: skip
+def test_names_of_arguments_of_others(call, words):
+    """What makes a model or a callback, and `evaluate`, say it as `fit` does."""
+    with raises(TypeError, *words):
+        call()
+
+
 @pytest.mark.parametrize(("thing", "name", "words"), [
     (SGD(), "zero_grad", "model.back(Y) overwrites"), (SGD(), "lr", "optimizer.learning_rate"),
     (SGD(), "param_groups", "evolve"), (Dense(2), "weight", "model.W[l]"),
@@ -106,6 +133,8 @@ def test_a_class_with_an_init_of_its_own():
     ("layer", "model.layers"), ("seed", "Sequential(..., seed=1)"), ("nparams", "model.n_params"),
     ("stop_training", "self.run.stop("), ("trainable", "callbacks=[Freeze("),
     ("dtype", "Sequential(..., dtype="), ("inputs", "Sequential(..., inputs="),
+    ("W1", "use model.W[1] = M."), ("dW12", "use model.dW[12] = M."), ("b2", "use model.b[2] = M."),
+    ("A2", "use model.A[2][:] = M."), ("dZ1", "use model.dZ[1][:] = M."),
 ])  # fmt: skip
 def test_assignments_that_nothing_would_read(name, words):
     model = network()
@@ -119,11 +148,12 @@ def test_attributes_of_your_own():
 
     class Mine(Sequential):
         def __init__(self):
-            self.optimizer = SGD(0.5)
+            self.optimizer, self.W1 = SGD(0.5), 3
             super().__init__([Dense(1)], "mean_squared_error")
 
     model = network()
     model.history, model.scale, model._parms = model.fit(X, Y), 3, 4
-    model.predict = max
+    model.predict, model.W1x, model.Q1 = max, 4, 5
     assert (model.scale, model._parms, model.predict) == (3, 4, max)
-    assert Mine().optimizer == SGD(0.5)
+    assert (model.W1x, model.Q1) == (4, 5)
+    assert (Mine().optimizer, Mine().W1) == (SGD(0.5), 3)

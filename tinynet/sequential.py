@@ -11,7 +11,7 @@ import numpy as np
 from tinynet import files, training
 from tinynet._support.arrays import Array
 from tinynet._support.communicator import Communicator
-from tinynet._support.elsewhere import unexpected
+from tinynet._support.elsewhere import own_names, unexpected
 from tinynet.data.batches import BATCH_SIZE
 from tinynet.metrics import Measure, labels
 from tinynet.model.network import Network
@@ -244,6 +244,7 @@ class Sequential(Network):
             verbose=verbose, parallel=parallel,
         )  # fmt: skip
 
+    @own_names()
     def evaluate(
         self,
         X: Any,
@@ -358,8 +359,7 @@ class Sequential(Network):
     def save(self, path: Source) -> None:
         """Write description, parameters and state to one ``.npz`` file, which holds data only.
 
-        The file is complete, or as it was before, also when the disk is full or the process is
-        killed.
+        The file is complete or as before, also when the disk is full or the process is killed.
 
         Parameters
         ----------

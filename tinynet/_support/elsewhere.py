@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Our name, and what others call it, without underscores and capitals.
 _ELSEWHERE = {
@@ -30,7 +36,7 @@ _ELSEWHERE = {
     "layer_norm": "layernormalization", "activate": "activation activationlayer",
     "sequential": "model net neuralnetwork functional module mlp mlpclassifier mlpregressor",
     "sgd": "sgdoptimizer momentum gradientdescent nesterov", "adam": "adamoptimizer",
-    "layers": "nn", "optimizers": "optim", "initializers": "init", "load": "loadmodel",
+    "optimizers": "optim", "initializers": "init", "load": "loadmodel",
     "glorot_uniform": "xavier xavieruniform", "glorot_normal": "xaviernormal",
     "he_normal": "kaiming kaimingnormal", "he_uniform": "kaiminguniform",
     "truncated_normal": "truncnormal", "uniform": "randomuniform", "normal": "randomnormal",
@@ -44,6 +50,13 @@ _ELSEWHERE = {
     "validation_data": "validation evalset", "validation_split": "validationfraction",
     "sample_weight": "sampleweights", "class_weight": "classweights",
     "steps_per_epoch": "samplesperepoch", "inputs": "inputshape inputdim infeatures",
+    "seed": "randomstate", "optimizer": "solver", "layers": "nn hiddenlayersizes",
+    "restore_best": "restorebestweights", "best_only": "savebestonly", "path": "filepath",
+    "every": "savefreq period",
+    "on_batch_begin": "ontrainbatchbegin ontrainbatchstart onbatchstart",
+    "on_batch_end": "ontrainbatchend", "on_train_begin": "ontrainstart onfitstart",
+    "on_train_end": "onfitend", "on_epoch_begin": "onepochstart ontrainepochstart",
+    "on_epoch_end": "ontrainepochend ontestend onvalidationend onvalidationepochend",
 }  # fmt: skip
 
 _OF_FIT = "fit(..., optimizer=SGD(learning_rate=0.1))"
@@ -93,6 +106,7 @@ _INSTEAD = {
     "TimeDistributed": "Dense(units), which takes each position by itself",
     "ZeroPadding2D": "Conv2D(units, kernel, padding=...)",
 }  # fmt: skip
+_OF_FIT_ONLY = ("metrics", "epochs", "batch_size", "callbacks", "validation_split")
 _ALIKE, _ALMOST_EQUAL = 0.65, 0.88  # how similar names are, from 0 to 1
 
 
@@ -170,4 +184,32 @@ def unexpected(call: str, name: str, known: Iterable[str]) -> TypeError:
     """Return the error for an argument that a function has not."""
     known = list(known)
     found = f"{call} got an unexpected argument {name!r}, expected {', '.join(known)}"
-    return TypeError(f"{found}.{hint(name, known)}")
+    more = f" Use fit(..., {name}=...)." if name in _OF_FIT_ONLY else hint(name, known)
+    return TypeError(f"{found}.{more or ' Leave it out.'}")
+
+
+def own_names(
+    check: Callable[..., None] | None = None,
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator of methods: an unknown argument is refused with what it is called here.
+
+    `check` gets the values of a call with several of them first.
+    """
+
+    def decorate(method: Callable[P, T]) -> Callable[P, T]:
+        known = list(inspect.signature(method).parameters)[1:]
+        is_init = method.__name__ == "__init__"
+
+        @functools.wraps(method)
+        def called(*values: P.args, **named: P.kwargs) -> T:
+            for name in named:
+                if name not in known:
+                    call = type(values[0]).__name__ if is_init else method.__name__
+                    raise unexpected(call, name, known)
+            if check is not None and len(values) > 2:
+                check(*values)
+            return method(*values, **named)
+
+        return called
+
+    return decorate

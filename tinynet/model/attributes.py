@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tinynet._support import elsewhere
@@ -21,6 +22,7 @@ _FIXED = {
     "dW": "model.dW[1] = M",
     "db": "model.db[1] = v",
 }
+_NUMBERED = re.compile(r"(d?[WbZA])(\d+)")  # W1, as an array is called in get_parameters
 # What a model has of its storage, once it is built.
 OF_STORAGE = (
     "params", "grads", "state", "values", "decaying", "identity", "n_params", "inputs", "outputs",
@@ -37,9 +39,10 @@ def expect_assignable(model: Any, name: str) -> None:
     if is_there or name == "history" or _is_subclass(model):
         return
     names = _names(model)
+    is_numbered = _NUMBERED.fullmatch(name) is not None
     is_mistaken = elsewhere.is_known(name, names) or elsewhere.is_misspelt(name, names)
-    if is_mistaken and not name.startswith("_"):
-        raise _missing(model, name)
+    if (is_numbered or is_mistaken) and not name.startswith("_"):
+        raise _missing(model, name, assigned=True)
 
 
 def not_found(model: Any, name: str) -> Exception | None:
@@ -71,7 +74,13 @@ def _of_a_layer(model: Any, name: str) -> AttributeError | None:
     return None
 
 
-def _missing(model: Any, name: str) -> AttributeError:
+def _missing(model: Any, name: str, assigned: bool = False) -> AttributeError:
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered:
+        array = f"model.{numbered[1]}[{numbered[2]}]"
+        if assigned:
+            array += "[:] = M" if numbered[1][-1] in "ZA" else " = M"
+        return AttributeError(f"model has no attribute {name!r}. Use {array}.")
     return elsewhere.missing("model", name, _names(model), "model.")
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from tinynet._support import examples
 from tinynet._support.arrays import Array, Shape, check_finite
-from tinynet._support.checks import example_shape, expect_flag, float_dtype
+from tinynet._support.checks import example_shape, expect_flag, float_dtype, shown
 from tinynet._support.digits import warn_of_lost_digits
+from tinynet._support.elsewhere import own_names
 from tinynet._support.labels import weights
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, get_state, put_state
@@ -27,7 +28,7 @@ from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.model.attributes import OF_STORAGE, expect_assignable, not_found
 from tinynet.model.chain import ModelChain
-from tinynet.model.place import PlacedLayer, checked_layers, inputs_of, place
+from tinynet.model.place import PlacedLayer, checked_layers, expect_list, inputs_of, place
 from tinynet.model.storage import Storage
 from tinynet.model.views import LayerViews
 
@@ -50,6 +51,7 @@ class Network(LayerViews):
     outputs: Shape
     takes: examples.Inputs  # what X must be
 
+    @own_names(expect_list)
     def __init__(
         self,
         layers: Sequence[Layer | Mapping[str, Any]],
@@ -237,7 +239,9 @@ class Network(LayerViews):
             For an unknown name, a wrong shape, NaN or infinity, before anything has changed.
         """
         if not isinstance(parameters, Mapping):
-            raise TypeError(f'parameters is {parameters!r}, expected a dictionary {{"W1": array}}.')
+            found = f'parameters is {shown(parameters)}, expected a dictionary {{"W1": array}}'
+            hint = "Use dict(zip(model.get_parameters(), parameters)) for a list of all of them"
+            raise TypeError(f"{found}. {hint}.")
         views, checked = self._parameters(), {}
         for name, value in parameters.items():
             if name not in views:

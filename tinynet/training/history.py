@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Never
+
+from tinynet._support.checks import shown
+from tinynet._support.elsewhere import nearest_first
 
 _BARS = "_.-=+*%#"  # in ASCII, which every screen and log can show
 
@@ -44,6 +48,20 @@ class History(dict[str, list[float]]):
         """Append the numbers of an epoch."""
         for name, value in measured.items():
             self.setdefault(name, []).append(value)
+
+    def __missing__(self, name: Any) -> Never:
+        names = ", ".join(nearest_first(str(name), self)) or "none"
+        has_val = any(other.startswith("val_") for other in self)
+        hint = "" if has_val or not str(name).startswith("val_") else " Give fit validation_data."
+        raise KeyError(f"There is no {shown(name)}, expected one of {names}.{hint}")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            known = "loss" if name == "history" else name
+            if known in self:
+                raise AttributeError(f'history has no attribute {name!r}. Use history["{known}"].')
+            return object.__getattribute__(self, name)  # raises the error that led here
 
     def __repr__(self) -> str:
         series = {name: values for name, values in self.items() if values}
