@@ -64,6 +64,37 @@ def test_hooks_in_their_order():
     assert [*expected, ("train_end", 2, ["accuracy", "loss"])] == calls
 
 
+def helping(self, epoch):
+    """Do what no hook does."""
+
+
+@pytest.mark.parametrize(("hooks", "words"), [
+    ({"train_batch_end": helping}, "Custom has the method on_train_batch_end … Use on_batch_end."),
+    ({"train_batch_begin": helping}, "use on_batch_begin."),
+    ({"epoch_ends": helping}, "expected one of on_epoch_end, … nearest name is on_epoch_end."),
+    ({"test_end": helping}, "use on_epoch_end."),
+    ({"improvement": helping}, "the method on_improvement, which is never called"),
+    ({"epoch_end": helping},
+     "takes (epoch), expected (epoch, logs). Use def on_epoch_end(self, epoch, logs)."),
+    ({"train_begin": lambda self: None}, "use def on_train_begin(self, logs)."),
+    ({"batch_end": lambda self, batch, *, logs: None}, "(self, batch, logs)."),
+    ({"epoch_logged": lambda self, a, b, c: None}, "takes (a, b, c), expected (epoch, logs)."),
+    ({"batch_begin": staticmethod(helping)}, None), ({"epoch_begin": classmethod(helping)}, "use"),
+    ({"batch_end": slice}, None), ({"epoch_end": lambda *_: None}, None),
+    ({"train_end": lambda self, logs=None, more=1: None, "scale": 3.0}, None),
+    ({"device": property(lambda self: self.model.device)}, None),
+])  # fmt: skip
+def test_hooks_that_could_not_be_called(hooks, words):
+    """They are refused before the first step, and each time; what is no hook of ours is not."""
+    model = network()
+    for _ in range(2):
+        if words is None:
+            model.fit(X, Y, callbacks=[callback(**hooks)])
+            continue
+        with unchanged(model), raises(TypeError, words):
+            model.fit(X, Y, callbacks=[callback(**hooks)])
+
+
 def scripted(values, name="val_loss"):
     """Return a callback that puts these numbers in the place of what was measured."""
 

@@ -27,6 +27,7 @@ from tinynet.model.network import Network
 from tinynet.optimizers import SGD, Optimizer
 from tinynet.training import checkpoint as checkpoints
 from tinynet.training.callbacks import Callback
+from tinynet.training.callbacks.base import expect_hooks
 from tinynet.training.checkpoint import Path, SavedRun
 from tinynet.training.diagnostics import Diagnostics
 from tinynet.training.evaluation import evaluate as evaluate_batches
@@ -311,4 +312,5 @@ def _checked_callbacks(callbacks: Any) -> list[Callback]:
             hint = f" Pass {callback.__name__}()." if isinstance(callback, type) else ""
             expected = "expected an instance of a subclass of tinynet.Callback"
             raise TypeError(f"callbacks has {callback!r}, {expected}.{hint}")
+        expect_hooks(callback)
     return several

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
+from tinynet._support.elsewhere import hint, nearest_first
 from tinynet.model.network import Network
 from tinynet.training.run import Run
 
@@ -94,6 +97,36 @@ class Callback:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore what `state` returned."""
+
+
+_HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
+_CHECKED: WeakSet[type] = WeakSet()  # classes whose hooks are right
+
+
+def expect_hooks(callback: Callback) -> None:
+    """Refuse a custom class with hooks that nothing calls, or that do not take what they get."""
+    kind = type(callback)
+    if kind in _CHECKED or kind.__module__.startswith("tinynet."):
+        return
+    for name in dir(kind):
+        if not name.startswith("on_") or not callable(getattr(kind, name)):
+            continue
+        if name not in _HOOKS:
+            found = f"{kind.__name__} has the method {name}, which is never called"
+            known = ", ".join(nearest_first(name, _HOOKS))
+            raise TypeError(f"{found}, expected one of {known}.{hint(name, _HOOKS)}")
+        _, *gets = inspect.signature(getattr(Callback, name)).parameters
+        try:
+            takes = inspect.signature(getattr(callback, name))
+        except ValueError:
+            continue  # compiled code need not say what it takes
+        try:
+            takes.bind(*gets)
+        except TypeError:
+            expected = f"({', '.join(gets)})"
+            found = f"{kind.__name__}.{name} takes {takes}, expected {expected}"
+            raise TypeError(f"{found}. Use def {name}(self, {expected[1:]}.") from None
+    _CHECKED.add(kind)
 
 
 def numbers_of(logs: Mapping[str, Any]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from tinynet._support.fields import flag, integer, nonnegative, one_of, path_fie
 from tinynet.errors import UnknownNameError
 from tinynet.files import model as model_file
 from tinynet.files.replace import expect_replaceable
+from tinynet.metrics import Metric
 from tinynet.schedules import Schedule
 from tinynet.training.callbacks.base import Callback, state_values
 from tinynet.training.run import Run
@@ -36,8 +37,12 @@ class _Monitors(Callback):
         """Return 1 if a smaller monitored value is better, and -1 if a larger one is."""
         monitor, run = self.monitor, self.run
         if monitor not in run.names:
-            hint = " Give fit validation_data or validation_split."
-            hint = hint if monitor[:4] == "val_" and not run.validated else ""
+            bare, lacks = monitor.removeprefix("val_"), []
+            if bare in Metric.names() and bare not in run.metrics:
+                lacks.append(f'metrics=["{bare}"]')
+            if monitor[:4] == "val_" and not run.validated:
+                lacks.append("validation_data or validation_split")
+            hint = f" Give fit {', and '.join(lacks)}." if lacks else ""
             found = f"{type(self).__name__} monitors {monitor!r}, which is not measured"
             known = ", ".join(_nearest(monitor, run))
             raise UnknownNameError(f"{found}, expected one of {known}.{hint}")

@@ -25,6 +25,12 @@ def _paths(layers: Any) -> tuple[tuple[int, ...], ...]:
         except TypeError:
             found = f"Freeze got the layer {layer!r}, expected its number, from 1, or its path"
             raise TypeError(f"{found}. {hint}.") from None
+    numbers = [path[0] for path in paths if len(path) == 1]
+    if len(set(numbers)) < len(numbers):
+        once = [path[0] if len(path) == 1 else path for path in dict.fromkeys(paths)]
+        within = f"Freeze([{tuple(numbers)}]) for the layer of model.W{numbers}"
+        found = f"Freeze got the layers {numbers}, expected each of them once"
+        raise ValueError(f"{found}. Use Freeze({once}), or {within}.")
     return tuple(paths)
 
 
