@@ -42,6 +42,9 @@ MODELS = {
     "several": partial(network, "binary_crossentropy", output=3, activation="sigmoid"),
     "classifier": partial(network, "categorical_crossentropy", output=3, activation="softmax"),
     "of 4": partial(network, "categorical_crossentropy", output=4, activation="softmax"),
+    "ignoring": partial(
+        network, tn.losses.CategoricalCrossentropy(ignore=-1), output=3, activation="softmax"
+    ),
 }
 
 
@@ -49,7 +52,8 @@ def used(kind, model):
     """Use a model as it is meant, and return what comes of it, to the bit."""
     if kind == "lossless":
         return model.forward(X).tobytes()
-    model.fit(X, {"classifier": LABELS, "binary": Y > 0}.get(kind, Y), epochs=2, batch_size=2)
+    right = {"classifier": LABELS, "binary": Y > 0, "several": YES}.get(kind, Y)
+    model.fit(X, right, epochs=2, batch_size=2)
     return model.params.tobytes()
 
 
@@ -114,10 +118,16 @@ BAD_Y = {
     "of objects": (Y.astype(object), *REAL, "Y", "object", as_floats("Y")),
     "of strings": (Y.astype(str), *REAL, "Y", "<U", as_floats("Y")),
 }
-OF_3, RENUMBER = "3 rows", ("renumber the labels", lambda Y: np.unique(Y, return_inverse=True)[1])
+OF_3, RENUMBER = "3 rows", ("Y, classes = tn.from_labels(Y)", lambda Y: tn.from_labels(Y)[0])
+IN_A_ROW = "Y, classes = tn.from_labels(np.ravel(Y))", lambda Y: tn.from_labels(np.ravel(Y))[0]
 BAD_LABELS = {
     "too high": (put(3, 2, LABELS), ValueError, "3", "example 2", "0 to 2", OF_3, RENUMBER),
-    "too high, in a row": (put(3, 2, LABELS)[None], ValueError, "3", "example 2", OF_3),
+    "too high, in a row": (put(3, 2, LABELS)[None], ValueError, "3", "example 2", OF_3, IN_A_ROW),
+    "from 1": (LABELS + 1, ValueError, "3", "example 2", OF_3, ("Pass Y - 1.", lambda Y: Y - 1)),
+    "from 1, in a list": (
+        (LABELS + 1).tolist(), ValueError, OF_3,
+        ("Pass np.asarray(Y) - 1.", lambda Y: np.asarray(Y) - 1)),
+    "of other numbers": (np.array([3, 5, 9])[LABELS], ValueError, "3", "example 0", RENUMBER),
     "negative": (put(-1, [0, 4], LABELS), ValueError, "-1", "example 0", "0 to 2", RENUMBER),
     "of four examples": (LABELS[:4], ShapeError, "Y … (4,)", "A[L]", "(3, 5), or labels (5,)"),
     "in a column": (LABELS[:, None], ShapeError, "Y … (5, 1)", "(3, 5)", ("Y.ravel()", np.ravel)),
@@ -207,7 +217,45 @@ OTHERS = [
     ("classifier", lambda m, kind: MODELS[kind]().fit(X, YES), "classifier", ValueError,
      "column 0 of Y", ('loss="binary_crossentropy" and "sigmoid"', always("several"))),
     ("classifier", lambda m, kind: MODELS[kind]().fit(X, put(3, 2, LABELS)), "classifier",
-     ValueError, ("last layer more units", always("of 4"))),
+     ValueError, ("or give the last layer 4 units", always("of 4"))),
+    ("classifier", lambda m, kind: MODELS[kind]().fit(X, put(3, 3, LABELS)), "classifier",
+     ValueError, ("0 to 2, because A[L] has 3 rows. Give the last layer 4 units.", always("of 4"))),
+    ("classifier", lambda m, kind: MODELS[kind]().fit(X, put(-1, 0, LABELS)), "classifier",
+     ValueError, ("loss=tn.losses.CategoricalCrossentropy(ignore=-1) where -1 stands for no class",
+                  always("ignoring"))),
+    ("classifier", lambda m, case: MODELS[case[0]]().fit(X, case[1]),
+     ("classifier", np.array([3, 5, 9, 11, 3])), ValueError,
+     ("Use Y, classes = tn.from_labels(Y) and 4 units in the last layer.",
+      lambda case: ("of 4", tn.from_labels(case[1])[0]))),
+    ("new", lambda m, Y: Sequential([Dense(3, "softmax")], "categorical_crossentropy").fit(
+        IMAGES, Y), np.array([[3, 5, 9, 3, 5]] * 2), ValueError, "Y[0, 0] is 3",
+     ("Y = np.unique(Y, return_inverse=True)[1].reshape(np.shape(Y))",
+      lambda Y: np.unique(Y, return_inverse=True)[1].reshape(np.shape(Y)))),
+    ("classifier", fit_to, tn.from_labels(list("abcab")), ValueError,
+     "Y is a tuple of two arrays, expected one array",
+     ("tn.from_labels returns two: use Y, classes = tn.from_labels(...)", lambda pair: pair[0])),
+    ("several", fit_to, LABELS, ShapeError, "Y has shape (5,)", "(3, 5)",
+     ("np.eye(3)[:, Y]", lambda Y: np.eye(3)[:, Y])),
+    ("several", fit_to, LABELS[None], ShapeError, "Y has shape (1, 5)",
+     ("np.eye(3)[:, np.reshape(Y, (5,))]", lambda Y: np.eye(3)[:, np.reshape(Y, (5,))])),
+    ("several", lambda m, kind: MODELS[kind]().fit(X, LABELS), "several", ShapeError,
+     ('use loss="categorical_crossentropy" and "softmax"', always("classifier"))),
+    *(("several", fit_to, Y, ShapeError, "A[L] has as many rows as the last layer has units: 3")
+      for Y in (LABELS + 1, LABELS - 1, LABELS / 2)),
+    ("unbuilt", lambda m, pair: m.fit(*pair), (X.T, Y.T), ShapeError, "(1, 2)",
+     "columns of X are its 2 examples. If its 5 rows are", ("pass X.T and Y.T", always((X, Y)))),
+    ("unbuilt", lambda m, pair: m.fit(*pair), (X[:1].T, Y.T), ShapeError, "(1, 1)",
+     "The column of X is its one example", ("pass X.T and Y.T", always((X[:1], Y)))),
+    ("unbuilt", lambda m, pair: Sequential([Dense(2)], "huber").fit(*pair), (X.T, X.T.tolist()),
+     ShapeError, "(2, 2)", ("pass X.T and np.asarray(Y).T", always((X, X)))),
+    ("unbuilt", lambda m, pair: m.fit(*pair), (X, X), ShapeError, "rows as the last layer"),
+    ("unbuilt", lambda m, pair: m.fit(*pair), (X, X[:0]), ShapeError, "X has 5 examples, and Y"),
+    ("new", lambda m, inputs: Sequential([Flatten()], inputs=inputs).predict(np.ones((1, 8, 9, 5))),
+     (8, 9, 1), ShapeError, "(C, H, W, m)", ("write inputs=(1, 8, 9)", always((1, 8, 9)))),
+    ("new", lambda m, case: Sequential([Flatten()], inputs=case[0]).predict(case[1]),
+     ((8, 9, 3), np.ones((5, 3, 8, 9))), ShapeError, "(m, C, H, W)",
+     ("write inputs=(3, 8, 9), and pass np.moveaxis(X, 0, -1)",
+      lambda case: ((3, 8, 9), np.moveaxis(case[1], 0, -1)))),
     ("new", lambda m, l: m.forward_layer(l, X), 3, IndexError, "no layer 3", ("1 to 2", always(1))),
     ("new", lambda m, A: m.forward_layer(2, A), X, ShapeError, "layer 2 (Dense)", "A[1]", "(3, m)"),
     ("new", lambda m, A: m.forward_layer(2, A), YES * np.nan, NonFiniteError, "A[1][0, 0]",

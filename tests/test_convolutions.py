@@ -545,6 +545,7 @@ def test_images_without_channels():
 @pytest.mark.parametrize(("given", "inputs", "words", "remedy"), [
     ((20, 3, 8, 8), (3, 8, 8), "np.moveaxis(X, 0, -1)", lambda X: np.moveaxis(X, 0, -1)),
     ((20, 8, 8, 3), (3, 8, 8), "X.transpose(3, 1, 2, 0)", lambda X: X.transpose(3, 1, 2, 0)),
+    ((8, 8, 3, 20), (3, 8, 8), "X.transpose(2, 0, 1, 3)", lambda X: X.transpose(2, 0, 1, 3)),
     ((20, 8, 8), (1, 8, 8), "np.moveaxis(X, 0, -1)[np.newaxis]",
      lambda X: np.moveaxis(X, 0, -1)[np.newaxis]),
     ((20, 3, 9), (3, 9), "np.moveaxis(X, 0, -1)", lambda X: np.moveaxis(X, 0, -1)),

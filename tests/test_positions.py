@@ -156,6 +156,8 @@ def test_an_output_at_each_step_or_one():
         of_steps(sequences=False).fit(TOKENS, TOKENS)
     with raises(ShapeError, "Put Flatten() … or leave out sequences=True"):
         of_steps().fit(TOKENS, TOKENS[0])
+    with raises(ShapeError, "For an output at each step, use sequences=True"):
+        Sequential([tn.SimpleRNN(1)], "mean_squared_error").fit(X, X[0])
     of_steps().fit(TOKENS, TOKENS)
     of_steps(sequences=False).fit(TOKENS, TOKENS[0])
 
@@ -165,6 +167,8 @@ def test_images_with_the_examples_first():
     model = Sequential([tn.GlobalAveragePool(), Dense(1)], "mean_squared_error")
     with raises(ShapeError, "pass np.moveaxis(X, 0, -1) for images (m, C, H, W), or X.transpose"):
         model.fit(IMAGES, np.zeros(6))
+    with raises(ShapeError, "X.transpose(3, 1, 2, 0) for (m, H, W, C), and Y.T."):
+        model.fit(IMAGES, np.zeros((6, 1)))
     model.fit(np.moveaxis(IMAGES, 0, -1), np.zeros(6))
 
 

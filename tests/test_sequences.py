@@ -366,6 +366,11 @@ def test_tokens_that_are_none(X, message):
     for call in (model.forward, model.predict, lambda X: model.fit(X, np.zeros((3, 2, 2)))):
         with raises(ValueError, message, "layer 1 (Embedding)", "np.unique"):
             call(X)
+    words = X.astype(str).astype(object)
+    words[0, 0] = "cat"
+    for of_words in (words, words.tolist()):
+        with raises(TypeError, "X[0, 0] is 'cat'. np.unique(X, return_inverse=True) numbers what"):
+            model.predict(of_words)
     _, numbered = np.unique(X, return_inverse=True)
     assert model.predict(numbered.reshape(X.shape)).shape == (3, 2, 2)
     equal(model.predict(np.array([[0.0, 4.0]] * 2)), model.predict([[0, 4]] * 2))

@@ -80,6 +80,7 @@ BAD = {
         "numbers between. Pass (Y + 1) / 2 for labels"),
     "class numbers": (
         binary, [[0, 1, 2, 3]], "Y[0, 2] is 2", "use softmax and categorical_crossentropy."),
+    "counted from 1": (binary, [[1, 2, 2, 1]], "Y[0, 1] is 2", "Pass Y - 1 for labels 1 and 2."),
     "one a little large": (binary, [[0, 1, 0.5, 1.25]], "Y[0, 3] is 1.25"),
     "numbers up to 5": (
         binary, [[0.5, 2.5, -0.5, 5]], "Y[0, 1] is 2.5",
@@ -162,6 +163,7 @@ REMEDIES = {
     "percentages": lambda Y: Y / Y.max(), "of another sign": lambda Y: (Y + 1) / 2,
     "labels of a hinge": lambda Y: np.where(Y > 0, 1, -1),
     "counts of each class": lambda Y: Y / Y.sum(axis=0),
+    "counted from 1": lambda Y: Y - 1,
 }  # fmt: skip
 
 

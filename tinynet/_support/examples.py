@@ -1,4 +1,4 @@
-"""X and Y: what a user passes is read as columns of numbers here, once, or refused in words.
+"""X and Y: what a user passes is read as an array of numbers here, once, or refused in words.
 
 pandas, polars, SciPy and PyTorch are known by the methods of their objects, never imported.
 """
@@ -19,6 +19,7 @@ from tinynet._support.arrays import Array, Shape, entry
 from tinynet._support.checks import written
 from tinynet.errors import ShapeError
 
+_NUMBERED = "np.unique({0}, return_inverse=True) numbers what {0} holds."
 _UNREADABLE = (ValueError, TypeError, RuntimeError)  # what np.asarray raises
 
 
@@ -103,8 +104,9 @@ def as_examples(X: Any, expected: Shape | None, name: str, whose: str = "") -> A
     return X
 
 
-# Which axes of other layouts become ours: (m, T, n), (T, m, n), (T, n, m) and (m, H, W, C).
-_ORDERS = ((2, 1, 0), (2, 0, 1), (1, 0, 2), (3, 1, 2, 0))
+# Which axes of other layouts become ours: (m, T, n), (T, m, n), (T, n, m), and (m, H, W, C) and
+# (H, W, C, m).
+_ORDERS = ((2, 1, 0), (2, 0, 1), (1, 0, 2), (3, 1, 2, 0), (2, 0, 1, 3))
 
 
 def _other_axes(shape: Shape, expected: Shape, given: str) -> str:
@@ -137,6 +139,12 @@ def _other_axes(shape: Shape, expected: Shape, given: str) -> str:
         if len(order) == len(shape) and tuple([shape[axis] for axis in order[:-1]]) == expected:
             remedy = f"{given}.transpose{order}"
             break
+    is_image, channels_first = len(expected) == 3, (*expected[-1:], *expected[:-1])
+    if is_image and given == "X" and not remedy and channels_first in (shape[:-1], shape[1:]):
+        axes = f"(C, H, W, m): write inputs={channels_first}"
+        if shape[:-1] != channels_first:
+            axes = f"(m, C, H, W): write inputs={channels_first}, and pass {last}"
+        return f" X looks to be {axes}."
     return f" Channels or features come first, examples last. Pass {remedy}." if remedy else ""
 
 
@@ -181,7 +189,13 @@ class Indices(Inputs):
         self, X: Any, shape: Shape | None, name: str = "X", whose: str = "", as_rows: bool = False
     ) -> Array:
         """Return X as whole numbers, if all its entries are indices."""
-        X, n = as_examples(X, shape, name, whose or self.whose), self.n_indices
+        try:
+            X = as_examples(X, shape, name, whose or self.whose)
+        except TypeError as error:  # in place of words, numbers want a row for each word
+            found, _, for_numbers = str(error).partition(" In place of ")
+            error.args = (f"{found} {_NUMBERED.format(name)}" if for_numbers else found,)
+            raise
+        n = self.n_indices
         most = sys.maxsize if n is None else n - 1
         is_right = (X >= 0) & (most >= X)
         if X.dtype.kind == "f":
@@ -190,67 +204,13 @@ class Indices(Inputs):
             at = tuple(np.argwhere(~is_right)[0].tolist())
             expected = f"whole numbers from 0 to {most}" if n else "whole numbers of at least 0"
             found = f"{entry(name, at)} is {X[at]}, expected {expected}: indices{self.whose}"
-            remedy = f"np.unique({name}, return_inverse=True) numbers what {name} holds."
-            raise ValueError(f"{found}. {remedy}")
+            raise ValueError(f"{found}. {_NUMBERED.format(name)}")
         return X.astype(self.dtype, copy=False)
 
     def check_gradient(self) -> None:
         """Refuse to compute dA[0] of indices."""
         found = f"X holds indices{self.whose}, and indices have no gradient"
         raise ValueError(f"{found}. Leave input_gradient out.")
-
-
-def targets(
-    Y: Any, expected: Shape, dtype: np.dtype[Any], as_columns: Callable[..., Array], X: Any = None
-) -> Array:
-    """Return Y as columns of the `expected` shape, into which `as_columns` turns labels.
-
-    A message may need what was passed as X.
-    """
-    array = Y if type(Y) is np.ndarray and Y.dtype == dtype else numbers(Y, "Y")
-    try:
-        columns = as_columns(array, expected)
-    except ShapeError as error:  # a loss knows Y as an array
-        error.args = (str(error).replace("Pass Y.", f"Pass {spelled(Y, 'Y')}."),)
-        raise
-    if columns.shape != expected:
-        also = "" if columns.ndim == array.ndim else f", or labels {expected[1:]}"
-        raise wrong_targets(array, expected, also, spelled(Y, "Y"), X)
-    return columns.astype(dtype, copy=False)
-
-
-def wrong_targets(
-    Y: Array, expected: Shape, also: str = "", given: str = "Y", X: Any = None
-) -> ShapeError:
-    """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names.
-
-    `given` is how to write the array of what the user passed as Y; with it came X.
-    """
-    n, m, rows = expected[0], expected[-1], 0 if X is None else np.shape(X)[0]
-    other_units = Y.size and Y.size % m == 0 and Y.size // m != n
-    is_transposed = Y.ndim == 2 and Y.shape[::-1] in (expected, expected[1:])
-    order = reordered(Y.shape, expected) or reordered(Y.shape, expected[1:])
-    fits_m, has_positions = Y.shape[-1:] == (m,), len(expected) > 2
-    per_example = has_positions and Y.shape in ((m,), (1, m), (n, m))
-    per_step = not has_positions and fits_m and Y.ndim == 2 and 1 < len(Y) == rows != n
-    positions = " x ".join(map(str, expected[1:-1]))
-    one_output = "Put Flatten() before the last Dense layers for one output an example"
-    columns_of_X = f"The columns of X are its {m} examples. If its {rows} rows are the examples,"
-    by_rows = _with_examples_last(spelled(X, "X"), np.ndim(X))
-    hints = (
-        (per_example, f"{one_output}, or leave out sequences=True of a recurrent layer."),
-        (is_transposed, f"It looks transposed (examples are columns): pass {given}.T."),
-        (order, f"Its axes look to be in another order: pass {given}{order}."),
-        (has_positions and fits_m, f"A[L] has {positions} positions, and Y must have as many."),
-        (per_step, "For an output at each step, use sequences=True in the recurrent layers."),
-        (Y.shape == (m, 1), f"Pass {given}.ravel() for labels."),
-        (not has_positions and Y.size == math.prod(expected), f"Pass {given}.reshape({n}, -1)."),
-        (rows and rows in Y.shape and not fits_m, f"{columns_of_X} {by_rows}"),
-        (other_units, f"A[L] has as many rows as the last layer has units: {n}."),
-        (rows, f"X has {m} examples, and Y must have as many."),
-    )
-    hint = next((f" {hint}" for fits, hint in hints if fits), "")
-    return ShapeError(f"Y has shape {Y.shape}, expected that of A[L], {expected}{also}.{hint}")
 
 
 def reordered(found: Shape, expected: Shape) -> str:
@@ -268,16 +228,6 @@ def reordered(found: Shape, expected: Shape) -> str:
     return ""
 
 
-def _with_examples_last(given_X: str, axes: int) -> str:
-    """Return what to pass for an X of so many axes, of which the examples are the first."""
-    if axes <= 2:
-        return f"pass {given_X}.T."
-    if axes == 3:
-        return f"pass {given_X}.T for (m, T, n), or np.moveaxis({given_X}, 0, -1) for (m, n, T)."
-    other = f"{given_X}.transpose(3, 1, 2, 0) for (m, H, W, C)."
-    return f"pass np.moveaxis({given_X}, 0, -1) for images (m, C, H, W), or {other}"
-
-
 def _unreadable(value: Any, name: str, error: Exception) -> Exception:
     """Return the error for what NumPy cannot make an array of."""
     if hasattr(value, "detach"):
@@ -289,6 +239,10 @@ def _unreadable(value: Any, name: str, error: Exception) -> Exception:
         call = name + "".join([step for is_needed, step in steps if is_needed])
         found = f"{name} is a {type(value).__name__} that NumPy cannot read ({error})"
         return TypeError(f"{found}, expected an array. Pass {call}.numpy().")
+    is_pair = isinstance(value, tuple) and [type(part) for part in value] == [np.ndarray] * 2
+    if name == "Y" and is_pair:
+        found = "Y is a tuple of two arrays, expected one array. tn.from_labels returns two"
+        return type(error)(f"{found}: use Y, classes = tn.from_labels(...).")
     if isinstance(value, (list, tuple)):
         lengths = [len(row) for row in value if isinstance(row, (list, tuple, np.ndarray))]
         are_uneven = len(lengths) == len(value) and len(set(lengths)) > 1

@@ -122,6 +122,8 @@ class BinaryCrossentropy(Loss):
             return ' For numbers use loss="mean_squared_error" and the activation "identity".'
         if Y.min() < 0:
             return " Pass (Y + 1) / 2 for labels -1 and 1."
+        if not set(np.unique(Y).tolist()) - {1, 2}:
+            return " Pass Y - 1 for labels 1 and 2."
         return " Pass Y / Y.max(), or for class numbers use softmax and categorical_crossentropy."
 
 

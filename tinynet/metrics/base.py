@@ -12,8 +12,8 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.examples import numbers, spelled, wrong_targets
-from tinynet._support.labels import expect_some_weight, weights
+from tinynet._support.examples import numbers, spelled
+from tinynet._support.labels import expect_some_weight, weights, wrong_targets
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError
@@ -195,8 +195,10 @@ def outputs_of(A: Any, more_axes: bool = False) -> Array:
     A = numbers(A, "A")
     if A.ndim < 2 or (A.ndim > 2 and not more_axes) or A.size == 0:
         expected = "that of A[L], (n_L, m): examples are columns, at least one"
-        one = "A.reshape(1, -1) for one output"
-        hint = f" Pass model.predict(X), not labels, or {one}." if A.ndim == 1 and A.size else ""
+        hint = ""
+        if A.ndim == 1 and A.size:
+            hint = " Pass (Y, A) in this order, where A is model.predict(X), not labels, or "
+            hint += "A.reshape(1, -1) for one output."
         raise ShapeError(f"A has shape {A.shape}, expected {expected}.{hint}")
     return A
 
