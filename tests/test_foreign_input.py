@@ -11,7 +11,8 @@ import pytest
 from messages import raises
 
 import tinynet as tn
-from tinynet import Dense, EarlyStopping, Sequential
+from tinynet import SGD, Dense, EarlyStopping, Sequential
+from tinynet.activations import ReLU
 from tinynet.errors import ShapeError, UnknownNameError
 
 RNG = np.random.default_rng(5)
@@ -390,6 +391,43 @@ def test_settings_that_are_refused(given, words):
     with raises((TypeError, ValueError, UnknownNameError), *words):
         model.fit(X, Y, **given)
     assert model.params.tobytes() == network().params.tobytes()
+
+
+# A call as another library has it, a remedy that the message has, and where it is typed in
+CALLS = [
+    (lambda: Dense(64, 32), "Dense(32): the number of inputs is not given", "Dense(32)"),
+    (lambda: Dense(3, bias=False), "Leave it out: b is always there.", "Dense(3)"),
+    (lambda: tn.Conv2D(3, use_bias=True), "Leave it out: b is always there.", "tn.Conv2D(3)"),
+    (lambda: network().fit(X, Y, 0.1), "SGD(0.1)", "network().fit(X, Y, {})"),
+    (lambda: network().fit(X, Y, 10), "epochs=10", "network().fit(X, Y, {})"),
+    (lambda: Sequential([Dense(3), "relu"]), "Activate('relu')", "Sequential([Dense(3), {}])"),
+    (lambda: Sequential([Dense(3), "relu"]), "Dense(units, 'relu')", "Dense(3, 'relu')"),
+    (lambda: Sequential([Dense(3), ReLU()]), "Activate(ReLU())", "Sequential([Dense(3), {}])"),
+    (lambda: Sequential([64, 16, 10]), "Dense(64)", "Sequential([{}, Dense(16), Dense(10)])"),
+    (lambda: Sequential([Dense(3), [tn.Flatten(), tn.Dropout(0.5)]]),
+     "*[Flatten(), Dropout(rate=0.5)]", "Sequential([Dense(3), {}])"),
+    (lambda: Sequential([network(), Dense(2)]), "*model.layers", "Sequential([{}, Dense(2)])"),
+    (lambda: SGD("0.1"), "0.1", "SGD({})"), (lambda: SGD("1e-3"), "1e-3", "SGD({})"),
+    (lambda: SGD(lambda t: 0.1), "class MySchedule(tn.Schedule), with def at(self, t)",
+     "type('MySchedule', (tn.Schedule,), {{'at': lambda self, t: 0.1}})()"),
+    (lambda: tn.BatchNorm("relu"), "activation='relu'", "tn.BatchNorm({})"),
+    (lambda: tn.BatchNorm(ReLU()), "activation=ReLU()", "tn.BatchNorm({})"),
+    (lambda: tn.Residual(tn.Flatten(), tn.Dropout(0.5)),
+     "Residual([Flatten(), Dropout(rate=0.5)])", "{}"),
+]  # fmt: skip
+NAMES = {
+    "Sequential": Sequential, "Dense": Dense, "SGD": SGD, "Activate": tn.Activate, "ReLU": ReLU,
+    "Flatten": tn.Flatten, "Dropout": tn.Dropout, "Residual": tn.Residual, "network": network,
+    "X": X, "Y": Y, "model": network(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "remedy", "place"), CALLS, ids=[row[1] for row in CALLS])
+def test_calls_of_other_libraries(call, remedy, place):
+    """The message says what to write, and it works there."""
+    with raises((TypeError, UnknownNameError), remedy):
+        call()
+    assert typed(place.format(remedy), **NAMES) is not None
 
 
 # The real ones

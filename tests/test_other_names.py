@@ -28,6 +28,7 @@ MODEL_HAS = {
     "loss_curve_": 'history["loss"]', "set_weights": "model.set_parameters", "optimizer": "fit(",
     "input_shape": "model.inputs", "fti": "model.fit", "predcit": "model.predict", "to": "CPU",
     "W1": "use model.W[1].", "db12": "use model.db[12].",
+    "step": "Use optimizer.step(model), after model.forward(X) and model.back(Y).",
 }  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def test_names_of_fields(call, words):
 @pytest.mark.parametrize(("argument", "words"), [
     ("nb_epoch", "use epochs"), ("learning_rate", "optimizer=SGD(learning_rate=0.1)"),
     ("bacth_size", "nearest name is batch_size"), ("loss", "Sequential(..., loss=...)"),
-    ("frozen", "callbacks=[Freeze("),
+    ("frozen", "callbacks=[Freeze("), ("weights", "use sample_weight."),
     ("max_iter", "use epochs"), ("anything", "expected X, Y, optimizer, epochs"),
 ])  # fmt: skip
 def test_names_of_arguments(argument, words):

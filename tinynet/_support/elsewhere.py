@@ -48,7 +48,7 @@ _ELSEWHERE = {
     "slope": "negativeslope alpha", "clip_norm": "clipnorm maxnorm", "clip_value": "clipvalue",
     "epochs": "nbepoch maxiter numepochs nepochs iterations", "batch_size": "batch minibatch",
     "validation_data": "validation evalset", "validation_split": "validationfraction",
-    "sample_weight": "sampleweights", "class_weight": "classweights",
+    "sample_weight": "sampleweights weights weight", "class_weight": "classweights",
     "steps_per_epoch": "samplesperepoch", "inputs": "inputshape inputdim infeatures",
     "seed": "randomstate", "optimizer": "solver", "layers": "nn hiddenlayersizes",
     "restore_best": "restorebestweights", "best_only": "savebestonly", "path": "filepath",
@@ -66,8 +66,11 @@ _LOSS = "Sequential(..., loss=...)"
 _HISTORY = 'history = model.fit(X, Y), and history["loss"]'
 _INPUTS = "Sequential(..., inputs=n_0)"
 _OF_CHANNELS = 'Dropout(rate, per="channel")'
-# What is done another way here: what to write in its place.
+_NO_BIAS = "Leave it out: b is always there."
+# What is done another way here: what to write in its place. A name with "=" is that of an argument.
 _INSTEAD = {
+    "bias=": _NO_BIAS, "use_bias=": _NO_BIAS, "fit_intercept=": _NO_BIAS,
+    "model.step": "optimizer.step(model), after model.forward(X) and model.back(Y)",
     "add": "Sequential([*model.layers, layer], ...)",
     "backward": "model.back(Y)", "backprop": "model.back(Y)", "build": _INPUTS,
     "coefs_": _PARAMETERS, "compile": f"{_LOSS} and fit(..., optimizer=..., metrics=[...])",
@@ -164,8 +167,8 @@ def hint(name: str, known: Iterable[str], prefix: str = "") -> str:
     our_name = ours(name, known)
     if our_name is not None:
         return f" Use {prefix}{our_name}."
-    if name in _INSTEAD:
-        return instead(name)
+    if prefix + name in _INSTEAD or name in _INSTEAD:
+        return instead(prefix + name) or instead(name)
     near = [other for other in nearest_first(name, known)[:1] if _likeness(name, other) >= _ALIKE]
     return f" The nearest name is {prefix}{near[0]}." if near else ""
 

@@ -64,6 +64,8 @@ class Registered:
     # The methods with the mathematics. A subclass that defines one declares anew what it promises.
     formulas: ClassVar[frozenset[str]] = frozenset()
     registered_name: ClassVar[str]
+    # What to write in place of a number that stands where one of the family belongs.
+    _of_numbers: ClassVar[Mapping[type, str]] = {}
     _classes: ClassVar[dict[str, type[Any]]]
 
     def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
@@ -185,6 +187,8 @@ class Registered:
             needed = [f for f in attrs.fields(spec) if f.init and f.default is attrs.NOTHING]
             arguments = ", ".join([f"{f.alias}=..." for f in needed])
             return f" Pass an instance: {spec.__name__}({arguments})."
+        if type(spec) in cls._of_numbers:
+            return f" Use {cls._of_numbers[type(spec)].format(spec)}."
         if isinstance(spec, cls):
             return " An instance takes no further fields."
         if isinstance(spec, Registered):
@@ -201,7 +205,8 @@ class Registered:
         for name in sorted(fields.keys() - set(known)):
             nearest = ", ".join(nearest_first(name, known))
             has = f"Its fields are {nearest}." if known else "It has none."
-            hint = "" if elsewhere.ours(name, known) else elsewhere.instead(name)
+            hint = elsewhere.instead(f"{name}=") or elsewhere.instead(name)
+            hint = "" if elsewhere.ours(name, known) else hint
             hint = cls._how_to_declare(name) or hint
             raise TypeError(f"{cls.__name__} has no field {name!r}. {has}{hint}")
         return fields
@@ -218,6 +223,8 @@ class Registered:
             fields = {f.name for f in attrs.fields(cls)}
             undeclared = [name for name in inspect.get_annotations(cls) if name not in fields]
             hint = cls._how_to_declare(undeclared[0]) if undeclared else ""
+            if "activation" in fields and isinstance(values[-1], (str, Registered)):
+                hint = f" For an activation, write activation={values[-1]!r}."
             raise TypeError(f"{found}{hint}") from None
 
     @classmethod
@@ -298,7 +305,7 @@ def _import_plugin(family: type[Registered], name: str) -> type[Any]:
         return family._classes[name]
     known = ", ".join(nearest_first(name, [*family._classes, *points.names]))
     found = f"No {family.family} is called {shown(name)}"  # a file may hold a name of any length
-    hint = elsewhere.instead(name)
+    hint = elsewhere.instead(name) or family._hint(name)
     raise UnknownNameError(f"{found}. The known names, nearest first: {known}.{hint}")
 
 

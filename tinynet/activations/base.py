@@ -38,6 +38,7 @@ class Activation(Registered, ABC):
         "tinynet.activations.silu", "tinynet.activations.softsign",
     )  # fmt: skip
     formulas = frozenset({"forward", "bind_forward"})
+    _of_numbers = {int: "Dense({}): the number of inputs is not given"}
     init: ClassVar[str] = "glorot_uniform"
     sums_to_1: ClassVar[bool] = False
 

@@ -128,9 +128,20 @@ class Layer(Registered, ABC):
         "tinynet.layers.lstm", "tinynet.layers.prelu", "tinynet.layers.recurrent",
         "tinynet.layers.residual",
     )  # fmt: skip
+    _of_numbers = {int: "Dense({})"}
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
     formulas = frozenset({"forward", "bind_forward"})
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
+
+    @classmethod
+    def _hint(cls, spec: Any) -> str:
+        if isinstance(spec, Activation) or (isinstance(spec, str) and spec in Activation.names()):
+            return f" Use Dense(units, {spec!r}), or Activate({spec!r})."
+        if isinstance(spec, (list, tuple)):
+            return f" Use *{spec!r}."
+        if hasattr(spec, "layers") and not isinstance(spec, Registered):
+            return " Use *model.layers, which are its layers without their parameters."
+        return super()._hint(spec)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
         """Return the layer's parameters by name; ``W`` has its gradient in ``cache.dW``."""

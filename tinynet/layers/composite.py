@@ -85,6 +85,13 @@ class Composite(Layer):
 
     layers: Chain = attrs.field(converter=_as_layers)
 
+    @classmethod
+    def _expect_fewer(cls, values: tuple[Any, ...]) -> None:
+        if all(isinstance(value, Layer) for value in values):
+            found = f"{cls.__name__} got {len(values)} layers, expected a list of them"
+            raise TypeError(f"{found}. Use {cls.__name__}({[*values]!r}).")
+        super()._expect_fewer(values)
+
     @property
     def chains(self) -> tuple[Chain, ...]:
         return (self.layers,)

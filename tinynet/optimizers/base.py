@@ -71,6 +71,7 @@ class Optimizer(Registered, ABC):
         "tinynet.optimizers.adagrad", "tinynet.optimizers.adam", "tinynet.optimizers.lion",
         "tinynet.optimizers.rmsprop",
     )  # fmt: skip
+    _of_numbers = {int: "epochs={}", float: "SGD({})"}
     clip_norm: float | None = positive(None)
     clip_value: float | None = positive(None)
     weight_decay: float = nonnegative(0.0)

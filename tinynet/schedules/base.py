@@ -30,6 +30,14 @@ class Schedule(Registered, ABC):
     modules = ("tinynet.schedules.rules",)
     by: str = one_of("step", "epoch", default="step")
 
+    @classmethod
+    def _hint(cls, spec: Any) -> str:
+        if isinstance(spec, str) and spec.replace("e-", "").replace(".", "").isdigit():
+            return f" Use the number {spec[:20]}."  # a file may hold a name of any length
+        if callable(spec) and not isinstance(spec, type):
+            return " Write class MySchedule(tn.Schedule), with def at(self, t): pass MySchedule()."
+        return super()._hint(spec)
+
     @abstractmethod
     def at(self, t: int) -> float:
         """Return the learning rate after `t` steps (or epochs): ``at(0)`` is for the first step."""
@@ -37,8 +45,8 @@ class Schedule(Registered, ABC):
 
 def _number_or_schedule(value: Any, instance: Any, field: attrs.Attribute[Any]) -> float | Schedule:
     """Return a learning rate as a float, or as a schedule from an instance, a config or a name."""
-    described: Any = (Registered, Mapping, str, type)  # `get` explains what is wrong with a class
-    if isinstance(value, described):
+    described: Any = (Registered, Mapping, str, type)  # `get` explains what is wrong
+    if isinstance(value, described) or callable(value):
         return Schedule.get(value)
     rate = float(value)
     if not 0 <= rate < math.inf:
