@@ -258,7 +258,7 @@ ACTIVATIONS = {
         own(Tanh, forward=classmethod(lambda cls: 0)), "takes (cls), expected (self, Z)"),
     "stored": (
         own(Tanh, forward=lambda self, Z: setattr(self, "Z", Z)),
-        "is a description … cannot be set in it … computed is not stored"),
+        "nothing can be set in it … computed is not stored"),
     "no decorator": (
         own(Tanh, slope=attrs.field(default=0.1)), "has the field slope … @attrs.frozen"),
     "init kaiming": (own(Identity, init="kaiming"), "Faulty.init … 'kaiming'", "constant"),

@@ -9,9 +9,7 @@ import types
 import attrs
 import numpy as np
 import pytest
-from attrs.exceptions import FrozenInstanceError
 from helpers import output_of
-from messages import raises
 
 import tinynet as tn
 from tinynet import SGD, Activation, Dense, Initializer, Layer, Loss, Metric, Optimizer, Schedule
@@ -197,55 +195,6 @@ def test_settings_that_are_not_declared(make, message):
     """An attribute of a class is no field yet: the error says how it becomes one."""
     with pytest.raises(TypeError, match=message):
         make()
-
-
-@attrs.frozen
-class Kept(LeakyReLU):
-    """What stores where nothing is stored, as its subclass without a decorator does too."""
-
-    def forward(self, Z):
-        self.Z = Z
-
-
-class KeptBelow(Kept):
-    pass
-
-
-def by_init(family, decorate):
-    """Return a class whose settings are set as in a class of Python's."""
-
-    def __init__(self, k):
-        self.k = k
-
-    members = {"__init__": __init__, "__annotations__": {"k": float}}
-    members |= dict.fromkeys(("forward", "back", "each", "measure", "apply", "at", "draw"), forward)
-    return decorate(type("ByInit", (family,), members))
-
-
-DESCRIBED = "is a description, so {} cannot be set in it. {}"
-FIELD = "A setting is a field: write @attrs.frozen above the class, {}: float = 0.1 in it, and no"
-HOW = {"plain": lambda cls: cls, "frozen": attrs.frozen, "defined": attrs.define,
-       "with a dict": attrs.frozen(slots=False)}  # fmt: skip
-ASSIGNED = {
-    **{f"{family.family}, {how}": (
-        lambda family=family, how=how: by_init(family, HOW[how])(0.5), "k", None)
-       for family in FAMILIES.values() for how in HOW},
-    "in forward": (lambda: Kept().forward(1.0), "Z", None),
-    "below": (lambda: KeptBelow().forward(1.0), "Z", None),
-    "a field": (lambda: setattr(Kept(0.5), "slope", 1), "slope",
-                "Make another one: attrs.evolve(activation, slope=1)."),
-    "of an optimizer": (lambda: setattr(SGD(), "learning_rate", 1), "learning_rate",
-                        "Make another one: optimizer.evolve(learning_rate=1)."),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", ASSIGNED)
-def test_what_is_assigned_is_refused_where_it_is(what):
-    """The error of attrs says what a description is, and how a setting becomes a field."""
-    call, name, hint = ASSIGNED[what]
-    with raises(FrozenInstanceError, DESCRIBED.format(name, hint or FIELD.format(name))) as caught:
-        call()
-    assert str(caught.value) == caught.value.msg
 
 
 UNKNOWN = [

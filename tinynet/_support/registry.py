@@ -11,12 +11,10 @@ import importlib
 import inspect
 import re
 from collections.abc import Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
 import numpy as np
-from attrs.exceptions import FrozenInstanceError
 
 from tinynet._support import elsewhere
 from tinynet._support.checks import shown
@@ -48,32 +46,6 @@ class _SignatureOfInit:
             raise AttributeError("__signature__")
         signature = inspect.signature(owner.__init__)  # type: ignore[misc]
         return signature.replace(parameters=list(signature.parameters.values())[1:])
-
-
-class _Setter:
-    """The ``__setattr__`` of a frozen class, whose error says more than that of attrs.
-
-    attrs knows a frozen base by its own function, so the class still shows that one.
-    """
-
-    def __init__(self, of_attrs: Any) -> None:
-        self.of_attrs = of_attrs
-
-    def __get__(self, instance: Registered | None, owner: type) -> Any:
-        return self.of_attrs if instance is None else partial(_refuse_to_set, instance)
-
-
-def _refuse_to_set(thing: Registered, name: str, value: Any) -> Never:
-    kind, error = type(thing), FrozenInstanceError()
-    how = f"write @attrs.frozen above the class, {name}: float = 0.1 in it, and no __init__"
-    hint = f"A setting is a field: {how}. What is computed is not stored: a layer has its cache."
-    if name in {field.name for field in attrs.fields(kind)} and hasattr(thing, name):
-        hint = f"Make another one: attrs.evolve({kind.family}, {name}={value!r})."
-        if hasattr(kind, "evolve"):
-            hint = f"Make another one: {kind.family}.evolve({name}={value!r})."
-    error.msg = f"{kind.__name__} is a description, so {name} cannot be set in it. {hint}"
-    error.args = (error.msg,)
-    raise error
 
 
 @attrs.frozen(slots=False)
@@ -128,12 +100,6 @@ class Registered:
             raise ValueError(f"{found} Choose another name: {hint}.")
         cls.registered_name = name
         cls._classes[name] = cls
-
-    @classmethod
-    def __attrs_init_subclass__(cls) -> None:
-        """Say more than attrs does, where it has just frozen a class."""
-        if vars(cls).get("__setattr__") is Registered.__setattr__:
-            cls.__setattr__ = _Setter(cls.__setattr__)  # type: ignore[assignment, method-assign]
 
     def __new__(cls, *values: Any, **fields: Any) -> Self:
         """Return an instance, which `__init__` fills; refuse fields that the class has not."""
@@ -281,9 +247,6 @@ class Registered:
             raise TypeError(f"{found}, which a config needs for itself. Rename the field.")
         values = {alias: _encode(getattr(self, name)) for alias, name in fields.items()}
         return {"family": self.family, "name": self.registered_name, **values}
-
-
-Registered.__setattr__ = _Setter(Registered.__setattr__)  # type: ignore[assignment, method-assign]
 
 
 def _compared(thing: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
+from attrs.exceptions import FrozenInstanceError
 
 from tinynet._support.checks import example_shape
 from tinynet._support.quiet import quiet
@@ -274,6 +275,12 @@ def _check_of(check: Callable[..., None], thing: Registered, *arguments: Any) ->
 
 def _explained(name: str, error: BaseException) -> str:
     message = f"{name} raises {type(error).__name__}: {error}".removesuffix(": ")
+    if isinstance(error, FrozenInstanceError):
+        message = (
+            f"{name} is a description, so nothing can be set in it. A setting is a field: write "
+            "@attrs.frozen above the class, slope: float = 0.1 in it, and no __init__. What is "
+            "computed is not stored."
+        )
     if any(words in str(error) for words in _OF_SINGLE_NUMBERS):
         message += ". It gets arrays of all units and examples: use np.where, np.maximum and np.exp"
         message += " in place of if, max and math.exp."
