@@ -92,16 +92,9 @@ def test_names_of_arguments(argument, words):
     (lambda: Sequential([Dense(1)], random_state=3), ["'random_state'", "use seed."]),
     (lambda: Sequential([Dense(1)], colour="red"), ["'colour'", "leave it out."]),
     (lambda: Plain([Dense(1)], epochs=3), ["Plain got", "'epochs'", "use fit(..., epochs=...)"]),
-    (lambda: network().evaluate(X, Y, verbose=0),
-     ["evaluate got", "'verbose', expected X, Y, metrics, ", "leave it out."]),
-    (lambda: tn.EarlyStopping(restore_best_weights=True),
-     ["EarlyStopping got", "'restore_best_weights', expected monitor, ", "use restore_best."]),
-    (lambda: tn.ModelCheckpoint("a", save_best_only=True), ["ModelCheckpoint", "use best_only."]),
-    (lambda: tn.ModelCheckpoint(filepath="a"), ["'filepath'", "use path."]),
-    (lambda: tn.ReduceLROnPlateau(verbose=1), ["ReduceLROnPlateau got", "leave it out."]),
 ])  # fmt: skip
 def test_names_of_arguments_of_others(call, words):
-    """What makes a model or a callback, and `evaluate`, say it as `fit` does."""
+    """What makes a model says it as `fit` does."""
     with raises(TypeError, *words):
         call()
 

@@ -32,17 +32,6 @@ Classifier = partial(NetworkClassifier, random_state=0)
 Regressor = partial(NetworkRegressor, random_state=0)
 
 
-@pytest.mark.parametrize("estimator", [NetworkClassifier, NetworkRegressor])
-@pytest.mark.parametrize(("name", "words"), [
-    ("hidden_layer_sizes", "use layers."), ("max_iter", "use epochs."),
-    ("solver", "use optimizer."), ("alpha", "use l2."), ("learning_rate", "SGD(learning_rate="),
-])  # fmt: skip
-def test_names_of_scikit_learn(estimator, name, words):
-    """A parameter of its MLPs that has another name here is refused with that name."""
-    with raises(TypeError, f"{estimator.__name__} got an unexpected argument {name!r}", words):
-        estimator(**{name: 1})
-
-
 @pytest.fixture(scope="module")
 def iris():
     """Rows of four features, scaled, and three classes."""

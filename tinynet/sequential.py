@@ -11,7 +11,7 @@ import numpy as np
 from tinynet import files, training
 from tinynet._support.arrays import Array
 from tinynet._support.communicator import Communicator
-from tinynet._support.elsewhere import own_names, unexpected
+from tinynet._support.elsewhere import unexpected
 from tinynet.data.batches import BATCH_SIZE
 from tinynet.metrics import Measure, labels
 from tinynet.model.network import Network
@@ -244,7 +244,6 @@ class Sequential(Network):
             verbose=verbose, parallel=parallel,
         )  # fmt: skip
 
-    @own_names()
     def evaluate(
         self,
         X: Any,

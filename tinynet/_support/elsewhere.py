@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from collections.abc import Iterable
 
 # Our name, and what others call it, without underscores and capitals.
 _ELSEWHERE = {
@@ -189,30 +183,3 @@ def unexpected(call: str, name: str, known: Iterable[str]) -> TypeError:
     found = f"{call} got an unexpected argument {name!r}, expected {', '.join(known)}"
     more = f" Use fit(..., {name}=...)." if name in _OF_FIT_ONLY else hint(name, known)
     return TypeError(f"{found}.{more or ' Leave it out.'}")
-
-
-def own_names(
-    check: Callable[..., None] | None = None,
-) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Return a decorator of methods: an unknown argument is refused with what it is called here.
-
-    `check` gets the values of a call with several of them first.
-    """
-
-    def decorate(method: Callable[P, T]) -> Callable[P, T]:
-        known = list(inspect.signature(method).parameters)[1:]
-        is_init = method.__name__ == "__init__"
-
-        @functools.wraps(method)
-        def called(*values: P.args, **named: P.kwargs) -> T:
-            for name in named:
-                if name not in known:
-                    call = type(values[0]).__name__ if is_init else method.__name__
-                    raise unexpected(call, name, known)
-            if check is not None and len(values) > 2:
-                check(*values)
-            return method(*values, **named)
-
-        return called
-
-    return decorate

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Never, Self
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tinynet._support import examples
 from tinynet._support.arrays import Array, Shape, check_finite
 from tinynet._support.checks import example_shape, expect_flag, float_dtype, shown
 from tinynet._support.digits import warn_of_lost_digits
-from tinynet._support.elsewhere import own_names
+from tinynet._support.elsewhere import unexpected
 from tinynet._support.labels import targets, weights
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, get_state, put_state
@@ -28,7 +28,7 @@ from tinynet.layers import Layer
 from tinynet.losses import Loss
 from tinynet.model.attributes import OF_STORAGE, expect_assignable, not_found
 from tinynet.model.chain import ModelChain
-from tinynet.model.place import PlacedLayer, checked_layers, expect_list, inputs_of, place
+from tinynet.model.place import PlacedLayer, checked_layers, inputs_of, place
 from tinynet.model.storage import Storage
 from tinynet.model.views import LayerViews
 
@@ -51,7 +51,6 @@ class Network(LayerViews):
     outputs: Shape
     takes: examples.Inputs  # what X must be
 
-    @own_names(expect_list)
     def __init__(
         self,
         layers: Sequence[Layer | Mapping[str, Any]],
@@ -59,7 +58,11 @@ class Network(LayerViews):
         inputs: int | tuple[int, ...] | None = None,
         dtype: Any = "float32",
         seed: int | Random | None = None,
+        **unknown: Never,
     ) -> None:
+        for name in unknown:
+            *known, _, _ = Network.__init__.__annotations__  # the last are `unknown` and the result
+            raise unexpected(type(self).__name__, name, known)
         self.__dict__["layers"] = checked_layers(layers)
         self.__dict__["loss"] = None if loss is None else Loss.get(loss)
         self.__dict__["dtype"] = float_dtype(dtype)
@@ -240,8 +243,9 @@ class Network(LayerViews):
         """
         if not isinstance(parameters, Mapping):
             found = f'parameters is {shown(parameters)}, expected a dictionary {{"W1": array}}'
-            hint = "Use dict(zip(model.get_parameters(), parameters)) for a list of all of them"
-            raise TypeError(f"{found}. {hint}.")
+            raise TypeError(
+                f"{found}. For a list, use dict(zip(model.get_parameters(), parameters))."
+            )
         views, checked = self._parameters(), {}
         for name, value in parameters.items():
             if name not in views:

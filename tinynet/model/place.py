@@ -102,13 +102,6 @@ def checked_layers(layers: Any) -> tuple[Layer, ...]:
     return found
 
 
-def expect_list(_: Any, *values: Any) -> None:
-    """Refuse the values of a call of `Network`, if they are layers and no list of layers."""
-    if isinstance(values[0], Layer):
-        row = ", ".join([repr(value) for value in values if isinstance(value, Layer)])
-        raise TypeError(f"layers is {row}, expected a list. Use Sequential([{row}], ...).")
-
-
 def _check_chains(layer: Layer, title: str) -> None:
     """Refuse chains that are not sequences of layers, within layers too."""
     for chain in layer.chains:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -68,18 +67,20 @@ class Storage:
         self.has_one_thread = False  # whether BLAS uses one thread anyway
         self.decaying: list[Array] = []
         trained = carve(self.params, parameters), carve(self.grads, parameters)
+        has_digits = False  # at the end of a name
         for layer, *views in zip(placed, *trained, carve(self.state, state), strict=True):
             layer.hold(*views)
+            for name in (*layer.parameters, *layer.state):
+                has_digits = has_digits or name[-1:].isdigit()
             for name, parameter in layer.parameters.items():
                 self.largest_size = max(self.largest_size, math.prod(parameter.shape))
                 if parameter.decays:
                     self.decaying.append(layer.params[name])
-        names = itertools.chain(*parameters, *state)
-        if any(map(str.isdigit, [name[-1:] for name in names])):
+        if has_digits:
             self.named()  # refuses two parameters of one name
         self._chains: dict[int, ModelChain] = {}
         self._idle: dict[int, list[ModelChain]] = {}  # small chains of `outputs_of`, by batch size
-        self._filled = self._owners_of_memory()
+        self._filled = {id(self.values), id(self.summed)}  # whose memory passes and steps fill
         self.hold(NetworkIdentity())
 
     def hold(self, identity: NetworkIdentity) -> None:

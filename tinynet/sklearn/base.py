@@ -14,7 +14,6 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tinynet._support.arrays import Array
-from tinynet._support.elsewhere import own_names
 from tinynet.activations import Activation
 from tinynet.data.sources import on_disk
 from tinynet.initializers import Initializer
@@ -67,7 +66,6 @@ class NetworkEstimator(BaseEstimator):
         "inputs": [tuple, list, Interval(Integral, 1, None, closed="left"), None],
     }
 
-    @own_names()
     def __init__(
         self,
         layers: int | Layer | Sequence[int | Layer] = (100,),

@@ -14,7 +14,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from tinynet._support.arrays import Array
-from tinynet._support.elsewhere import own_names
 from tinynet.activations import Activation, Identity, Sigmoid, Softmax, Tanh
 from tinynet.initializers import Initializer
 from tinynet.layers import Layer
@@ -152,7 +151,6 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
-    @own_names()
     def __init__(
         self,
         layers: int | Layer | Sequence[int | Layer] = (100,),

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import all_finite
-from tinynet._support.elsewhere import nearest_first, own_names
+from tinynet._support.elsewhere import nearest_first
 from tinynet._support.fields import flag, integer, nonnegative, one_of, path_field, share_below_1
 from tinynet.errors import UnknownNameError
 from tinynet.files import model as model_file
@@ -326,7 +326,3 @@ class ReduceLROnPlateau(_Monitors):
             raise ValueError(f"wait is {wait} and cooling {cooling}, expected at least 0.")
         self._restore_best(best)
         self.wait, self.cooling = wait, cooling
-
-
-for _kind in (EarlyStopping, ModelCheckpoint, ReduceLROnPlateau):  # attrs writes their __init__
-    _kind.__init__ = own_names()(_kind.__init__)  # type: ignore[method-assign]
