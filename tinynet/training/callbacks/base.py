@@ -112,9 +112,12 @@ def expect_hooks(callback: Callback) -> None:
         if not name.startswith("on_") or not callable(getattr(kind, name)):
             continue
         if name not in _HOOKS:
+            remedy = hint(name, _HOOKS)
+            if not remedy:
+                continue  # a method of the class's own
             found = f"{kind.__name__} has the method {name}, which is never called"
             known = ", ".join(nearest_first(name, _HOOKS))
-            raise TypeError(f"{found}, expected one of {known}.{hint(name, _HOOKS)}")
+            raise TypeError(f"{found}, expected one of {known}.{remedy}")
         _, *gets = inspect.signature(getattr(Callback, name)).parameters
         try:
             takes = inspect.signature(getattr(callback, name))
