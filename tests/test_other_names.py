@@ -14,10 +14,6 @@ def network(inputs=3):
     return Sequential([Dense(1)], "mean_squared_error", inputs=inputs, seed=1)
 
 
-class Plain(Sequential):
-    """A subclass with no arguments of its own."""
-
-
 MODEL_HAS = {
     "compile": "Sequential(..., loss=...) and fit(..., optimizer=", "backward": "model.back(Y)",
     "add": "[*model.layers, layer]", "predict_proba": "model.predict(X)",
@@ -82,21 +78,6 @@ def test_names_of_fields(call, words):
 def test_names_of_arguments(argument, words):
     with raises(TypeError, "fit", repr(argument), words):
         network().fit(X, Y, **{argument: 3})
-
-
-@pytest.mark.parametrize(("call", "words"), [
-    (lambda: Sequential([Dense(1)], optimizer="adam"),
-     ["Sequential got", "'optimizer', expected layers, loss, inputs, ", "fit(..., optimizer="]),
-    (lambda: Sequential([Dense(1)], metrics=["r2"]), ["'metrics'", "use fit(..., metrics=...)"]),
-    (lambda: Sequential([Dense(1)], input_shape=3), ["'input_shape'", "use inputs."]),
-    (lambda: Sequential([Dense(1)], random_state=3), ["'random_state'", "use seed."]),
-    (lambda: Sequential([Dense(1)], colour="red"), ["'colour'", "leave it out."]),
-    (lambda: Plain([Dense(1)], epochs=3), ["Plain got", "'epochs'", "use fit(..., epochs=...)"]),
-])  # fmt: skip
-def test_names_of_arguments_of_others(call, words):
-    """What makes a model says it as `fit` does."""
-    with raises(TypeError, *words):
-        call()
 
 
 @pytest.mark.parametrize(("thing", "name", "words"), [

@@ -103,7 +103,6 @@ _INSTEAD = {
     "TimeDistributed": "Dense(units), which takes each position by itself",
     "ZeroPadding2D": "Conv2D(units, kernel, padding=...)",
 }  # fmt: skip
-_OF_FIT_ONLY = ("metrics", "epochs", "batch_size", "callbacks", "validation_split")
 _ALIKE, _ALMOST_EQUAL = 0.65, 0.88  # how similar names are, from 0 to 1
 
 
@@ -181,5 +180,4 @@ def unexpected(call: str, name: str, known: Iterable[str]) -> TypeError:
     """Return the error for an argument that a function has not."""
     known = list(known)
     found = f"{call} got an unexpected argument {name!r}, expected {', '.join(known)}"
-    more = f" Use fit(..., {name}=...)." if name in _OF_FIT_ONLY else hint(name, known)
-    return TypeError(f"{found}.{more or ' Leave it out.'}")
+    return TypeError(f"{found}.{hint(name, known)}")

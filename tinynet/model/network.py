@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Never, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from tinynet._support import examples
 from tinynet._support.arrays import Array, Shape, check_finite
 from tinynet._support.checks import example_shape, expect_flag, float_dtype, shown
 from tinynet._support.digits import warn_of_lost_digits
-from tinynet._support.elsewhere import unexpected
 from tinynet._support.labels import targets, weights
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, get_state, put_state
@@ -58,11 +57,7 @@ class Network(LayerViews):
         inputs: int | tuple[int, ...] | None = None,
         dtype: Any = "float32",
         seed: int | Random | None = None,
-        **unknown: Never,
     ) -> None:
-        for name in unknown:
-            *known, _, _ = Network.__init__.__annotations__  # the last are `unknown` and the result
-            raise unexpected(type(self).__name__, name, known)
         self.__dict__["layers"] = checked_layers(layers)
         self.__dict__["loss"] = None if loss is None else Loss.get(loss)
         self.__dict__["dtype"] = float_dtype(dtype)
