@@ -287,6 +287,7 @@ def test_limits_of_a_subclass(members, limits):
     changed = type("Changed", (tn.activations.Tanh,), members)
     for own in (changed(), type("Below", (changed,), {})()):
         assert own.limits() == limits
+        assert isinstance(own.declares("range"), bool)
 
 
 @pytest.mark.parametrize("shape", [(3, 1), (3,)])

@@ -25,7 +25,7 @@ class Sigmoid(BoundActivation):
 
     def bind_forward(self, Z: Array, out: Array | None) -> Formula:
         negative, exp, add, reciprocal = np.negative, np.exp, np.add, np.reciprocal
-        one = scalar(1, Z.dtype if out is None else out.dtype)
+        one = scalar(1, Z.dtype)
         # In place NumPy takes three times as long for a single number.
         to = None if out is None or out.size == 1 else out
 

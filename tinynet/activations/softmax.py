@@ -11,7 +11,7 @@ from tinynet._support.arrays import Array, total
 from tinynet._support.underflow import exp_above, has_floats, log_smallest
 from tinynet.activations.base import BoundActivation, Formula
 
-_OF_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _FEW_UNITS, _FEW = 7, 1 << 13  # numbers in a column, and in all
 
 
@@ -66,7 +66,7 @@ def _sums_by_product(A: Array) -> bool:
     It gives a copy of the sums for each unit, in a third of the time of a row of sums. With more
     units, BLAS would add in an order that depends on the place of an example in the batch.
     """
-    return A.dtype in _OF_BLAS and A.ndim == 2 and len(A) <= _FEW_UNITS and A.size <= _FEW
+    return A.dtype in _FLOATS and A.ndim == 2 and len(A) <= _FEW_UNITS and A.size <= _FEW
 
 
 def _of_one_example(Z: Array, exp: Callable[..., Array], out: Array | None) -> Array:
@@ -76,4 +76,4 @@ def _of_one_example(Z: Array, exp: Callable[..., Array], out: Array | None) -> A
 
 def _is_one_example(Z: Array) -> bool:
     """Return whether Z is a column of float32 or float64, which `total` sums up without a loss."""
-    return type(Z) is np.ndarray and Z.ndim == 2 and Z.shape[1] == 1 and Z.dtype.char in "fd"
+    return type(Z) is np.ndarray and Z.ndim == 2 and Z.shape[1] == 1 and Z.dtype in _FLOATS

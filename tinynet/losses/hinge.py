@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet._support.arrays import Array, check_finite, entry, extremes, sum_of_squares
+from tinynet._support.arrays import Array, check_finite, entry
 from tinynet._support.blocks import by_blocks
 from tinynet._support.quiet import quiet
 from tinynet._support.results import expect_one_shape
@@ -34,12 +34,10 @@ class Hinge(Loss):
         return -Y * (Y * A < 1)
 
     def check_targets(self, Y: Array) -> None:
-        (least, most), flat = extremes(Y), Y.ravel()
-        if least >= -1 and most <= 1 and sum_of_squares(flat) == Y.size:  # then all are -1 or 1
+        is_sign = np.abs(Y) == 1
+        if np.count_nonzero(is_sign) == Y.size:
             return
         check_finite("Y", Y)
-        at = next(map(tuple, np.argwhere(np.abs(Y) != 1)), None)
-        if at is None:  # the sum of so many squares was rounded
-            return
+        at = tuple(np.argwhere(~is_sign)[0])
         found = f"{entry('Y', at)} is {Y[at]:g}. Hinge() expects -1 and 1."
         raise ValueError(f"{found} Pass np.where(Y > 0, 1, -1) for labels 0 and 1.")
