@@ -147,6 +147,7 @@ REFUSED = [
     (lambda: SelfAttention(2, causal="no"), ValueError, "causal is 'no', expected True or False"),
     (lambda: LSTM(0), ValueError, "units is 0, expected a whole number of at least 1"),
     (lambda: GRU(3, 5), ValueError, "GRU: sequences is 5, expected True or False"),
+    (lambda: LSTM(3, init="he_norm"), UnknownNameError, "no initializer is called 'he_norm'"),
     (lambda: Embedding(0, 3), ValueError, "tokens is 0, expected a whole number of at least 1"),
     (lambda: Embedding(5, 2.5), TypeError, "units is 2.5, expected a whole number"),
     (build(Dense(3), Embedding(5, 2), inputs=3), ValueError, "layer 2 (Embedding) … first"),
