@@ -11,7 +11,7 @@ from messages import raises
 
 import tinynet as tn
 from tinynet._support import blocks
-from tinynet.errors import ShapeError
+from tinynet.errors import NotBuiltError, ShapeError
 
 X = np.random.default_rng(1).standard_normal((4, 6)).astype(np.float32)
 
@@ -99,6 +99,11 @@ def test_a_wrong_shape_from_a_layer():
     net.forward_layer(1, X)
     with pytest.raises(ShapeError, match=message):
         net.forward_layer(2, net.A[1])
+    net = model(summed())
+    with pytest.raises(ShapeError, match="layer 1"):
+        net.forward_layer(1, X)
+    with pytest.raises(NotBuiltError, match="no forward pass"):
+        net.Z  # noqa: B018  the first pass was refused
 
 
 def test_an_activation_that_is_a_name():
