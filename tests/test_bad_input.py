@@ -160,10 +160,11 @@ SETTINGS = [  # what has a setting, its name and what a message says of it, and 
     (always(Dense), "units … whole number of at least 1", {TypeError: (None,)}),
     (always(MODEL), "inputs … whole number of at least 1", NOT_WHOLE),
     (fit_with, "epochs … whole number of at least 0", NOT_WHOLE | {ValueError: (-1, True)}),
+    (fit_with, "epochs … whole number of at least 0", {TypeError: ([5], (), None)}),
     (fit_with, "batch_size … whole number of at least 1", NOT_WHOLE),
     (predict_with, "batch_size … whole number of at least 1", NOT_WHOLE),
     (lambda m: partial(m.predict_labels, X), "batch_size … at least 1", NOT_WHOLE),
-    (fit_with, "optimizer", {UnknownNameError: ("sdg",), TypeError: (0.1,)}),
+    (fit_with, "optimizer", {UnknownNameError: ("sdg",), TypeError: (0.1, ["sgd"])}),
     (always(DENSE), "l2", {ValueError: (-0.1, math.nan)}),
     (always(DENSE), "activation", {UnknownNameError: ("rellu",), TypeError: (7, HUBER())}),
     (always(DENSE), "init", {UnknownNameError: ("he",)}),
@@ -177,6 +178,9 @@ SETTINGS = [  # what has a setting, its name and what a message says of it, and 
     (always(NORMAL), "scale", {ValueError: (-1.0,)}),
     (always(HUBER), "delta", {ValueError: (0.0,)}),
 ]
+
+
+MANY, LISTED = np.arange(400), {"W1": X[:, :3].T, "b1": YES[:, :1], "W2": Y[:, :3], "b2": Y[:, :1]}
 
 
 def set_W(model, W):
@@ -294,7 +298,25 @@ OTHERS = [
      "expected the targets", "Use model.cost(Y)"),
     ("passed", lambda m, A: m.back(A, Y), Y, TypeError, "input_gradient is a ndarray",
      "True or False", "use model.back(Y)"),
-    ("new", lambda m, seed: MODEL(seed=seed), -1, ValueError, "negative"),
+    ("new", lambda m, seed: MODEL(seed=seed), -1, ValueError, "seed is -1 … negative",
+     ("seed=1", always(1))),
+    ("new", lambda m, seed: MODEL(seed=seed), "1", TypeError, "seed is '1', expected a whole",
+     ("seed=1", always(1))),
+    *(("new", lambda m, how: m.fit(X, Y, **how), how, TypeError, *words,
+       ("fit(X, Y, validation_data=(X_val, Y_val))", always({"validation_data": (X, Y)})))
+      for how, *words in [
+          ({"optimizer": X}, "optimizer is array", "expected an optimizer or its name"),
+          ({"optimizer": (X, Y)}, "optimizer is (array"),
+          ({"optimizer": X.tolist()}, "optimizer is [["),
+          ({"epochs": Y}, "epochs is array", "expected a whole number"),
+          ({"optimizer": "sgd", "epochs": MANY}, "epochs is ndarray of shape (400,), expected"),
+      ]),
+    ("new", lambda m, size: m.fit(X, Y, batch_size=size), MANY, TypeError,
+     "batch_size is ndarray of shape (400,), expected a whole number"),
+    ("new", lambda m, parameters: m.set_parameters(parameters), [*LISTED.values()] * 3,
+     TypeError, "parameters is [array( … ..., expected a dictionary",
+     ("dict(zip(model.get_parameters(), parameters))",
+      lambda arrays: dict(zip(LISTED, arrays, strict=False)))),
     ("new", lambda m, layers: Sequential(layers), [], ValueError,
      "layers is empty, expected at least one layer",
      ("Sequential([Dense(1)])", always([Dense(1)]))),

@@ -78,7 +78,7 @@ def initialize_parameters_deep(layer_dims: Any, rng: Any = None, scale: Any = 0.
     `rng` is a seed, Generator or RandomState. `scale` is the factor of a standard normal, or
     an initializer: "lecun_normal" for the course's 1/sqrt(n_prev), "he_normal", "zeros".
     """
-    rng, sizes = generator(rng), [integer("A layer size", n) for n in layer_dims]
+    rng, sizes = generator(rng, "rng"), [integer("A layer size", n) for n in layer_dims]
     is_number = isinstance(scale, (int, float, np.number))
     init = Normal(float(scale)) if is_number else Initializer.get(scale)
     parameters = {}

@@ -25,7 +25,7 @@ def integer(name: str, value: Any, least: int = 1, also: str = "") -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        message = f"{name} is {value!r}, expected a whole number of at least {least}{also}."
+        message = f"{name} is {shown(value)}, expected a whole number of at least {least}{also}."
         is_whole = isinstance(value, float) and value.is_integer()
         hint = f" Use {name}={value:.0f}." if is_whole and value >= least else ""
         raise TypeError(message + hint) from None
@@ -41,9 +41,13 @@ def integer_or_none(name: str, value: Any) -> int | None:
 
 
 def shown(value: Any) -> str:
-    """Return the repr of a value for a message, cut off where a file made it long."""
+    """Return the repr of a value for a message; of a long one its beginning, or its shape."""
     text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} ..."
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    shape = getattr(value, "shape", None)
+    is_array = isinstance(shape, tuple)
+    return f"{type(value).__name__} of shape {shape}" if is_array else f"{text[:LONGEST_SHOWN]} ..."
 
 
 def file_path(name: str, path: Any, example: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinynet._support.checks import shown
+
 # A string, because numpy.random costs 16 ms to import.
 Random: TypeAlias = "np.random.Generator | np.random.RandomState"
 
@@ -17,11 +19,16 @@ _RANGES = {"pos": (0, 624), "buffer_pos": (0, 4), "has_uint32": (0, 1), "has_gau
 _KINDS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
-def generator(seed: int | Random | None) -> Random:
+def generator(seed: int | Random | None, name: str = "seed") -> Random:
     """Return a generator for a seed; a generator comes back as it is."""
     if isinstance(seed, (np.random.Generator, np.random.RandomState)):
         return seed
-    return np.random.default_rng(seed)
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        found = f"{name} is {shown(seed)}, expected a whole number that is not negative"
+        hint = f"Use {name}=1, or leave it out to draw others each time"
+        raise type(error)(f"{found}, a generator or None. {hint}.") from error
 
 
 def get_state(rng: Random) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -48,6 +49,7 @@ from tinynet.training.run import INTERRUPTED, Run, Settings
 from tinynet.training.tally import output_kind
 
 N = TypeVar("N", bound=Network)
+_OPTIMIZER = (Optimizer, str, type(None))  # what may stand for one; a config is rare
 
 
 def fit(
@@ -69,11 +71,11 @@ def fit(
     `options` are the settings by name.
     """
     with together(parallel, "fit") as ranks:
+        if not (isinstance(optimizer, _OPTIMIZER) and isinstance(options["epochs"], int)):
+            _expect_no_data(optimizer=optimizer, epochs=options["epochs"])
         settings = Settings(**options)
-        every = settings.checkpoint_every
-        if every is not None and checkpoint is None:
-            found = f"checkpoint_every is {every}, but there is no file to write"
-            raise ValueError(f'{found}. Add checkpoint="run.npz".')
+        if settings.checkpoint_every is not None and checkpoint is None:
+            raise _no_checkpoint(settings.checkpoint_every)
         if checkpoint is not None:
             checkpoint = file_path("checkpoint", checkpoint, "run.npz")
         optimizer = SGD() if optimizer is None else Optimizer.get(optimizer)
@@ -92,6 +94,21 @@ def fit(
             loop = Loop(run, all_callbacks, checkpoint, first=[Diagnostics()])
             loop.begin()
         return loop.train()
+
+
+def _expect_no_data(**arguments: Any) -> None:
+    """Refuse examples or targets in the place of an optimizer, or of a number of epochs."""
+    for name, value in arguments.items():
+        is_pair = isinstance(value, (tuple, list)) and len(value) > 1
+        if is_pair or math.prod(shape_of(value)) > 1:
+            expected = "a whole number" if name == "epochs" else "an optimizer or its name"
+            hint = "Use fit(X, Y, validation_data=(X_val, Y_val)) for validation data"
+            raise TypeError(f"{name} is {shown(value)}, expected {expected}. {hint}.")
+
+
+def _no_checkpoint(every: int) -> ValueError:
+    found = f"checkpoint_every is {every}, but there is no file to write"
+    return ValueError(f'{found}. Add checkpoint="run.npz".')
 
 
 def resume(
