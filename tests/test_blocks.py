@@ -301,7 +301,7 @@ def test_names_configs_and_instances():
     (lambda: Branches([Dense(3)]), TypeError, ["branch 1 is Dense(", "Use [Dense("]),
     (lambda: Branches([]), ValueError, ["branches is empty", "Branches([[...], [...]])"]),
     (lambda: Branches([[Dense(3)], []]), ValueError,
-     ["branch 2 is empty", 'use [Activate("identity")]']),
+     ["branch 2 is empty", 'returns its input, use [Activate("identity")].']),
     (lambda: Branches([[Dense(3)]], join="mean"), ValueError,
      ["join is 'mean'", "'concatenate' or 'add'"]),
     (lambda: Bidirectional([Dense(3)]), TypeError, ["[Dense(", "not the name, config or instance"]),
