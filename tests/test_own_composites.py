@@ -52,6 +52,15 @@ def test_custom_composites(layer):
     assert layer == Layer.get(layer.config())
 
 
+@pytest.mark.parametrize(("gate", "error", "words"), [
+    (Dense(3), TypeError, ["gate is Dense(", "Use [Dense("]), ([], ValueError, ["gate is empty"]),
+])  # fmt: skip
+def test_a_chain_that_is_refused(gate, error, words):
+    """The message names the field that should be a chain."""
+    with raises(error, *words):
+        Mixture([Dense(3)], gate)
+
+
 class OverRoot(Composite):
     """Z = what the layers make of A_prev / √n, with a root that NumPy gives as a float64."""
 
