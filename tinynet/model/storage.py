@@ -121,9 +121,11 @@ class Storage:
 
     def _owners_of_memory(self) -> set[int]:
         """Return the ids of the arrays that own what passes and steps fill."""
-        caches = [cache for chain in self._chains.values() for _, cache in chain.all_links()]
-        owners = [vars(cache)[name].base for cache in caches for name in _BUFFERS]
-        return {id(owner) for owner in (self.values, self.summed, *owners) if owner is not None}
+        owners = [self.values, self.summed]
+        for chain in self._chains.values():
+            for _, cache in chain.all_links():
+                owners += [vars(cache)[name].base for name in _BUFFERS]
+        return {*map(id, owners)} - {id(None)}
 
     def freeze(self, layers: Sequence[PlacedLayer]) -> list[slice]:
         """Have these layers, and no others, go forward as outside training.
