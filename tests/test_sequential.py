@@ -193,7 +193,7 @@ NEEDS_BACK, NO_PASS = (NotBuiltError, "call model.back"), (NotBuiltError, "call 
 FORWARD = "Call model.forward(X) first."
 NO_SUCH_PASS = f"There is no forward pass to look at (predict keeps none). {FORWARD}"
 NO_MORE = re.compile(r"\.[\"']$")  # the message ends here
-LAST = f"The last layer has had no forward pass. {FORWARD}"
+LAST = re.compile(f"^The last layer has had no forward pass. {re.escape(FORWARD)}$")
 OF_L = IndexError, "expected 1 to 3"
 # What is asked of a model that has gone forward and back, the error, and what its message contains
 REFUSED = {

@@ -71,8 +71,10 @@ def test_the_X_of_the_last_pass_in_another_shape(layer, name):
 
 def test_the_Y_of_the_last_pass_in_another_shape():
     model = tn.Sequential([tn.Dense(2)], "mean_squared_error", inputs=4, seed=1)
-    Y = positive((2, 3)).copy()
+    Y = positive((2, 3)).astype(np.float32)  # the model's dtype: it takes the array itself
     model.forward(positive((4, 3)))
+    with raises(TypeError, "Y has dtype object"):
+        model.back(None)
     model.back(Y)
     Y.resize((3, 2), refcheck=False)
     for use in (model.back, model.cost):
