@@ -134,6 +134,15 @@ def test_a_declaration_of_another_form(what, method):
         model(tn.Dense(3), other())
 
 
+@pytest.mark.parametrize("method", ["parameters", "state"])
+def test_a_draw_of_another_shape(method):
+    """What an initializer draws is refused by the name of the array, with both shapes."""
+    turned = own("Turned", tn.Initializer, draw=lambda self, shape, rng: np.zeros(shape[::-1]))()
+    members = {method: lambda self, input_shape: {"p": tn.Parameter((2, 3), turned)}}
+    with raises(ShapeError, "p got shape (3, 2), expected shape (2, 3)."):
+        model(own("Other", tn.Layer, forward=copied, back=copied, **members)())
+
+
 BEGINS = {  # what a layer asks for to compute in, and what it is before the first pass
     "a shape": ((2, 3), np.float32, np.nan),
     "no fill": (tn.layers.Scratch((2, 3)), np.float32, np.nan),

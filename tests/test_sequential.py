@@ -192,7 +192,6 @@ X6, Y6 = data()
 NEEDS_BACK, NO_PASS = (NotBuiltError, "call model.back"), (NotBuiltError, "call model.forward(X)")
 FORWARD = "Call model.forward(X) first."
 NO_SUCH_PASS = f"There is no forward pass to look at (predict keeps none). {FORWARD}"
-NO_MORE = re.compile(r"\.[\"']$")  # the message ends here
 LAST = re.compile(f"^The last layer has had no forward pass. {re.escape(FORWARD)}$")
 OF_L = IndexError, "expected 1 to 3"
 # What is asked of a model that has gone forward and back, the error, and what its message contains
@@ -220,7 +219,8 @@ REFUSED = {
     **{
         f"{kind}[{l!r}]": (
             lambda m, kind=kind, l=l: getattr(m, kind)[l], KeyError,
-            f"{kind}[{l!r}], expected one of ", f"{kind}[1], {kind}[2], {kind}[3].", NO_MORE)
+            f"{kind}[{l!r}], expected one of ", f"{kind}[1], {kind}[2], {kind}[3].",
+            re.compile(r"3\]\.[\"']$"))
         for kind, l in (("W", 0), ("W", 4), ("b", -1), ("Z", 0), ("A", 4), ("dW", "1"))
     },
     "layer 0": (lambda m: m.forward_layer(0, X6), *OF_L, "layer 0"),
@@ -236,7 +236,7 @@ REFUSED = {
     "an array of three axes": (layer_of(3, 3, 4, 5), ShapeError, "for layer 3 (Dense)."),
     "dA[0] not asked for": (
         lambda m: (m.back(Y6), m.dA[0]), KeyError, "dA[0], expected one of dA[1], dA[2], dA[3].",
-        ". Call model.back(Y, input_gradient=True) for it.", NO_MORE),
+        re.compile(r"\. Call model\.back\(Y, input_gradient=True\) for it\.[\"']$")),
     "W of no layer": (
         lambda m: squared(Flatten(), inputs=2).W[1], KeyError, "W[1], expected one of none."),
     "dZ of the last pass": (lambda m: (m.forward(X6), m.dZ), *NEEDS_BACK),
