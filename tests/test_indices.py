@@ -150,7 +150,8 @@ REFUSED = [
      "expected whole numbers from 0 to 2: indices for layer 1 (Both)"),
     (lambda: model(Endless()).forward(-TOKENS), "expected whole numbers of at least 0"),
     (lambda: model(Dense(3), Table()), "layer 2 (Table) takes indices, expected as the first"),
-    (lambda: model(Both(((Table(),), (Dense(2),)))), "layer 1 (Both) has chains … one kind"),
+    (lambda: model(Both(((Table(),), (Dense(2),)))),
+     "layer 1 (Both) has chains that begin with Table(rows=5) and Dense(units=2 … one kind"),
     (lambda: model(Both(((Dense(3), Table()), (Table(),)))), "layer 1.1.2 (Table) takes indices"),
 ]  # fmt: skip
 
