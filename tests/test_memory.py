@@ -252,6 +252,15 @@ def test_scratch_only_for_what_is_computed(l2, expected):
     assert expected == Dense(3, l2=l2).scratch((4,), 5).keys()
 
 
+def test_one_array_where_an_activation_does_nothing():
+    """Without an activation A is Z and dZ is dA, the same array; with one they are two."""
+    model = tn.Sequential([Dense(3), Dense(2, "tanh")], "huber", inputs=4, seed=1)
+    model.forward(np.ones((4, 5)))
+    model.back(np.ones((2, 5)))
+    same = [(model.A[l] is model.Z[l], model.dZ[l] is model.dA[l]) for l in (1, 2)]
+    assert [(True, True), (False, False)] == same
+
+
 class Computing(tn.Layer):
     """Declare three numbers and two bits for each example, and an array that has none of them."""
 
