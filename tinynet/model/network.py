@@ -386,7 +386,7 @@ class Network(LayerViews):
 
     def __getstate__(self) -> dict[str, Any]:
         state = {k: v for k, v in vars(self).items() if k not in ("storage", *OF_STORAGE)}
-        state |= {"chain": None, "rng": copy.deepcopy(self.rng)}
+        state["chain"] = None
         if self.is_built:
             state["arrays"] = (self.inputs, self.values.copy(), self.grads.copy(), self.identity)
         return state
