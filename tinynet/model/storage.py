@@ -80,7 +80,7 @@ class Storage:
             self.named()  # refuses two parameters of one name
         self._chains: dict[int, ModelChain] = {}
         self._idle: dict[int, list[ModelChain]] = {}  # small chains of `outputs_of`, by batch size
-        self._filled = {id(self.values), id(self.summed)}  # whose memory passes and steps fill
+        self._filled = self._owners_of_memory()
         self.hold(NetworkIdentity())
 
     def hold(self, identity: NetworkIdentity) -> None:
