@@ -296,7 +296,7 @@ OTHERS = [
     ("new", lambda m, inputs: MODEL(inputs=inputs), (), ValueError, "inputs is ()", "inputs=(n,)"),
     ("passed", lambda m, w: m.cost(m.chain.last.A, w), Y > 0, ValueError, "Y is A[L]",
      "expected the targets", "Use model.cost(Y)"),
-    ("passed", lambda m, A: m.back(A, Y), Y, TypeError, "input_gradient is a ndarray",
+    ("passed", lambda m, A: m.back(A, Y), Y, TypeError, "input_gradient is array",
      "True or False", "use model.back(Y)"),
     ("new", lambda m, seed: MODEL(seed=seed), -1, ValueError, "seed is -1 … negative",
      ("seed=1", always(1))),

@@ -566,7 +566,7 @@ def test_history():
         history["val_acc"]
     with raises(KeyError, "'val_loss', expected one of loss. Give fit validation_data."):
         History(loss=[1.0])["val_loss"]
-    with raises(KeyError, "There is no 'lr', expected one of none."):
+    with raises(KeyError, "history has no 'lr', expected one of none, as it is empty."):
         History()["lr"]
     history.stopped = "enough"
     copied = history.copy()

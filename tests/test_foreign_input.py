@@ -396,8 +396,9 @@ def test_settings_that_are_refused(given, words):
 # A call as another library has it, a remedy that the message has, and where it is typed in
 CALLS = [
     (lambda: Dense(64, 32), "Dense(32): the number of inputs is not given", "Dense(32)"),
-    (lambda: Dense(3, bias=False), "Leave it out: b is always there.", "Dense(3)"),
-    (lambda: tn.Conv2D(3, use_bias=True), "Leave it out: b is always there.", "tn.Conv2D(3)"),
+    (lambda: Dense(3, bias=False), "Leave it out: a layer that has b always uses it.", "Dense(3)"),
+    (lambda: tn.Conv2D(3, use_bias=True), "Leave it out: a layer that has b always uses it.",
+     "tn.Conv2D(3)"),
     (lambda: network().fit(X, Y, 0.1), "SGD(0.1)", "network().fit(X, Y, {})"),
     (lambda: network().fit(X, Y, 10), "epochs=10", "network().fit(X, Y, {})"),
     (lambda: Sequential([Dense(3), "relu"]), "Activate('relu')", "Sequential([Dense(3), {}])"),

@@ -396,7 +396,6 @@ def test_an_infinite_number_stays_in_its_unit(layer):
 ])  # fmt: skip
 def test_rows_that_are_taken_as_one(n, rows):
     """They are longer than half of a buffer, and a divisor of n if one below twice that is."""
-    assert normalization._HALF_BUFFER == 64 * 64
     assert (rows, 64) == LayerNorm().scratch((n,), 64)["repeated_row"]
 
 

@@ -440,6 +440,21 @@ def test_an_ignored_label():
         model.cost([0, -100, 2, 7])
 
 
+@pytest.mark.parametrize(("labels", "remedy"), [
+    ([-1, 2, 3, 1, 2], "Pass np.where(Y == -1, -1, Y - 1)."),
+    ([-1, 3, 5, 9, 3], "Number the other labels from 0, and leave -1 as it is."),
+    ([-1, 0, 2, -2, 1], "Number the other labels from 0, and leave -1 as it is."),
+])  # fmt: skip
+def test_labels_beside_those_that_are_ignored(labels, remedy):
+    """The remedy leaves alone what stands for no class, and works."""
+    model = Sequential([Dense(3, "softmax")], CategoricalCrossentropy(ignore=-1), seed=1)
+    X, Y = np.ones((2, 5)), np.array(labels)
+    with raises(ValueError, "expected 0 to 2", remedy):
+        model.fit(X, Y)
+    if "np.where" in remedy:
+        model.fit(X, np.where(Y == -1, -1, Y - 1))
+
+
 @pytest.mark.parametrize("shape", [(5,), (4, 5)], ids=str)
 def test_metrics_leave_ignored_labels_out(shape):
     """Accuracy, weighted or not, and a custom function see the labels that count, and no others."""

@@ -95,5 +95,5 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
 def expect_flag(name: str, value: Any, remedy: str) -> None:
     """Refuse what is neither True nor False."""
     if not isinstance(value, (bool, np.bool_)):
-        found = f"{name} is a {type(value).__name__}, expected True or False"
+        found = f"{name} is {shown(value)}, expected True or False"
         raise TypeError(f"{found}. {remedy}")

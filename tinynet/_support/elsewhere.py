@@ -44,9 +44,7 @@ _ELSEWHERE = {
     "validation_data": "validation evalset", "validation_split": "validationfraction",
     "sample_weight": "sampleweights weights weight", "class_weight": "classweights",
     "steps_per_epoch": "samplesperepoch", "inputs": "inputshape inputdim infeatures",
-    "seed": "randomstate", "optimizer": "solver", "layers": "nn hiddenlayersizes",
-    "restore_best": "restorebestweights", "best_only": "savebestonly", "path": "filepath",
-    "every": "savefreq period",
+    "optimizer": "solver", "layers": "nn",
     "on_batch_begin": "ontrainbatchbegin ontrainbatchstart onbatchstart",
     "on_batch_end": "ontrainbatchend", "on_train_begin": "ontrainstart onfitstart",
     "on_train_end": "onfitend", "on_epoch_begin": "onepochstart ontrainepochstart",
@@ -60,7 +58,7 @@ _LOSS = "Sequential(..., loss=...)"
 _HISTORY = 'history = model.fit(X, Y), and history["loss"]'
 _INPUTS = "Sequential(..., inputs=n_0)"
 _OF_CHANNELS = 'Dropout(rate, per="channel")'
-_NO_BIAS = "Leave it out: b is always there."
+_NO_BIAS = "Leave it out: a layer that has b always uses it."
 # What is done another way here: what to write in its place. A name with "=" is that of an argument.
 _INSTEAD = {
     "bias=": _NO_BIAS, "use_bias=": _NO_BIAS, "fit_intercept=": _NO_BIAS,

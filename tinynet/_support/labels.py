@@ -109,18 +109,30 @@ def _examples_last(Y: Array, m: int, given: str, X: Any) -> str:
     return f"The {are}. If its {rows} rows are the examples, pass {ways}"
 
 
-def class_numbers(Y: Array, outputs: int) -> Array:
-    """Return integer labels, if each is the number of one of several outputs."""
+def class_numbers(Y: Array, outputs: int, ignore: int | None = None) -> Array:
+    """Return integer labels, if each is the number of one of several outputs.
+
+    The label `ignore` stands for no class, and becomes 0.
+    """
     if Y.dtype.kind not in "iu":
         found = f"Y has shape {Y.shape} and dtype {Y.dtype}"
         expected = f"expected one-hot columns ({outputs}, m) or integer labels (m,)"
         raise ShapeError(f"{found}, {expected}. Pass Y.astype(int) for labels.")
-    for at in np.argwhere((Y < 0) | (outputs <= Y))[:1].tolist():
+    counts = np.full(Y.shape, True) if ignore is None else ignore != Y
+    for at in np.argwhere(((Y < 0) | (outputs <= Y)) & counts)[:1].tolist():
         of_example = Y.size == Y.shape[-1]  # else it is one of several positions
         found = f"The label of example {at[-1]}" if of_example else entry("Y", at)
         expected = f"expected 0 to {outputs - 1}, because A[L] has {outputs} rows"
-        raise ValueError(f"{found} is {Y[tuple(at)]}, {expected}. {_renumbered(Y, outputs)}")
-    return Y
+        remedy = _renumbered(Y, outputs) if ignore is None else _others(Y[counts], outputs, ignore)
+        raise ValueError(f"{found} is {Y[tuple(at)]}, {expected}. {remedy}")
+    return Y if ignore is None else np.where(counts, Y, 0)
+
+
+def _others(labels: Array, outputs: int, ignore: int) -> str:
+    """Return what makes numbers of outputs of the labels that are not ignored."""
+    if labels.min() >= 1 and labels.max() == outputs:
+        return f"Pass np.where(Y == {ignore}, {ignore}, Y - 1)."
+    return f"Number the other labels from 0, and leave {ignore} as it is."
 
 
 def _renumbered(Y: Array, outputs: int) -> str:
@@ -137,7 +149,7 @@ def _renumbered(Y: Array, outputs: int) -> str:
         remedy += f" and {n} units in the last layer"
     elif least == 0:
         remedy += f", or give the last layer {most + 1} units"
-    if least < 0:
+    if least < 0 and most < outputs:
         ignoring = f"loss=tn.losses.CategoricalCrossentropy(ignore={least})"
         remedy = f"{ignoring} where {least} stands for no class, or {remedy}"
     return f"Use {remedy}."

@@ -178,7 +178,7 @@ class Registered:
             kind = _class_of(cls, name)
             return kind(**kind._known(fields)) if fields else kind()
         expected = f"the name, config or instance of a tinynet {cls.family}"
-        raise TypeError(f"{spec!r} is not {expected}.{cls._hint(spec)}")
+        raise TypeError(f"{shown(spec)} is not {expected}.{cls._hint(spec)}")
 
     @classmethod
     def _hint(cls, spec: Any) -> str:

@@ -14,6 +14,7 @@ from tinynet._support.fields import finite, positive
 from tinynet._support.quiet import quiet
 from tinynet._support.underflow import at_most, exp, signed_parts
 from tinynet.activations.base import Activation
+from tinynet.activations.pieces import one_or
 
 
 @attrs.frozen(slots=False)
@@ -45,8 +46,7 @@ class ELU(Activation):
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
         slope = exp(at_most(Z, 0))  # 1 where Z > 0
         if self.alpha != 1:
-            is_positive = (Z > 0).astype(Z.dtype)
-            slope *= is_positive + self.alpha * (1 - is_positive)
+            slope *= one_or(self.alpha, Z)
         return dA * slope
 
 

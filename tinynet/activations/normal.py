@@ -69,10 +69,10 @@ def times_normal_slope(Z: Array, A: Array) -> Array:
         # There Φ(Z) is 1/2 to the last digit, and A may have lost digits.
         np.copyto(slope, scalar(0.5, Z.dtype), where=squares == 0)
     squares *= scalar(-0.5, squares.dtype)
-    density = exp(squares, least=_LEAST) if is_far else np.exp(squares, squares)
-    density *= Z
-    density *= scalar(1 / math.sqrt(2 * math.pi), density.dtype)
-    slope += density  # times Z
+    z_density = exp(squares, least=_LEAST) if is_far else np.exp(squares, squares)
+    z_density *= Z
+    z_density *= scalar(1 / math.sqrt(2 * math.pi), z_density.dtype)
+    slope += z_density
     return slope
 
 

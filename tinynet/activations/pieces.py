@@ -16,6 +16,12 @@ from tinynet.activations.base import UNLIMITED, Activation
 from tinynet.activations.sigmoid import HardSigmoid
 
 
+def one_or(slope: float, Z: Array) -> Array:
+    """Return 1 where Z > 0, and `slope` elsewhere; np.where takes ten times as long."""
+    is_positive = (Z > 0).astype(Z.dtype)
+    return is_positive + slope * (1 - is_positive)
+
+
 @attrs.frozen(slots=False)
 class LeakyReLU(Activation):
     r"""A = Z where Z > 0, slope · Z elsewhere (Maas, Hannun and Ng 2013).
@@ -43,8 +49,7 @@ class LeakyReLU(Activation):
 
     @by_blocks
     def back(self, dA: Array, Z: Array, A: Array) -> Array:
-        is_positive = (Z > 0).astype(Z.dtype)
-        return dA * (is_positive + self.slope * (1 - is_positive))
+        return dA * one_or(self.slope, Z)
 
 
 class ReLU6(Activation):

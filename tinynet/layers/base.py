@@ -137,7 +137,7 @@ class Layer(Registered, ABC):
     def _hint(cls, spec: Any) -> str:
         if isinstance(spec, Activation) or (isinstance(spec, str) and spec in Activation.names()):
             return f" Use Dense(units, {spec!r}), or Activate({spec!r})."
-        if isinstance(spec, (list, tuple)):
+        if isinstance(spec, (list, tuple)) and all(isinstance(each, Layer) for each in spec):
             return f" Use *{spec!r}."
         if hasattr(spec, "layers") and not isinstance(spec, Registered):
             return " Use *model.layers, which are its layers without their parameters."
@@ -305,14 +305,16 @@ def bound(layer: Layer, cache: Cache) -> tuple[Pass, Pass]:
 
 def means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     """Return 1/m, and a column of m times 1/m: the product with it is the mean over examples."""
-    return _short_means(m, dtype) if m <= _SHORT else _short_means.__wrapped__(m, dtype)
+    return _kept_means(m, dtype) if m <= _SHORT else _means(m, dtype)
 
 
-@functools.lru_cache(maxsize=16)
-def _short_means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+def _means(m: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     column = np.full((m, 1), 1 / m, dtype)
     column.flags.writeable = False
     return column[0, ..., 0], column
+
+
+_kept_means = functools.lru_cache(maxsize=16)(_means)
 
 
 def mean_column(cache: Cache, positions: int) -> Array:

@@ -195,11 +195,12 @@ def _check_fit(input_shape: Shape, axes: tuple[Axis, ...], word: str) -> None:
     ]
     reach = " x ".join(str(axis.reach) for axis in axes)
     size = f"({', '.join(map(str, fit))})" if len(fit) > 1 else str(fit[0])
-    remedy = f'Use {word}={size}, or padding="same".'
+    fits = f'{word}={size}, or padding="same".'
+    remedy = f"Use {fits}"
     *others, last = input_shape
     if len(axes) > 1 and last in (1, 3) and min(others) > 3:  # (H, W, C)?
         channels_first = (last, *others)
-        remedy = f"Is an example (H, W, C)? Write inputs={channels_first}. Else u{remedy[1:]}"
+        remedy = f"Is an example (H, W, C)? Write inputs={channels_first}. Else use {fits}"
     _, *positions = input_shape
     if positions[0] in (1, 3) and positions[-1] > 3:  # (m, C, H, W)?
         remedy += " If X holds images (m, C, H, W), pass np.moveaxis(X, 0, -1)."

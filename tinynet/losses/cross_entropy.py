@@ -229,10 +229,8 @@ class CategoricalCrossentropy(Loss):
         if n == 1 or labels.ndim != len(of_labels):
             return super().targets(Y, shape)
         classes = np.arange(n).reshape(n, *[1] * labels.ndim)
-        if self.ignore is None:
-            return classes == class_numbers(labels, n)
-        counts = labels != self.ignore
-        return (classes == class_numbers(np.where(counts, labels, 0), n)) & counts
+        columns: Array = classes == class_numbers(labels, n, self.ignore)
+        return columns if self.ignore is None else columns & (labels != self.ignore)
 
 
 def check_shares(Y: Array, also: str = "", zeros: bool = False) -> None:

@@ -51,7 +51,8 @@ class MeanAbsoluteError(Loss):
         d = difference(A, Y, out)
         if out is None or d.size < FEW:
             return np.sign(d, out=out)
-        # In place, np.sign takes ten times as long. Every difference but 0 grows beyond 1 here.
+        # In place, np.sign takes ten times as long, and `out` is to be the only array of this size.
+        # Times the largest number, twice, every difference but 0 goes beyond 1.
         largest = np.finfo(d.dtype).max
         d *= largest
         d *= largest

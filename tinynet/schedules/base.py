@@ -32,8 +32,8 @@ class Schedule(Registered, ABC):
 
     @classmethod
     def _hint(cls, spec: Any) -> str:
-        if isinstance(spec, str) and spec.replace("e-", "").replace(".", "").isdigit():
-            return f" Use the number {spec[:20]}."  # a file may hold a name of any length
+        if isinstance(spec, str) and _is_number(spec):
+            return f" Use the number {spec}."
         if callable(spec) and not isinstance(spec, type):
             return " Write class MySchedule(tn.Schedule), with def at(self, t): pass MySchedule()."
         return super()._hint(spec)
@@ -41,6 +41,13 @@ class Schedule(Registered, ABC):
     @abstractmethod
     def at(self, t: int) -> float:
         """Return the learning rate after `t` steps (or epochs): ``at(0)`` is for the first step."""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return len(text) <= 20 and math.isfinite(float(text))  # a file may hold a longer name
+    except ValueError:
+        return False
 
 
 def _number_or_schedule(value: Any, instance: Any, field: attrs.Attribute[Any]) -> float | Schedule:

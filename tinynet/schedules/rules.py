@@ -14,7 +14,7 @@ from tinynet._support.fields import factor, flag, fraction, integer, nonnegative
 from tinynet._support.quiet import quiet
 from tinynet.schedules.base import Schedule, rate_field
 
-_ROUNDING = 1e-9  # part of a period of `Cosine`: by which it may seem to begin too late
+_ROUNDING = 1e-9  # a period of `Cosine` may seem to begin this part of the first one too late
 
 
 @attrs.frozen(slots=False)
@@ -196,19 +196,19 @@ class Cosine(Schedule):
         return _half_wave(self.rate, self.lowest, taken, length)
 
     def _within_period(self, t: float) -> tuple[float, float]:
-        """Return how many steps of the current period are taken, and how many it has.
-
-        After n periods, period · (growthⁿ - 1) / (growth - 1) steps are taken.
-        """
+        """Return how many steps of the current period are taken, and how many it has."""
         period, growth = self.period, self.growth
         if growth == 1:
             return t % period, period
+
+        def length_of(n: int) -> float:
+            """Return how many steps the first n periods have together."""
+            return period * (growth**n - 1) / (growth - 1)
+
         n = round(math.log1p(t * (growth - 1) / period) / math.log(growth))  # at most 1 too large
-        taken = t - period * (growth**n - 1) / (growth - 1)
-        if taken < -_ROUNDING * period:
+        if length_of(n) > t + _ROUNDING * period:
             n -= 1
-            taken = t - period * (growth**n - 1) / (growth - 1)
-        return max(taken, 0.0), period * growth**n
+        return max(t - length_of(n), 0.0), period * growth**n
 
 
 def _half_wave(start: float, end: float, taken: float, length: float) -> float:

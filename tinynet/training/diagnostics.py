@@ -231,9 +231,9 @@ def _why_still(chain: ModelChain) -> str:
             name, units = layer.layer.activation.registered_name, cache.Z[..., 0].size
             return (
                 f"all {units} units of {layer.title} are dead ({name} is flat there, for every "
-                f"example of a batch{_unscaled(chain)}). Use a smaller learning rate and a new "
-                'model, init="auto" if W has another one, or an activation that is nowhere flat, '
-                'such as "leaky_relu".'
+                f"example of a batch{_unscaled(chain)}). Make a new model, and use a smaller "
+                'learning rate, init="auto", or an activation that is nowhere flat, such as '
+                '"leaky_relu".'
             )
     for (_, below), (layer, cache) in reversed(list(pairwise(chain.links))):
         if not below.dA.any():

@@ -99,8 +99,8 @@ def fit(
 def _expect_no_data(**arguments: Any) -> None:
     """Refuse examples or targets in the place of an optimizer, or of a number of epochs."""
     for name, value in arguments.items():
-        is_pair = isinstance(value, (tuple, list)) and len(value) > 1
-        if is_pair or math.prod(shape_of(value)) > 1:
+        are_arrays = isinstance(value, (tuple, list)) and any(map(shape_of, value))
+        if are_arrays or math.prod(shape_of(value)) > 2:
             expected = "a whole number" if name == "epochs" else "an optimizer or its name"
             hint = "Use fit(X, Y, validation_data=(X_val, Y_val)) for validation data"
             raise TypeError(f"{name} is {shown(value)}, expected {expected}. {hint}.")

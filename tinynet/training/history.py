@@ -50,10 +50,10 @@ class History(dict[str, list[float]]):
             self.setdefault(name, []).append(value)
 
     def __missing__(self, name: Any) -> Never:
-        names = ", ".join(nearest_first(str(name), self)) or "none"
+        names = ", ".join(nearest_first(str(name), self)) or "none, as it is empty"
         has_val = any(other.startswith("val_") for other in self)
         hint = "" if has_val or not str(name).startswith("val_") else " Give fit validation_data."
-        raise KeyError(f"There is no {shown(name)}, expected one of {names}.{hint}")
+        raise KeyError(f"history has no {shown(name)}, expected one of {names}.{hint}")
 
     if not TYPE_CHECKING:
 

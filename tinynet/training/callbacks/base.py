@@ -7,11 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
-from tinynet._support.elsewhere import hint, nearest_first
+from tinynet._support.elsewhere import hint, is_known, is_misspelt, nearest_first
 from tinynet.model.network import Network
 from tinynet.training.run import Run
 
@@ -100,36 +99,36 @@ class Callback:
 
 
 _HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
-_CHECKED: WeakSet[type] = WeakSet()  # classes whose hooks are right
 
 
 def expect_hooks(callback: Callback) -> None:
     """Refuse a custom class with hooks that nothing calls, or that do not take what they get."""
     kind = type(callback)
-    if kind in _CHECKED or kind.__module__.startswith("tinynet."):
+    if kind.__module__.startswith("tinynet."):
         return
     for name in dir(kind):
         if not name.startswith("on_") or not callable(getattr(kind, name)):
             continue
-        if name not in _HOOKS:
-            remedy = hint(name, _HOOKS)
-            if not remedy:
-                continue  # a method of the class's own
+        if name in _HOOKS:
+            _expect_arguments(callback, name)
+        elif is_known(name, _HOOKS) or is_misspelt(name, _HOOKS):
             found = f"{kind.__name__} has the method {name}, which is never called"
             known = ", ".join(nearest_first(name, _HOOKS))
-            raise TypeError(f"{found}, expected one of {known}.{remedy}")
-        _, *gets = inspect.signature(getattr(Callback, name)).parameters
-        try:
-            takes = inspect.signature(getattr(callback, name))
-        except ValueError:
-            continue  # compiled code need not say what it takes
-        try:
-            takes.bind(*gets)
-        except TypeError:
-            expected = f"({', '.join(gets)})"
-            found = f"{kind.__name__}.{name} takes {takes}, expected {expected}"
-            raise TypeError(f"{found}. Use def {name}(self, {expected[1:]}.") from None
-    _CHECKED.add(kind)
+            raise TypeError(f"{found}, expected one of {known}.{hint(name, _HOOKS)}")
+
+
+def _expect_arguments(callback: Callback, name: str) -> None:
+    _, *gets = inspect.signature(getattr(Callback, name)).parameters
+    try:
+        takes = inspect.signature(getattr(callback, name))
+    except ValueError:
+        return  # compiled code need not say what it takes
+    try:
+        takes.bind(*gets)
+    except TypeError:
+        arguments = ", ".join(gets)
+        found = f"{type(callback).__name__}.{name} takes {takes}, expected ({arguments})"
+        raise TypeError(f"{found}. Use def {name}(self, {arguments}).") from None
 
 
 def numbers_of(logs: Mapping[str, Any]) -> dict[str, float]:
