@@ -148,7 +148,7 @@ def test_a_run_that_must_be_refused_changes_nothing(refused, error, words, tmp_p
       "Use Freeze([2]), or Freeze([(2, 2)]) for the layer of model.W[2, 2]."]),
     (partial(Freeze, (1, 2, 1, (2, 3))), ValueError, ["Freeze([1, 2, (2, 3)])", "[(1, 2, 1)]"]),
     (partial(EarlyStopping, restore_best="no"), ValueError, ["'no', expected True or False"]),
-    (partial(ModelCheckpoint, "a.npz", best_only=1), ValueError, ["1, expected True or False"]),
+    (partial(ModelCheckpoint, "a.npz", best_only=2), ValueError, ["2, expected True or False"]),
     (partial(ReduceLROnPlateau, factor=1), ValueError, ["factor is 1.0", "below 1"]),
     (partial(ReduceLROnPlateau, factor=0), ValueError, ["factor is 0.0", "above 0"]),
     (partial(ReduceLROnPlateau, patience=-1), ValueError, ["patience is -1"]),

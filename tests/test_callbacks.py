@@ -8,7 +8,7 @@ import signal
 import sys
 import types
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial, partialmethod
+from functools import partial, partialmethod, wraps
 from unittest import mock
 
 import numpy as np
@@ -73,7 +73,9 @@ def helping(self, epoch):
     ({"train_batch_begin": helping}, "use on_batch_begin."),
     ({"epoch_ends": helping}, "expected one of on_epoch_end, … nearest name is on_epoch_end."),
     ({"test_end": helping}, "use on_epoch_end."),
-    ({"improvement": helping}, None),  # a method of its own
+    ({"improvement": helping}, None), ({"epoch": helping}, None),  # methods of its own
+    ({"train_batch_end": helping, "batch_end": lambda self, batch, logs: None}, None),
+    ({"epoch_end": wraps(helping)(lambda self, *_: None)}, None),
     ({"epoch_end": helping},
      "takes (epoch), expected (epoch, logs). Use def on_epoch_end(self, epoch, logs)."),
     ({"train_begin": lambda self: None}, "use def on_train_begin(self, logs)."),

@@ -164,6 +164,9 @@ def test_labels_of_other_data(classes):
     assert list(classes) == same.tolist()
     with raises(ValueError, "The label", "not among the classes", "Leave out its examples"):
         tn.from_labels(words, classes[:2])
+    for bad in ("dog", [words], [words[0]] * 2):
+        with raises(ValueError, "classes is", "expected what from_labels returned"):
+            tn.from_labels(words, bad)
 
 
 def test_missing_labels():

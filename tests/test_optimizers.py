@@ -224,6 +224,7 @@ BAD_LIMITS = (0, -1, math.nan, math.inf)
     (SGD, {"weight_decay": math.inf}, "weight_decay is inf, .* at least 0"),
     (Adam, {"amsgrad": "yes"}, "Adam: amsgrad is 'yes', expected True or False"),
     (SGD, {"momentum": 0.9, "nesterov": "no"}, "SGD: nesterov is 'no', expected True or False"),
+    (SGD, {"momentum": 0.9, "nesterov": 2}, "SGD: nesterov is 2, expected True or False"),
     (RMSprop, {"centered": "no"}, "RMSprop: centered is 'no', expected True or False"),
     (Lion, {"beta2": 1}, f"Lion: beta2 is 1.0, {BELOW_1}"),
     (Nadam, {"momentum_decay": -1}, "momentum_decay is -1.0, .* at least 0"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -83,7 +83,7 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
         like = arrays[0] if out is None else out
         if named or not all(_alike(like, array) for array in arrays):
             expect_one_shape(**dict(zip(names, arrays, strict=False)), **named)
-            result = formula(self, *map(_floats, arrays), **named)
+            result = formula(self, *_floats(arrays), **named)
             return result if out is None else np.positive(result, out=out)
         return fill(self, *arrays, out=np.empty(like.shape, like.dtype) if out is None else out)
 
@@ -93,12 +93,13 @@ def by_blocks(formula: Callable[..., Any]) -> Callable[..., Any]:
     return cast("Callable[..., Any]", checked)
 
 
-def _floats(value: Any) -> Any:
-    """Return whole numbers, and lists, as an array of floats; all else as it is."""
-    if isinstance(value, (int, float, list, tuple)):
-        value = np.asarray(value)
-    is_whole = isinstance(value, np.ndarray) and value.dtype.kind in "biu"
-    return value.astype(np.float64) if is_whole else value
+def _floats(values: Sequence[Any]) -> list[Any]:
+    """Return lists as arrays, and whole numbers as floats if there are no others."""
+    lists = (int, float, list, tuple)
+    arrays = [np.asarray(value) if isinstance(value, lists) else value for value in values]
+    if all(isinstance(array, np.ndarray) and array.dtype.kind in "biu" for array in arrays):
+        return [array.astype(np.float64) for array in arrays]
+    return arrays
 
 
 def _alike(one: Any, other: Any) -> bool:

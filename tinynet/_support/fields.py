@@ -77,11 +77,15 @@ def one_of(*words: Any, default: Any = attrs.NOTHING, **options: Any) -> Any:
     return attrs.field(default=default, converter=converter, **options)
 
 
-def flag(default: bool, **options: Any) -> Any:
-    """Return a field for True or False; a number is refused, because it may mean something else."""
+def flag(default: bool, or_number: bool = False, **options: Any) -> Any:
+    """Return a field for True or False, and with `or_number` for 0 and 1 too.
+
+    Elsewhere a number is refused, because it may mean something else.
+    """
 
     def check(instance: Any, field: attrs.Attribute[Any], value: Any) -> None:
-        if not isinstance(value, (bool, np.bool_)):
+        is_number = or_number and isinstance(value, int) and value in (0, 1)
+        if not isinstance(value, (bool, np.bool_)) and not is_number:
             _refuse(instance, field, value, "True or False")
 
     return attrs.field(default=default, validator=check, **options)

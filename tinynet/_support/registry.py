@@ -62,7 +62,7 @@ class Registered:
     # Of the library, imported one after the other until a name is known.
     modules: ClassVar[tuple[str, ...]] = ()
     # The methods with the mathematics. A subclass that defines one declares anew what it promises.
-    formulas: ClassVar[frozenset[str]] = frozenset()
+    _formulas: ClassVar[frozenset[str]] = frozenset()
     registered_name: ClassVar[str]
     # What to write in place of a number that stands where one of the family belongs.
     _of_numbers: ClassVar[Mapping[type, str]] = {}
@@ -112,14 +112,14 @@ class Registered:
         return super().__new__(cls)
 
     def declares(self, name: str) -> bool:
-        """Return whether the class has an attribute that is declared for its `formulas`.
+        """Return whether the class has an attribute that is declared for its `_formulas`.
 
         A subclass with a formula of its own does not inherit it.
         """
         for kind in type(self).__mro__:
             if name in vars(kind):
                 return True
-            if vars(kind).keys() & self.formulas:
+            if vars(kind).keys() & self._formulas:
                 return False
         return False
 

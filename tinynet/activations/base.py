@@ -37,7 +37,7 @@ class Activation(Registered, ABC):
         "tinynet.activations.elu", "tinynet.activations.gelu", "tinynet.activations.pieces",
         "tinynet.activations.silu", "tinynet.activations.softsign",
     )  # fmt: skip
-    formulas = frozenset({"forward", "bind_forward"})
+    _formulas = frozenset({"forward", "bind_forward"})
     _of_numbers = {int: "Dense({}): the number of inputs is not given"}
     init: ClassVar[str] = "glorot_uniform"
     sums_to_1: ClassVar[bool] = False

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array
+from tinynet._support.checks import shown
 from tinynet._support.examples import as_array, not_numbers
 
 _NUMBERS = "biuf"  # the kinds of dtypes of real numbers
@@ -117,6 +118,9 @@ def from_labels(labels: Any, classes: Any = None) -> tuple[Array, Array]:
     if classes is None:
         return Y, own
     known = np.asarray(classes)
+    if known.ndim != 1 or len(set(known.tolist())) < len(known):
+        found = f"classes is {shown(classes)}, expected what from_labels returned"
+        raise ValueError(f"{found}. Use Y, classes = tn.from_labels(labels) for those of training.")
     number = {label: k for k, label in enumerate(known.tolist())}
     for label in own.tolist():
         if label not in number:

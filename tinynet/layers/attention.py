@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,8 @@ from tinynet.layers.base import Layer, Parameter, Scratch, columns, init_field
 from tinynet.layers.positions import as_columns, fill_gradients, sequence_shape
 
 softmax, softmax_back = within(Softmax().forward), within(Softmax().back)
+
+_SHORT = 1024  # steps: the masks of so many may outlive their model
 
 
 @attrs.frozen(slots=False)
@@ -164,11 +167,21 @@ def _transposed(matrices: Array) -> Array:
 def _hiding_later_keys(cache: Cache) -> Array:
     """Return (T, 1, 1, T) with -infinity where a key comes after the query, and 0 elsewhere.
 
-    It is made once for each batch size, and freed with the arrays of that size.
+    A large one is made once for each batch size, and freed with the arrays of that size.
     """
+    T, dtype = len(cache.S), cache.S.dtype
+    if T <= _SHORT:
+        return _kept_hiding(T, dtype)
     hiding: Array | None = vars(cache).get("hiding")
     if hiding is None:
-        T, dtype = len(cache.S), cache.S.dtype
-        hiding = np.where(np.tri(T, k=-1, dtype=bool), -np.inf, 0).astype(dtype)
-        hiding = vars(cache)["hiding"] = hiding[:, np.newaxis, np.newaxis]
+        hiding = vars(cache)["hiding"] = _hiding(T, dtype)
     return hiding
+
+
+def _hiding(T: int, dtype: np.dtype[Any]) -> Array:
+    hiding = np.where(np.tri(T, k=-1, dtype=bool), -np.inf, 0).astype(dtype)
+    hiding.flags.writeable = False
+    return hiding[:, np.newaxis, np.newaxis]
+
+
+_kept_hiding = functools.lru_cache(maxsize=4)(_hiding)

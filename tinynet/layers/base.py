@@ -130,7 +130,7 @@ class Layer(Registered, ABC):
     )  # fmt: skip
     _of_numbers = {int: "Dense({})"}
     takes: ClassVar[str] = "numbers"  # or "indices", as `Embedding`: then it must come first
-    formulas = frozenset({"forward", "bind_forward"})
+    _formulas = frozenset({"forward", "bind_forward"})
     activation: Activation = attrs.field(default=Identity(), converter=as_activation, kw_only=True)
 
     @classmethod

@@ -46,7 +46,7 @@ class Normalization(Layer):
     ((3, 1), Constant(value=1.0))
     """
 
-    formulas = Layer.formulas | {"normalize"}
+    _formulas = Layer._formulas | {"normalize"}
     epsilon: float = positive(1e-5, kw_only=True)
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:

@@ -36,7 +36,7 @@ class Loss(Registered, ABC):
         "tinynet.losses.divergence", "tinynet.losses.hinge", "tinynet.losses.huber",
         "tinynet.losses.log_cosh", "tinynet.losses.poisson",
     )  # fmt: skip
-    formulas = frozenset({"each", "value", "back"})
+    _formulas = frozenset({"each", "value", "back"})
     partner: ClassVar[Activation | None] = None
     domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     target_limits: ClassVar[tuple[float, float]] = (-sys.float_info.max, sys.float_info.max)

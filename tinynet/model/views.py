@@ -28,6 +28,9 @@ class LayerArrays(Mapping[Key, Array]):
     def __iter__(self) -> Iterator[Key]:
         return iter(self._arrays)
 
+    def __reversed__(self) -> Iterator[Key]:
+        return reversed(self._arrays)
+
     def __len__(self) -> int:
         return len(self._arrays)
 

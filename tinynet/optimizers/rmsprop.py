@@ -50,7 +50,7 @@ class RMSprop(BoundOptimizer, name="rmsprop"):
     decay: float = fraction(0.99)
     epsilon: float = positive(1e-8)
     momentum: float = fraction(0.0)
-    centered: bool = flag(False)
+    centered: bool = flag(False, or_number=True)
 
     def largest_change(self, norm: float) -> float:
         # The quotient is divided by at least epsilon, and v sums up quotients as in SGD.

@@ -42,7 +42,7 @@ class SGD(BoundOptimizer):
     learning_rate: float | Schedule = rate_field(0.01)
     momentum: float = fraction(0.0)
     dampening: float = fraction(0.0)
-    nesterov: bool = flag(False)
+    nesterov: bool = flag(False, or_number=True)
 
     def __attrs_post_init__(self) -> None:
         if self.nesterov and not self.momentum:

@@ -14,7 +14,7 @@ from tinynet._support.fields import factor, flag, fraction, integer, nonnegative
 from tinynet._support.quiet import quiet
 from tinynet.schedules.base import Schedule, rate_field
 
-_ROUNDING = 1e-9  # a period of `Cosine` may seem to begin this part of the first one too late
+_LEAST_GROWTH = 1.001  # of the periods of `Cosine`; with less, to find the current one takes long
 
 
 @attrs.frozen(slots=False)
@@ -112,7 +112,7 @@ class InverseTime(Schedule):
     rate: float = nonnegative()
     decay: float = nonnegative()
     interval: int = integer(1)
-    floor: bool = flag(True)
+    floor: bool = flag(True, or_number=True)
 
     @quiet
     def at(self, t: int) -> float:
@@ -164,7 +164,7 @@ class Cosine(Schedule):
     period : int
         Steps of the first period, at least 1.
     growth : float
-        The length of each further period, as a multiple of the one before; at least 1.
+        The length of each further period, as a multiple of the one before; 1, or at least 1.001.
     restart : bool
         Whether another period follows; if not, the rate stays at `lowest`.
 
@@ -178,14 +178,15 @@ class Cosine(Schedule):
     period: int = integer()
     lowest: float = nonnegative(0.0)
     growth: float = positive(1.0)
-    restart: bool = flag(True)
+    restart: bool = flag(True, or_number=True)
 
     def __attrs_post_init__(self) -> None:
         if self.lowest > self.rate:
             message = f"Cosine: lowest is {self.lowest}, expected at most the rate, {self.rate}."
             raise ValueError(f"{message} Lower it, or raise the rate.")
-        if self.growth < 1:
-            raise ValueError(f"Cosine: growth is {self.growth}, expected at least 1.")
+        if self.growth != 1 and self.growth < _LEAST_GROWTH:
+            expected = f"expected 1, or at least {_LEAST_GROWTH}"
+            raise ValueError(f"Cosine: growth is {self.growth}, {expected}.")
         if self.growth > 1 and not self.restart:
             message = f"Cosine: growth is {self.growth}, expected 1 where no period follows."
             raise ValueError(f"{message} Leave growth out, or restart=False.")
@@ -197,18 +198,12 @@ class Cosine(Schedule):
 
     def _within_period(self, t: float) -> tuple[float, float]:
         """Return how many steps of the current period are taken, and how many it has."""
-        period, growth = self.period, self.growth
-        if growth == 1:
-            return t % period, period
-
-        def length_of(n: int) -> float:
-            """Return how many steps the first n periods have together."""
-            return period * (growth**n - 1) / (growth - 1)
-
-        n = round(math.log1p(t * (growth - 1) / period) / math.log(growth))  # at most 1 too large
-        if length_of(n) > t + _ROUNDING * period:
-            n -= 1
-        return max(t - length_of(n), 0.0), period * growth**n
+        length: float = self.period
+        if self.growth == 1:
+            return t % length, length
+        while t >= length:
+            t, length = t - length, length * self.growth
+        return t, length
 
 
 def _half_wave(start: float, end: float, taken: float, length: float) -> float:

@@ -107,20 +107,22 @@ def expect_hooks(callback: Callback) -> None:
     if kind.__module__.startswith("tinynet."):
         return
     for name in dir(kind):
-        if not name.startswith("on_") or not callable(getattr(kind, name)):
+        if not name.startswith("on_") or not callable(getattr(kind, name, None)):
             continue
         if name in _HOOKS:
             _expect_arguments(callback, name)
         elif is_known(name, _HOOKS) or is_misspelt(name, _HOOKS):
-            found = f"{kind.__name__} has the method {name}, which is never called"
-            known = ", ".join(nearest_first(name, _HOOKS))
-            raise TypeError(f"{found}, expected one of {known}.{hint(name, _HOOKS)}")
+            right, *_ = known = nearest_first(name, _HOOKS)
+            if getattr(kind, right) is getattr(Callback, right):  # else it is there beside
+                found = f"{kind.__name__} has the method {name}, which is never called"
+                expected = f"expected one of {', '.join(known)}"
+                raise TypeError(f"{found}, {expected}.{hint(name, _HOOKS)}")
 
 
 def _expect_arguments(callback: Callback, name: str) -> None:
     _, *gets = inspect.signature(getattr(Callback, name)).parameters
     try:
-        takes = inspect.signature(getattr(callback, name))
+        takes = inspect.signature(getattr(callback, name), follow_wrapped=False)
     except ValueError:
         return  # compiled code need not say what it takes
     try:

@@ -110,7 +110,7 @@ class EarlyStopping(_Monitors):
     patience: int = integer(5, least=0)
     min_delta: float = nonnegative(0.0)
     mode: str = one_of("auto", "min", "max", default="auto")
-    restore_best: bool = flag(True)
+    restore_best: bool = flag(True, or_number=True)
 
     def on_train_begin(self, logs: Mapping[str, Any]) -> None:
         if not self.run.resumed:
@@ -185,7 +185,7 @@ class ModelCheckpoint(_Monitors):
     path: str = path_field("best.npz")
     monitor: str = "val_loss"
     mode: str = one_of("auto", "min", "max", default="auto")
-    best_only: bool = flag(True)
+    best_only: bool = flag(True, or_number=True)
     every: int = integer(1)
 
     def check(self) -> None:
