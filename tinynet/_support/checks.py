@@ -14,7 +14,7 @@ from tinynet._support.arrays import Shape
 DTYPES = ("float32", "float64")  # of a model
 OR_NONE = ", or None"
 _MOST_DIMENSIONS = 64  # of a NumPy array
-LONGEST_SHOWN = 300  # characters, of what a message repeats from a file
+LONGEST_SHOWN = 300  # characters, of what a message repeats
 
 
 def integer(name: str, value: Any, least: int = 1, also: str = "") -> int:
