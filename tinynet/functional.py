@@ -17,7 +17,7 @@ from tinynet._support.arrays import Array, carve, size
 from tinynet._support.blocks import with_out
 from tinynet._support.cache import Cache
 from tinynet._support.checks import integer
-from tinynet._support.labels import wrong_targets
+from tinynet._support.examples import wrong_targets
 from tinynet._support.quiet import quiet
 from tinynet._support.random import generator
 from tinynet._support.results import reshaping, write

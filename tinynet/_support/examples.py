@@ -1,4 +1,4 @@
-"""X and Y: what a user passes is read as an array of numbers here, once, or refused in words.
+"""X and Y: what a user passes is read as columns of numbers here, once, or refused in words.
 
 pandas, polars, SciPy and PyTorch are known by the methods of their objects, never imported.
 """
@@ -211,6 +211,102 @@ class Indices(Inputs):
         """Refuse to compute dA[0] of indices."""
         found = f"X holds indices{self.whose}, and indices have no gradient"
         raise ValueError(f"{found}. Leave input_gradient out.")
+
+
+def targets(
+    Y: Any, expected: Shape, dtype: np.dtype[Any], as_columns: Callable[..., Array], X: Any = None
+) -> Array:
+    """Return Y as columns of the `expected` shape, into which `as_columns` turns labels.
+
+    A message may need what was passed as X.
+    """
+    array = Y if type(Y) is np.ndarray and Y.dtype == dtype else numbers(Y, "Y")
+    try:
+        columns = as_columns(array, expected)
+    except ValueError as error:  # a loss knows Y as an array, and labels (1, m) as (m,)
+        message = str(error).replace("Pass Y", f"Pass {spelled(Y, 'Y')}")
+        flat = "from_labels(Y)" if array.ndim == 1 else "from_labels(np.ravel(Y))"
+        error.args = (message.replace("from_labels(Y)", flat),)
+        raise
+    if columns.shape != expected:
+        also = "" if columns.ndim == array.ndim else f", or labels {expected[1:]}"
+        raise wrong_targets(array, expected, also, spelled(Y, "Y"), X)
+    return columns.astype(dtype, copy=False)
+
+
+def wrong_targets(
+    Y: Array, expected: Shape, also: str = "", given: str = "Y", X: Any = None
+) -> ShapeError:
+    """Return the error for a Y that has not the shape of A[L], nor the shape that `also` names.
+
+    `given` is how to write the array of what the user passed as Y; with it came X.
+    """
+    n, m = expected[0], expected[-1]
+    other_units = Y.size and Y.size % m == 0 and Y.size // m != n
+    is_transposed = Y.ndim == 2 and Y.shape[::-1] in (expected, expected[1:])
+    order = reordered(Y.shape, expected) or reordered(Y.shape, expected[1:])
+    fits_m, has_positions = Y.shape[-1:] == (m,), len(expected) > 2
+    per_example = has_positions and Y.shape in ((m,), (1, m), (n, m))
+    positions = " x ".join(map(str, expected[1:-1]))
+    one_output = "Put Flatten() before the last Dense layers for one output an example"
+    per_step = not has_positions and fits_m and Y.ndim == 2 and 1 < len(Y) == _steps(X)
+    by_rows = "" if X is None else _examples_last(Y, m, given, X)
+    hints = (
+        (_are_labels(Y, expected), _for_labels(Y, expected, given)),
+        (per_example, f"{one_output}, or leave out sequences=True of a recurrent layer."),
+        (is_transposed, f"It looks transposed (examples are columns): pass {given}.T."),
+        (order, f"Its axes look to be in another order: pass {given}{order}."),
+        (has_positions and fits_m, f"A[L] has {positions} positions, and Y must have as many."),
+        (per_step, "For an output at each step, use sequences=True in the recurrent layers."),
+        (Y.shape == (m, 1), f"Pass {given}.ravel() for labels."),
+        (not has_positions and Y.size == math.prod(expected), f"Pass {given}.reshape({n}, -1)."),
+        (by_rows, by_rows),
+        (other_units, f"A[L] has as many rows as the last layer has units: {n}."),
+        (X is not None, f"X has {m} examples, and Y must have as many."),
+    )
+    hint = next((f" {hint}" for fits, hint in hints if fits), "")
+    return ShapeError(f"Y has shape {Y.shape}, expected that of A[L], {expected}{also}.{hint}")
+
+
+def _are_labels(Y: Array, expected: Shape) -> bool:
+    """Return whether these are numbers of outputs, for a loss that takes columns."""
+    n, *of_labels = expected
+    fits = n > 1 and Y.size > 0 and Y.shape in (tuple(of_labels), (1, *of_labels))
+    return fits and Y.dtype.kind in "iu" and bool(Y.min() >= 0 and Y.max() < n)
+
+
+def _for_labels(Y: Array, expected: Shape, given: str) -> str:
+    labels = given if Y.ndim == 1 else f"np.reshape({given}, {expected[1:]})"
+    one_hot = f"np.eye({expected[0]})[:, {labels}]"
+    loss = 'use loss="categorical_crossentropy" and "softmax"'
+    return f"For labels of classes {loss}, or pass one-hot columns, {one_hot}."
+
+
+def _steps(X: Any) -> int:
+    """Return how many steps the examples of X have, if they are sequences; else 0."""
+    shape = np.shape(X)
+    are_tokens = len(shape) == 2 and shape[1] > 1 and np.asarray(X).dtype.kind in "iu"
+    return shape[-2] if len(shape) == 3 or are_tokens else 0
+
+
+def _examples_last(Y: Array, m: int, given: str, X: Any) -> str:
+    """Return what to pass if the rows of X, and perhaps of Y, look to be the examples, or "".
+
+    In a network without a fixed number of inputs, the m columns of X are taken as the examples.
+    """
+    rows, axes, X_given = np.shape(X)[0], np.ndim(X), spelled(X, "X")
+    Y_too = Y.ndim == 2 and len(Y) == rows
+    if rows not in Y.shape or (Y.shape[-1] == m and not (Y_too and rows > m)):
+        return ""
+    are = f"columns of X are its {m} examples" if m > 1 else "column of X is its one example"
+    moved, end = f"np.moveaxis({X_given}, 0, -1)", f", and {given}.T." if Y_too else "."
+    ways = f"{X_given}.T{end.replace(',', '')}"
+    if axes == 3:
+        ways = f"{X_given}.T for (m, T, n), or {moved} for (m, n, T){end}"
+    elif axes > 3:
+        other = f"{X_given}.transpose(3, 1, 2, 0) for (m, H, W, C){end}"
+        ways = f"{moved} for images (m, C, H, W), or {other}"
+    return f"The {are}. If its {rows} rows are the examples, pass {ways}"
 
 
 def reordered(found: Shape, expected: Shape) -> str:

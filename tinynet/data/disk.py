@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.examples import numbers
-from tinynet._support.labels import targets
+from tinynet._support.examples import numbers, targets
 from tinynet._support.random import Random
 from tinynet.data.batches import Batch, CountedBatches
 from tinynet.data.rows import Rows

@@ -12,8 +12,8 @@ import attrs
 import numpy as np
 
 from tinynet._support.arrays import Array
-from tinynet._support.examples import numbers, spelled
-from tinynet._support.labels import expect_some_weight, weights, wrong_targets
+from tinynet._support.examples import numbers, spelled, wrong_targets
+from tinynet._support.labels import expect_some_weight, weights
 from tinynet._support.quiet import quiet
 from tinynet._support.registry import Registered
 from tinynet.errors import ShapeError

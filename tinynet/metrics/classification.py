@@ -19,8 +19,8 @@ import numpy as np
 
 from tinynet._support import fields
 from tinynet._support.arrays import Array, entry
-from tinynet._support.examples import numbers, spelled
-from tinynet._support.labels import class_numbers, weights, wrong_targets
+from tinynet._support.examples import numbers, spelled, wrong_targets
+from tinynet._support.labels import class_numbers, weights
 from tinynet.metrics.base import Metric, by_positions, entries, labels, mean, outputs_of
 
 _multilabel = partial(attrs.field, default=None, kw_only=True)

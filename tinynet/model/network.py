@@ -17,7 +17,7 @@ from tinynet._support import examples
 from tinynet._support.arrays import Array, Shape, check_finite
 from tinynet._support.checks import example_shape, expect_flag, float_dtype, shown
 from tinynet._support.digits import warn_of_lost_digits
-from tinynet._support.labels import targets, weights
+from tinynet._support.labels import weights
 from tinynet._support.quiet import quiet, switch_back, switch_off
 from tinynet._support.random import Random, generator, get_state, put_state
 from tinynet._support.results import write
@@ -279,7 +279,7 @@ class Network(LayerViews):
         check_finite("X", X)
         layers = place(self.layers, X.shape[:-1]) if storage is None else storage.layers
         expected = (*layers[-1].output_shape, X.shape[-1])
-        Y = targets(Y, expected, self.dtype, loss.targets, given[0])
+        Y = examples.targets(Y, expected, self.dtype, loss.targets, given[0])
         loss.check_targets(Y)
         if is_first:
             warn_of_lost_digits(given, (X, Y))
@@ -302,7 +302,7 @@ class Network(LayerViews):
             raise NotBuiltError(message)
         # The array of the last pass has this form already, if nobody has reshaped it since then.
         if Y is not chain.targets or Y is None or Y.shape != chain.output_shape:
-            Y = targets(Y, chain.output_shape, self.dtype, loss.targets)
+            Y = examples.targets(Y, chain.output_shape, self.dtype, loss.targets)
         if Y is not chain.checked_targets:
             chain.check_targets(Y)
         if sample_weight is not None:

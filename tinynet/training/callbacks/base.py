@@ -110,7 +110,9 @@ def expect_hooks(callback: Callback) -> None:
         if not name.startswith("on_") or not callable(getattr(kind, name, None)):
             continue
         if name in _HOOKS:
-            _expect_arguments(callback, name)
+            is_on_instance = name in getattr(callback, "__dict__", {})
+            if is_on_instance or getattr(kind, name) is not getattr(Callback, name):
+                _expect_arguments(callback, name)
         elif is_known(name, _HOOKS) or is_misspelt(name, _HOOKS):
             right, *_ = known = nearest_first(name, _HOOKS)
             if getattr(kind, right) is getattr(Callback, right):  # else it is there beside
