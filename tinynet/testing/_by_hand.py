@@ -80,16 +80,14 @@ def compare_gradients(
     X, Y = double.check_data(X, Y)
     double.forward(X)
     right = _mistakes.gradients(double, Y)
-    known = [*_names_of_parameters(double), *sorted(right)]
+    known = ", ".join(dict.fromkeys([*_names_of_parameters(double), *sorted(right)]))
     messages: dict[str, str] = {}
     given: dict[str, Array] = {}
     wrong: dict[str, Array] = {}
     largest = 0.0
     for name, value in grads.items():
         if name not in right:
-            raise KeyError(
-                f"grads has {name!r}, expected some of {', '.join(dict.fromkeys(known))}."
-            )
+            raise KeyError(f"grads has {name!r}, expected some of {known}.")
         found = _array(name, value)
         error, message = _difference(name, value, found, right)
         given[name] = found.astype(np.float64)

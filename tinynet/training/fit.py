@@ -144,8 +144,7 @@ def resume(
         network.rng = saved.generator("now")
         data.training.skip(saved.epoch)
         with used.unchanged_if_refused():
-            if used is not saved.optimizer:
-                _continue_with(used, saved.optimizer)
+            _continue_with(used, saved.optimizer)
             if ranks is not None:
                 expect_same_run(ranks, run, own, has_checkpoint=True)
             loop = Loop(run, all_callbacks, path, first=[Diagnostics()])
@@ -191,6 +190,8 @@ def _changed(settings: Settings, **values: Any) -> Settings:
 
 def _continue_with(optimizer: Optimizer, before: Optimizer) -> None:
     """Give an optimizer the memory of the one that a run had before, if it is of the same kind."""
+    if optimizer is before:
+        return
     optimizer.reset()
     if type(optimizer) is type(before):
         memory = before.memory.items()  # the rate is a setting of the new one
