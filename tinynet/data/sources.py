@@ -70,8 +70,8 @@ def training_batches(
         raise _steps_of_arrays(steps_per_epoch, caller)
     if on_disk(X, Y) or (in_memory is ArraySlices and _is_large_to_cast(network, X)):
         _refuse_split(validation_split, caller)
-        both = (sample_weight, class_weight)
-        return Prepared(FileBatches(network, X, Y, batch_size, shuffle, *both))
+        given_weights = (sample_weight, class_weight)
+        return Prepared(FileBatches(network, X, Y, batch_size, shuffle, *given_weights))
     X, Y = network.check_data(X, Y, is_first=True)
     if validation_split is not None:
         data = [X, Y, sample_weight]

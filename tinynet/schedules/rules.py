@@ -186,7 +186,7 @@ class Cosine(Schedule):
             raise ValueError(f"{message} Lower it, or raise the rate.")
         if self.growth != 1 and self.growth < _LEAST_GROWTH:
             expected = f"expected 1, or at least {_LEAST_GROWTH}"
-            raise ValueError(f"Cosine: growth is {self.growth}, {expected}.")
+            raise ValueError(f"Cosine: growth is {self.growth}, {expected}. Use growth=1.")
         if self.growth > 1 and not self.restart:
             message = f"Cosine: growth is {self.growth}, expected 1 where no period follows."
             raise ValueError(f"{message} Leave growth out, or restart=False.")

@@ -46,6 +46,7 @@ from tinynet.training.loop import Loop
 from tinynet.training.progress import ProgressBar
 from tinynet.training.ranks import Ranks
 from tinynet.training.run import INTERRUPTED, Run, Settings
+from tinynet.training.step import is_own
 from tinynet.training.tally import output_kind
 
 N = TypeVar("N", bound=Network)
@@ -232,7 +233,7 @@ def predict(network: Network, X: Any, batch_size: int | None, parallel: Any) -> 
                 expect_same_parameters(ranks, network, shape_of(X))
                 no_outputs = np.empty((*network.outputs, 0), network.dtype)
                 return ranks.joined([outputs(network, m, parts) if m else no_outputs])
-    if network.is_built:
+    if network.is_built:  # asked first, because a guard takes as long as a small layer
         return outputs(network, *input_parts(network, X, batch_size))
     with network.unchanged_if_refused():
         return outputs(network, *input_parts(network, X, batch_size))
@@ -330,5 +331,6 @@ def _checked_callbacks(callbacks: Any) -> list[Callback]:
             hint = f" Pass {callback.__name__}()." if isinstance(callback, type) else ""
             expected = "expected an instance of a subclass of tinynet.Callback"
             raise TypeError(f"callbacks has {callback!r}, {expected}.{hint}")
-        expect_hooks(callback)
+        if not is_own(callback):
+            expect_hooks(callback)
     return several

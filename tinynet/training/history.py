@@ -96,11 +96,11 @@ def plot(values: Sequence[float], width: int = 40) -> str:
     '_-*#?'
     """
     n = len(values)
-    shown = values if n <= width else [values[i * (n - 1) // (width - 1)] for i in range(width)]
-    finite = [value for value in shown if math.isfinite(value)]
+    drawn = values if n <= width else [values[i * (n - 1) // (width - 1)] for i in range(width)]
+    finite = [value for value in drawn if math.isfinite(value)]
     low, span = min(finite, default=0.0), max(finite, default=0.0) - min(finite, default=0.0)
     # Without a span every bar is the lowest one; value - value is NaN where value is not finite.
-    return "".join(_bar((value - low) / span if span else value - value) for value in shown)
+    return "".join(_bar((value - low) / span if span else value - value) for value in drawn)
 
 
 def _bar(share: float) -> str:

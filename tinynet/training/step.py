@@ -125,8 +125,8 @@ class Steps:
         self.before, self.ctrl_c = Before(run), CtrlC(run)
         self.costs: deque[float] = deque(maxlen=5)  # of the last steps
         self.is_first = True
-        self.optimizer_is_own = _is_own(run.optimizer)
-        self.callbacks_are_own = all(map(_is_own, callbacks))
+        self.optimizer_is_own = is_own(run.optimizer)
+        self.callbacks_are_own = all(map(is_own, callbacks))
         self.largest_norm = math.inf  # a bound of the norm of the parameters
         self.largest_gradient = math.inf  # of the gradients that are in the optimizer's memory
 
@@ -242,6 +242,6 @@ class Steps:
         return ranks.first_fault(own) or first_nonfinite(network)
 
 
-def _is_own(part: object) -> bool:
+def is_own(part: object) -> bool:
     """Return whether an optimizer or callback is one of the library, and no subclass of it."""
     return type(part).__module__.startswith("tinynet.")
